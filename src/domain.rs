@@ -28,7 +28,10 @@ pub struct ParseError {
 
 impl ParseError {
     fn new(value: impl Into<String>, expected: impl Into<String>) -> Self {
-        Self { value: value.into(), expected: expected.into() }
+        Self {
+            value: value.into(),
+            expected: expected.into(),
+        }
     }
 }
 
@@ -101,7 +104,12 @@ impl FromStr for Label {
                 let name = plain(label.name());
                 name == wanted || name.split('/').any(|part| part == wanted)
             })
-            .ok_or_else(|| ParseError::new(text, format!("a label; the labels are {}", Label::NAMES.join(", "))))
+            .ok_or_else(|| {
+                ParseError::new(
+                    text,
+                    format!("a label; the labels are {}", Label::NAMES.join(", ")),
+                )
+            })
     }
 }
 
@@ -113,7 +121,9 @@ impl Serialize for Label {
 
 impl<'de> Deserialize<'de> for Label {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -251,8 +261,13 @@ impl ModelId {
     /// From the file's SHA-256 in hexadecimal digits (at least 16 of them).
     pub fn from_sha256(sha256: &str) -> Result<Self, ParseError> {
         match sha256.get(..16) {
-            Some(short) if short.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) => Ok(Self(short.into())),
-            _ => Err(ParseError::new(sha256, "a SHA-256 in lower-case hexadecimal digits")),
+            Some(short) if short.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) => {
+                Ok(Self(short.into()))
+            }
+            _ => Err(ParseError::new(
+                sha256,
+                "a SHA-256 in lower-case hexadecimal digits",
+            )),
         }
     }
 
@@ -417,7 +432,10 @@ mod path_text {
                     _ => text.push(character),
                 }
             }
-            chunk.invalid().iter().for_each(|&byte| push_escaped(&mut text, byte));
+            chunk
+                .invalid()
+                .iter()
+                .for_each(|&byte| push_escaped(&mut text, byte));
         }
         text
     }
@@ -428,7 +446,10 @@ mod path_text {
         while let Some(at) = rest.find(MARK) {
             bytes.extend_from_slice(&rest.as_bytes()[..at]);
             let after = &rest[at + MARK.len_utf8()..];
-            match after.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            match after
+                .get(..2)
+                .and_then(|digits| u8::from_str_radix(digits, 16).ok())
+            {
                 Some(byte) => {
                     bytes.push(byte);
                     rest = &after[2..];
@@ -602,10 +623,13 @@ impl FromStr for Status {
     type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
-        Status::ALL.into_iter().find(|status| status.name() == text).ok_or_else(|| {
-            let names: Vec<_> = Status::ALL.iter().map(|status| status.name()).collect();
-            ParseError::new(text, format!("a status ({})", names.join(", ")))
-        })
+        Status::ALL
+            .into_iter()
+            .find(|status| status.name() == text)
+            .ok_or_else(|| {
+                let names: Vec<_> = Status::ALL.iter().map(|status| status.name()).collect();
+                ParseError::new(text, format!("a status ({})", names.join(", ")))
+            })
     }
 }
 
@@ -629,7 +653,10 @@ mod tests {
             assert_eq!(text.parse::<Label>().unwrap().name(), name);
         }
         let error = "Hat".parse::<Label>().unwrap_err().to_string();
-        assert!(error.contains("\"Hat\"") && error.contains("Ankle boot"), "{error}");
+        assert!(
+            error.contains("\"Hat\"") && error.contains("Ankle boot"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -651,7 +678,13 @@ mod tests {
 
     #[test]
     fn every_path_has_its_own_text_and_the_way_back() {
-        let names: [&[u8]; 5] = [b"/a/plain.jpg", b"/a/\xff.jpg", "/a/\u{FFFD}FF.jpg".as_bytes(), b"/a/q'\"\n.jpg", b"/\xe2\x82"];
+        let names: [&[u8]; 5] = [
+            b"/a/plain.jpg",
+            b"/a/\xff.jpg",
+            "/a/\u{FFFD}FF.jpg".as_bytes(),
+            b"/a/q'\"\n.jpg",
+            b"/\xe2\x82",
+        ];
         let mut seen = std::collections::HashSet::new();
         for name in names {
             let path = Path::new(OsStr::from_bytes(name));
@@ -663,7 +696,10 @@ mod tests {
 
     #[test]
     fn timestamps_are_written_in_utc_with_milliseconds() {
-        assert_eq!(Timestamp::from_millis(1_700_000_000_250).to_string(), "2023-11-14T22:13:20.250Z");
+        assert_eq!(
+            Timestamp::from_millis(1_700_000_000_250).to_string(),
+            "2023-11-14T22:13:20.250Z"
+        );
     }
 
     #[test]
