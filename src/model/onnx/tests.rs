@@ -1,0 +1,150 @@
+//! The classifier on the shipped model, and what it says when something is wrong.
+
+use super::*;
+use crate::domain::Severity;
+use crate::model::testing;
+
+fn open(options: &InferenceOptions) -> Result<(OnnxClassifier, DeviceReport), OpenError> {
+    OnnxClassifier::open(testing::runtime(), &ModelBundle::embedded(), options)
+}
+
+fn on_cpu(max_batch: usize) -> OnnxClassifier {
+    open(&InferenceOptions {
+        max_batch,
+        ..InferenceOptions::default()
+    })
+    .unwrap()
+    .0
+}
+
+#[test]
+fn every_picture_gets_a_distribution() {
+    let mut classifier = on_cpu(64);
+    classifier.warm_up().unwrap();
+    let tensors: Vec<_> = (0..5).map(testing::tensor).collect();
+    let answers = classifier.classify(&tensors.iter().collect::<Vec<_>>()).unwrap();
+    assert_eq!(answers.len(), 5);
+    for answer in answers {
+        let sum: f32 = answer.values().iter().sum();
+        assert!((sum - 1.0).abs() < 1e-4, "{sum}");
+    }
+    assert_eq!(classifier.device(), Device::Cpu);
+    assert_eq!(classifier.id(), ModelBundle::embedded().id());
+}
+
+#[test]
+fn the_answer_does_not_depend_on_the_company_or_the_cut() {
+    let tensors: Vec<_> = (0..7).map(testing::tensor).collect();
+    let all: Vec<_> = tensors.iter().collect();
+    let mut whole = on_cpu(64);
+    let together = whole.classify(&all).unwrap();
+    let in_threes = on_cpu(3).classify(&all).unwrap();
+    for (index, tensor) in tensors.iter().enumerate() {
+        let alone = whole.classify(&[tensor]).unwrap()[0];
+        for other in [together[index], in_threes[index]] {
+            for (a, b) in alone.values().iter().zip(other.values()) {
+                assert!((a - b).abs() < 1e-5, "picture {index}: {a} and {b}");
+            }
+        }
+    }
+    // Different pictures, different answers: the order is kept.
+    assert_ne!(together[0], together[1]);
+}
+
+#[test]
+fn nothing_asked_nothing_answered() {
+    assert!(on_cpu(8).classify(&[]).unwrap().is_empty());
+}
+
+#[test]
+fn cuda_on_a_library_without_it_is_an_error_with_its_cause() {
+    if testing::runtime().providers().contains(&ep::CUDA::NAME) {
+        println!("skipped: this library has CUDA");
+        return;
+    }
+    let options = InferenceOptions {
+        device: DevicePolicy::Cuda,
+        ..InferenceOptions::default()
+    };
+    let error = open(&options).err().unwrap();
+    assert!(matches!(error, OpenError::Cuda { .. }), "{error}");
+    assert_eq!(error.severity(), Severity::Fatal);
+    let text = error.to_string();
+    assert!(
+        text.contains("inference.device") && text.contains("CUDA") && !text.contains('\n'),
+        "{text}"
+    );
+}
+
+#[test]
+fn auto_falls_back_to_the_cpu_and_tells_why() {
+    if testing::runtime().providers().contains(&ep::CUDA::NAME) {
+        println!("skipped: this library has CUDA");
+        return;
+    }
+    let options = InferenceOptions {
+        device: DevicePolicy::Auto,
+        ..InferenceOptions::default()
+    };
+    let (mut classifier, report) = open(&options).unwrap();
+    assert_eq!((report.asked, report.got), (DevicePolicy::Auto, Device::Cpu));
+    assert!(report.why.is_some_and(|why| !why.is_empty()));
+    assert_eq!(classifier.device(), Device::Cpu);
+    assert_eq!(classifier.classify(&[&testing::tensor(1)]).unwrap().len(), 1);
+}
+
+#[test]
+fn a_graph_that_is_not_as_its_manifest_says_is_refused() {
+    let embedded = ModelBundle::embedded();
+    let mut manifest = embedded.manifest().clone();
+    manifest.input.name = "pixels".into();
+    let bundle = ModelBundle::from_bytes(embedded.onnx().to_vec(), manifest).unwrap();
+    let error = OnnxClassifier::open(testing::runtime(), &bundle, &InferenceOptions::default())
+        .err()
+        .unwrap();
+    let text = error.to_string();
+    assert!(text.contains("pixels") && text.contains("input"), "{text}");
+}
+
+#[test]
+fn what_is_no_onnx_file_is_refused_with_the_models_name() {
+    let mut manifest = ModelBundle::embedded().manifest().clone();
+    let onnx = b"not a network".to_vec();
+    manifest.model_sha256 = crate::model::bundle::model_sha256(&onnx);
+    let bundle = ModelBundle::from_bytes(onnx, manifest).unwrap();
+    let error = OnnxClassifier::open(testing::runtime(), &bundle, &InferenceOptions::default())
+        .err()
+        .unwrap();
+    assert!(matches!(error, OpenError::Session { .. }));
+    assert!(error.to_string().contains(bundle.id().as_str()), "{error}");
+}
+
+#[test]
+fn answers_that_are_no_probabilities_name_the_model() {
+    let model = ModelBundle::embedded().id().clone();
+    for wrong in [f32::NAN, f32::INFINITY, 1.1, -0.1] {
+        let mut values = [0.1; 20];
+        values[13] = wrong;
+        let error = answers(&values, 2, &model).unwrap_err();
+        assert_eq!(error.severity(), Severity::Fatal);
+        let text = error.to_string();
+        assert!(
+            text.contains(model.as_str()) && text.contains("picture 2 of 2"),
+            "{text}"
+        );
+    }
+    for (values, pictures) in [(&[0.1; 19][..], 2), (&[0.1; 20], 3), (&[0.1; 10], 2)] {
+        let error = answers(values, pictures, &model).unwrap_err();
+        assert!(matches!(error, ClassifyError::Shape { .. }), "{error}");
+    }
+}
+
+#[test]
+fn rounding_past_the_ends_is_put_back() {
+    let model = ModelBundle::embedded().id().clone();
+    let mut values = [0.0; 10];
+    values[0] = 1.000_000_1;
+    values[1] = -1e-7;
+    let scores = answers(&values, 1, &model).unwrap();
+    assert_eq!(scores[0].values()[..2], [1.0, 0.0]);
+}
