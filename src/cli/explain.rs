@@ -172,7 +172,7 @@ fn content_now(path: &Path, config: &Config, history: Option<&FileHistory>) -> S
         DecodeLimits { max_pixels: config.limits.max_pixels, max_decode_bytes: config.limits.max_decode_bytes };
     match decode(&bytes, &limits) {
         Ok(image) => format!("a {} of {}x{} pixels that can be tagged", image.format.name(), image.width, image.height),
-        Err(error) => format!("it cannot be tagged: {}", error.rejection().detail),
+        Err(error) => format!("it cannot be tagged: {}", error),
     }
 }
 

@@ -159,13 +159,13 @@ fn moment(text: &str) -> Result<Timestamp, String> {
         return Ok(of(time));
     }
     if let Ok(local) = text.parse::<jiff::civil::DateTime>() {
-        let zoned = local.to_zoned(jiff::tz::TimeZone::system()).map_err(|error| error.to_string())?;
+        let zoned = local.to_zoned_datetime(jiff::tz::TimeZone::system()).map_err(|error| error.to_string())?;
         return Ok(of(zoned.timestamp()));
     }
     if let Ok(span) = text.parse::<jiff::Span>() {
         // "3d" is three days of the local calendar.
         let now = jiff::Timestamp::try_from(SystemTime::now()).map_err(|error| error.to_string())?;
-        let ago = now.to_zoned(jiff::tz::TimeZone::system()).checked_sub(span.abs());
+        let ago = now.to_zoned_datetime(jiff::tz::TimeZone::system()).checked_sub(span.abs());
         return Ok(of(ago.map_err(|error| error.to_string())?.timestamp()));
     }
     Err("write a date (2026-11-23), a time (2026-11-23T18:00:00Z; without Z it is local) or how long ago (2h, 3d)".into())

@@ -92,7 +92,7 @@ pub fn runtime_settings(config: &RuntimeConfig, device: DevicePolicy) -> Runtime
 
 fn entry_of(bundle: &ModelBundle) -> Result<NewModel, ParseError> {
     let manifest = bundle.manifest();
-    let json = serde_json::to_string(manifest).expect("a manifest that was read is plain JSON; this is a bug");
+    let json = serde_json::to_value(manifest).expect("a manifest that was read is plain JSON; this is a bug");
     let now = std::time::SystemTime::now().into();
     let mut entry = NewModel::new(&manifest.model_sha256, manifest.preprocessing_version, now)?;
     entry.labels = manifest.labels.clone();

@@ -128,6 +128,10 @@ pub struct Applied {
     pub new_images: u64,
     /// Outcomes that were not there before.
     pub new_outcomes: u64,
+    /// `Known` and `Moved` changes whose file took over a tag.
+    pub known_tagged: u64,
+    /// `Known` and `Moved` changes whose file took over a rejection.
+    pub known_rejected: u64,
     /// Paths of `Known` and `Moved` changes whose content the store does not know: nothing was written for them,
     /// they have to be tagged.
     pub unknown: Vec<InventoryPath>,

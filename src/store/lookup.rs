@@ -10,7 +10,7 @@ use super::error::StoreError;
 use super::open::{self, PageAccess};
 use super::query::end_of_prefix;
 use super::rows;
-use crate::domain::{ContentHash, FileStamp, InventoryPath, ModelId, Status};
+use crate::domain::{ContentHash, FileStamp, InventoryPath, ModelId, RejectionReason, Status};
 
 /// A read-only connection: any number of them, one a thread, while another process writes. Each question sees
 /// the database as it was at one moment and holds nobody up.
@@ -33,24 +33,28 @@ pub struct KnownFile {
     pub hash: Option<ContentHash>,
     /// The model whose answer counts; `None` where the file could not be read.
     pub model: Option<ModelId>,
+    /// Why there is no tag.
+    pub reason: Option<RejectionReason>,
+}
+
+impl KnownFile {
+    /// Whether this is what `model` would say again: its own answer, or a rejection that needed no content.
+    pub fn is_answered_by(&self, model: &ModelId) -> bool {
+        match (&self.model, self.reason) {
+            (Some(answered), _) => answered == model,
+            // Permissions change without leaving a trace in size or time.
+            (None, reason) => reason != Some(RejectionReason::Unreadable),
+        }
+    }
 }
 
 /// What the store knows of a content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownContent {
-    /// Its files that are there, in path order.
-    pub present_paths: Vec<InventoryPath>,
+    /// Its files, those that are there before those that are gone, each in path order.
+    pub paths: Vec<InventoryPath>,
     /// Whether it has an outcome, tag or rejection, of the model that was asked about.
     pub has_outcome: bool,
-}
-
-/// A file that the store believes to be there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PresentFile {
-    /// Where.
-    pub path: InventoryPath,
-    /// What it looked like when it was read.
-    pub stamp: Option<FileStamp>,
 }
 
 impl Reader {
@@ -71,7 +75,7 @@ impl Reader {
     pub fn known_file(&self, path: &InventoryPath) -> Result<Option<KnownFile>, StoreError> {
         self.row(
             "look up a file by its path",
-            "SELECT f.size, f.mtime_ns, f.inode, f.is_present, f.label_id, i.content_hash, m.model
+            "SELECT f.size, f.mtime_ns, f.inode, f.is_present, f.label_id, i.content_hash, m.model, f.reason
              FROM files f LEFT JOIN images i ON i.id = f.image_id LEFT JOIN models m ON m.id = f.model_id
              WHERE f.path = ?1",
             [path.as_str()],
@@ -82,6 +86,7 @@ impl Reader {
                     status: rows::status(rows::label(row, 4)?),
                     hash: rows::content_hash(row, 5)?,
                     model: rows::model(row, 6)?,
+                    reason: rows::reason(row, 7)?,
                 })
             },
         )
@@ -104,40 +109,39 @@ impl Reader {
         let Some((image_id, has_outcome)) = found else {
             return Ok(None);
         };
-        let present_paths = self.rows(
+        let paths = self.rows(
             "look up the files of a content",
-            "SELECT path FROM files INDEXED BY files_by_image WHERE image_id = ?1 AND is_present = 1 ORDER BY path",
+            "SELECT path FROM files INDEXED BY files_by_image WHERE image_id = ?1 ORDER BY is_present DESC, path",
             [image_id],
             |row| Ok(InventoryPath::from_stored(row.get(0)?)),
         )?;
         Ok(Some(KnownContent {
-            present_paths,
+            paths,
             has_outcome,
         }))
     }
 
-    /// The next `limit` files below `folder` that the store believes to be there, in path order, from the one past
-    /// `after`: a sweep pages through them and looks whether they still are.
+    /// The next `limit` paths at or below `folder` at which the store believes a file to be, in path order, from the
+    /// one past `after`: a sweep pages through them and looks whether they still are.
     pub fn present_files_under(
         &self,
         folder: &InventoryPath,
         after: Option<&InventoryPath>,
         limit: u32,
-    ) -> Result<Vec<PresentFile>, StoreError> {
+    ) -> Result<Vec<InventoryPath>, StoreError> {
         let prefix = format!("{}/", folder.as_str().trim_end_matches('/'));
         let end = end_of_prefix(&prefix);
         let start = after.map_or(prefix.as_str(), |after| after.as_str().max(&prefix));
+        // The folder's own path comes first: it may be a file that was asked for alone.
+        let own = if after.is_none() { folder.as_str() } else { "" };
         self.rows(
             "list the files below a folder",
-            "SELECT path, size, mtime_ns, inode FROM files INDEXED BY files_by_path
-             WHERE path > ?1 AND path < ?2 AND is_present = 1 ORDER BY path LIMIT ?3",
-            rusqlite::params![start, end, limit],
-            |row| {
-                Ok(PresentFile {
-                    path: InventoryPath::from_stored(row.get(0)?),
-                    stamp: rows::stamp(row, 1)?,
-                })
-            },
+            "SELECT path FROM files WHERE path = ?4 AND is_present = 1
+             UNION ALL
+             SELECT * FROM (SELECT path FROM files INDEXED BY files_by_path
+                            WHERE path > ?1 AND path < ?2 AND is_present = 1 ORDER BY path LIMIT ?3)",
+            rusqlite::params![start, end, limit, own],
+            |row| Ok(InventoryPath::from_stored(row.get(0)?)),
         )
     }
 

@@ -29,7 +29,7 @@ mod write;
 pub use change::{Applied, Change, ContentFacts, FileSighting, RejectionRecord, TagRecord};
 pub use error::StoreError;
 pub use history::{ContentHistory, FileHistory, OutcomeRow};
-pub use lookup::{KnownContent, KnownFile, PresentFile, Reader};
+pub use lookup::{KnownContent, KnownFile, Reader};
 pub use models::{ModelRow, NewModel};
 pub use open::{Durability, PageAccess};
 pub use query::{FileQuery, Presence, Sort};

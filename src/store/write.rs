@@ -156,6 +156,15 @@ struct Answer {
     tagged_at_ms: i64,
 }
 
+impl Applied {
+    fn took_over(&mut self, answer: &Answer) {
+        match answer.reason {
+            None => self.known_tagged += 1,
+            Some(_) => self.known_rejected += 1,
+        }
+    }
+}
+
 /// Whether a row was there before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Novelty {
@@ -292,6 +301,7 @@ impl Batch<'_> {
             applied.unknown.push(file.path.clone());
             return Ok(());
         };
+        applied.took_over(&answer);
         self.write_file(&file.path, Some(file.stamp), None, &answer)?;
         self.other_files_follow(&file.path, &answer)?;
         Ok(())
@@ -325,6 +335,7 @@ impl Batch<'_> {
                 .prepare_cached("UPDATE files SET path = ?1 WHERE id = ?2")?
                 .execute(params![to.path.as_str(), id])?;
         }
+        applied.took_over(&answer);
         Ok(self.write_file(&to.path, Some(to.stamp), None, &answer)?)
     }
 

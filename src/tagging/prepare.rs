@@ -197,7 +197,7 @@ impl Preparer {
     fn rejected(&self, file: FileSighting, content: ContentFacts, error: DecodeError) -> Recordable {
         let hash = content.hash;
         let rejection = RejectionRecord {
-            rejection: error.rejection(),
+            rejection: error.into(),
             model: self.serving.model.clone(),
             preprocessing: self.serving.preprocessing,
             at: SystemTime::now().into(),

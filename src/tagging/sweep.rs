@@ -157,7 +157,7 @@ impl Sweep<'_> {
                 },
             };
             let found = self.judge(path, entry.as_ref().err())?;
-            for found in found {
+            if let Some(found) = found {
                 if self.stop.load(Ordering::Relaxed) || emit(found).is_err() {
                     return Ok(Swept::Stopped);
                 }
