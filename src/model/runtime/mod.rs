@@ -122,7 +122,7 @@ pub enum RuntimeError {
     },
     /// It is nowhere.
     #[error(
-        "ONNX Runtime 1.{least} or newer for {device} was not found. Looked at: {looked_at}. Run `hangtag runtime install`{cuda}, or set runtime.library or ORT_DYLIB_PATH to a libonnxruntime",
+        "ONNX Runtime 1.{least} or newer for {device} was not found. Looked at: {looked_at}. Run `hangtag runtime install{cuda}`, or set runtime.library or ORT_DYLIB_PATH to a libonnxruntime",
         least = super::onnx::LEAST_MINOR_VERSION,
         cuda = if *device == "cuda" { " --cuda" } else { "" }
     )]

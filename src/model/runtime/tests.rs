@@ -1,1 +1,148 @@
-//! (in work)
+//! Where the library is looked for, and what is refused before it is loaded.
+
+use super::*;
+use crate::model::testing;
+
+fn settings() -> RuntimeSettings {
+    RuntimeSettings {
+        auto_install: AutoInstall::Never,
+        ..RuntimeSettings::default()
+    }
+}
+
+#[test]
+fn a_named_library_that_is_cut_off_is_refused_and_not_passed_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("libonnxruntime.so");
+    let whole = std::fs::read(testing::runtime().path()).unwrap();
+    std::fs::write(&path, &whole[..whole.len() / 3]).unwrap();
+    let wanted = RuntimeSettings {
+        library: Some(path.clone()),
+        ..settings()
+    };
+    let error = locate_blocking(&wanted, &mut |_| {}).unwrap_err();
+    assert_eq!(error.severity(), Severity::Fatal);
+    let text = error.to_string();
+    for part in ["runtime.library", "cut off", &path.display().to_string()] {
+        assert!(text.contains(part), "{part} is missing in: {text}");
+    }
+}
+
+#[test]
+fn a_named_library_is_taken_with_its_version_whatever_its_name_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("renamed.so");
+    std::fs::copy(testing::runtime().path(), &path).unwrap();
+    let wanted = RuntimeSettings {
+        library: Some(path.clone()),
+        ..settings()
+    };
+    let located = locate_blocking(&wanted, &mut |_| {}).unwrap();
+    assert_eq!((located.path, located.origin), (path, Origin::Config));
+    assert_eq!(located.version.as_deref(), testing::runtime().version());
+}
+
+#[test]
+fn there_is_one_library_a_process() {
+    let loaded = testing::runtime();
+    let again = ensure_blocking(&settings(), &mut |line| panic!("{line}")).unwrap();
+    assert_eq!(again.path(), loaded.path());
+    let other = RuntimeSettings {
+        library: Some("/nonexistent/libonnxruntime.so".into()),
+        ..settings()
+    };
+    let error = ensure_blocking(&other, &mut |_| {}).unwrap_err();
+    assert!(matches!(error, RuntimeError::OtherLoaded { .. }), "{error}");
+}
+
+#[test]
+fn an_empty_cache_without_leave_to_install_is_an_error_that_says_where_it_was_looked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = folder.path().join("onnxruntime");
+    let mut looked_at = Vec::new();
+    assert_eq!(find::in_cache(&cache, Flavour::Cpu, &mut looked_at), None);
+    assert!(
+        looked_at.iter().all(|line| line.contains("not there")) && !looked_at.is_empty(),
+        "{looked_at:?}"
+    );
+    let error = RuntimeError::NotFound {
+        device: Flavour::Cuda.name(),
+        looked_at: looked_at.join("; "),
+    };
+    let text = error.to_string();
+    for part in [
+        "install --cuda",
+        "ORT_DYLIB_PATH",
+        "runtime.library",
+        "1.31.1-cpu",
+    ] {
+        assert!(text.contains(part), "{part} is missing in: {text}");
+    }
+}
+
+#[test]
+fn a_damaged_library_in_the_cache_is_not_used() {
+    let Some(build) = pins::builds(Flavour::Cpu).next() else {
+        println!("skipped: no pinned build for {}", pins::PLATFORM);
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let cached = folder.path().join(build.folder());
+    std::fs::create_dir(&cached).unwrap();
+    let library = cached.join(build.libraries[0].file);
+    let mut bytes = std::fs::read(testing::runtime().path()).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&library, bytes).unwrap();
+    let mut looked_at = Vec::new();
+    assert_eq!(find::in_cache(folder.path(), Flavour::Cpu, &mut looked_at), None);
+    assert!(
+        looked_at
+            .iter()
+            .any(|line| line.contains("damaged") && line.contains("SHA-256")),
+        "{looked_at:?}"
+    );
+}
+
+#[test]
+fn the_report_names_every_cuda_library_and_what_to_do() {
+    let report = testing::runtime().report(None);
+    assert_eq!(report.path, testing::runtime().path());
+    assert!(report.providers.contains(&"CPUExecutionProvider"));
+    let names: Vec<&str> = report
+        .cuda_libraries
+        .iter()
+        .map(|library| library.name.as_str())
+        .collect();
+    for start in ["libcuda.so", "libcudart.so", "libcublas.so", "libcudnn.so"] {
+        assert!(names.iter().any(|name| name.starts_with(start)), "{names:?}");
+    }
+    let advice = report.cuda_advice.clone().unwrap();
+    for missing in report
+        .cuda_libraries
+        .iter()
+        .filter(|library| library.path.is_none())
+    {
+        assert!(advice.contains(&missing.name), "{advice}");
+    }
+    let json = serde_json::to_value(&report).unwrap();
+    for key in [
+        "version",
+        "path",
+        "found_in",
+        "providers",
+        "device",
+        "cuda_libraries",
+        "cuda_advice",
+    ] {
+        assert!(json.get(key).is_some(), "{key}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_loader_s_own_folders_are_searched_by_exact_name() {
+    let system = find::SystemLibraries::read();
+    assert!(system.by_name("libc.so.6").is_some());
+    assert!(system.by_name("libno-such-thing.so.77").is_none());
+}
