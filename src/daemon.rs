@@ -20,7 +20,10 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 pub use lock::{LockError, LockHolder, StoreLock};
-pub use open::{OpenedModel, OpeningError, open_model_blocking};
+pub use open::{
+    OpenedModel, OpeningError, load_bundle_blocking, load_runtime_blocking, open_bundle_blocking, open_model_blocking,
+    runtime_settings,
+};
 
 use crate::config::Config;
 use crate::domain::ModelId;

@@ -7,17 +7,17 @@
 //! it was done. `hangtag status` has its own: 0 healthy, 1 degraded, 2 not running.
 
 mod config;
-
-
+mod dataset;
+mod evaluate;
 mod explain;
 mod output;
 mod query;
 mod run;
-
+mod runtime;
 mod scan;
 mod stats;
 mod status;
-
+mod train;
 
 use std::path::PathBuf;
 
@@ -76,8 +76,16 @@ enum Command {
     Status(status::StatusArguments),
     /// Everything known about a file, or why it has no tag
     Explain(explain::ExplainArguments),
+    /// Train a model on Fashion-MNIST
+    Train(train::TrainArguments),
+    /// Score a model on Fashion-MNIST's test set, or on labelled photos
+    Evaluate(evaluate::EvaluateArguments),
     /// Check or print the settings
     Config(config::ConfigArguments),
+    /// ONNX Runtime: which one is used, and install it
+    Runtime(runtime::RuntimeArguments),
+    /// Fashion-MNIST: fetch it, look at it
+    Dataset(dataset::DatasetArguments),
 }
 
 /// How a command ended that did not fail.
@@ -117,6 +125,10 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Ended> {
         Command::Stats(arguments) => stats::run(&arguments, &config),
         Command::Status(arguments) => status::run(&arguments, &config),
         Command::Explain(arguments) => explain::run(&arguments, &config),
+        Command::Train(arguments) => train::run(&arguments, &config),
+        Command::Evaluate(arguments) => evaluate::run(&arguments, &config),
+        Command::Runtime(arguments) => runtime::run(&arguments, &config),
+        Command::Dataset(arguments) => dataset::run(&arguments, &config),
         Command::Config(_) => Ok(Ended::Well), // Answered above: it works with settings that are wrong.
     }
 }

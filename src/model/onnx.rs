@@ -252,7 +252,7 @@ impl Classifier for OnnxClassifier {
         for run in inputs.chunks(self.max_batch) {
             self.staged.clear();
             for input in run {
-                self.staged.extend_from_slice(input.as_slice());
+                self.staged.extend_from_slice(input.values());
             }
             all.append(&mut self.run_staged()?);
         }

@@ -1,1 +1,12 @@
-fn main() {}
+//! One test crate over the real binary and the library; this file is its index.
+
+mod util;
+
+mod bad_input;
+mod commands;
+mod crash;
+mod layers;
+mod lock;
+mod scan;
+mod tagging;
+mod training;

@@ -1,0 +1,318 @@
+//! `hangtag train`.
+//!
+//! In: the settings, the data set. Out: a bundle and what was measured on it; the run on record in the store.
+//! Never: a model put into service (set `inference.model` to the bundle for that).
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Instant, SystemTime};
+
+use anyhow::Context;
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use serde_json::json;
+
+use super::dataset::load_or_fetch_blocking;
+use super::run::Signals;
+use super::{Ended, Format, INTERRUPTED, UsageError, output};
+use crate::config::Config;
+use crate::daemon;
+use crate::domain::DevicePolicy;
+use crate::store::{EpochRow, NewRun, RunEnd, RunId, RunState, Store};
+use crate::training::dataset::DataSet;
+use crate::training::evaluate::Evaluation;
+use crate::training::network::Architecture;
+use crate::training::rebuild::{Outcome, Rebuild, Rebuilt, rebuild_blocking};
+use crate::training::summary;
+use crate::training::train::{EpochRecord, Flow, Observer, Progress, Start, TrainParameters};
+
+/// Train a model on Fashion-MNIST.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  hangtag train                                 as the settings say: 50 epochs, some 10 minutes on two cores
+  hangtag train --epochs 3 --out ./my-model     quick, into a folder of your own
+  hangtag train --resume                        goes on where the last run was stopped
+  hangtag train --summary                       the network's layers, no training
+
+Then: hangtag run --set inference.model=./my-model")]
+pub struct TrainArguments {
+    /// Passes over the training images
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    epochs: Option<u32>,
+    /// Seed; the same one gives the same bytes
+    #[arg(long, value_name = "S")]
+    seed: Option<u64>,
+    /// Where the bundle goes; without it, into the run's folder
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Use only the first N training images
+    #[arg(long, value_name = "N")]
+    limit_images: Option<usize>,
+    /// Go on with the last run that was stopped or failed
+    #[arg(long, conflicts_with = "limit_images")]
+    resume: bool,
+    /// Print the network's layers and end
+    #[arg(long)]
+    summary: bool,
+    /// How the result is printed
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// The answer of a finished training.
+#[derive(Debug, Serialize)]
+struct TrainAnswer<'a> {
+    parameters: usize,
+    epochs: &'a [EpochRecord],
+    chosen_epoch: u32,
+    test_accuracy: Option<f64>,
+    test_loss: Option<f64>,
+    model: String,
+    bundle: &'a Path,
+    run: i64,
+    evaluation: &'a Evaluation,
+}
+
+/// Trains and prints what came of it.
+pub fn run(arguments: &TrainArguments, config: &Config) -> anyhow::Result<Ended> {
+    if arguments.summary {
+        let rows = summary::layers(&Architecture::REFERENCE);
+        match arguments.format {
+            Format::Json => output::print_json(&rows)?,
+            Format::Text => output::print(&summary::table(&rows))?,
+        }
+        return Ok(Ended::Well);
+    }
+    let data = load_or_fetch_blocking(config)?;
+    // Before hours of training, not after: without it nothing could be measured.
+    let runtime = daemon::load_runtime_blocking(&config.runtime, DevicePolicy::Cpu)?;
+    let open = |bundle: &crate::model::ModelBundle| {
+        let on_cpu = Config { inference: crate::config::InferenceConfig { device: DevicePolicy::Cpu, ..config.inference.clone() }, ..config.clone() };
+        Ok(daemon::open_bundle_blocking(&on_cpu, &runtime, bundle)?.classifier)
+    };
+    let mut store = Store::open(&config.store_path(), config.durability.into())?;
+    let started = begin(arguments, config, &mut store)?;
+    let rebuild = Rebuild {
+        data: &data,
+        parameters: &started.parameters,
+        checkpoint: &started.folder.join("checkpoint"),
+        start: started.start,
+    };
+    let mut observer = Watching::new(&mut store, started.run, &data)?;
+    let outcome = rebuild_blocking(&rebuild, &mut observer, &open);
+    let stopped = observer.stop.load(Ordering::Relaxed);
+    observer.bar.finish_and_clear();
+    match outcome {
+        Ok(Outcome::Rebuilt(rebuilt)) => {
+            let folder = arguments.out.clone().unwrap_or_else(|| started.folder.join("bundle"));
+            let written = rebuilt.bundle.write(&folder).map_err(anyhow::Error::from);
+            finish(&mut store, started.run, &written, &rebuilt, &folder)?;
+            written?;
+            answer(arguments, &started, &rebuilt, &folder)?;
+            Ok(Ended::Well)
+        }
+        Ok(Outcome::Stopped(history)) => {
+            let reason = format!("stopped after {} whole epochs", history.len());
+            end_run(&mut store, started.run, RunState::Stopped, reason.clone())?;
+            tracing::info!("{reason}; `hangtag train --resume` goes on from there");
+            Ok(INTERRUPTED)
+        }
+        Err(error) => {
+            let state = if stopped { RunState::Stopped } else { RunState::Failed };
+            end_run(&mut store, started.run, state, error.to_string())?;
+            Err(error.into())
+        }
+    }
+}
+
+/// A run on record, with its folder.
+struct Begun {
+    run: RunId,
+    folder: PathBuf,
+    parameters: TrainParameters,
+    start: Start,
+}
+
+fn begin(arguments: &TrainArguments, config: &Config, store: &mut Store) -> anyhow::Result<Begun> {
+    let mut parameters = TrainParameters {
+        epochs: arguments.epochs.unwrap_or(config.train.epochs),
+        batch_size: config.train.batch_size,
+        learning_rate: config.train.learning_rate,
+        validation_share: config.train.validation_share,
+        seed: arguments.seed.unwrap_or(config.train.seed),
+        limit_images: arguments.limit_images,
+        threads: Some(config.train.threads),
+    };
+    let mut checkpoint = None;
+    if arguments.resume {
+        let (old, path) = last_interrupted(config)?;
+        // Epochs may be added, seed and data may not change; the trainer refuses what does not fit.
+        parameters = TrainParameters { threads: parameters.threads, ..old };
+        parameters.epochs = arguments.epochs.unwrap_or(parameters.epochs);
+        parameters.seed = arguments.seed.unwrap_or(parameters.seed);
+        checkpoint = Some(path);
+    }
+    let started_at = SystemTime::now().into();
+    let run = store.start_run(&NewRun { started_at, parameters: json!(parameters) })?;
+    let folder = run_folder(config, run);
+    std::fs::create_dir_all(&folder).with_context(|| format!("could not make {}", folder.display()))?;
+    let start = match checkpoint {
+        None => Start::Fresh,
+        Some(from) => {
+            let bytes = std::fs::read(&from).with_context(|| format!("could not read {}", from.display()))?;
+            crate::durable::write_file(&folder.join("checkpoint"), &bytes)?;
+            Start::Resume
+        }
+    };
+    Ok(Begun { run, folder, parameters, start })
+}
+
+fn run_folder(config: &Config, run: RunId) -> PathBuf {
+    config.runs_dir().join(format!("{:06}", run.0))
+}
+
+/// The newest run that did not finish and left a checkpoint.
+fn last_interrupted(config: &Config) -> anyhow::Result<(TrainParameters, PathBuf)> {
+    let reader = crate::store::Reader::open(&config.store_path())?;
+    // More than anyone keeps unfinished.
+    for run in reader.runs(1_000)? {
+        let checkpoint = run_folder(config, run.id).join("checkpoint");
+        if run.state != RunState::Finished && checkpoint.is_file() {
+            return Ok((serde_json::from_value(run.parameters)?, checkpoint));
+        }
+        if run.state == RunState::Finished {
+            break; // What was interrupted before a finished run has been overtaken by it.
+        }
+    }
+    Err(UsageError("there is no interrupted run with a checkpoint to resume; start anew without --resume".into()).into())
+}
+
+fn finish(store: &mut Store, run: RunId, written: &anyhow::Result<()>, rebuilt: &Rebuilt, folder: &Path) -> anyhow::Result<()> {
+    let end = match written {
+        Ok(()) => RunEnd {
+            ended_at: SystemTime::now().into(),
+            state: RunState::Finished,
+            figures: Some(rebuilt.bundle.manifest().figures.clone()),
+            reason: None,
+            bundle: Some(std::path::absolute(folder)?),
+        },
+        Err(error) => return end_run(store, run, RunState::Failed, error.to_string()),
+    };
+    Ok(store.finish_run(run, &end)?)
+}
+
+fn end_run(store: &mut Store, run: RunId, state: RunState, reason: String) -> anyhow::Result<()> {
+    let ended_at = SystemTime::now().into();
+    Ok(store.finish_run(run, &RunEnd { ended_at, state, figures: None, reason: Some(reason), bundle: None })?)
+}
+
+fn answer(arguments: &TrainArguments, begun: &Begun, rebuilt: &Rebuilt, folder: &Path) -> anyhow::Result<()> {
+    match arguments.format {
+        Format::Json => output::print_json(&TrainAnswer {
+            parameters: Architecture::REFERENCE.parameter_count(),
+            epochs: &rebuilt.history,
+            chosen_epoch: rebuilt.chosen_epoch,
+            test_accuracy: rebuilt.evaluation.accuracy,
+            test_loss: rebuilt.evaluation.loss,
+            model: rebuilt.bundle.id().to_string(),
+            bundle: folder,
+            run: begun.run.0,
+            evaluation: &rebuilt.evaluation,
+        }),
+        Format::Text => output::print(&format!(
+            "{}\nmodel {} of epoch {} in {}\nto tag with it: hangtag run --set inference.model={}\n",
+            rebuilt.evaluation,
+            rebuilt.bundle.id(),
+            rebuilt.chosen_epoch,
+            folder.display(),
+            folder.display(),
+        )),
+    }
+}
+
+/// Shows progress, writes each epoch into the store, hears signals.
+struct Watching<'a> {
+    store: &'a mut Store,
+    run: RunId,
+    bar: ProgressBar,
+    stop: Arc<AtomicBool>,
+    started: Instant,
+    /// Epochs that were done in this process; the time left is reckoned from them.
+    done_here: u32,
+    epochs: u32,
+}
+
+impl<'a> Watching<'a> {
+    fn new(store: &'a mut Store, run: RunId, data: &DataSet) -> anyhow::Result<Self> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let bar = ProgressBar::new(data.train.len() as u64);
+        bar.set_style(ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {per_sec}")?);
+        listen_for_signals(Arc::clone(&stop))?;
+        Ok(Self { store, run, bar, stop, started: Instant::now(), done_here: 0, epochs: 0 })
+    }
+
+    fn flow(&self) -> Flow {
+        if self.stop.load(Ordering::Relaxed) { Flow::Stop } else { Flow::Continue }
+    }
+
+    fn seconds_left(&self, epoch: u32) -> f64 {
+        let per_epoch = self.started.elapsed().as_secs_f64() / f64::from(self.done_here.max(1));
+        per_epoch * f64::from(self.epochs.saturating_sub(epoch))
+    }
+}
+
+impl Observer for Watching<'_> {
+    fn progress(&mut self, progress: &Progress) -> Flow {
+        self.epochs = progress.epochs;
+        self.bar.set_length(progress.images_total as u64);
+        self.bar.set_position(progress.images_done as u64);
+        self.bar.set_message(format!("epoch {}/{} loss {:.4}", progress.epoch, progress.epochs, progress.loss));
+        self.flow()
+    }
+
+    fn epoch_done(&mut self, record: &EpochRecord) -> Flow {
+        self.done_here += 1;
+        let row = EpochRow {
+            epoch: record.epoch,
+            seconds: record.seconds,
+            loss: record.loss,
+            accuracy: record.accuracy,
+            val_loss: record.val_loss,
+            val_accuracy: record.val_accuracy,
+        };
+        // Training goes on without its record: the history is in the checkpoint and in the answer, too.
+        if let Err(error) = self.store.add_epoch(self.run, &row) {
+            tracing::warn!("{error}");
+        }
+        let (left, epochs) = (self.seconds_left(record.epoch), self.epochs);
+        self.bar.suspend(|| {
+            tracing::info!(
+                "epoch {}/{epochs}: {:.1} s, loss {:.4}, accuracy {:.4}, validation loss {:.4}, accuracy {:.4}; {left:.0} s left",
+                record.epoch, record.seconds, record.loss, record.accuracy, record.val_loss, record.val_accuracy,
+            );
+        });
+        self.flow()
+    }
+}
+
+/// The first signal ends training after the batch in hand, a second one at once.
+fn listen_for_signals(stop: Arc<AtomicBool>) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut signals = {
+        let _entered = runtime.enter();
+        Signals::listen()?
+    };
+    std::thread::Builder::new().name("signals".into()).spawn(move || {
+        runtime.block_on(async {
+            let name = signals.next().await;
+            tracing::info!("{name}: ending after this batch; once more ends at once");
+            stop.store(true, Ordering::Relaxed);
+            signals.next().await;
+            std::process::exit(130);
+        });
+    })?;
+    Ok(())
+}

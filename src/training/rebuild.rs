@@ -1,0 +1,178 @@
+//! Data set -> trained network -> exported file -> figures -> bundle: the whole of journey 2 but for the gate.
+//!
+//! In: pictures, parameters, and somebody who can open an exported bundle. Out: a [`Rebuilt`] bundle whose figures
+//! were measured on the exported file. Never: a figure taken from the trainer's own network, or the test set looked
+//! at before the epoch was chosen.
+
+use std::path::Path;
+use std::time::SystemTime;
+
+use serde_json::{Value, json};
+
+use super::dataset::{DataSet, Images};
+use super::evaluate::{Evaluation, Judged};
+use super::export::to_onnx;
+use super::network::Architecture;
+use super::train::{self, EpochRecord, Observer, Start, TrainError, TrainParameters, TrainingJob, train_blocking};
+use crate::domain::{INPUT_LEN, INPUT_SIDE, LABEL_COUNT, Label, Scores, Timestamp};
+use crate::model::bundle::{self, FORMAT, Manifest, ModelBundle, TensorSpec};
+use crate::model::{BundleError, Classifier, ClassifyError};
+use crate::preprocess::{self, InputTensor};
+
+/// Pictures scored at once: the classifier cuts them into runs of its own.
+const SCORED_AT_ONCE: usize = 256;
+
+/// What a rebuild needs.
+#[derive(Debug, Clone, Copy)]
+pub struct Rebuild<'a> {
+    /// Pictures to learn from and to be judged by.
+    pub data: &'a DataSet,
+    /// How to train.
+    pub parameters: &'a TrainParameters,
+    /// Where the state after each epoch is kept.
+    pub checkpoint: &'a Path,
+    /// Anew or from the checkpoint.
+    pub start: Start,
+}
+
+/// What came of it.
+pub struct Rebuilt {
+    /// Every epoch.
+    pub history: Vec<EpochRecord>,
+    /// Which epoch is in the bundle.
+    pub chosen_epoch: u32,
+    /// The exported model with its manifest.
+    pub bundle: ModelBundle,
+    /// The exported file on the test set.
+    pub evaluation: Evaluation,
+}
+
+/// How a rebuild ended.
+pub enum Outcome {
+    /// With a bundle.
+    Rebuilt(Box<Rebuilt>),
+    /// The observer stopped it; the checkpoint is there to be resumed. Holds the epochs that are done.
+    Stopped(Vec<EpochRecord>),
+}
+
+/// A rebuild that failed.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum RebuildError {
+    #[error(transparent)]
+    Train(#[from] TrainError),
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+    #[error("the exported model cannot be opened: {0}")]
+    Open(Box<dyn std::error::Error + Send + Sync>),
+    #[error("the exported model does not answer: {0}")]
+    Classify(#[from] ClassifyError),
+}
+
+/// Opens an exported bundle as the service would.
+pub type OpenBundle<'a> = &'a dyn Fn(&ModelBundle) -> Result<Box<dyn Classifier>, Box<dyn std::error::Error + Send + Sync>>;
+
+/// Trains, exports, evaluates.
+pub fn rebuild_blocking(
+    rebuild: &Rebuild<'_>,
+    observer: &mut dyn Observer,
+    open: OpenBundle<'_>,
+) -> Result<Outcome, RebuildError> {
+    let architecture = Architecture::REFERENCE;
+    let job = TrainingJob {
+        architecture,
+        parameters: rebuild.parameters,
+        images: &rebuild.data.train,
+        files: &rebuild.data.files,
+        checkpoint: Some(rebuild.checkpoint),
+        start: rebuild.start,
+    };
+    let trained = train_blocking(&job, observer)?;
+    let (train::Ended::Finished, Some(best)) = (trained.ended, trained.best) else {
+        return Ok(Outcome::Stopped(trained.history));
+    };
+    let onnx = to_onnx(&best.network, preprocess::VERSION);
+    let manifest = manifest(rebuild, &onnx, best.epoch);
+    let unmeasured = ModelBundle::from_bytes(onnx.clone(), manifest.clone())?;
+    let mut classifier = open(&unmeasured).map_err(RebuildError::Open)?;
+    let evaluation = evaluate_images(classifier.as_mut(), &rebuild.data.test)?;
+    let validation = trained.history.iter().find(|record| record.epoch == best.epoch);
+    let figures = json!({
+        "test_images": evaluation.images,
+        "test_accuracy": evaluation.accuracy,
+        "test_loss": evaluation.loss,
+        "validation_accuracy": validation.map(|record| record.val_accuracy),
+        "validation_loss": validation.map(|record| record.val_loss),
+    });
+    let bundle = ModelBundle::from_bytes(onnx, Manifest { figures, ..manifest })?;
+    let (history, chosen_epoch) = (trained.history, best.epoch);
+    Ok(Outcome::Rebuilt(Box::new(Rebuilt { history, chosen_epoch, bundle, evaluation })))
+}
+
+/// Scores a model on labelled pictures of the data set.
+pub fn evaluate_images(classifier: &mut dyn Classifier, images: &Images) -> Result<Evaluation, ClassifyError> {
+    let scores = score_images(classifier, images)?;
+    let judged = images.labels.iter().zip(scores).map(|(label, scores)| Judged { truth: Some(*label), scores });
+    Ok(Evaluation::of(&judged.collect::<Vec<_>>()))
+}
+
+/// The model's answers for pictures of the data set, in their order.
+pub fn score_images(classifier: &mut dyn Classifier, images: &Images) -> Result<Vec<Scores>, ClassifyError> {
+    let mut scores = Vec::with_capacity(images.len());
+    for pixels in images.pixels.chunks(SCORED_AT_ONCE * INPUT_LEN) {
+        let (pictures, _) = pixels.as_chunks::<INPUT_LEN>();
+        let inputs: Vec<InputTensor> = pictures.iter().map(preprocess::from_idx).collect();
+        scores.extend(classifier.classify(&inputs.iter().collect::<Vec<_>>())?);
+    }
+    Ok(scores)
+}
+
+fn manifest(rebuild: &Rebuild<'_>, onnx: &[u8], epoch: u32) -> Manifest {
+    let now: Timestamp = SystemTime::now().into();
+    let parameters = rebuild.parameters;
+    Manifest {
+        format: FORMAT,
+        hangtag_version: env!("CARGO_PKG_VERSION").into(),
+        model_sha256: bundle::model_sha256(onnx),
+        labels: Label::NAMES.map(String::from).to_vec(),
+        input: TensorSpec { name: super::export::INPUT_NAME.into(), shape: vec![-1, 1, INPUT_SIDE as i64, INPUT_SIDE as i64] },
+        output: TensorSpec { name: super::export::OUTPUT_NAME.into(), shape: vec![-1, LABEL_COUNT as i64] },
+        preprocessing_version: preprocess::VERSION,
+        architecture: "reference".into(),
+        parameters: Architecture::REFERENCE.parameter_count() as u64,
+        command: command(parameters),
+        training: json!({
+            "epochs": parameters.epochs,
+            "chosen_epoch": epoch,
+            "batch_size": parameters.batch_size,
+            "learning_rate": shortest(parameters.learning_rate),
+            "validation_share": parameters.validation_share,
+            "seed": parameters.seed,
+            "limit_images": parameters.limit_images,
+            "data": rebuild.data.files,
+        }),
+        figures: Value::Null,
+        created_at: now.to_string(),
+    }
+}
+
+/// The command that trains the same bytes again.
+fn command(parameters: &TrainParameters) -> String {
+    let mut command = format!(
+        "hangtag train --epochs {} --seed {} --set train.batch_size={} --set train.learning_rate={} --set train.validation_share={}",
+        parameters.epochs,
+        parameters.seed,
+        parameters.batch_size,
+        parameters.learning_rate,
+        parameters.validation_share,
+    );
+    if let Some(limit) = parameters.limit_images {
+        command += &format!(" --limit-images {limit}");
+    }
+    command
+}
+
+/// 0.001 as it was written, not as the nearest binary number of half the width.
+fn shortest(value: f32) -> Value {
+    value.to_string().parse::<f64>().map_or(Value::Null, Value::from)
+}

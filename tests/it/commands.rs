@@ -1,0 +1,162 @@
+//! The commands as a person types them: answers, formats, mistakes.
+
+use crate::util::{Shop, drop_png, png, text};
+
+fn tagged_shop() -> Shop {
+    let shop = Shop::new();
+    for number in 0..12 {
+        drop_png(&shop.inbox(), number);
+    }
+    std::fs::write(shop.inbox().join("note.jpg"), "no picture").unwrap();
+    std::fs::write(shop.inbox().join("with,comma \"quoted\".png"), png(99)).unwrap();
+    shop.ok(&["scan"]);
+    shop
+}
+
+#[test]
+fn query_answers_in_json_csv_and_words() {
+    let shop = tagged_shop();
+    let rows = shop.rows();
+    assert_eq!(rows.len(), 14);
+    for key in ["path", "content_hash", "status", "label", "confidence", "model", "device", "tagged_at"] {
+        assert!(rows.iter().filter(|row| row["status"] == "tagged").all(|row| !row[key].is_null()), "{key}");
+    }
+    let count = |arguments: &[&str]| shop.ok(&[&["query", "--count"], arguments].concat()).trim().parse::<usize>().unwrap();
+    assert_eq!(count(&[]), 14);
+    assert_eq!(count(&["--status", "rejected"]), 1);
+    assert_eq!(count(&["--status", "tagged"]), 13);
+    assert_eq!(count(&["--path", "*.jpg"]), 1);
+    assert_eq!(count(&["--path", "inbox/photo-*"]), 12);
+    assert_eq!(count(&["--path", &format!("{}/*", shop.inbox().display())]), 14);
+    assert_eq!(count(&["--since", "1h"]), 14);
+    assert_eq!(count(&["--until", "1h"]), 0);
+    let sure = |row: &&serde_json::Value| row["confidence"].as_f64().is_some_and(|confidence| confidence >= 0.5);
+    assert_eq!(count(&["--min-confidence", "0.5"]), rows.iter().filter(sure).count());
+    let label = rows.iter().find_map(|row| row["label"].as_str()).unwrap();
+    assert_eq!(count(&["--tag", label]), rows.iter().filter(|row| row["label"] == label).count());
+
+    let csv = shop.ok(&["query", "--format", "csv", "--sort", "path"]);
+    let mut reader = csv::Reader::from_reader(csv.as_bytes());
+    let paths: Vec<String> = reader.records().map(|row| row.unwrap()[0].to_owned()).collect();
+    assert_eq!(paths.len(), 14);
+    assert!(paths.iter().any(|path| path.ends_with("with,comma \"quoted\".png")));
+    assert!(paths.is_sorted());
+    assert_eq!(shop.json(&["query", "--limit", "3", "--format", "json"]).as_array().unwrap().len(), 3);
+    assert!(shop.ok(&["query", "--limit", "2"]).starts_with("status"));
+    let sorted = shop.json(&["query", "--status", "tagged", "--sort", "confidence", "--format", "json"]);
+    let confidences: Vec<f64> = sorted.as_array().unwrap().iter().map(|row| row["confidence"].as_f64().unwrap()).collect();
+    assert!(confidences.is_sorted());
+}
+
+#[test]
+fn wrong_usage_ends_with_2_and_says_what_is_right() {
+    let shop = tagged_shop();
+    for (arguments, part) in [
+        (vec!["query", "--tag", "hat"], "Ankle boot"),
+        (vec!["query", "--min-confidence", "2"], "from 0 to 1"),
+        (vec!["query", "--status", "done"], "tagged, rejected"),
+        (vec!["query", "--since", "whenever"], "2h"),
+        (vec!["query", "--min-confidence", "0.9", "--max-confidence", "0.1"], "above"),
+        (vec!["config", "check", "--set", "train.epochs=many"], "train.epochs"),
+        (vec!["scan", "--set", "no.such=1"], "unknown key"),
+        (vec!["run", "--config", "/no/such/file.toml"], "/no/such/file.toml"),
+    ] {
+        let output = shop.run(&arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(text(&output.stderr).contains(part), "{arguments:?}: {}", text(&output.stderr));
+        assert!(output.stdout.is_empty(), "data alone goes to standard output");
+    }
+}
+
+#[test]
+fn the_settings_can_be_checked_and_printed() {
+    let shop = Shop::new();
+    let file = shop.path().join("shop.toml");
+    std::fs::write(&file, "[train]\nepochs = 7\n[settle]\nquiet = '1s'\n").unwrap();
+    let file = file.to_str().unwrap();
+    assert!(shop.ok(&["config", "check", "--config", file]).contains("fine"));
+    let printed = shop.ok(&["config", "print", "--config", file]);
+    assert!(printed.contains("epochs = 7  # ") && printed.contains("shop.toml:2"), "{printed}");
+    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/config/hangtag.toml");
+    assert!(shop.ok(&["config", "check", "--config", shipped]).contains("fine"));
+    let output = shop.command(&["config", "check"]).env("HANGTAG__TRAIN__EPOCHS", "0").output().unwrap();
+    assert!(text(&output.stderr).contains("HANGTAG__TRAIN__EPOCHS"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn explain_tells_a_tag_or_why_there_is_none() {
+    let shop = tagged_shop();
+    let explain = |path: &str| shop.ok(&["explain", path]);
+    let tagged = explain("inbox/photo-00003.png");
+    assert!(tagged.contains("tagged") && tagged.contains("by model") && tagged.contains("content "), "{tagged}");
+    assert!(explain("inbox/note.jpg").contains("not_an_image"));
+    assert!(explain("inbox/none.png").contains("there is no such file"));
+    std::fs::write(shop.inbox().join("draft.png.part"), png(1)).unwrap();
+    assert!(explain("inbox/draft.png.part").contains("watch.ignore"));
+    std::fs::write(shop.path().join("elsewhere.png"), png(1)).unwrap();
+    assert!(explain("elsewhere.png").contains("in no inbox"));
+    drop_png(&shop.inbox(), 77);
+    let fresh = explain("inbox/photo-00077.png");
+    assert!(fresh.contains("nothing on record") && fresh.contains("no daemon is running"), "{fresh}");
+    std::fs::write(shop.inbox().join("photo-00003.png"), png(500)).unwrap();
+    assert!(explain("inbox/photo-00003.png").contains("content has changed"));
+    let json = shop.json(&["explain", "inbox/photo-00004.png", "--format", "json"]);
+    let hash = json["history"]["file"]["content_hash"].as_str().unwrap();
+    assert!(explain(hash).contains("photo-00004.png"));
+}
+
+#[test]
+fn stats_count_what_there_is() {
+    let shop = tagged_shop();
+    let stats = shop.json(&["stats", "--format", "json"]);
+    assert_eq!((stats["tagged"].as_u64(), stats["rejected"].as_u64()), (Some(13), Some(1)));
+    assert_eq!(stats["by_reason"]["not_an_image"], 1);
+    assert!(shop.ok(&["stats"]).contains("13 tagged, 1 rejected"));
+}
+
+#[test]
+fn a_store_that_is_not_there_or_is_something_else_is_named() {
+    let shop = Shop::new();
+    let output = shop.run(&["query"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("hangtag.db") && text(&output.stderr).contains("hangtag run"));
+    std::fs::create_dir(shop.data()).unwrap();
+    std::fs::write(shop.store(), "this is a letter, and not a database at all").unwrap();
+    let output = shop.run(&["scan"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("not a database"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn the_runtime_says_what_it_is_and_refuses_a_cut_off_library() {
+    let shop = Shop::new();
+    let report = shop.json(&["runtime", "--format", "json"]);
+    let library = report["path"].as_str().unwrap();
+    assert!(report["providers"].to_string().contains("CPU"), "{report}");
+    let bytes = std::fs::read(library).unwrap();
+    let cut = shop.path().join("libonnxruntime.so");
+    std::fs::write(&cut, &bytes[..bytes.len() / 2]).unwrap();
+    let output = shop.command(&["runtime"]).env("ORT_DYLIB_PATH", &cut).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "an error, not a signal: {}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("libonnxruntime.so"), "{}", text(&output.stderr));
+    let output = shop.run(&["runtime", "--set", "runtime.library=/no/such/library.so"]);
+    assert!(text(&output.stderr).contains("/no/such/library.so"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn cuda_that_cannot_be_had_is_an_error_and_auto_says_why_it_fell_back() {
+    let shop = Shop::new();
+    if shop.json(&["runtime", "--format", "json"])["device"]["got"] == "cuda" {
+        eprintln!("skipped: CUDA can be had here");
+        return;
+    }
+    drop_png(&shop.inbox(), 1);
+    let library = shop.json(&["runtime", "--format", "json"])["path"].as_str().unwrap().to_owned();
+    let cuda = shop.command(&["scan", "--set", "inference.device=cuda"]).env("ORT_DYLIB_PATH", library).output().unwrap();
+    assert_eq!(cuda.status.code(), Some(1));
+    assert!(text(&cuda.stderr).contains("CUDA"), "{}", text(&cuda.stderr));
+    let auto = shop.run(&["scan", "--set", "inference.device=auto"]);
+    assert!(auto.status.success());
+    assert!(text(&auto.stderr).contains("CUDA"), "it says so: {}", text(&auto.stderr));
+    assert_eq!(shop.rows()[0]["device"], "cpu");
+}

@@ -1,0 +1,73 @@
+//! One daemon a store, signals, and what `status` says of it.
+
+use crate::util::{Shop, drop_png, text, wait_until};
+
+#[test]
+fn a_second_daemon_says_who_holds_the_store() {
+    let shop = Shop::new();
+    let first = shop.daemon();
+    let second = shop.run(&["run"]);
+    assert_eq!(second.status.code(), Some(1));
+    let message = text(&second.stderr);
+    assert!(message.contains(&first.child.id().to_string()), "{message}");
+    assert_eq!(first.end(), Some(0));
+}
+
+#[test]
+fn status_tells_healthy_from_degraded_from_not_running() {
+    let shop = Shop::new();
+    let code = || shop.run(&["status"]).status.code();
+    assert_eq!(code(), Some(2));
+    assert_eq!(shop.run(&["status", "--format", "json"]).status.code(), Some(2));
+    let daemon = shop.daemon();
+    assert_eq!(code(), Some(0));
+    let report = shop.json(&["status", "--format", "json"]);
+    assert_eq!(report["running"], true);
+    assert_eq!(report["device"]["used"], "cpu");
+    assert!(report["stations"].as_array().unwrap().len() >= 5, "{report}");
+    assert!(report["queues"].as_array().unwrap().iter().all(|queue| queue["capacity"].as_u64() > Some(0)));
+
+    let aside = shop.path().join("aside");
+    std::fs::rename(shop.inbox(), &aside).unwrap();
+    wait_until("the missing inbox is degraded", || code() == Some(1));
+    assert!(text(&shop.run(&["status"]).stdout).contains("inbox"));
+    drop_png(&aside, 1);
+    std::fs::rename(&aside, shop.inbox()).unwrap();
+    wait_until("the returned inbox is watched", || code() == Some(0));
+    shop.wait_for_rows(1);
+    drop_png(&shop.inbox(), 2);
+    shop.wait_for_rows(2);
+    assert_eq!(daemon.end(), Some(0));
+    assert_eq!(code(), Some(2));
+}
+
+#[test]
+fn an_inbox_that_is_made_anew_is_watched_again() {
+    let shop = Shop::new();
+    let daemon = shop.daemon();
+    drop_png(&shop.inbox(), 1);
+    shop.wait_for_rows(1);
+    std::fs::remove_dir_all(shop.inbox()).unwrap();
+    wait_until("the missing inbox is degraded", || shop.run(&["status"]).status.code() == Some(1));
+    std::fs::create_dir(shop.inbox()).unwrap();
+    drop_png(&shop.inbox(), 2);
+    shop.wait_for_rows(2);
+    wait_until("the first photo is marked as gone", || shop.count("SELECT count(*) FROM files WHERE is_present = 0") == 1);
+    assert_eq!(daemon.end(), Some(0));
+}
+
+#[test]
+fn commands_write_while_the_daemon_runs() {
+    let shop = Shop::new();
+    let daemon = shop.daemon();
+    let outside = shop.path().join("outside");
+    std::fs::create_dir(&outside).unwrap();
+    for number in 0..20 {
+        drop_png(&shop.inbox(), number);
+        drop_png(&outside, 100 + number);
+    }
+    let summary = shop.json(&["scan", outside.to_str().unwrap(), "--format", "json"]);
+    assert_eq!(summary["tagged"], 20);
+    shop.wait_for_rows(40);
+    assert_eq!(daemon.end(), Some(0));
+}

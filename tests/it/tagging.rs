@@ -1,0 +1,167 @@
+//! The daemon on files that come in every way that files come.
+
+use std::io::Write;
+use std::process::Command;
+use std::time::Duration;
+
+use crate::util::{Shop, age, drop_png, png, shared, wait_until};
+
+#[test]
+fn files_that_come_in_every_way_are_each_tagged_once() {
+    let shop = Shop::new();
+    let before = drop_png(&shop.inbox(), 0);
+    let daemon = shop.daemon();
+    let aside = shop.path().join("aside");
+    std::fs::create_dir_all(aside.join("folder/deep")).unwrap();
+
+    drop_png(&shop.inbox(), 1); // written in place
+    std::fs::rename(drop_png(&aside, 2), shop.inbox().join("moved-in.png")).unwrap();
+    std::fs::hard_link(drop_png(&aside, 3), shop.inbox().join("linked.png")).unwrap();
+    (10..30).for_each(|number| drop(drop_png(&aside.join("folder/deep"), number)));
+    std::fs::rename(aside.join("folder"), shop.inbox().join("folder")).unwrap(); // one event for twenty files
+    let subfolder = shop.inbox().join("made/then/filled");
+    std::fs::create_dir_all(&subfolder).unwrap();
+    (40..60).for_each(|number| drop(drop_png(&subfolder, number)));
+    let partial = shop.inbox().join("upload.png.part");
+    std::fs::write(&partial, png(4)).unwrap();
+    std::fs::rename(&partial, shop.inbox().join("upload.png")).unwrap();
+    let twice = png(5);
+    let twice_path = shop.inbox().join("closed-twice.png");
+    std::fs::write(&twice_path, &twice[..twice.len() / 2]).unwrap();
+    let mut file = std::fs::OpenOptions::new().append(true).open(&twice_path).unwrap();
+    file.write_all(&twice[twice.len() / 2..]).unwrap();
+    drop(file);
+
+    let expected = 1 + 3 + 20 + 20 + 2;
+    shop.wait_for_rows(expected);
+    assert!(shop.row(&before).is_some());
+    assert_eq!(shop.count("SELECT count(*) FROM files WHERE label_id IS NOT NULL"), expected);
+    assert_eq!(shop.count("SELECT count(*) FROM outcomes"), expected);
+    assert_eq!(shop.json(&["query", "--count", "--format", "json"])["count"], expected);
+    assert_eq!(daemon.end(), Some(0));
+    assert_eq!(shop.count("SELECT count(*) FROM files"), expected, "nothing was added while ending");
+}
+
+#[test]
+fn a_file_written_slowly_is_tagged_whole() {
+    let shop = Shop::new();
+    let daemon = shop.daemon();
+    let bytes = png(6);
+    let path = shop.inbox().join("slow.png");
+    // A writer of its own, with pauses longer than settle.quiet and closes in between: six parts over 3 seconds.
+    let parts: Vec<_> = bytes.chunks(bytes.len().div_ceil(6)).map(<[u8]>::to_vec).collect();
+    let writing = std::thread::spawn({
+        let path = path.clone();
+        move || {
+            for part in parts {
+                let mut file = std::fs::OpenOptions::new().create(true).append(true).open(&path).unwrap();
+                file.write_all(&part).unwrap();
+                drop(file);
+                std::thread::sleep(Duration::from_millis(500));
+            }
+        }
+    });
+    writing.join().unwrap();
+    wait_until("the slow file is tagged", || shop.row(&path).is_some_and(|row| row["status"] == "tagged"));
+    assert_eq!(shop.row(&path).unwrap()["bytes"], bytes.len() as u64);
+    assert_eq!(shop.count("SELECT count(*) FROM outcomes WHERE reason IS NOT NULL"), 0, "no part of it was rejected");
+    assert_eq!(daemon.end(), Some(0));
+}
+
+#[test]
+fn renames_removals_and_overwrites_are_followed() {
+    let shop = Shop::new();
+    let daemon = shop.daemon();
+    let (old, removed, changed) = (drop_png(&shop.inbox(), 1), drop_png(&shop.inbox(), 2), drop_png(&shop.inbox(), 3));
+    let folder = shop.inbox().join("spring");
+    std::fs::create_dir(&folder).unwrap();
+    let within = drop_png(&folder, 4);
+    shop.wait_for_rows(4);
+    let tag = shop.row(&old).unwrap();
+    let hash = shop.row(&changed).unwrap()["content_hash"].clone();
+
+    let new = shop.inbox().join("renamed.png");
+    std::fs::rename(&old, &new).unwrap();
+    std::fs::remove_file(&removed).unwrap();
+    std::fs::write(&changed, png(30)).unwrap();
+    std::fs::rename(&folder, shop.inbox().join("summer")).unwrap();
+    let moved = shop.inbox().join("summer").join(within.file_name().unwrap());
+    wait_until("the rename is followed", || shop.row(&new).is_some());
+    wait_until("the renamed folder is followed", || shop.row(&moved).is_some());
+    wait_until("the removal is marked", || shop.row(&removed).is_some_and(|row| row["present"] == false));
+    wait_until("the new content is tagged", || shop.row(&changed).unwrap()["content_hash"] != hash);
+    assert_eq!((shop.row(&old), shop.row(&within)), (None, None));
+    assert_eq!(shop.row(&new).unwrap()["tagged_at"], tag["tagged_at"], "it was not inferred again");
+    assert_eq!(shop.row(&removed).unwrap()["status"], "tagged", "tags of removed files stay");
+    assert_eq!(shop.rows().len(), 4);
+    assert_eq!(daemon.end(), Some(0));
+}
+
+#[test]
+fn polling_finds_what_events_would() {
+    let shop = Shop::new();
+    let daemon = shop.daemon_with(&["--set", "watch.mode=poll", "--set", "watch.poll_interval=100ms"]);
+    let report = shop.json(&["status", "--format", "json"]);
+    assert_eq!(report["folders"][0]["state"], "polled");
+    for number in 0..10 {
+        drop_png(&shop.inbox(), number);
+    }
+    shop.wait_for_rows(10);
+    let removed = drop_png(&shop.inbox(), 3);
+    std::fs::remove_file(&removed).unwrap();
+    wait_until("the removal is marked", || shop.row(&removed).is_some_and(|row| row["present"] == false));
+    assert_eq!(daemon.end(), Some(0));
+}
+
+#[test]
+fn several_inboxes_are_watched() {
+    let shop = Shop::new();
+    let second = shop.path().join("second");
+    let list = format!("inbox=[{:?}, {:?}]", shop.inbox(), second);
+    let mut command = shop.command(&["config", "print", "--set", &list]);
+    assert!(command.output().unwrap().status.success());
+    // --inbox stands for one folder; the list comes from a file, which --inbox would override.
+    let file = shop.path().join("shop.toml");
+    std::fs::write(&file, format!("inbox = [{:?}, {second:?}]\ndata_dir = {:?}\n", shop.inbox(), shop.data())).unwrap();
+    let mut daemon = Command::new(env!("CARGO_BIN_EXE_hangtag"));
+    let daemon = daemon.args(["run", "--config"]).arg(&file).stderr(std::process::Stdio::null());
+    let daemon = crate::util::Daemon { child: daemon.spawn().unwrap() };
+    shop.wait_until_ready(&daemon);
+    assert!(second.is_dir(), "an inbox that is absent is made");
+    drop_png(&shop.inbox(), 1);
+    drop_png(&second, 2);
+    shop.wait_for_rows(2);
+    assert_eq!(daemon.end(), Some(0));
+}
+
+#[test]
+fn what_was_dropped_while_no_daemon_ran_is_found() {
+    let shop = Shop::new();
+    let daemon = shop.daemon();
+    drop_png(&shop.inbox(), 1);
+    shop.wait_for_rows(1);
+    assert_eq!(daemon.end(), Some(0));
+    let removed = shop.inbox().join("photo-00001.png");
+    std::fs::remove_file(&removed).unwrap();
+    age(&drop_png(&shop.inbox(), 2), Duration::from_secs(60));
+    let daemon = shop.daemon();
+    shop.wait_for_rows(2);
+    wait_until("the removal is marked", || shop.row(&removed).is_some_and(|row| row["present"] == false));
+    assert_eq!(daemon.end(), Some(0));
+}
+
+#[test]
+fn real_photos_are_all_tagged_once() {
+    let Some(photos) = shared("photos/shop") else { return };
+    let shop = Shop::new();
+    let daemon = shop.daemon();
+    let mut count = 0;
+    for entry in std::fs::read_dir(&photos).unwrap() {
+        let path = entry.unwrap().path();
+        std::fs::copy(&path, shop.inbox().join(path.file_name().unwrap())).unwrap();
+        count += 1;
+    }
+    shop.wait_for_rows(count);
+    assert_eq!(shop.count("SELECT count(*) FROM files WHERE label_id IS NOT NULL"), count);
+    assert_eq!(daemon.end(), Some(0));
+}

@@ -1,0 +1,220 @@
+//! A small vocabulary: a shop with an inbox, commands on the real binary, a daemon, pictures that are drawn here.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// Long enough for a busy machine; a test that waits this long has failed.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// A temporary folder with an inbox and a data folder.
+pub struct Shop {
+    folder: tempfile::TempDir,
+}
+
+impl Shop {
+    pub fn new() -> Self {
+        let shop = Self { folder: tempfile::tempdir().unwrap() };
+        std::fs::create_dir(shop.inbox()).unwrap();
+        shop
+    }
+
+    /// The folder around inbox and data, as a real path.
+    pub fn path(&self) -> PathBuf {
+        self.folder.path().canonicalize().unwrap()
+    }
+
+    pub fn inbox(&self) -> PathBuf {
+        self.path().join("inbox")
+    }
+
+    pub fn data(&self) -> PathBuf {
+        self.path().join("data")
+    }
+
+    pub fn store(&self) -> PathBuf {
+        self.data().join("hangtag.db")
+    }
+
+    /// The command with this shop's folders; nothing of the surrounding environment's settings.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hangtag"));
+        command.args(arguments).arg("--inbox").arg(self.inbox()).arg("--data-dir").arg(self.data());
+        command.current_dir(self.path()).stdin(Stdio::null());
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("HANGTAG__") || name == "HANGTAG_CONFIG" || name == "RUST_LOG" {
+                command.env_remove(name);
+            }
+        }
+        command
+    }
+
+    /// Runs a command to its end.
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    /// Runs a command that must succeed; its standard output.
+    pub fn ok(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
+        text(&output.stdout)
+    }
+
+    /// Runs a command that must succeed and answer in JSON.
+    pub fn json(&self, arguments: &[&str]) -> Value {
+        serde_json::from_str(&self.ok(arguments)).unwrap()
+    }
+
+    /// All rows of `query`.
+    pub fn rows(&self) -> Vec<Value> {
+        self.json(&["query", "--format", "json"]).as_array().unwrap().clone()
+    }
+
+    /// The row of one file.
+    pub fn row(&self, path: &Path) -> Option<Value> {
+        let wanted = path.display().to_string();
+        self.rows().into_iter().find(|row| row["path"] == wanted.as_str())
+    }
+
+    /// The store, read by somebody else with plain SQL.
+    pub fn sql(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open_with_flags(self.store(), rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap()
+    }
+
+    /// One number from the store.
+    pub fn count(&self, sql: &str) -> i64 {
+        self.sql().query_row(sql, [], |row| row.get(0)).unwrap()
+    }
+
+    /// Starts `run` and waits until it is ready.
+    pub fn daemon(&self) -> Daemon {
+        self.daemon_with(&[])
+    }
+
+    /// As [`daemon`](Self::daemon), with further arguments.
+    pub fn daemon_with(&self, arguments: &[&str]) -> Daemon {
+        let daemon = self.start(arguments);
+        self.wait_until_ready(&daemon);
+        daemon
+    }
+
+    /// Starts `run` without waiting.
+    pub fn start(&self, arguments: &[&str]) -> Daemon {
+        let log = self.path().join("daemon.log");
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(log).unwrap();
+        let mut command = self.command(&[&["run"], arguments].concat());
+        Daemon { child: command.stdout(Stdio::null()).stderr(log).spawn().unwrap() }
+    }
+
+    pub fn wait_until_ready(&self, daemon: &Daemon) {
+        let path = self.data().join("status.json");
+        wait_until("the daemon is ready", || {
+            let report: Option<Value> = std::fs::read(&path).ok().and_then(|text| serde_json::from_slice(&text).ok());
+            report.is_some_and(|report| report["ready"] == true && report["pid"] == daemon.child.id())
+        });
+    }
+
+    /// What the daemon has logged.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.path().join("daemon.log")).unwrap_or_default()
+    }
+
+    /// Waits until `count` files have an answer.
+    pub fn wait_for_rows(&self, count: i64) {
+        wait_until(&format!("{count} files have an answer"), || {
+            self.store().is_file() && self.count("SELECT count(*) FROM files") >= count
+        });
+    }
+}
+
+/// A running `hangtag run`, killed when dropped.
+pub struct Daemon {
+    pub child: Child,
+}
+
+impl Daemon {
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// Ends it in the usual way; its exit code.
+    pub fn end(mut self) -> Option<i32> {
+        self.signal("TERM");
+        self.child.wait().unwrap().code()
+    }
+
+    /// Ends it as a power failure of the process would.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Asks again and again until it is so.
+pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let since = Instant::now();
+    while !is_so() {
+        assert!(since.elapsed() < PATIENCE, "waited in vain until {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// A garment-like shape on white as a PNG; every number gives another picture.
+pub fn png(number: u32) -> Vec<u8> {
+    let mut picture = image::GrayImage::from_pixel(60, 80, image::Luma([255]));
+    for y in 10..70 {
+        let half = 8 + (number % 7) + y / 8;
+        for x in 30u32.saturating_sub(half)..(30 + half).min(60) {
+            picture.put_pixel(x, y, image::Luma([(40 + (number * 37 + x * y) % 90) as u8]));
+        }
+    }
+    for bit in 0..32 {
+        let value = if number >> bit & 1 == 1 { 60 } else { 120 };
+        picture.put_pixel(14 + bit, 40, image::Luma([value]));
+    }
+    let mut bytes = Vec::new();
+    picture.write_to(&mut std::io::Cursor::new(&mut bytes), image::ImageFormat::Png).unwrap();
+    bytes
+}
+
+/// Writes the picture of a number into a folder.
+pub fn drop_png(folder: &Path, number: u32) -> PathBuf {
+    let path = folder.join(format!("photo-{number:05}.png"));
+    std::fs::write(&path, png(number)).unwrap();
+    path
+}
+
+/// Sets a file's time back, so that it counts as being at rest.
+pub fn age(path: &Path, by: Duration) {
+    let file = std::fs::File::open(path).unwrap();
+    file.set_modified(std::time::SystemTime::now() - by).unwrap();
+}
+
+/// The folder with real data, where there is one; with `CI=true` its absence is a failure.
+pub fn shared(name: &str) -> Option<PathBuf> {
+    let base = std::env::var_os("HANGTAG_SHARED")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
+    let path = base.join(name);
+    if path.exists() {
+        return Some(path);
+    }
+    assert_ne!(std::env::var_os("CI").as_deref(), Some(OsStr::new("true")), "{} is not there", path.display());
+    eprintln!("skipped: {} is not there (HANGTAG_SHARED names the folder)", path.display());
+    None
+}
