@@ -1,10 +1,17 @@
 //! Journey 2: from a data set to a model.
 //!
-//! In: Fashion-MNIST and what people corrected. Out: an ONNX file. Never: tagging.
+//! In: Fashion-MNIST. Out: an exported model, its figures and its manifest: a bundle. Never: tagging, or a model put
+//! into service.
 
-pub mod checkpoint;
 pub mod dataset;
-pub mod export;
 pub mod network;
 pub mod summary;
+
+pub mod checkpoint;
 pub mod train;
+
+pub mod export;
+
+pub mod evaluate;
+
+pub mod rebuild;
