@@ -15,3 +15,6 @@ pub mod export;
 pub mod evaluate;
 
 pub mod rebuild;
+
+#[cfg(test)]
+mod synthetic;

@@ -40,14 +40,18 @@ impl Architecture {
         let mut side = INPUT_SIDE;
         let mut inputs = 1;
         self.filters.map(|outputs| {
-            let shape = ConvShape { side, inputs, outputs };
+            let shape = ConvShape {
+                side,
+                inputs,
+                outputs,
+            };
             side = shape.pooled_side();
             inputs = outputs;
             shape
         })
     }
 
-    /// Values that the first dense layer sees: the last block's output, [row][column][channel].
+    /// Values that the first dense layer sees: the last block's output, `[row][column][channel]`.
     pub fn flat_len(&self) -> usize {
         self.convolutions()[BLOCKS - 1].pooled_len()
     }
@@ -73,7 +77,12 @@ impl Architecture {
             weights: take(self.hidden * LABEL_COUNT),
             biases: take(LABEL_COUNT),
         };
-        Places { blocks, hidden, output, len: next }
+        Places {
+            blocks,
+            hidden,
+            output,
+            len: next,
+        }
     }
 
     /// How many numbers training finds.
@@ -97,11 +106,11 @@ pub struct LayerPlaces {
 /// (see `engine`): what follows them is what every shard keeps a gradient of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Places {
-    /// Convolutions; weights [output channel][row][column][input channel].
+    /// Convolutions; weights `[output channel][row][column][input channel]`.
     pub blocks: [LayerPlaces; BLOCKS],
-    /// First dense layer; weights [input: row, column, channel][hidden].
+    /// First dense layer; weights `[input: row, column, channel][hidden]`.
     pub hidden: LayerPlaces,
-    /// Second dense layer; weights [hidden][label].
+    /// Second dense layer; weights `[hidden][label]`.
     pub output: LayerPlaces,
     /// How many numbers there are.
     pub len: usize,

@@ -16,11 +16,11 @@ pub struct PooledTarget<'a> {
     /// Distance between two rows of it.
     pub row_stride: usize,
     /// Which of the four positions was the maximum (the first of equals): 0, 1 above, 2, 3 below;
-    /// [row][column][channel].
+    /// `[row][column][channel]`.
     pub winners: &'a mut [u8],
 }
 
-/// Pools the sums [2*side][2*side][channel] of one image to `side` x `side`; there are as many channels as biases.
+/// Pools the sums `[2*side][2*side][channel]` of one image to `side` x `side`; there are as many channels as biases.
 pub fn forward(side: usize, sums: &[f32], biases: &[f32], target: PooledTarget) {
     match biases.len() {
         32 => forward_vectorised::<32>(side, sums, biases, target),
@@ -58,9 +58,21 @@ fn pool(side: usize, sums: &[f32], biases: &[f32], target: PooledTarget) {
             let winners = &mut target.winners[(row * side + column) * channels..][..channels];
             for channel in 0..channels {
                 let (mut best, mut winner) = (a[channel], 0u32);
-                (best, winner) = if b[channel] > best { (b[channel], 1) } else { (best, winner) };
-                (best, winner) = if c[channel] > best { (c[channel], 2) } else { (best, winner) };
-                (best, winner) = if d[channel] > best { (d[channel], 3) } else { (best, winner) };
+                (best, winner) = if b[channel] > best {
+                    (b[channel], 1)
+                } else {
+                    (best, winner)
+                };
+                (best, winner) = if c[channel] > best {
+                    (c[channel], 2)
+                } else {
+                    (best, winner)
+                };
+                (best, winner) = if d[channel] > best {
+                    (d[channel], 3)
+                } else {
+                    (best, winner)
+                };
                 let sum = best + biases[channel];
                 values[channel] = if sum > 0.0 { sum } else { 0.0 };
                 winners[channel] = winner as u8;
