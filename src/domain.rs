@@ -507,6 +507,23 @@ impl ImageFormat {
     }
 }
 
+/// A picture as grey values, upright: what decoding gives and preprocessing takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DecodedImage {
+    /// Rec.601 luma, 0 black to 255 white, row by row from the top left; `width * height` values.
+    pub luma: Vec<u8>,
+    /// Pixels in a row, after the orientation that the file asks for; at least 1.
+    pub width: u32,
+    /// Rows, after the orientation that the file asks for; at least 1.
+    pub height: u32,
+    /// What the file is.
+    pub format: ImageFormat,
+    /// Pixels in a row as the file stores them.
+    pub stored_width: u32,
+    /// Rows as the file stores them.
+    pub stored_height: u32,
+}
+
 /// Why a file has no tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RejectionReason {

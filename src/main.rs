@@ -1,1 +1,18 @@
-fn main() {}
+//! Parses, loads, dispatches, decides the exit code; nothing else.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use hangtag::cli::{Arguments, Ended};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match hangtag::cli::run(arguments) {
+        Ok(Ended::Well) => ExitCode::SUCCESS,
+        Ok(Ended::With(code)) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("hangtag: {error:#}");
+            ExitCode::from(hangtag::cli::exit_code_of(&error))
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! `hangtag explain PATH`.
+//!
+//! In: a path or a content hash. Out: everything known about it, or why it has no tag. Never: a write; what is not
+//! on record is found out by looking at the file as the pipeline would.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde::Serialize;
+
+use super::{Ended, Format, output};
+use crate::config::Config;
+use crate::daemon::StoreLock;
+use crate::decode::{DecodeLimits, decode};
+use crate::domain::{ContentHash, InventoryPath};
+use crate::store::{ContentHistory, FileHistory, Reader, StoreError};
+use crate::tagging::inbox::{Inboxes, Look};
+
+/// Everything known about a file, or why it has no tag.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  hangtag explain inventory/4711.jpg
+  hangtag explain --format json inventory/4711.jpg
+  hangtag explain 5f2c…                         by content hash (64 digits)")]
+pub struct ExplainArguments {
+    /// The file, or its content hash
+    #[arg(value_name = "PATH")]
+    path: PathBuf,
+    /// How it is printed
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// The answer.
+#[derive(Debug, Serialize)]
+struct Explanation {
+    path: InventoryPath,
+    /// One sentence.
+    answer: String,
+    /// What the store knows.
+    history: Option<FileHistory>,
+    /// What the store knows of a content that was asked for by its hash.
+    content: Option<ContentHistory>,
+    /// What a look at the file shows now.
+    now: Vec<String>,
+}
+
+/// Looks it up and prints it.
+pub fn run(arguments: &ExplainArguments, config: &Config) -> anyhow::Result<Ended> {
+    let reader = match Reader::open(&config.store_path()) {
+        Ok(reader) => Some(reader),
+        Err(StoreError::Missing { .. }) => None,
+        Err(error) => return Err(error.into()),
+    };
+    let hash = arguments.path.to_str().and_then(|text| text.parse::<ContentHash>().ok());
+    let explanation = match (hash, &reader) {
+        (Some(hash), Some(reader)) if !arguments.path.exists() => by_hash(&hash, reader)?,
+        _ => by_path(&arguments.path, reader.as_ref(), config)?,
+    };
+    match arguments.format {
+        Format::Json => output::print_json(&explanation)?,
+        Format::Text => output::print(&in_words(&explanation))?,
+    }
+    Ok(Ended::Well)
+}
+
+fn by_hash(hash: &ContentHash, reader: &Reader) -> anyhow::Result<Explanation> {
+    let content = reader.history_of_content(hash)?;
+    let answer = match content.as_ref().and_then(|content| content.outcomes.last()) {
+        Some(outcome) => match (outcome.label, outcome.confidence, outcome.reason) {
+            (Some(label), Some(confidence), _) => format!("tagged {label} with confidence {:.4}", confidence.get()),
+            (_, _, Some(reason)) => format!("rejected: {reason}"),
+            _ => "no outcome".to_owned(),
+        },
+        None => "no content with this hash has been seen".to_owned(),
+    };
+    let path = InventoryPath::from_stored(hash.to_string());
+    Ok(Explanation { path, answer, history: None, content, now: Vec::new() })
+}
+
+fn by_path(path: &Path, reader: Option<&Reader>, config: &Config) -> anyhow::Result<Explanation> {
+    let real = real_path(path);
+    let stored = InventoryPath::of(&real);
+    let history = match reader {
+        Some(reader) => reader.file_history(&stored)?,
+        None => None,
+    };
+    let roots = config.inboxes.iter().map(|inbox| inbox.canonicalize().unwrap_or_else(|_| inbox.clone()));
+    let inboxes = Inboxes::new(roots.collect(), config.watch.ignore.clone());
+    let now = look_now(&real, &inboxes, config, history.as_ref());
+    let answer = answer_of(history.as_ref(), &now, config)?;
+    Ok(Explanation { path: stored, answer, history, content: None, now })
+}
+
+/// As the pipeline writes it: the folder's real path and the name as it is.
+fn real_path(path: &Path) -> PathBuf {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    match (absolute.parent().and_then(|folder| folder.canonicalize().ok()), absolute.file_name()) {
+        (Some(folder), Some(name)) => folder.join(name),
+        _ => absolute,
+    }
+}
+
+fn answer_of(history: Option<&FileHistory>, now: &[String], config: &Config) -> anyhow::Result<String> {
+    let Some(history) = history else {
+        let why = now.last().cloned().unwrap_or_default();
+        let running = match StoreLock::holder(&config.lock_path())? {
+            Some(_) => "a daemon is running",
+            None => "no daemon is running (start `hangtag run`, or tag it with `hangtag scan`)",
+        };
+        return Ok(format!("no tag, and nothing on record: {why}; {running}"));
+    };
+    let file = &history.file;
+    let gone = if file.present { "" } else { "; the file is gone, its record stays" };
+    Ok(match (file.label, file.confidence, file.reason) {
+        (Some(label), Some(confidence), _) => {
+            format!("tagged {label} with confidence {:.4}{gone}", confidence.get())
+        }
+        (_, _, Some(reason)) => {
+            format!("no tag, rejected as {reason}: {}{gone}", file.detail.as_deref().unwrap_or_default())
+        }
+        _ => format!("no tag{gone}"),
+    })
+}
+
+/// What the pipeline would find now, in its order; the last line is what decides.
+fn look_now(path: &Path, inboxes: &Inboxes, config: &Config, history: Option<&FileHistory>) -> Vec<String> {
+    let mut lines = Vec::new();
+    if inboxes.root_of(path).is_none() {
+        lines.push("it lies in no inbox, so it is tagged only by `hangtag scan PATH`".to_owned());
+    }
+    if let Some(name) = inboxes.ignored_name(path) {
+        lines.push(format!("the name {:?} is passed over (watch.ignore)", name.display().to_string()));
+        return lines;
+    }
+    match inboxes.look_blocking(path) {
+        Look::Missing => lines.push("there is no such file".to_owned()),
+        Look::Folder => lines.push("it is a folder".to_owned()),
+        Look::Refused(rejection, _) => lines.push(rejection.detail),
+        Look::File(seen) if seen.stamp.size > config.limits.max_file_bytes => lines.push(format!(
+            "it has {} bytes, more than limits.max_file_bytes = {}",
+            seen.stamp.size, config.limits.max_file_bytes
+        )),
+        Look::File(seen) => {
+            lines.push(format!("a file of {} bytes, last changed {:.1} s ago", seen.stamp.size, seen.age.as_secs_f64()));
+            if seen.age < config.settle.quiet {
+                lines.push("it may still be written (settle.quiet)".to_owned());
+            }
+            lines.push(content_now(path, config, history));
+        }
+    }
+    lines
+}
+
+fn content_now(path: &Path, config: &Config, history: Option<&FileHistory>) -> String {
+    let mut bytes = Vec::new();
+    let read = std::fs::File::open(path).and_then(|file| file.take(config.limits.max_file_bytes).read_to_end(&mut bytes));
+    if let Err(error) = read {
+        return format!("it cannot be read: {error}");
+    }
+    let hash = ContentHash::of(&bytes);
+    if let Some(recorded) = history.and_then(|history| history.file.content_hash) {
+        return if recorded == hash {
+            "its content is the one on record".to_owned()
+        } else {
+            format!("its content has changed since (it is {hash} now); the next sweep tags it anew")
+        };
+    }
+    let limits =
+        DecodeLimits { max_pixels: config.limits.max_pixels, max_decode_bytes: config.limits.max_decode_bytes };
+    match decode(&bytes, &limits) {
+        Ok(image) => format!("a {} of {}x{} pixels that can be tagged", image.format.name(), image.width, image.height),
+        Err(error) => format!("it cannot be tagged: {}", error),
+    }
+}
+
+fn in_words(explanation: &Explanation) -> String {
+    let mut lines = vec![output::shown(explanation.path.as_str()), format!("  {}", output::shown(&explanation.answer))];
+    for line in &explanation.now {
+        lines.push(format!("  now: {}", output::shown(line)));
+    }
+    if let Some(history) = &explanation.history {
+        lines.push(format!("  answered at {}", history.file.tagged_at));
+        if let Some(absent_at) = history.absent_at {
+            lines.push(format!("  found to be gone at {absent_at}"));
+        }
+    }
+    let content = explanation.history.as_ref().and_then(|history| history.content.as_ref());
+    if let Some(content) = content.or(explanation.content.as_ref()) {
+        content_in_words(content, &mut lines);
+    }
+    lines.join("\n") + "\n"
+}
+
+fn content_in_words(content: &ContentHistory, lines: &mut Vec<String>) {
+    let size = content.width.zip(content.height).map(|(width, height)| format!(", {width}x{height} pixels"));
+    let format = content.format.as_deref().unwrap_or("unknown format");
+    lines.push(format!("  content {}", content.content_hash));
+    lines.push(format!("    {format}{}, {} bytes, first seen {}", size.unwrap_or_default(), content.bytes, content.first_seen_at));
+    for path in &content.present_paths {
+        lines.push(format!("    at {}", output::shown(path.as_str())));
+    }
+    for path in &content.absent_paths {
+        lines.push(format!("    was at {}", output::shown(path.as_str())));
+    }
+    for outcome in &content.outcomes {
+        let model = outcome.model.as_ref().map(ToString::to_string).unwrap_or_default();
+        let device = outcome.device.map(|device| format!(" on {device}")).unwrap_or_default();
+        let preprocessing = outcome.preprocessing.0;
+        lines.push(format!("  by model {model}{device}, preprocessing {preprocessing}, {}", outcome.tagged_at));
+        match &outcome.scores {
+            Some(scores) => {
+                let mut ranked: Vec<_> = crate::domain::Label::all().zip(scores.values()).collect();
+                ranked.sort_by(|a, b| b.1.total_cmp(a.1));
+                ranked.iter().for_each(|(label, score)| lines.push(format!("    {label:<12} {score:.4}")));
+            }
+            None => {
+                let reason = outcome.reason.map(|reason| reason.to_string()).unwrap_or_default();
+                lines.push(format!("    rejected as {reason}: {}", outcome.detail.as_deref().unwrap_or_default()));
+            }
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! The commands: one file each. Data goes to standard output, messages to standard error.
+//!
+//! In: arguments. Out: an answer in text, JSON or CSV, and how the process ends. Never: logic that a test would
+//! need a process for.
+//!
+//! Exit codes: 0 done; 1 it failed, the message says why; 2 wrong usage or settings; 130 ended by a signal before
+//! it was done. `hangtag status` has its own: 0 healthy, 1 degraded, 2 not running.
+
+mod config;
+
+
+mod explain;
+mod output;
+mod query;
+mod run;
+
+mod scan;
+mod stats;
+mod status;
+
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::config::{Config, ConfigError, LogFormat, LogLevel};
+
+/// Tags the photos in an inventory folder, and rebuilds its own model.
+#[derive(Debug, Parser)]
+#[command(name = "hangtag", version, max_term_width = 110, after_help = EXAMPLES)]
+pub struct Arguments {
+    #[command(flatten)]
+    settings: SettingsArguments,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  hangtag run                                   tag what lands in ./inventory, until ended
+  hangtag scan ~/photos                         tag what lies there, once
+  hangtag query --tag dress --min-confidence 0.9
+  hangtag explain inventory/4711.jpg            everything known about one file
+  hangtag train --epochs 3                      rebuild the model
+
+Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 130 ended by a signal.";
+
+/// Where the settings come from; for every command.
+#[derive(Debug, Clone, Args)]
+pub struct SettingsArguments {
+    /// Settings file (TOML); without it the built-in defaults hold
+    #[arg(long, global = true, value_name = "FILE", env = "HANGTAG_CONFIG")]
+    config: Option<PathBuf>,
+    /// Sets one key, over file and environment; may be repeated
+    #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = key_and_value)]
+    set: Vec<(String, String)>,
+    /// Folder to watch; short for --set inbox=DIR
+    #[arg(long, global = true, value_name = "DIR")]
+    inbox: Option<String>,
+    /// Folder for the store, the models and the runs; short for --set data_dir=DIR
+    #[arg(long, global = true, value_name = "DIR")]
+    data_dir: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Watch the inbox and tag what lands in it, until SIGTERM or SIGINT
+    Run(run::RunArguments),
+    /// Tag all that lies there, once, and end
+    Scan(scan::ScanArguments),
+    /// Ask which photos have which tags
+    Query(query::QueryArguments),
+    /// Count photos by status, label, reason and model
+    Stats(stats::StatsArguments),
+    /// Is a daemon running, and is all well? (exit 0 healthy, 1 degraded, 2 not running)
+    Status(status::StatusArguments),
+    /// Everything known about a file, or why it has no tag
+    Explain(explain::ExplainArguments),
+    /// Check or print the settings
+    Config(config::ConfigArguments),
+}
+
+/// How a command ended that did not fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Exit code 0.
+    Well,
+    /// This exit code.
+    With(u8),
+}
+
+/// Ended by a signal before it was done; 128 + SIGINT, as shells have it.
+pub const INTERRUPTED: Ended = Ended::With(130);
+
+/// Text for people or JSON for programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// Runs the command.
+pub fn run(arguments: Arguments) -> anyhow::Result<Ended> {
+    let Arguments { settings, command } = arguments;
+    if let Command::Config(arguments) = &command {
+        return config::run(arguments, &settings);
+    }
+    let config = settings.load()?;
+    start_log(&config);
+    match command {
+        Command::Run(arguments) => run::run(&arguments, config),
+        Command::Scan(arguments) => scan::run(arguments, config),
+        Command::Query(arguments) => query::run(arguments, &config),
+        Command::Stats(arguments) => stats::run(&arguments, &config),
+        Command::Status(arguments) => status::run(&arguments, &config),
+        Command::Explain(arguments) => explain::run(&arguments, &config),
+        Command::Config(_) => Ok(Ended::Well), // Answered above: it works with settings that are wrong.
+    }
+}
+
+/// 2 for what the caller has to word differently, 1 for what failed.
+pub fn exit_code_of(error: &anyhow::Error) -> u8 {
+    let usage = error.downcast_ref::<ConfigError>().is_some() || error.downcast_ref::<UsageError>().is_some();
+    if usage { 2 } else { 1 }
+}
+
+/// Arguments that each make sense, but not together or not here.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct UsageError(String);
+
+impl SettingsArguments {
+    fn load(&self) -> Result<Config, ConfigError> {
+        let mut flags = self.set.clone();
+        flags.extend(self.inbox.iter().map(|inbox| ("inbox".to_owned(), inbox.clone())));
+        flags.extend(self.data_dir.iter().map(|folder| ("data_dir".to_owned(), folder.clone())));
+        Config::load(self.config.as_deref(), flags)
+    }
+}
+
+fn key_and_value(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("write it as section.key=value, for example train.epochs=3")?;
+    Ok((key.trim().to_owned(), value.trim().to_owned()))
+}
+
+/// Messages go to standard error; `RUST_LOG` may refine them.
+fn start_log(config: &Config) {
+    use tracing_subscriber::EnvFilter;
+    let level = match config.log.level {
+        LogLevel::Error => "error",
+        LogLevel::Warn => "warn",
+        LogLevel::Info => "info",
+        LogLevel::Debug => "debug",
+        LogLevel::Trace => "trace",
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(format!("warn,hangtag={level}")));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    // A second start (several commands in one test process) keeps the first log.
+    let _ = match config.log.format {
+        LogFormat::Json => builder.json().try_init().is_ok(),
+        LogFormat::Text => {
+            use std::io::IsTerminal;
+            builder.with_ansi(std::io::stderr().is_terminal()).try_init().is_ok()
+        }
+    };
+}

@@ -1,0 +1,231 @@
+//! `hangtag query`.
+//!
+//! In: filters. Out: the photos that match, as a table, JSON or CSV, or how many there are. Never: a write; it works
+//! while the daemon runs.
+
+use std::time::SystemTime;
+
+use clap::{Args, ValueEnum};
+
+use super::{Ended, UsageError, output};
+use crate::config::Config;
+use crate::domain::{Confidence, Label, Status, Timestamp};
+use crate::store::{FileQuery, FileRow, PageAccess, Presence, Reader, Sort};
+
+/// Ask which photos have which tags.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  hangtag query --tag dress --min-confidence 0.9
+  hangtag query --max-confidence 0.5 --sort confidence --limit 20    what the model is least sure of
+  hangtag query --status rejected --format json                      what has no tag, and why
+  hangtag query --path '/srv/photos/summer/*' --since 2h --count
+  hangtag query --path '*.png' --tag bag --tag sandal --format csv > tags.csv
+
+A pattern that begins with / is held against the whole path, any other against its end; * also matches /.
+Files that have been removed keep their tags; --presence present leaves them out.")]
+pub struct QueryArguments {
+    /// Label; may be repeated, any of them matches
+    #[arg(long = "tag", value_name = "LABEL")]
+    labels: Vec<Label>,
+    /// At least this sure, 0 to 1
+    #[arg(long, value_name = "X")]
+    min_confidence: Option<Confidence>,
+    /// At most this sure, 0 to 1
+    #[arg(long, value_name = "X")]
+    max_confidence: Option<Confidence>,
+    /// tagged or rejected; may be repeated
+    #[arg(long = "status", value_name = "STATUS")]
+    statuses: Vec<Status>,
+    /// Pattern for the path: * ? [a-z]
+    #[arg(long, value_name = "GLOB")]
+    path: Option<String>,
+    /// Answered since then: 2026-11-23, 2026-11-23T18:00:00Z, or how long ago (90m, 2h, 3d)
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    since: Option<Timestamp>,
+    /// Answered before then
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    until: Option<Timestamp>,
+    /// Beginning of the model's id
+    #[arg(long, value_name = "MODEL")]
+    model: Option<String>,
+    /// Files that are there, or gone
+    #[arg(long, value_enum, default_value_t)]
+    presence: PresenceArgument,
+    /// Order; by default by path for a folder, least sure first for a confidence, else newest first
+    #[arg(long, value_enum)]
+    sort: Option<SortArgument>,
+    /// At most so many
+    #[arg(long, value_name = "N")]
+    limit: Option<u32>,
+    /// Only say how many
+    #[arg(long, conflicts_with = "limit")]
+    count: bool,
+    /// How the answer is printed
+    #[arg(long, value_enum, default_value_t)]
+    format: QueryFormat,
+}
+
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum PresenceArgument {
+    #[default]
+    Any,
+    Present,
+    Absent,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum SortArgument {
+    Path,
+    /// Least sure first
+    Confidence,
+    /// Surest first
+    ConfidenceDesc,
+    /// Oldest first
+    Time,
+    /// Newest first
+    TimeDesc,
+}
+
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum QueryFormat {
+    #[default]
+    Table,
+    Json,
+    Csv,
+}
+
+/// Asks and prints.
+pub fn run(arguments: QueryArguments, config: &Config) -> anyhow::Result<Ended> {
+    if let (Some(least), Some(most)) = (arguments.min_confidence, arguments.max_confidence)
+        && least > most
+    {
+        let message = format!("--min-confidence {} is above --max-confidence {}", least.get(), most.get());
+        return Err(UsageError(message).into());
+    }
+    let (count, format) = (arguments.count, arguments.format);
+    let query = arguments.into_query();
+    let reader = Reader::open_with(&config.store_path(), PageAccess::Mapped)?;
+    if count {
+        let count = reader.count_files_matching(&query)?;
+        match format {
+            QueryFormat::Json => output::print_json(&serde_json::json!({ "count": count }))?,
+            QueryFormat::Table | QueryFormat::Csv => output::print(&format!("{count}\n"))?,
+        }
+        return Ok(Ended::Well);
+    }
+    let rows = reader.files_matching(&query)?;
+    match format {
+        QueryFormat::Table => output::print(&as_table(&rows))?,
+        QueryFormat::Json => output::print_json(&rows)?,
+        QueryFormat::Csv => output::print(&as_csv(&rows)?)?,
+    }
+    Ok(Ended::Well)
+}
+
+impl QueryArguments {
+    fn into_query(self) -> FileQuery {
+        FileQuery {
+            labels: self.labels,
+            min_confidence: self.min_confidence,
+            max_confidence: self.max_confidence,
+            statuses: self.statuses,
+            path_glob: self.path,
+            since: self.since,
+            until: self.until,
+            model: self.model,
+            presence: match self.presence {
+                PresenceArgument::Any => Presence::Any,
+                PresenceArgument::Present => Presence::Present,
+                PresenceArgument::Absent => Presence::Absent,
+            },
+            sort: match self.sort {
+                None => Sort::Natural,
+                Some(SortArgument::Path) => Sort::Path,
+                Some(SortArgument::Confidence) => Sort::Confidence,
+                Some(SortArgument::ConfidenceDesc) => Sort::ConfidenceDescending,
+                Some(SortArgument::Time) => Sort::TaggedAt,
+                Some(SortArgument::TimeDesc) => Sort::TaggedAtDescending,
+            },
+            limit: self.limit,
+        }
+    }
+}
+
+/// A date, a time, or how long ago.
+fn moment(text: &str) -> Result<Timestamp, String> {
+    let of = |time: jiff::Timestamp| Timestamp::from_millis(time.as_millisecond());
+    if let Ok(time) = text.parse::<jiff::Timestamp>() {
+        return Ok(of(time));
+    }
+    if let Ok(local) = text.parse::<jiff::civil::DateTime>() {
+        let zoned = local.to_zoned_datetime(jiff::tz::TimeZone::system()).map_err(|error| error.to_string())?;
+        return Ok(of(zoned.timestamp()));
+    }
+    if let Ok(span) = text.parse::<jiff::Span>() {
+        // "3d" is three days of the local calendar.
+        let now = jiff::Timestamp::try_from(SystemTime::now()).map_err(|error| error.to_string())?;
+        let ago = now.to_zoned_datetime(jiff::tz::TimeZone::system()).checked_sub(span.abs());
+        return Ok(of(ago.map_err(|error| error.to_string())?.timestamp()));
+    }
+    Err("write a date (2026-11-23), a time (2026-11-23T18:00:00Z; without Z it is local) or how long ago (2h, 3d)".into())
+}
+
+fn as_table(rows: &[FileRow]) -> String {
+    let cells = rows.iter().map(|row| {
+        let answer = row.label.map_or_else(
+            || row.reason.map(|reason| reason.to_string()).unwrap_or_default(),
+            |label| label.to_string(),
+        );
+        let gone = if row.present { "" } else { "  (gone)" };
+        vec![
+            row.status.to_string(),
+            answer,
+            row.confidence.map(|confidence| format!("{:.4}", confidence.get())).unwrap_or_default(),
+            row.tagged_at.to_string(),
+            format!("{}{gone}", output::shown(row.path.as_str())),
+        ]
+    });
+    output::table(&["status", "label or reason", "confidence", "at", "path"], &cells.collect::<Vec<_>>())
+}
+
+fn as_csv(rows: &[FileRow]) -> anyhow::Result<String> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record([
+        "path", "content_hash", "status", "label", "confidence", "model", "device", "preprocessing", "tagged_at",
+        "reason", "detail", "present",
+    ])?;
+    for row in rows {
+        let text = |value: Option<String>| value.unwrap_or_default();
+        writer.write_record([
+            row.path.to_string(),
+            text(row.content_hash.map(|hash| hash.to_string())),
+            row.status.to_string(),
+            text(row.label.map(|label| label.to_string())),
+            text(row.confidence.map(|confidence| confidence.get().to_string())),
+            text(row.model.as_ref().map(ToString::to_string)),
+            text(row.device.map(|device| device.to_string())),
+            text(row.preprocessing.map(|version| version.0.to_string())),
+            row.tagged_at.to_string(),
+            text(row.reason.map(|reason| reason.to_string())),
+            text(row.detail.clone()),
+            row.present.to_string(),
+        ])?;
+    }
+    Ok(String::from_utf8(writer.into_inner()?)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_dates_times_or_spans() {
+        assert_eq!(moment("2023-11-14T22:13:20.250Z").unwrap().as_millis(), 1_700_000_000_250);
+        assert!(moment("2023-11-14").is_ok());
+        let now: Timestamp = SystemTime::now().into();
+        let ago = now.as_millis() - moment("2h").unwrap().as_millis();
+        assert!((7_200_000..7_260_000).contains(&ago), "{ago}");
+        assert!(moment("yesterday-ish").unwrap_err().contains("2h"));
+    }
+}

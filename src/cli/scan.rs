@@ -1,0 +1,81 @@
+//! `hangtag scan`.
+//!
+//! In: paths. Out: what was done, in words or as one line of JSON, last on standard output. Never: a photo touched.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::run::Signals;
+use super::{Ended, Format, INTERRUPTED, output};
+use crate::config::Config;
+use crate::scan::{ScanProgress, scan};
+
+/// Tag all that lies there, once.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  hangtag scan                                  the inbox
+  hangtag scan ~/photos old/4711.jpg            folders and files, in the inbox or not
+  hangtag scan --format json | tail -n 1        {\"seen\":…,\"tagged\":…,\"rejected\":…,…}
+
+It may be used while `hangtag run` is running.")]
+pub struct ScanArguments {
+    /// Folders and files; without any, the inbox
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// How the summary is printed
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// Scans and prints the summary.
+pub fn run(arguments: ScanArguments, config: Config) -> anyhow::Result<Ended> {
+    let paths = if arguments.paths.is_empty() {
+        config.inboxes.iter().try_for_each(std::fs::create_dir_all)?;
+        config.inboxes.clone()
+    } else {
+        arguments.paths
+    };
+    let config = Arc::new(config);
+    let progress = Arc::new(ScanProgress::default());
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let summary = runtime.block_on(async {
+        let mut signals = Signals::listen()?;
+        let stopping = Arc::clone(&progress);
+        tokio::spawn(async move {
+            signals.next().await;
+            stopping.stop.store(true, Ordering::Relaxed);
+            signals.next().await;
+            std::process::exit(130);
+        });
+        let bar = tokio::spawn(show(Arc::clone(&progress)));
+        let summary = scan(&config, &paths, &progress).await;
+        bar.abort();
+        Ok::<_, anyhow::Error>(summary?)
+    })?;
+    match arguments.format {
+        Format::Json => output::print(&(serde_json::to_string(&summary)? + "\n"))?,
+        Format::Text => output::print(&format!(
+            "{} files seen: {} tagged, {} rejected, {} unchanged, in {:.2} s ({:.0} a second)\n",
+            summary.seen, summary.tagged, summary.rejected, summary.unchanged, summary.seconds, summary.images_per_second,
+        ))?,
+    }
+    Ok(if progress.stop.load(Ordering::Relaxed) { INTERRUPTED } else { Ended::Well })
+}
+
+/// A line on the terminal, if standard error is one.
+async fn show(progress: Arc<ScanProgress>) {
+    let bar = ProgressBar::new_spinner();
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {pos} files, {per_sec}, {elapsed}") {
+        bar.set_style(style);
+    }
+    loop {
+        bar.set_position(progress.seen());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}

@@ -1,0 +1,367 @@
+//! Where settings come from: defaults < file < environment < command line.
+//!
+//! In: a file's text, environment variables, `key=value` pairs. Out: [`Settings`] and, for every key that was
+//! set, its [`Origin`]; or every mistake there is, each with its place. Never: a value that was quietly bent into
+//! another type (each key is read alone, with its own type, before the layers are merged).
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use toml::de::{DeTable, DeValue};
+use toml::{Spanned, Table, Value};
+
+use super::settings::Settings;
+
+/// Prefix of the environment variables that set a key; `__` also stands between section and key.
+pub const ENVIRONMENT_PREFIX: &str = "HANGTAG__";
+
+/// What the layers are read from.
+#[derive(Debug, Default)]
+pub struct Sources {
+    /// The file's name, for messages, and its text.
+    pub file: Option<(PathBuf, String)>,
+    /// Names and values of the environment variables; others than `HANGTAG__…` are passed over.
+    pub environment: Vec<(String, String)>,
+    /// `section.key` and value from the command line, later ones over earlier ones.
+    pub flags: Vec<(String, String)>,
+}
+
+/// Where a value was set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// In the file, at a line counted from 1.
+    File(PathBuf, usize),
+    /// In an environment variable.
+    Environment(String),
+    /// On the command line.
+    Flag(String),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::File(path, line) => write!(f, "{}:{line}", path.display()),
+            Origin::Environment(name) => write!(f, "environment variable {name}"),
+            Origin::Flag(key) => write!(f, "command line, {key}"),
+        }
+    }
+}
+
+/// One mistake in the settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Where the value was set; `None` when no layer set it.
+    pub origin: Option<Origin>,
+    /// `section.key`, empty when the file is no TOML at all.
+    pub key: String,
+    /// The value as written, empty when there is none.
+    pub value: String,
+    /// What is wrong and what is allowed.
+    pub message: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(origin) = &self.origin {
+            write!(f, "{origin}: ")?;
+        }
+        if !self.key.is_empty() {
+            write!(f, "{}", self.key)?;
+            if !self.value.is_empty() {
+                write!(f, " = {}", self.value)?;
+            }
+            write!(f, ": ")?;
+        }
+        f.write_str(&self.message)
+    }
+}
+
+/// Merged settings and where each key that was set came from.
+#[derive(Debug)]
+pub struct Layered {
+    /// The merged settings.
+    pub settings: Settings,
+    /// By `section.key`.
+    pub origins: BTreeMap<String, Origin>,
+}
+
+/// Reads all layers; on failure returns every problem of every layer.
+pub fn read(sources: &Sources) -> Result<Layered, Vec<Problem>> {
+    let mut layers = Layers::default();
+    if let Some((path, text)) = &sources.file {
+        layers.add_file(path, text);
+    }
+    for (name, value) in &sources.environment {
+        if let Some(rest) = name.strip_prefix(ENVIRONMENT_PREFIX) {
+            let key = rest.replace("__", ".").to_lowercase();
+            layers.add_text(&key, value, Origin::Environment(name.clone()));
+        }
+    }
+    for (key, value) in &sources.flags {
+        layers.add_text(key, value, Origin::Flag(key.clone()));
+    }
+    layers.merge()
+}
+
+#[derive(Default)]
+struct Layers {
+    /// Later ones win.
+    values: Vec<(String, Value)>,
+    origins: BTreeMap<String, Origin>,
+    problems: Vec<Problem>,
+}
+
+impl Layers {
+    fn add_file(&mut self, path: &std::path::Path, text: &str) {
+        let at = |offset: usize| {
+            let line = 1 + text.as_bytes()[..offset.min(text.len())]
+                .iter()
+                .filter(|&&byte| byte == b'\n')
+                .count();
+            Origin::File(path.to_owned(), line)
+        };
+        let (table, mistakes) = DeTable::parse_recoverable(text);
+        if !mistakes.is_empty() {
+            for mistake in mistakes {
+                let origin = mistake.span().map(|span| at(span.start));
+                let message = format!("this is not TOML: {}", mistake.message());
+                self.problems.push(Problem {
+                    origin,
+                    key: String::new(),
+                    value: String::new(),
+                    message,
+                });
+            }
+            return;
+        }
+        self.add_table("", table.get_ref(), text, &at);
+    }
+
+    fn add_table(&mut self, prefix: &str, table: &DeTable<'_>, text: &str, at: &dyn Fn(usize) -> Origin) {
+        for (name, value) in table {
+            let key = if prefix.is_empty() {
+                name.get_ref().to_string()
+            } else {
+                format!("{prefix}.{}", name.get_ref())
+            };
+            let origin = at(name.span().start);
+            match value.get_ref() {
+                DeValue::Table(inner) if check(&key, Value::Table(Table::new())).is_ok() => {
+                    self.add_table(&key, inner, text, at);
+                }
+                _ => match owned(value) {
+                    Ok(owned) => self.add(&key, owned, &text[value.span()], origin),
+                    Err(message) => self.problem(&key, &text[value.span()], message, origin),
+                },
+            }
+        }
+    }
+
+    /// A value that came as bare text: read as TOML if that fits the key, else as a string.
+    fn add_text(&mut self, key: &str, text: &str, origin: Origin) {
+        let literal = format!("value = {text}")
+            .parse::<Table>()
+            .ok()
+            .and_then(|mut table| table.remove("value"));
+        let candidates = literal.into_iter().chain([Value::String(text.to_owned())]);
+        let mut first_error = None;
+        for value in candidates {
+            match check(key, value.clone()) {
+                Ok(()) => return self.accept(key, value, origin),
+                Err(error) => first_error.get_or_insert(error),
+            };
+        }
+        self.problem(key, text, first_error.unwrap_or_default(), origin);
+    }
+
+    fn add(&mut self, key: &str, value: Value, written: &str, origin: Origin) {
+        match check(key, value.clone()) {
+            Ok(()) => self.accept(key, value, origin),
+            Err(message) => self.problem(key, written, message, origin),
+        }
+    }
+
+    fn accept(&mut self, key: &str, value: Value, origin: Origin) {
+        self.values.push((key.to_owned(), value));
+        self.origins.insert(key.to_owned(), origin);
+    }
+
+    fn problem(&mut self, key: &str, written: &str, message: String, origin: Origin) {
+        let value = written.lines().next().unwrap_or_default().to_owned();
+        self.problems.push(Problem {
+            origin: Some(origin),
+            key: key.to_owned(),
+            value,
+            message,
+        });
+    }
+
+    fn merge(self) -> Result<Layered, Vec<Problem>> {
+        if !self.problems.is_empty() {
+            return Err(self.problems);
+        }
+        let whole = |message: String| {
+            vec![Problem {
+                origin: None,
+                key: String::new(),
+                value: String::new(),
+                message,
+            }]
+        };
+        let mut builder = ::config::Config::builder();
+        let defaults =
+            toml::to_string(&Settings::default()).expect("the defaults are plain TOML; this is a bug");
+        builder = builder.add_source(::config::File::from_str(&defaults, ::config::FileFormat::Toml));
+        for (key, value) in self.values {
+            let layer = toml::to_string(&nested(&key, value)).map_err(|error| whole(error.to_string()))?;
+            builder = builder.add_source(::config::File::from_str(&layer, ::config::FileFormat::Toml));
+        }
+        let settings = builder.build().and_then(::config::Config::try_deserialize);
+        let settings = settings.map_err(|error| whole(error.to_string()))?;
+        Ok(Layered {
+            settings,
+            origins: self.origins,
+        })
+    }
+}
+
+/// Whether `value` fits the key, read alone against the settings' own types.
+fn check(key: &str, value: Value) -> Result<(), String> {
+    Settings::deserialize(nested(key, value))
+        .map(|_| ())
+        .map_err(|error| {
+            let message = error.message().to_owned();
+            message.replace("unknown field", "unknown key")
+        })
+}
+
+/// `a.b` and a value as the table `[a] b = value`.
+fn nested(key: &str, value: Value) -> Table {
+    let (first, rest) = key
+        .split_once('.')
+        .map_or((key, None), |(first, rest)| (first, Some(rest)));
+    let value = rest.map_or(value.clone(), |rest| Value::Table(nested(rest, value)));
+    Table::from_iter([(first.to_owned(), value)])
+}
+
+fn owned(value: &Spanned<DeValue<'_>>) -> Result<Value, String> {
+    Value::deserialize(toml::de::ValueDeserializer::from(value.clone()))
+        .map_err(|error| error.message().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(text: &str) -> Sources {
+        Sources {
+            file: Some(("shop.toml".into(), text.to_owned())),
+            ..Sources::default()
+        }
+    }
+
+    fn problems(sources: &Sources) -> Vec<String> {
+        read(sources)
+            .unwrap_err()
+            .iter()
+            .map(ToString::to_string)
+            .collect()
+    }
+
+    #[test]
+    fn the_documented_file_equals_the_built_in_defaults() {
+        let layered = read(&file(include_str!("../../config/hangtag.toml"))).unwrap();
+        assert_eq!(layered.settings, Settings::default());
+        let documented: Table = include_str!("../../config/hangtag.toml").parse().unwrap();
+        assert_eq!(
+            documented,
+            Table::try_from(Settings::default()).unwrap(),
+            "every key stands in the file"
+        );
+    }
+
+    #[test]
+    fn every_mistake_is_named_with_its_line_at_once() {
+        let found = problems(&file(
+            "inbox = 5\ncolour = 'red'\n\n[settle]\nquiet = 300\nquite = '1s'\n[watch]\nmode = 'sometimes'\n[train]\nepochs = 1.7\n[sette]\na = 1\nb = 2\n",
+        ));
+        let expected = [
+            ("shop.toml:1: inbox = 5:", "a path, or a list of paths"),
+            ("shop.toml:2: colour = 'red':", "unknown key"),
+            ("shop.toml:5: settle.quiet = 300:", "duration with its unit"),
+            ("shop.toml:6: settle.quite = '1s':", "`quiet`"),
+            (
+                "shop.toml:8: watch.mode = 'sometimes':",
+                "`auto`, `events`, `poll`",
+            ),
+            ("shop.toml:10: train.epochs = 1.7:", "u32"),
+            ("shop.toml:11: sette", "unknown key"),
+        ];
+        assert_eq!(found.len(), expected.len(), "{found:#?}");
+        for (start, part) in expected {
+            assert!(
+                found
+                    .iter()
+                    .any(|line| line.starts_with(start) && line.contains(part)),
+                "{start} {part}: {found:#?}"
+            );
+        }
+    }
+
+    #[test]
+    fn text_that_is_no_toml_names_the_line() {
+        let found = problems(&file("inbox = './a'\nwatch = [\n"));
+        assert!(
+            found.iter().all(|line| line.starts_with("shop.toml:")) && !found.is_empty(),
+            "{found:?}"
+        );
+    }
+
+    #[test]
+    fn later_layers_win_and_keep_the_types_of_their_keys() {
+        let mut sources = file("data_dir = 'a'\n[train]\nepochs = 3\nseed = 4\n");
+        sources.environment = vec![
+            ("HANGTAG__TRAIN__EPOCHS".into(), "7".into()),
+            ("HANGTAG__DATA_DIR".into(), "007".into()),
+            ("HANGTAG__WATCH__IGNORE".into(), "['*.bak']".into()),
+            ("HANGTAG_LOG".into(), "not ours".into()),
+        ];
+        sources.flags = vec![
+            ("train.epochs".into(), "9".into()),
+            ("inbox".into(), "/shop".into()),
+        ];
+        let layered = read(&sources).unwrap();
+        assert_eq!(layered.settings.train.epochs, 9);
+        assert_eq!(layered.settings.train.seed, 4);
+        assert_eq!(layered.settings.data_dir, PathBuf::from("007"));
+        assert_eq!(layered.settings.watch.ignore, ["*.bak"]);
+        assert_eq!(layered.settings.inbox.paths(), [PathBuf::from("/shop")]);
+        assert_eq!(layered.origins["train.seed"], Origin::File("shop.toml".into(), 4));
+        assert_eq!(
+            layered.origins["train.epochs"],
+            Origin::Flag("train.epochs".into())
+        );
+    }
+
+    #[test]
+    fn a_wrong_environment_variable_is_named() {
+        let sources = Sources {
+            environment: vec![
+                ("HANGTAG__TRAIN__EPOCHS".into(), "many".into()),
+                ("HANGTAG__TRIAN__SEED".into(), "1".into()),
+            ],
+            ..Sources::default()
+        };
+        let found = problems(&sources);
+        assert!(
+            found[0].contains("HANGTAG__TRAIN__EPOCHS") && found[0].contains("many"),
+            "{found:?}"
+        );
+        assert!(
+            found[1].contains("HANGTAG__TRIAN__SEED") && found[1].contains("unknown key"),
+            "{found:?}"
+        );
+    }
+}

@@ -1,0 +1,282 @@
+//! The settings as a person writes them: every section, key and default.
+//!
+//! In: TOML. Out: [`Settings`], of the right types and nothing more. Never: a judgement whether a value makes
+//! sense; that is [`Config`](super::Config)'s.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::domain::DevicePolicy;
+
+macro_rules! section {
+    ($(#[$doc:meta])* $name:ident { $($key:ident: $type:ty = $default:expr,)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        #[allow(missing_docs)]
+        pub struct $name { $(pub $key: $type,)* }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self { $($key: $default,)* }
+            }
+        }
+    };
+}
+
+section! {
+    /// The whole file; what each key means stands in `config/hangtag.toml`, which a test holds equal to this.
+    Settings {
+        inbox: Inboxes = Inboxes::One("./inventory".into()),
+        data_dir: PathBuf = "./hangtag-data".into(),
+        watch: Watch = Watch::default(),
+        settle: Settle = Settle::default(),
+        limits: Limits = Limits::default(),
+        tagging: Tagging = Tagging::default(),
+        inference: Inference = Inference::default(),
+        runtime: Runtime = Runtime::default(),
+        store: Store = Store::default(),
+        dataset: Dataset = Dataset::default(),
+        train: Train = Train::default(),
+        shutdown: Shutdown = Shutdown::default(),
+        log: Log = Log::default(),
+    }
+}
+
+section! {
+    /// `[watch]`
+    Watch {
+        mode: WatchMode = WatchMode::Auto,
+        poll_interval: Span = Span::from_millis(5_000),
+        sweep_interval: Span = Span::from_millis(300_000),
+        ignore: Vec<String> = [
+            ".*", "*~", "~$*", "*.tmp", "*.temp", "*.part", "*.partial", "*.filepart", "*.crdownload", "*.download",
+            "*.swp", "Thumbs.db", "desktop.ini",
+        ].map(String::from).to_vec(),
+    }
+}
+
+section! {
+    /// `[settle]`
+    Settle {
+        quiet: Span = Span::from_millis(300),
+        quiet_unclosed: Span = Span::from_millis(1_500),
+        give_up: Span = Span::from_millis(10_000),
+    }
+}
+
+section! {
+    /// `[limits]`
+    Limits {
+        max_file_bytes: u64 = 64 << 20,
+        max_pixels: u64 = 100_000_000,
+        max_decode_bytes: u64 = 384 << 20,
+    }
+}
+
+section! {
+    /// `[tagging]`
+    Tagging {
+        decode_workers: u32 = 0,
+        batch_max_images: u32 = 64,
+        batch_max_wait: Span = Span::from_millis(2),
+    }
+}
+
+section! {
+    /// `[inference]`
+    Inference {
+        device: DevicePolicy = DevicePolicy::Auto,
+        model: PathBuf = PathBuf::new(),
+        intra_op_threads: u32 = 0,
+        cuda_device_id: u32 = 0,
+    }
+}
+
+section! {
+    /// `[runtime]`
+    Runtime {
+        library: PathBuf = PathBuf::new(),
+        auto_install: bool = true,
+    }
+}
+
+section! {
+    /// `[store]`
+    Store {
+        durability: Durability = Durability::Full,
+    }
+}
+
+section! {
+    /// `[dataset]`
+    Dataset {
+        dir: PathBuf = PathBuf::new(),
+        mirrors: Vec<String> = [
+            "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com",
+            "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion",
+        ].map(String::from).to_vec(),
+    }
+}
+
+section! {
+    /// `[train]`
+    Train {
+        epochs: u32 = 50,
+        batch_size: u32 = 64,
+        learning_rate: f64 = 0.001,
+        validation_share: f64 = 0.1,
+        seed: u64 = 1,
+        threads: u32 = 0,
+    }
+}
+
+section! {
+    /// `[shutdown]`
+    Shutdown {
+        grace: Span = Span::from_millis(20_000),
+    }
+}
+
+section! {
+    /// `[log]`
+    Log {
+        level: LogLevel = LogLevel::Info,
+        format: LogFormat = LogFormat::Text,
+    }
+}
+
+/// One folder or several.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Inboxes {
+    /// `inbox = "./inventory"`
+    One(PathBuf),
+    /// `inbox = ["./men", "./women"]`
+    Many(Vec<PathBuf>),
+}
+
+impl Inboxes {
+    /// The folders, in the order they were written.
+    pub fn paths(&self) -> &[PathBuf] {
+        match self {
+            Inboxes::One(path) => std::slice::from_ref(path),
+            Inboxes::Many(paths) => paths,
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Inboxes {
+    /// By hand, because an untagged enum's error would not say what is allowed.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> serde::de::Visitor<'de> for Visitor {
+            type Value = Inboxes;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a path, or a list of paths")
+            }
+
+            fn visit_str<E>(self, path: &str) -> Result<Inboxes, E> {
+                Ok(Inboxes::One(path.into()))
+            }
+
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut seq: A) -> Result<Inboxes, A::Error> {
+                let mut paths = Vec::new();
+                while let Some(path) = seq.next_element()? {
+                    paths.push(path);
+                }
+                Ok(Inboxes::Many(paths))
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+/// `watch.mode`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum WatchMode {
+    Auto,
+    Events,
+    Poll,
+}
+
+/// `store.durability`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum Durability {
+    Full,
+    Normal,
+}
+
+/// `log.level`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum LogLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+/// `log.format`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+/// A length of time, written with its unit; never negative.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Span(pub Duration);
+
+impl Span {
+    const fn from_millis(millis: u64) -> Self {
+        Self(Duration::from_millis(millis))
+    }
+}
+
+impl Serialize for Span {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let millis = self.0.as_millis();
+        let text = match millis {
+            0 => "0ms".to_owned(),
+            _ if millis % 3_600_000 == 0 => format!("{}h", millis / 3_600_000),
+            _ if millis % 60_000 == 0 => format!("{}m", millis / 60_000),
+            _ if millis % 1_000 == 0 => format!("{}s", millis / 1_000),
+            _ => format!("{millis}ms"),
+        };
+        serializer.serialize_str(&text)
+    }
+}
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl serde::de::Visitor<'_> for Visitor {
+            type Value = Span;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a duration with its unit, such as \"300ms\", \"5s\", \"10m\" or \"1h\"")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Span, E> {
+                text.parse::<jiff::SignedDuration>()
+                    .ok()
+                    .and_then(|span| Duration::try_from(span).ok())
+                    .map(Span)
+                    .ok_or_else(|| E::invalid_value(serde::de::Unexpected::Str(text), &self))
+            }
+        }
+        deserializer.deserialize_str(Visitor)
+    }
+}

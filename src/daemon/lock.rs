@@ -1,0 +1,117 @@
+//! One daemon a store: a lock that the operating system lets go of when the process ends, however it ends.
+//!
+//! In: the lock file's path. Out: the lock, or who holds it. Never: a lock left behind by a killed process.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use crate::domain::Timestamp;
+use crate::durable;
+
+/// Why the lock could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Another daemon has it.
+    #[error("{holder} already serves {path}; stop it first, or give this one another data_dir")]
+    Held {
+        /// Who.
+        holder: LockHolder,
+        /// The data folder.
+        path: PathBuf,
+    },
+    /// The lock file cannot be made or read.
+    #[error("could not lock {path}: {source}; check that data_dir is a folder that this user may write to")]
+    Io {
+        /// The lock file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+}
+
+/// Who holds a lock, as they wrote it down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LockHolder(String);
+
+impl std::fmt::Display for LockHolder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0.trim() {
+            "" => f.write_str("a hangtag daemon that is just starting"),
+            holder => f.write_str(holder),
+        }
+    }
+}
+
+/// Held for as long as this value lives.
+#[derive(Debug)]
+pub struct StoreLock {
+    _file: File,
+}
+
+impl StoreLock {
+    /// Takes the lock and writes down who has it; the folder is made if absent.
+    pub fn take(path: &Path) -> Result<Self, LockError> {
+        let fail = |source| LockError::Io { path: path.to_owned(), source };
+        std::fs::create_dir_all(durable::folder_of(path)).map_err(fail)?;
+        let mut file = open(path).map_err(fail)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let holder = read_holder(&mut file).map_err(fail)?;
+                return Err(LockError::Held { holder, path: durable::folder_of(path).to_owned() });
+            }
+            Err(TryLockError::Error(source)) => return Err(fail(source)),
+        }
+        let now: Timestamp = SystemTime::now().into();
+        let who = format!("the hangtag daemon with process id {}, running since {now},", std::process::id());
+        file.set_len(0).and_then(|()| file.write_all(who.as_bytes())).map_err(fail)?;
+        Ok(Self { _file: file })
+    }
+
+    /// Who holds the lock now, if anyone does.
+    pub fn holder(path: &Path) -> Result<Option<LockHolder>, LockError> {
+        let fail = |source| LockError::Io { path: path.to_owned(), source };
+        let mut file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(fail(source)),
+        };
+        match file.try_lock_shared() {
+            Ok(()) => Ok(None),
+            Err(TryLockError::WouldBlock) => read_holder(&mut file).map(Some).map_err(fail),
+            Err(TryLockError::Error(source)) => Err(fail(source)),
+        }
+    }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
+}
+
+fn read_holder(file: &mut File) -> io::Result<LockHolder> {
+    let mut text = String::new();
+    file.rewind()?;
+    file.read_to_string(&mut text)?;
+    Ok(LockHolder(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_daemon_hears_who_holds_the_store() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data").join("daemon.lock");
+        assert_eq!(StoreLock::holder(&path).unwrap(), None);
+        let lock = StoreLock::take(&path).unwrap();
+        let error = StoreLock::take(&path).unwrap_err().to_string();
+        assert!(error.contains(&std::process::id().to_string()) && error.contains("data"), "{error}");
+        assert!(StoreLock::holder(&path).unwrap().is_some());
+        drop(lock);
+        assert_eq!(StoreLock::holder(&path).unwrap(), None);
+        StoreLock::take(&path).unwrap();
+    }
+}

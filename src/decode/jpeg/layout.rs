@@ -1,0 +1,214 @@
+//! What a JPEG's segments say before anything is decoded: size, components, and whether the end is there.
+//!
+//! In: the bytes. Out: a [`Layout`]. Never: pixels.
+
+use super::super::DecodeError;
+use crate::domain::ImageFormat;
+
+const MARKER: u8 = 0xFF;
+const EOI: u8 = 0xD9;
+const SOS: u8 = 0xDA;
+const APP14: u8 = 0xEE;
+/// Where the colour transform stands in Adobe's APP14 segment.
+const ADOBE_TRANSFORM_AT: usize = 11;
+
+/// The header of a JPEG, as far as limits and colours need it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Layout {
+    /// Pixels in a row, 1..=65535.
+    pub width: u32,
+    /// Rows, 1..=65535.
+    pub height: u32,
+    /// How many components a pixel has.
+    pub components: usize,
+    /// The colour transform in Adobe's APP14 segment, if it is there.
+    pub adobe_transform: Option<u8>,
+    /// Whether the components are named 'R', 'G' and 'B'.
+    pub is_named_rgb: bool,
+    /// Horizontal and vertical sampling of each component, 1..=4.
+    samplings: Vec<(u64, u64)>,
+    /// Whether all coefficients are kept until the last scan.
+    keeps_coefficients: bool,
+}
+
+impl Layout {
+    /// Reads the segments up to the first scan.
+    pub(super) fn read(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut layout = None;
+        let mut adobe_transform = None;
+        let mut segments = Segments { bytes, at: 2 };
+        while let Some((marker, payload)) = segments.next() {
+            match marker {
+                APP14 if payload.starts_with(b"Adobe") => {
+                    adobe_transform = payload.get(ADOBE_TRANSFORM_AT).copied();
+                }
+                // Start of frame, except for the Huffman (C4), extension (C8) and arithmetic (CC) tables.
+                0xC0..=0xCF if !matches!(marker, 0xC4 | 0xC8 | 0xCC) => {
+                    layout = Some(Self::of_frame(marker, payload)?);
+                }
+                SOS => {
+                    let Some(mut layout): Option<Self> = layout else {
+                        return Err(corrupt("pixels come before their size"));
+                    };
+                    let scan_components = payload.first().map_or(0, |&count| usize::from(count));
+                    layout.keeps_coefficients |= scan_components < layout.components;
+                    layout.adobe_transform = adobe_transform;
+                    return Ok(layout);
+                }
+                EOI => return Err(corrupt("no pixels between its begin and its end")),
+                _ => {}
+            }
+        }
+        match segments.is_lost() {
+            true => Err(corrupt("a segment is no segment")),
+            false => Err(truncated(bytes, "a JPEG whose header is not whole")),
+        }
+    }
+
+    fn of_frame(marker: u8, payload: &[u8]) -> Result<Self, DecodeError> {
+        let &[precision, h1, h0, w1, w0, components, ref rest @ ..] = payload else {
+            return Err(corrupt("its frame header is too short"));
+        };
+        // Baseline, extended and progressive, all with Huffman codes; the rest is not for pictures on screens.
+        if precision != 8 || !matches!(marker, 0xC0..=0xC2) {
+            return Err(DecodeError::Unsupported {
+                what: format!(
+                    "a JPEG of {precision} bits in mode SOF{} is not read",
+                    marker - 0xC0
+                ),
+            });
+        }
+        let (width, height) = (u16::from_be_bytes([w1, w0]), u16::from_be_bytes([h1, h0]));
+        let components = usize::from(components);
+        let table = rest.as_chunks::<3>().0;
+        if width == 0 || height == 0 || components == 0 || table.len() < components {
+            return Err(corrupt(format!(
+                "{width}x{height} pixels of {components} components"
+            )));
+        }
+        let table = &table[..components];
+        let samplings: Vec<_> = table
+            .iter()
+            .map(|c| (u64::from(c[1] >> 4), u64::from(c[1] & 15)))
+            .collect();
+        if samplings
+            .iter()
+            .any(|&(h, v)| !(1..=4).contains(&h) || !(1..=4).contains(&v))
+        {
+            return Err(corrupt("a component is sampled 0 or more than 4 times"));
+        }
+        Ok(Self {
+            width: u32::from(width),
+            height: u32::from(height),
+            components,
+            adobe_transform: None,
+            is_named_rgb: table.iter().map(|component| component[0]).eq(*b"RGB"),
+            samplings,
+            keeps_coefficients: marker == 0xC2,
+        })
+    }
+
+    /// An upper bound of what decoding allocates, in bytes: the picture (and a turned copy of it), rows of
+    /// blocks, and all coefficients where they are kept until the last scan.
+    pub(super) fn decode_bytes(&self) -> u64 {
+        const BLOCK_BYTES: u64 = 64 * 2;
+        let h_max = self.samplings.iter().map(|s| s.0).max().unwrap_or(1);
+        let v_max = self.samplings.iter().map(|s| s.1).max().unwrap_or(1);
+        let blocks_wide = u64::from(self.width).div_ceil(8 * h_max);
+        let blocks_high = u64::from(self.height).div_ceil(8 * v_max);
+        let blocks_a_unit: u64 = self.samplings.iter().map(|(h, v)| h * v).sum();
+        let row = blocks_wide * blocks_a_unit * BLOCK_BYTES;
+        // Vertically sampled pictures are given twice the rows that they need.
+        let kept = if self.keeps_coefficients {
+            2 * row * blocks_high
+        } else {
+            0
+        };
+        let bytes_a_pixel = if self.components == 1 {
+            2
+        } else {
+            self.components as u64 + 1
+        };
+        let picture = u64::from(self.width) * u64::from(self.height) * bytes_a_pixel;
+        picture + kept + 6 * row
+    }
+
+    /// Refuses a file whose end marker is missing.
+    pub(super) fn check_end(&self, bytes: &[u8]) -> Result<(), DecodeError> {
+        match reaches_end(bytes) {
+            true => Ok(()),
+            false => Err(truncated(bytes, "a JPEG without its end marker")),
+        }
+    }
+}
+
+/// Whether an end marker follows the pixels.
+pub(super) fn reaches_end(bytes: &[u8]) -> bool {
+    // Inside pixels FF is always followed by 00 or a restart marker, so that these two last bytes are the end
+    // marker; if they should be the last of a cut-off segment, then decoding fails for want of pixels.
+    if bytes.ends_with(&[MARKER, EOI]) {
+        return true;
+    }
+    let mut segments = Segments { bytes, at: 2 };
+    while let Some((marker, _)) = segments.next() {
+        if marker == EOI {
+            return true;
+        }
+    }
+    false
+}
+
+/// Walks marker after marker; the pixels after a scan's header are skipped.
+struct Segments<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Segments<'a> {
+    /// The next marker and what belongs to it (nothing for those that stand alone); `None` where the bytes end
+    /// or are no segment.
+    fn next(&mut self) -> Option<(u8, &'a [u8])> {
+        // Bytes before a marker, and FF repeated before it, mean nothing; zeros after FF are pixels.
+        loop {
+            self.at += self
+                .bytes
+                .get(self.at..)?
+                .iter()
+                .position(|&byte| byte == MARKER)?;
+            let marker = self.bytes[self.at..].iter().position(|&byte| byte != MARKER)?;
+            self.at += marker + 1;
+            match self.bytes[self.at - 1] {
+                0x00 | 0x01 | 0xD0..=0xD8 => {}
+                EOI => return Some((EOI, &[])),
+                marker => return Some((marker, self.payload()?)),
+            }
+        }
+    }
+
+    fn payload(&mut self) -> Option<&'a [u8]> {
+        let length = self.bytes.get(self.at..self.at + 2)?;
+        let length = usize::from(u16::from_be_bytes([length[0], length[1]]));
+        let payload = self.bytes.get(self.at + 2..self.at + length)?;
+        self.at += length;
+        Some(payload)
+    }
+
+    /// Whether the walk stopped at something that cannot be a segment, rather than at the end of the bytes.
+    fn is_lost(&self) -> bool {
+        matches!(self.bytes.get(self.at..self.at + 2), Some([0, 0 | 1]))
+    }
+}
+
+fn truncated(bytes: &[u8], what: &str) -> DecodeError {
+    DecodeError::Truncated {
+        bytes: bytes.len(),
+        what: what.into(),
+    }
+}
+
+fn corrupt(what: impl Into<String>) -> DecodeError {
+    DecodeError::Corrupt {
+        format: ImageFormat::Jpeg,
+        what: what.into(),
+    }
+}

@@ -1,0 +1,336 @@
+//! Decoding end to end: every kind of file, every kind of damage.
+//!
+//! The JPEG fixtures are one 46x30 picture: red grows by 5 to the right, green by 8 downwards, blue falls by 3
+//! and 2. Expected values are libjpeg's.
+
+use std::io::Cursor;
+
+use image::{DynamicImage, ImageBuffer, ImageFormat as F, Luma, LumaA, Rgb, Rgba};
+use proptest::prelude::*;
+
+use super::*;
+
+const LIMITS: DecodeLimits = DecodeLimits {
+    max_pixels: 1_000_000,
+    max_decode_bytes: 16_000_000,
+};
+
+const JPEGS: [(&str, &[u8]); 10] = [
+    ("ycbcr-444", include_bytes!("fixtures/ycbcr-444.jpg")),
+    ("ycbcr-420", include_bytes!("fixtures/ycbcr-420.jpg")),
+    (
+        "ycbcr-422-restart",
+        include_bytes!("fixtures/ycbcr-422-restart.jpg"),
+    ),
+    ("progressive", include_bytes!("fixtures/progressive.jpg")),
+    ("rgb", include_bytes!("fixtures/rgb.jpg")),
+    ("grey", include_bytes!("fixtures/grey.jpg")),
+    ("cmyk-adobe", include_bytes!("fixtures/cmyk-adobe.jpg")),
+    ("cmyk-plain", include_bytes!("fixtures/cmyk-plain.jpg")),
+    ("ycck-adobe", include_bytes!("fixtures/ycck-adobe.jpg")),
+    ("turned", include_bytes!("fixtures/turned.jpg")),
+];
+
+fn jpeg(name: &str) -> &'static [u8] {
+    JPEGS.iter().find(|(known, _)| *known == name).unwrap().1
+}
+
+fn at(image: &DecodedImage, x: u32, y: u32) -> i32 {
+    i32::from(image.luma[(y * image.width + x) as usize])
+}
+
+fn encoded(image: impl Into<DynamicImage>, format: F) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    image
+        .into()
+        .write_to(&mut Cursor::new(&mut bytes), format)
+        .unwrap();
+    bytes
+}
+
+fn of_size(width: u32, height: u32) -> DynamicImage {
+    DynamicImage::ImageLuma8(ImageBuffer::from_fn(width, height, |x, y| {
+        Luma([(x * 3 + y * 7) as u8])
+    }))
+}
+
+#[test]
+fn every_kind_of_jpeg_gives_the_luma_that_libjpeg_gives() {
+    let expected = [
+        ("ycbcr-444", 119, [29, 123, 210]),
+        ("ycbcr-420", 119, [29, 123, 210]),
+        ("ycbcr-422-restart", 119, [29, 123, 210]),
+        ("progressive", 119, [29, 123, 210]),
+        ("rgb", 119, [29, 123, 210]),
+        ("grey", 119, [29, 123, 210]),
+        ("cmyk-adobe", 87, [29, 94, 115]),
+        ("cmyk-plain", 87, [29, 94, 115]),
+        ("ycck-adobe", 105, [202, 107, 26]),
+    ];
+    for (name, mean, corners) in expected {
+        let image = decode(jpeg(name), &LIMITS).unwrap();
+        assert_eq!(
+            (image.width, image.height, image.format),
+            (46, 30, ImageFormat::Jpeg),
+            "{name}"
+        );
+        let found = image.luma.iter().map(|&luma| i32::from(luma)).sum::<i32>() / image.luma.len() as i32;
+        assert!((found - mean).abs() <= 1, "{name}: mean {found}");
+        for ((x, y), value) in [(0, 0), (23, 15), (45, 29)].into_iter().zip(corners) {
+            assert!(
+                (at(&image, x, y) - value).abs() <= 1,
+                "{name} at {x},{y}: {}",
+                at(&image, x, y)
+            );
+        }
+    }
+}
+
+#[test]
+fn a_jpeg_turned_by_exif_stands_upright() {
+    let (plain, turned) = (
+        decode(jpeg("ycbcr-444"), &LIMITS),
+        decode(jpeg("turned"), &LIMITS),
+    );
+    let (plain, turned) = (plain.unwrap(), turned.unwrap());
+    assert_eq!((turned.width, turned.height), (30, 46));
+    assert_eq!((turned.stored_width, turned.stored_height), (46, 30));
+    assert_eq!(at(&turned, 0, 0), at(&plain, 0, 29));
+    assert_eq!(at(&turned, 29, 45), at(&plain, 45, 0));
+}
+
+#[test]
+fn every_other_format_keeps_its_pixels() {
+    let picture = of_size(37, 23);
+    for (format, own) in [
+        (F::Png, ImageFormat::Png),
+        (F::WebP, ImageFormat::Webp),
+        (F::Bmp, ImageFormat::Bmp),
+        (F::Tiff, ImageFormat::Tiff),
+        (F::Gif, ImageFormat::Gif),
+    ] {
+        let stored = match format {
+            F::WebP | F::Gif => DynamicImage::ImageRgb8(picture.to_rgb8()),
+            _ => picture.clone(),
+        };
+        let image = decode(&encoded(stored, format), &LIMITS).unwrap();
+        assert_eq!((image.width, image.height, image.format), (37, 23, own));
+        let tolerance = if format == F::Gif { 8 } else { 0 };
+        for (found, expected) in image.luma.iter().zip(picture.as_bytes()) {
+            assert!(
+                found.abs_diff(*expected) <= tolerance,
+                "{format:?}: {found} for {expected}"
+            );
+        }
+    }
+}
+
+#[test]
+fn deep_and_transparent_pictures_become_8_bits_over_white() {
+    let rgb16 = ImageBuffer::from_pixel(2, 2, Rgb([65_535u16, 0, 0]));
+    let rgba8 = ImageBuffer::from_pixel(2, 2, Rgba([0u8, 0, 0, 0]));
+    let rgba16 = ImageBuffer::from_pixel(2, 2, Rgba([0u16, 0, 65_535, 65_535]));
+    let half = ImageBuffer::from_pixel(2, 2, LumaA([0u8, 128]));
+    let grey16 = ImageBuffer::from_pixel(2, 2, Luma([32_896u16]));
+    let float = DynamicImage::ImageRgb32F(ImageBuffer::from_pixel(2, 2, Rgb([0.5f32, 0.5, 0.5])));
+    for (bytes, luma) in [
+        (encoded(DynamicImage::ImageRgb16(rgb16.clone()), F::Png), 76),
+        (encoded(DynamicImage::ImageRgb16(rgb16), F::Tiff), 76),
+        (encoded(rgba8, F::Png), 255),
+        (encoded(DynamicImage::ImageRgba16(rgba16), F::Png), 29),
+        (encoded(half, F::Png), 127),
+        (encoded(DynamicImage::ImageLuma16(grey16), F::Png), 128),
+        (encoded(float, F::Tiff), 128),
+    ] {
+        assert_eq!(decode(&bytes, &LIMITS).unwrap().luma, [luma; 4]);
+    }
+}
+
+#[test]
+fn tiff_is_turned_by_its_orientation_tag() {
+    let mut bytes = encoded(of_size(5, 3), F::Tiff);
+    // The directory's entries are sorted by tag; PhotometricInterpretation (262) stands just before Orientation
+    // (274) would, and the writer gives ResolutionUnit (296) last: put Orientation in its place.
+    let entry = bytes.windows(4).position(|w| w == [0x28, 0x01, 3, 0]).unwrap();
+    bytes[entry..entry + 2].copy_from_slice(&274u16.to_le_bytes());
+    bytes[entry + 8] = 8;
+    let image = decode(&bytes, &LIMITS).unwrap();
+    assert_eq!((image.width, image.height, image.stored_width), (3, 5, 5));
+}
+
+#[test]
+fn one_pixel_is_a_picture() {
+    for format in [F::Png, F::Bmp, F::Tiff] {
+        assert_eq!(
+            decode(&encoded(of_size(1, 1), format), &LIMITS).unwrap().luma,
+            [0]
+        );
+    }
+}
+
+#[test]
+fn a_png_that_declares_60000_by_60000_is_refused_by_its_header() {
+    let mut bytes = encoded(of_size(4, 4), F::Png);
+    bytes[16..20].copy_from_slice(&60_000u32.to_be_bytes());
+    bytes[20..24].copy_from_slice(&60_000u32.to_be_bytes());
+    for bytes in [&bytes[..], &bytes[..33]] {
+        let rejection = Rejection::from(decode(bytes, &LIMITS).unwrap_err());
+        assert_eq!(rejection.reason, RejectionReason::TooManyPixels);
+        assert!(rejection.detail.contains("60000x60000"), "{}", rejection.detail);
+        assert!(rejection.detail.contains("1000000"), "{}", rejection.detail);
+    }
+}
+
+#[test]
+fn limits_hold_for_every_format() {
+    let few_pixels = DecodeLimits {
+        max_pixels: 800,
+        ..LIMITS
+    };
+    let little_memory = DecodeLimits {
+        max_decode_bytes: 2_000,
+        ..LIMITS
+    };
+    let picture = of_size(46, 30);
+    let mut files: Vec<Vec<u8>> = [F::Png, F::Bmp, F::Tiff]
+        .map(|f| encoded(picture.clone(), f))
+        .into();
+    files.push(encoded(picture.to_rgb8(), F::WebP));
+    files.push(encoded(picture.to_rgb8(), F::Gif));
+    files.extend(JPEGS.iter().map(|(_, bytes)| bytes.to_vec()));
+    for bytes in files {
+        let error = decode(&bytes, &few_pixels).unwrap_err();
+        assert_eq!(error.reason(), RejectionReason::TooManyPixels, "{error}");
+        let error = decode(&bytes, &little_memory).unwrap_err();
+        assert_eq!(error.reason(), RejectionReason::TooMuchMemory, "{error}");
+        assert!(error.to_string().contains("2000"), "{error}");
+    }
+}
+
+#[test]
+fn a_jpeg_cut_anywhere_is_truncated() {
+    for (name, bytes) in JPEGS {
+        for length in 1..bytes.len() {
+            match decode(&bytes[..length], &LIMITS) {
+                Err(error) => assert!(error.is_truncated(), "{name} cut at {length}: {error}"),
+                Ok(_) => panic!("{name} cut at {length} is taken for whole"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_png_or_webp_cut_anywhere_is_truncated() {
+    let picture = DynamicImage::ImageRgb8(of_size(23, 9).to_rgb8());
+    for format in [F::Png, F::WebP] {
+        let bytes = encoded(picture.clone(), format);
+        for length in 1..bytes.len() {
+            let error = decode(&bytes[..length], &LIMITS).unwrap_err();
+            assert!(error.is_truncated(), "{format:?} cut at {length}: {error}");
+        }
+    }
+}
+
+#[test]
+fn a_bmp_gif_or_tiff_without_its_pixels_is_truncated() {
+    let picture = DynamicImage::ImageRgb8(of_size(40, 40).to_rgb8());
+    for format in [F::Bmp, F::Gif, F::Tiff] {
+        let bytes = encoded(picture.clone(), format);
+        let error = decode(&bytes[..bytes.len() / 2], &LIMITS).unwrap_err();
+        assert!(error.is_truncated(), "{format:?}: {error}");
+    }
+}
+
+#[test]
+fn what_follows_the_end_of_a_jpeg_is_ignored() {
+    let whole = decode(jpeg("ycbcr-420"), &LIMITS).unwrap();
+    let zeros = [0u8; 512];
+    for tail in [
+        &zeros[..],
+        b"\n",
+        b"maker's data \xFF\xC0\xFF",
+        jpeg("grey"),
+        &jpeg("grey")[..200],
+    ] {
+        let bytes = [jpeg("ycbcr-420"), tail].concat();
+        assert_eq!(decode(&bytes, &LIMITS).unwrap(), whole);
+    }
+}
+
+#[test]
+fn a_jpeg_whose_end_still_reads_as_zeros_is_truncated() {
+    for (name, bytes) in JPEGS {
+        let mut bytes = bytes.to_vec();
+        let written = bytes.len() - bytes.len() / 5;
+        bytes[written..].fill(0);
+        let error = decode(&bytes, &LIMITS).unwrap_err();
+        assert!(error.is_truncated(), "{name}: {error}");
+    }
+}
+
+#[test]
+fn reused_memory_shows_nothing_of_the_picture_before() {
+    let first = decode(jpeg("cmyk-adobe"), &LIMITS).unwrap();
+    let second = decode_reusing(jpeg("grey"), &LIMITS, first.luma).unwrap();
+    assert_eq!(second, decode(jpeg("grey"), &LIMITS).unwrap());
+}
+
+/// Whole files of every format, small.
+fn samples() -> Vec<Vec<u8>> {
+    let picture = DynamicImage::ImageRgb8(of_size(19, 13).to_rgb8());
+    let mut files: Vec<Vec<u8>> = [F::Png, F::WebP, F::Bmp, F::Gif, F::Tiff]
+        .map(|format| encoded(picture.clone(), format))
+        .into();
+    files.extend(JPEGS.iter().map(|(_, bytes)| bytes.to_vec()));
+    files
+}
+
+/// What must hold for any bytes at all.
+fn check_sanity(bytes: &[u8]) {
+    match decode(bytes, &LIMITS) {
+        Ok(image) => {
+            assert_eq!(
+                image.luma.len() as u64,
+                u64::from(image.width) * u64::from(image.height)
+            );
+            assert!(image.width > 0 && image.height > 0 && image.luma.len() as u64 <= LIMITS.max_pixels);
+        }
+        Err(error) => assert!(!Rejection::from(error).detail.is_empty()),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
+        check_sanity(&bytes);
+    }
+
+    #[test]
+    fn arbitrary_bytes_after_a_signature_never_panic(
+        kind in 0usize..5,
+        bytes in prop::collection::vec(any::<u8>(), 0..300),
+    ) {
+        let begin: &[u8] = [&b"\xFF\xD8\xFF"[..], b"\x89PNG\r\n\x1A\n", b"RIFF\xFF\0\0\0WEBP", b"GIF89a", b"II*\0"][kind];
+        check_sanity(&[begin, &bytes].concat());
+    }
+
+    #[test]
+    fn damaged_and_cut_files_never_panic(
+        which in any::<prop::sample::Index>(),
+        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+        cut in prop::option::of(any::<prop::sample::Index>()),
+    ) {
+        let files = samples();
+        let mut bytes = which.get(&files).clone();
+        for (place, value) in damage {
+            let place = place.index(bytes.len());
+            bytes[place] = value;
+        }
+        if let Some(cut) = cut {
+            bytes.truncate(cut.index(bytes.len()));
+        }
+        check_sanity(&bytes);
+    }
+}

@@ -1,0 +1,350 @@
+//! What can be asked about files, and how it becomes SQL conditions.
+//!
+//! In: a `FileQuery`. Out: the matching files, or how many there are. Never: text from outside inside SQL; every
+//! value is bound.
+
+use rusqlite::params_from_iter;
+use rusqlite::types::Value;
+
+use super::error::StoreError;
+use super::lookup::Reader;
+use super::plan::{self, Column};
+use super::rows::{self, FileRow};
+use crate::domain::{Confidence, Label, Status, Timestamp};
+
+/// A question about files. What is left empty does not restrict; everything given must hold.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct FileQuery {
+    /// Any of these labels.
+    pub labels: Vec<Label>,
+    /// At least this sure; files without a tag have no confidence and do not match.
+    pub min_confidence: Option<Confidence>,
+    /// At most this sure; files without a tag have no confidence and do not match.
+    pub max_confidence: Option<Confidence>,
+    /// Any of these.
+    pub statuses: Vec<Status>,
+    /// SQLite's GLOB, case matters: `*` any characters (also `/`), `?` one, `[a-c]` one of, `[^a-c]` none of. A
+    /// pattern that begins with `/` is matched against the whole absolute path, any other one against its tail from
+    /// a `/` on; one that begins with `*` against anything.
+    pub path_glob: Option<String>,
+    /// Answered at this moment or later.
+    pub since: Option<Timestamp>,
+    /// Answered before this moment.
+    pub until: Option<Timestamp>,
+    /// The model's id begins so.
+    pub model: Option<String>,
+    /// Whether the file must be there still.
+    pub presence: Presence,
+    /// In which order.
+    pub sort: Sort,
+    /// At most so many; does not bind a count.
+    pub limit: Option<u32>,
+}
+
+/// Whether a file must be there still.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Presence {
+    /// No matter.
+    #[default]
+    Any,
+    /// It was there when it was last looked for.
+    Present,
+    /// It is gone; its tags stay.
+    Absent,
+}
+
+/// Order of the answer; files that are equal in it follow in the order in which they came to the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Sort {
+    /// The natural one for the question: by path where the pattern begins with a folder, least sure first where a
+    /// confidence is asked for, else the newest answer first.
+    #[default]
+    Natural,
+    /// By path, byte by byte.
+    Path,
+    /// Least sure first; files without a tag have no confidence and come before all.
+    Confidence,
+    /// Surest first; files without a tag come last.
+    ConfidenceDescending,
+    /// Oldest answer first.
+    TaggedAt,
+    /// Newest answer first.
+    TaggedAtDescending,
+}
+
+impl Reader {
+    /// The files that match.
+    pub fn files_matching(&self, query: &FileQuery) -> Result<Vec<FileRow>, StoreError> {
+        let mut files = Vec::new();
+        self.visit_files_matching(query, |file| files.push(file))?;
+        Ok(files)
+    }
+
+    /// Hands over the files that match one by one: for answers that need not be in memory at once.
+    pub fn visit_files_matching(
+        &self,
+        query: &FileQuery,
+        mut visit: impl FnMut(FileRow),
+    ) -> Result<(), StoreError> {
+        const OPERATION: &str = "list the files that match";
+        let of = |source| StoreError::of(OPERATION, &self.path, source);
+        self.at_one_moment(OPERATION, || {
+            let conditions = self.conditions(query)?;
+            let sort = query.natural_sort();
+            let plan = plan::for_list(&self.connection, &conditions, sort, query.limit).map_err(of)?;
+            let sql = format!(
+                "SELECT id FROM files {plan} WHERE {} ORDER BY {} LIMIT ?",
+                conditions.sql(),
+                sort.columns()
+            );
+            let limit = Value::from(query.limit.map_or(-1, i64::from));
+            // Only ids are sorted; the wide rows are read for those that are left.
+            let ids: Vec<i64> = self.rows(
+                OPERATION,
+                &sql,
+                params_from_iter(conditions.values().chain([&limit])),
+                |row| row.get(0),
+            )?;
+            let mut file_by_id = self
+                .connection
+                .prepare_cached(&format!(
+                    "SELECT {} FROM {} WHERE f.id = ?1",
+                    rows::FILE_COLUMNS,
+                    rows::FILE_TABLES
+                ))
+                .map_err(of)?;
+            for id in ids {
+                visit(file_by_id.query_row([id], rows::file_from_row).map_err(of)?);
+            }
+            Ok(())
+        })
+    }
+
+    /// How many files match, whatever the limit.
+    pub fn count_files_matching(&self, query: &FileQuery) -> Result<u64, StoreError> {
+        const OPERATION: &str = "count the files that match";
+        let of = |source| StoreError::of(OPERATION, &self.path, source);
+        self.at_one_moment(OPERATION, || {
+            let conditions = self.conditions(query)?;
+            let plan = plan::for_count(&self.connection, &conditions).map_err(of)?;
+            let sql = format!("SELECT count(*) FROM files {plan} WHERE {}", conditions.sql());
+            let count: Option<i64> =
+                self.row(OPERATION, &sql, params_from_iter(conditions.values()), |row| {
+                    row.get(0)
+                })?;
+            Ok(count.unwrap_or(0).cast_unsigned())
+        })
+    }
+
+    fn conditions(&self, query: &FileQuery) -> Result<Conditions, StoreError> {
+        let mut conditions = Conditions::default();
+        conditions.add_labels(&query.labels);
+        conditions.add_statuses(&query.statuses);
+        let bound = |confidence: Confidence| f64::from(confidence.get());
+        conditions.add_bound(
+            Column::Confidence,
+            "confidence >= ?",
+            query.min_confidence.map(bound),
+        );
+        conditions.add_bound(
+            Column::Confidence,
+            "confidence <= ?",
+            query.max_confidence.map(bound),
+        );
+        conditions.add_bound(
+            Column::Time,
+            "tagged_at_ms >= ?",
+            query.since.map(Timestamp::as_millis),
+        );
+        conditions.add_bound(
+            Column::Time,
+            "tagged_at_ms < ?",
+            query.until.map(Timestamp::as_millis),
+        );
+        if let Some(pattern) = &query.path_glob {
+            conditions.add_glob(&whole_path_pattern(pattern));
+        }
+        if let Some(start) = &query.model {
+            let ids: Vec<i64> = self.rows(
+                "look up a model by the start of its id",
+                "SELECT id FROM models WHERE substr(model, 1, length(?1)) = ?1",
+                [start],
+                |row| row.get(0),
+            )?;
+            conditions.add_one_of(Column::Model, "model_id", ids);
+        }
+        match query.presence {
+            Presence::Any => {}
+            // Literals, not parameters: only so can the planner see that the partial index applies.
+            Presence::Present => conditions.add(Column::Present, "is_present = 1", []),
+            Presence::Absent => conditions.add(Column::Absent, "is_present = 0", []),
+        }
+        Ok(conditions)
+    }
+}
+
+impl FileQuery {
+    /// What `Sort::Natural` stands for here.
+    pub(super) fn natural_sort(&self) -> Sort {
+        let begins_with_folder = |pattern: &String| pattern.starts_with('/');
+        match self.sort {
+            Sort::Natural if self.path_glob.as_ref().is_some_and(begins_with_folder) => Sort::Path,
+            Sort::Natural if self.min_confidence.is_some() || self.max_confidence.is_some() => {
+                Sort::Confidence
+            }
+            Sort::Natural => Sort::TaggedAtDescending,
+            given => given,
+        }
+    }
+}
+
+impl Sort {
+    /// The order by columns, exactly as an index has them, so that it can be walked instead of sorted.
+    fn columns(self) -> &'static str {
+        match self {
+            Sort::Path => "path",
+            Sort::Confidence => "confidence, label_id, is_present, id",
+            Sort::ConfidenceDescending => "confidence DESC, label_id DESC, is_present DESC, id DESC",
+            Sort::TaggedAt => "tagged_at_ms, is_present, id",
+            Sort::TaggedAtDescending | Sort::Natural => "tagged_at_ms DESC, is_present DESC, id DESC",
+        }
+    }
+}
+
+/// SQL conditions with their values, each with the column it restricts.
+#[derive(Debug, Default)]
+pub(super) struct Conditions {
+    parts: Vec<Condition>,
+}
+
+#[derive(Debug)]
+pub(super) struct Condition {
+    pub(super) column: Column,
+    pub(super) sql: String,
+    pub(super) values: Vec<Value>,
+    /// Whether it fixes its column to one value, so that an index continues in the order of its next column.
+    pub(super) is_equality: bool,
+}
+
+impl Conditions {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Condition> {
+        self.parts.iter()
+    }
+
+    /// All of them, joined by AND.
+    fn sql(&self) -> String {
+        if self.parts.is_empty() {
+            return "1".into();
+        }
+        let parts: Vec<&str> = self.parts.iter().map(|part| part.sql.as_str()).collect();
+        parts.join(" AND ")
+    }
+
+    fn values(&self) -> impl Iterator<Item = &Value> {
+        self.parts.iter().flat_map(|part| &part.values)
+    }
+
+    fn add(&mut self, column: Column, sql: impl Into<String>, values: impl IntoIterator<Item = Value>) {
+        let sql = sql.into();
+        let values = values.into_iter().collect();
+        self.parts.push(Condition {
+            column,
+            sql,
+            values,
+            is_equality: false,
+        });
+    }
+
+    fn add_equality(&mut self, column: Column, sql: impl Into<String>, value: Option<Value>) {
+        let values = value.into_iter().collect();
+        self.parts.push(Condition {
+            column,
+            sql: sql.into(),
+            values,
+            is_equality: true,
+        });
+    }
+
+    fn add_bound(&mut self, column: Column, sql: &str, value: Option<impl Into<Value>>) {
+        if let Some(value) = value {
+            self.add(column, sql, [value.into()]);
+        }
+    }
+
+    fn add_one_of(&mut self, column: Column, name: &str, ids: Vec<i64>) {
+        match ids.as_slice() {
+            [only] => self.add_equality(column, format!("{name} = ?"), Some((*only).into())),
+            _ => {
+                let marks = vec!["?"; ids.len()].join(", ");
+                self.add(
+                    column,
+                    format!("{name} IN ({marks})"),
+                    ids.into_iter().map(Value::from),
+                );
+            }
+        }
+    }
+
+    fn add_labels(&mut self, labels: &[Label]) {
+        let mut ids: Vec<i64> = labels.iter().map(|label| label.index() as i64).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        if !ids.is_empty() {
+            self.add_one_of(Column::Label, "label_id", ids);
+        }
+    }
+
+    fn add_statuses(&mut self, statuses: &[Status]) {
+        let (tagged, rejected) = (
+            statuses.contains(&Status::Tagged),
+            statuses.contains(&Status::Rejected),
+        );
+        match (tagged, rejected) {
+            (true, false) => self.add(Column::Label, "label_id IS NOT NULL", []),
+            (false, true) => self.add_equality(Column::Label, "label_id IS NULL", None),
+            _ => {}
+        }
+    }
+
+    /// `pattern` covers the whole path; the part before its first wildcard narrows the index on paths.
+    fn add_glob(&mut self, pattern: &str) {
+        let literal = pattern.split(['*', '?', '[']).next().unwrap_or_default();
+        if literal.len() == pattern.len() {
+            self.add_equality(Column::PathRange, "path = ?", Some(pattern.to_owned().into()));
+            return;
+        }
+        if !literal.is_empty() {
+            self.add(Column::PathRange, "path >= ?", [literal.to_owned().into()]);
+            self.add(Column::PathRange, "path < ?", [end_of_prefix(literal).into()]);
+        }
+        if pattern.strip_prefix(literal) != Some("*") {
+            self.add(Column::Path, "path GLOB ?", [pattern.to_owned().into()]);
+        }
+    }
+}
+
+/// A pattern for the whole path from one that may mean only its tail.
+fn whole_path_pattern(pattern: &str) -> String {
+    match pattern.chars().next() {
+        Some('/' | '*') => pattern.to_owned(),
+        _ => format!("*/{pattern}"),
+    }
+}
+
+/// The first text past all that begin with `prefix`, in byte order.
+pub(super) fn end_of_prefix(prefix: &str) -> String {
+    let mut end = prefix.to_owned();
+    while let Some(last) = end.pop() {
+        // The next character; past the surrogates, which are no characters.
+        let next = match last {
+            '\u{D7FF}' => Some('\u{E000}'),
+            _ => char::from_u32(u32::from(last) + 1),
+        };
+        if let Some(next) = next {
+            end.push(next);
+            return end;
+        }
+    }
+    // Only for a prefix of nothing but U+10FFFF: no path begins so, paths begin with '/'.
+    prefix.to_owned()
+}

@@ -1,0 +1,164 @@
+//! Figures about the whole inventory.
+//!
+//! In: nothing but the store. Out: counts and means. Never: sorts; every figure comes from one walk along an index.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::error::StoreError;
+use super::lookup::Reader;
+use super::rows;
+use crate::domain::{LABEL_COUNT, Label, Timestamp};
+
+/// Figures about the inventory. All but `files_absent`, `contents` and `runs` count files that are there.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Stats {
+    /// Different contents ever seen.
+    pub contents: u64,
+    /// Files that are there.
+    pub files_present: u64,
+    /// Files that are gone; their tags stay.
+    pub files_absent: u64,
+    /// Files with a tag.
+    pub tagged: u64,
+    /// Files without.
+    pub rejected: u64,
+    /// Tagged files by label, in label order, all ten.
+    pub by_label: Vec<LabelStats>,
+    /// Rejected files by reason.
+    pub by_reason: BTreeMap<String, u64>,
+    /// Files by the model whose answer counts, oldest model first.
+    pub by_model: Vec<ModelStats>,
+    /// The latest answer.
+    pub last_tagged_at: Option<Timestamp>,
+    /// Training runs on record.
+    pub runs: u64,
+}
+
+/// One label's files.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct LabelStats {
+    /// The label.
+    pub label: Label,
+    /// How many files have it.
+    pub files: u64,
+    /// Mean confidence; `None` where there are none.
+    pub mean_confidence: Option<f64>,
+}
+
+/// One model's files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ModelStats {
+    /// The model's id.
+    pub model: String,
+    /// How many files answer by it.
+    pub files: u64,
+}
+
+impl Reader {
+    /// Figures about the inventory, all of one moment.
+    pub fn stats(&self) -> Result<Stats, StoreError> {
+        self.at_one_moment("gather figures", || {
+            let tally = self.tally_by_label()?;
+            let by_label: Vec<LabelStats> = Label::all()
+                .map(|label| {
+                    let (files, sum) = tally.tagged[label.index()];
+                    let mean_confidence = (files > 0).then(|| sum / files as f64);
+                    LabelStats {
+                        label,
+                        files,
+                        mean_confidence,
+                    }
+                })
+                .collect();
+            let tagged = by_label.iter().map(|label| label.files).sum();
+            let last_ms = self.number("SELECT max(tagged_at_ms) FROM files")?;
+            Ok(Stats {
+                contents: self
+                    .number("SELECT count(*) FROM images")?
+                    .unwrap_or(0)
+                    .cast_unsigned(),
+                files_present: tagged + tally.rejected,
+                files_absent: tally.absent,
+                tagged,
+                rejected: tally.rejected,
+                by_label,
+                by_reason: self.tally_by_reason()?,
+                by_model: self.tally_by_model()?,
+                last_tagged_at: last_ms.map(Timestamp::from_millis),
+                runs: self
+                    .number("SELECT count(*) FROM runs")?
+                    .unwrap_or(0)
+                    .cast_unsigned(),
+            })
+        })
+    }
+
+    fn number(&self, sql: &str) -> Result<Option<i64>, StoreError> {
+        Ok(self.row("gather figures", sql, [], |row| row.get(0))?.flatten())
+    }
+
+    /// One walk along an index; a GROUP BY would sort a million rows first.
+    fn tally_by_label(&self) -> Result<Tally, StoreError> {
+        let mut tally = Tally::default();
+        let mut walk = || -> rusqlite::Result<()> {
+            let mut statement = self.connection.prepare_cached(
+                "SELECT label_id, confidence, is_present FROM files INDEXED BY files_by_confidence",
+            )?;
+            let mut files = statement.query([])?;
+            while let Some(file) = files.next()? {
+                match (file.get::<_, bool>(2)?, rows::label(file, 0)?) {
+                    (false, _) => tally.absent += 1,
+                    (true, None) => tally.rejected += 1,
+                    (true, Some(label)) => {
+                        let (count, sum) = &mut tally.tagged[label.index()];
+                        *count += 1;
+                        *sum += file.get::<_, f64>(1)?;
+                    }
+                }
+            }
+            Ok(())
+        };
+        walk().map_err(|source| StoreError::of("gather figures by label", &self.path, source))?;
+        Ok(tally)
+    }
+
+    fn tally_by_reason(&self) -> Result<BTreeMap<String, u64>, StoreError> {
+        let rows: Vec<(String, i64)> = self.rows(
+            "gather figures by reason",
+            "SELECT reason, count(*) FROM files INDEXED BY files_by_label
+             WHERE label_id IS NULL AND is_present = 1 GROUP BY reason",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
+        Ok(rows
+            .into_iter()
+            .map(|(reason, files)| (reason, files.cast_unsigned()))
+            .collect())
+    }
+
+    fn tally_by_model(&self) -> Result<Vec<ModelStats>, StoreError> {
+        self.rows(
+            "gather figures by model",
+            "SELECT m.model, (SELECT count(*) FROM files f INDEXED BY files_by_model
+                              WHERE f.model_id = m.id AND f.is_present = 1)
+             FROM models m ORDER BY m.id",
+            [],
+            |row| {
+                Ok(ModelStats {
+                    model: row.get(0)?,
+                    files: row.get::<_, i64>(1)?.cast_unsigned(),
+                })
+            },
+        )
+    }
+}
+
+#[derive(Default)]
+struct Tally {
+    /// Files and the sum of their confidences, by label.
+    tagged: [(u64, f64); LABEL_COUNT],
+    rejected: u64,
+    absent: u64,
+}

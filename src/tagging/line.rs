@@ -1,0 +1,258 @@
+//! The line from settled file to committed row: its channels and threads, for the daemon and for `scan` alike.
+//!
+//! In: an opened model, a store, the settings. Out: a running [`Line`] that takes settled files and ends, drained,
+//! when its inputs are dropped. Never: a channel without a bound.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_channel::{Receiver, Sender, WeakReceiver, bounded};
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+
+use super::batch::{Batch, Filling, batch};
+use super::inbox::Inboxes;
+use super::infer::infer_blocking;
+use super::prepare::{InFlight, PrepareEnds, PreparedImage, Preparer, Serving};
+use super::record::{OnTrouble, Recordable, Recorder};
+use super::settle::{NoticedFile, SettledFile};
+use crate::config::Config;
+use crate::model::{Classifier, ClassifyError};
+use crate::status::{QueueStatus, StatusBoard};
+use crate::store::{Applied, Change, Reader, Store, StoreError};
+
+/// A file waits here with its path only; enough that readers never wait for a sweep's next folder.
+const SETTLED_CAPACITY: usize = 256;
+/// Batches that wait for the model, of up to `batch_max_images` inputs of 3 kB: one in hand, one ready.
+const BATCH_CAPACITY: usize = 2;
+/// Answers that wait for the store; while it commits (a sync, some milliseconds) the model goes on.
+const RECORDABLE_CAPACITY: usize = 64;
+/// Files that go back to wait, for example truncated ones; rare.
+const RELOOK_CAPACITY: usize = 1_024;
+
+/// Why the line ended before its inputs did.
+#[derive(Debug, thiserror::Error)]
+pub enum LineError {
+    /// The store can be neither read nor written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The model does not answer.
+    #[error(transparent)]
+    Classify(#[from] ClassifyError),
+    /// A thread could not be started.
+    #[error("could not start the thread {name}: {source}; raise the limit of threads for this user (ulimit -u)")]
+    Thread {
+        /// Its name.
+        name: String,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// A station panicked.
+    #[error("the station {0} ended in a panic; this is a bug, please report the message before this line")]
+    Panicked(String),
+}
+
+/// Counts of what was committed; written by the record alone.
+#[derive(Debug, Default)]
+pub struct Tally {
+    tagged: AtomicU64,
+    rejected: AtomicU64,
+}
+
+impl Tally {
+    /// Files of which the answer is a tag.
+    pub fn tagged(&self) -> u64 {
+        self.tagged.load(Ordering::Relaxed)
+    }
+
+    /// Files of which the answer is a reason.
+    pub fn rejected(&self) -> u64 {
+        self.rejected.load(Ordering::Relaxed)
+    }
+
+    /// Adds a committed transaction.
+    pub fn recorded(&self, changes: &[Change], applied: &Applied) {
+        for change in changes {
+            match change {
+                Change::Tagged { .. } => self.tagged.fetch_add(1, Ordering::Relaxed),
+                Change::Rejected { .. } | Change::Unread { .. } => self.rejected.fetch_add(1, Ordering::Relaxed),
+                Change::Known { .. } | Change::Moved { .. } | Change::Absent { .. } => 0,
+            };
+        }
+        self.tagged.fetch_add(applied.known_tagged, Ordering::Relaxed);
+        self.rejected.fetch_add(applied.known_rejected, Ordering::Relaxed);
+    }
+}
+
+/// What a line is built from.
+pub struct LineParts {
+    /// Who answers.
+    pub classifier: Box<dyn Classifier>,
+    /// Who writes.
+    pub store: Store,
+    /// What is ours.
+    pub inboxes: Arc<Inboxes>,
+    /// What happens when the disk is full.
+    pub on_trouble: OnTrouble,
+    /// Where the stations show themselves.
+    pub board: StatusBoard,
+}
+
+/// The running line.
+pub struct Line {
+    /// Files to read.
+    pub settled_tx: Sender<SettledFile>,
+    /// Changes that need no reading.
+    pub recordable_tx: Sender<Recordable>,
+    /// Files to be looked at again.
+    pub relook_rx: Receiver<NoticedFile>,
+    /// What was committed.
+    pub tally: Arc<Tally>,
+    /// How full the queues are.
+    pub queues: Queues,
+    stations: JoinSet<(&'static str, Result<(), LineError>)>,
+}
+
+/// A look at the queues that keeps none of them open.
+#[derive(Clone)]
+pub struct Queues {
+    settled: WeakReceiver<SettledFile>,
+    prepared: WeakReceiver<PreparedImage>,
+    batches: WeakReceiver<Batch>,
+    recordable: WeakReceiver<Recordable>,
+}
+
+impl Queues {
+    /// How full each is now.
+    pub fn status(&self) -> Vec<QueueStatus> {
+        fn one<T>(name: &'static str, queue: &WeakReceiver<T>) -> Option<QueueStatus> {
+            let queue = queue.upgrade()?;
+            Some(QueueStatus { name, length: queue.len(), capacity: queue.capacity().unwrap_or_default() })
+        }
+        [
+            one("settled", &self.settled),
+            one("prepared", &self.prepared),
+            one("batches", &self.batches),
+            one("recordable", &self.recordable),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+}
+
+impl Line {
+    /// Starts every station; must be called within a tokio runtime.
+    pub fn start(config: &Config, parts: LineParts) -> Result<Self, LineError> {
+        let (settled_tx, settled_rx) = bounded(SETTLED_CAPACITY);
+        // Inputs of 3 kB each: one batch that fills while another leaves.
+        let (prepared_tx, prepared_rx) = bounded(2 * config.tagging.batch_max_images);
+        let (batch_tx, batch_rx) = bounded(BATCH_CAPACITY);
+        let (recordable_tx, recordable_rx) = bounded(RECORDABLE_CAPACITY);
+        let (relook_tx, relook_rx) = bounded(RELOOK_CAPACITY);
+        let LineParts { classifier, store, inboxes, on_trouble, board } = parts;
+        let serving = Serving { model: classifier.id().clone(), preprocessing: classifier.preprocessing() };
+        let in_flight = Arc::new(InFlight::default());
+        let tally = Arc::new(Tally::default());
+        let queues = Queues {
+            settled: settled_rx.downgrade(),
+            prepared: prepared_rx.downgrade(),
+            batches: batch_rx.downgrade(),
+            recordable: recordable_rx.downgrade(),
+        };
+        let mut stations = JoinSet::new();
+
+        let ends = PrepareEnds { settled_rx, prepared_tx, recordable_tx: recordable_tx.clone(), relook_tx };
+        let station = board.station("prepare");
+        for _ in 0..config.tagging.decode_workers {
+            let preparer = Preparer {
+                reader: Reader::open(&config.store_path())?,
+                serving: serving.clone(),
+                inboxes: Arc::clone(&inboxes),
+                limits: config.limits,
+                settle: config.settle,
+                in_flight: Arc::clone(&in_flight),
+            };
+            let (ends, station) = (ends.clone(), station.clone());
+            let work = move || preparer.run_blocking(&ends, &station).map_err(LineError::from);
+            start_thread(&mut stations, "prepare", work)?;
+        }
+        drop(ends);
+
+        let filling = Filling::new(config.tagging.batch_max_images, config.tagging.batch_max_wait);
+        stations.spawn(async move {
+            batch(prepared_rx, batch_tx, filling).await;
+            ("batch", Ok(()))
+        });
+
+        let (station, answers_tx) = (board.station("infer"), recordable_tx.clone());
+        let work = move || infer_blocking(classifier, &batch_rx, &answers_tx, &station).map_err(LineError::from);
+        start_thread(&mut stations, "infer", work)?;
+
+        let station = board.station("record");
+        let recorder =
+            Recorder { store, serving, in_flight, tally: Arc::clone(&tally), on_trouble, board, station };
+        let work = move || recorder.run_blocking(&recordable_rx).map_err(LineError::from);
+        start_thread(&mut stations, "record", work)?;
+
+        Ok(Self { settled_tx, recordable_tx, relook_rx, tally, queues, stations })
+    }
+
+    /// Splits the line into its inputs and its end.
+    pub fn into_parts(self) -> (LineInputs, Drained) {
+        let Self { settled_tx, recordable_tx, relook_rx, stations, .. } = self;
+        (LineInputs { settled_tx, recordable_tx, relook_rx }, Drained(stations))
+    }
+}
+
+/// What feeds a line; it drains when all clones are dropped.
+pub struct LineInputs {
+    /// Files to read.
+    pub settled_tx: Sender<SettledFile>,
+    /// Changes that need no reading.
+    pub recordable_tx: Sender<Recordable>,
+    /// Files to be looked at again.
+    pub relook_rx: Receiver<NoticedFile>,
+}
+
+/// The stations of a line.
+pub struct Drained(JoinSet<(&'static str, Result<(), LineError>)>);
+
+impl Drained {
+    /// The next station that ends, or `None` when all have.
+    pub async fn next(&mut self) -> Option<(&'static str, Result<(), LineError>)> {
+        match self.0.join_next().await? {
+            Ok(ended) => Some(ended),
+            Err(error) => Some(("station", Err(LineError::Panicked(error.to_string())))),
+        }
+    }
+
+    /// Waits for all to end; the first failure is what counts.
+    pub async fn all(&mut self) -> Result<(), LineError> {
+        let mut outcome = Ok(());
+        while let Some((_, ended)) = self.next().await {
+            outcome = outcome.and(ended);
+        }
+        outcome
+    }
+}
+
+/// Starts a named thread and lets the supervisor hear when it ends, also by a panic.
+fn start_thread(
+    stations: &mut JoinSet<(&'static str, Result<(), LineError>)>,
+    name: &'static str,
+    work: impl FnOnce() -> Result<(), LineError> + Send + 'static,
+) -> Result<(), LineError> {
+    let (ended_tx, ended_rx) = oneshot::channel();
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        // The supervisor listens until every station has ended.
+        .spawn(move || drop(ended_tx.send(work())))
+        .map_err(|source| LineError::Thread { name: name.to_owned(), source })?;
+    stations.spawn(async move {
+        // A panic drops the sender unsent.
+        let ended = ended_rx.await.unwrap_or_else(|_| Err(LineError::Panicked(name.to_owned())));
+        (name, ended)
+    });
+    Ok(())
+}

@@ -1,0 +1,17 @@
+//! Journey 1: a photo is dropped -> noticed -> settled -> prepared -> batched -> inferred -> recorded.
+//!
+//! In: folders. Out: rows in the store. The stations stand in the order of the photo's way; [`line`] joins them.
+//! Never: training, pages, or a decision about which model serves.
+
+pub mod inbox;
+pub mod notice;
+pub mod settle;
+pub mod sweep;
+
+pub mod prepare;
+
+pub mod batch;
+pub mod infer;
+pub mod record;
+
+pub mod line;

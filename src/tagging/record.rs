@@ -1,0 +1,145 @@
+//! The thread that owns the store's writer: outcomes -> rows, one transaction for all that wait.
+//!
+//! In: [`Recordable`]s. Out: committed rows, released claims, the tally. Never: half an outcome, an outcome
+//! forgotten because the disk was full (it is tried again until the service is told to end), or a second writer.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_channel::{Receiver, RecvError};
+
+use super::line::Tally;
+use super::prepare::{InFlight, Serving};
+use super::settle::SettledFile;
+use crate::domain::{ContentHash, InventoryPath, Severity};
+use crate::status::{Station, StatusBoard};
+use crate::store::{Change, FileSighting, Store, StoreError};
+
+/// What belongs together: changes for one transaction, and the claims that end with its commit.
+#[derive(Debug, Default)]
+pub struct Recordable {
+    /// In the order they were found.
+    pub changes: Vec<Change>,
+    /// Content that is answered by them.
+    pub claims: Vec<ContentHash>,
+}
+
+impl Recordable {
+    /// A change about a file of which the content plays no part.
+    pub fn change(change: Change) -> Self {
+        Self { changes: vec![change], claims: Vec::new() }
+    }
+
+    /// The answer for claimed content.
+    pub fn answer(change: Change, hash: ContentHash) -> Self {
+        Self { changes: vec![change], claims: vec![hash] }
+    }
+}
+
+/// Changes a transaction: more gain little (a sync is spread over them) and hold others' writes up longer.
+const MAX_CHANGES: usize = 256;
+/// Between two attempts after the disk was full or another process held the lock.
+const RETRY_PAUSE: Duration = Duration::from_millis(500);
+/// The write-ahead log is folded into the database after so many transactions, so that it does not grow.
+const CHECKPOINT_EVERY: u32 = 64;
+
+/// What happens when a write fails for a reason that may pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnTrouble {
+    /// Say so and try again until the inputs end: the daemon.
+    KeepTrying,
+    /// Give up after this long: a command that somebody waits for.
+    GiveUpAfter(Duration),
+}
+
+/// What the record needs.
+pub struct Recorder {
+    /// The one writer.
+    pub store: Store,
+    /// Whose outcomes the parked files take.
+    pub serving: Serving,
+    /// Claims that end here.
+    pub in_flight: Arc<InFlight>,
+    /// Counts what was committed.
+    pub tally: Arc<Tally>,
+    /// What to do about a full disk.
+    pub on_trouble: OnTrouble,
+    /// Where trouble is shown.
+    pub board: StatusBoard,
+    /// The station's own line.
+    pub station: Station,
+}
+
+impl Recorder {
+    /// Runs until the outcomes end, then leaves the log folded in.
+    pub fn run_blocking(mut self, recordable_rx: &Receiver<Recordable>) -> Result<(), StoreError> {
+        let mut transactions = 0;
+        while let Ok(group) = gather(recordable_rx) {
+            self.commit(group.changes, recordable_rx)?;
+            let known = self.release(&group.claims);
+            if !known.is_empty() {
+                self.commit(known, recordable_rx)?;
+            }
+            transactions += 1;
+            if transactions % CHECKPOINT_EVERY == 0 {
+                self.store.checkpoint()?;
+            }
+        }
+        self.store.checkpoint()
+    }
+
+    /// One transaction, tried until it succeeds or trying makes no sense any more.
+    fn commit(&mut self, changes: Vec<Change>, recordable_rx: &Receiver<Recordable>) -> Result<(), StoreError> {
+        let since = Instant::now();
+        loop {
+            match self.store.apply(&changes) {
+                Ok(applied) => {
+                    self.board.solved("store");
+                    self.tally.recorded(&changes, &applied);
+                    self.station.did_many(changes.len() as u64, || format!("committed {} changes", changes.len()));
+                    return Ok(());
+                }
+                Err(error) if error.severity() == Severity::Retry && self.goes_on(since, recordable_rx) => {
+                    tracing::error!("{error}");
+                    self.board.problem("store", error.to_string());
+                    std::thread::sleep(RETRY_PAUSE);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Whether another attempt is worth it: a service that ends does not wait for room on a disk.
+    fn goes_on(&self, since: Instant, recordable_rx: &Receiver<Recordable>) -> bool {
+        match self.on_trouble {
+            OnTrouble::KeepTrying => !recordable_rx.is_closed(),
+            OnTrouble::GiveUpAfter(limit) => since.elapsed() < limit,
+        }
+    }
+
+    /// Ends the claims; other names of the same content take the outcome that was just committed.
+    fn release(&self, claims: &[ContentHash]) -> Vec<Change> {
+        let mut known = Vec::new();
+        for hash in claims {
+            known.extend(self.in_flight.release(hash).into_iter().map(|file| self.known(*hash, &file)));
+        }
+        known
+    }
+
+    fn known(&self, hash: ContentHash, file: &SettledFile) -> Change {
+        let file = FileSighting { path: InventoryPath::of(&file.path), stamp: file.stamp };
+        Change::Known { file, hash, model: self.serving.model.clone() }
+    }
+}
+
+/// Waits for one recordable and takes what else is there, up to a transaction's worth.
+fn gather(recordable_rx: &Receiver<Recordable>) -> Result<Recordable, RecvError> {
+    let mut group = recordable_rx.recv_blocking()?;
+    while group.changes.len() < MAX_CHANGES
+        && let Ok(more) = recordable_rx.try_recv()
+    {
+        group.changes.extend(more.changes);
+        group.claims.extend(more.claims);
+    }
+    Ok(group)
+}

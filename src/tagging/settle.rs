@@ -1,0 +1,365 @@
+//! Waits until a file stops changing: noticed file -> settled file.
+//!
+//! In: paths with a hint of what happened to them. Out: [`SettledFile`]s whose size, time and inode rest.
+//! Never: a file's content, and never a file given up while it still changes; the next event or sweep brings
+//! back whatever was forgotten at a stop.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_channel::{Receiver, Sender};
+
+use super::inbox::{Inboxes, Look, Seen};
+use super::record::Recordable;
+use super::sweep::SweepRequests;
+use crate::config::SettleConfig;
+use crate::domain::FileStamp;
+use crate::status::Station;
+use crate::store::Change;
+
+/// Something happened at a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoticedFile {
+    /// Absolute, by the inbox's real path.
+    pub path: PathBuf,
+    /// What is known of it.
+    pub hint: Hint,
+}
+
+/// How a file was noticed, which says how long it has to rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hint {
+    /// Closed after writing, or renamed into place: probably complete.
+    Closed,
+    /// Created, modified or found: somebody may still be writing.
+    Unclosed,
+    /// It was read and ends too early: complete only when it rests for `settle.give_up`.
+    Truncated,
+    /// Renamed to another name, under which it will be noticed: nothing to wait for here.
+    MovedAway,
+}
+
+/// A file that can be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettledFile {
+    /// Absolute, by the inbox's real path.
+    pub path: PathBuf,
+    /// How it looked when it was found at rest.
+    pub stamp: FileStamp,
+    /// For how long it is known not to have changed.
+    pub rested: Duration,
+}
+
+/// Files that may be pending at once: at some 300 bytes each, 20 MB. More are left to the sweep.
+const MAX_PENDING: usize = 65_536;
+/// Files looked at in one go, so that a flood of due files does not hold up the queue of events.
+const MAX_LOOKS: usize = 256;
+
+/// The waiting room: which file is to be looked at when. Pure; time and looks come from outside.
+#[derive(Debug)]
+pub struct Settler {
+    config: SettleConfig,
+    pending: HashMap<PathBuf, Pending>,
+    due: BTreeSet<(Instant, PathBuf)>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Pending {
+    due: Instant,
+    /// How long the file has to rest.
+    quiet: Duration,
+    /// The last look, and since when it has been like that.
+    last: Option<(FileStamp, Instant)>,
+}
+
+/// What a look at a due file means.
+#[derive(Debug)]
+pub enum Verdict {
+    /// It changed, or is too young: it stays in the waiting room.
+    Wait,
+    /// It can be read.
+    Settled(SettledFile),
+}
+
+impl Settler {
+    /// An empty waiting room.
+    pub fn new(config: SettleConfig) -> Self {
+        Self { config, pending: HashMap::new(), due: BTreeSet::new() }
+    }
+
+    /// How many files wait.
+    pub fn len(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// Whether none waits.
+    pub fn is_empty(&self) -> bool {
+        self.pending.is_empty()
+    }
+
+    /// Takes a file in, or starts its wait anew; `false` when the room is full and the file was not taken.
+    pub fn notice(&mut self, now: Instant, noticed: NoticedFile) -> bool {
+        let quiet = match noticed.hint {
+            Hint::Closed => self.config.quiet,
+            Hint::Unclosed => self.config.quiet_unclosed,
+            Hint::Truncated => self.config.give_up,
+            Hint::MovedAway => {
+                self.forget(&noticed.path);
+                return true;
+            }
+        };
+        let last = self.forget(&noticed.path).and_then(|pending| pending.last);
+        if self.pending.len() >= MAX_PENDING {
+            return false;
+        }
+        self.wait(noticed.path, Pending { due: now + quiet, quiet, last });
+        true
+    }
+
+    /// When the next file is to be looked at.
+    pub fn next_due(&self) -> Option<Instant> {
+        self.due.first().map(|(due, _)| *due)
+    }
+
+    /// Up to `most` files that are to be looked at now.
+    pub fn due(&self, now: Instant, most: usize) -> Vec<PathBuf> {
+        self.due.iter().take_while(|(due, _)| *due <= now).take(most).map(|(_, path)| path.clone()).collect()
+    }
+
+    /// Decides on a due file that lies there: it rests if it is old enough, or looks as it did one wait ago.
+    pub fn judge(&mut self, now: Instant, path: &Path, seen: Seen) -> Verdict {
+        let Some(pending) = self.forget(path) else { return Verdict::Wait };
+        let since = match pending.last {
+            Some((stamp, since)) if stamp == seen.stamp => since,
+            _ => now,
+        };
+        let rested = seen.age.max(now.saturating_duration_since(since));
+        if rested >= pending.quiet {
+            return Verdict::Settled(SettledFile { path: path.to_owned(), stamp: seen.stamp, rested });
+        }
+        // A clock that lags behind never lets a file grow old enough; then two equal looks a full wait apart decide.
+        let left = pending.quiet - rested;
+        let last = Some((seen.stamp, since));
+        self.wait(path.to_owned(), Pending { due: now + left, last, ..pending });
+        Verdict::Wait
+    }
+
+    /// Lets go of a file that is not to be waited for any more.
+    pub fn drop_file(&mut self, path: &Path) {
+        self.forget(path);
+    }
+
+    fn wait(&mut self, path: PathBuf, pending: Pending) {
+        self.due.insert((pending.due, path.clone()));
+        self.pending.insert(path, pending);
+    }
+
+    fn forget(&mut self, path: &Path) -> Option<Pending> {
+        let pending = self.pending.remove(path)?;
+        self.due.remove(&(pending.due, path.to_owned()));
+        Some(pending)
+    }
+}
+
+/// The station's ends.
+pub struct SettleEnds {
+    /// From the file events; the station ends when this closes.
+    pub noticed_rx: Receiver<NoticedFile>,
+    /// Back from reading: truncated, or changed meanwhile.
+    pub relook_rx: Receiver<NoticedFile>,
+    /// To the readers.
+    pub settled_tx: Sender<SettledFile>,
+    /// To the record: what can never be read.
+    pub recordable_tx: Sender<Recordable>,
+}
+
+/// Runs until the events end.
+pub async fn settle(ends: SettleEnds, settler: Settler, inboxes: Arc<Inboxes>, sweeps: SweepRequests, station: Station) {
+    let mut settler = settler;
+    loop {
+        let next_due = settler.next_due();
+        tokio::select! {
+            noticed = ends.noticed_rx.recv() => match noticed {
+                Ok(noticed) => take_in(&mut settler, noticed, &ends, &sweeps),
+                Err(_) => return,
+            },
+            Ok(noticed) = ends.relook_rx.recv() => take_in(&mut settler, noticed, &ends, &sweeps),
+            () = sleep_until(next_due), if next_due.is_some() => {
+                if look_at_due(&mut settler, &ends, &inboxes, &sweeps, &station).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Takes in one file and all that wait behind it, so that a burst costs one wake-up.
+fn take_in(settler: &mut Settler, noticed: NoticedFile, ends: &SettleEnds, sweeps: &SweepRequests) {
+    let now = Instant::now();
+    let mut next = Some(noticed);
+    while let Some(noticed) = next {
+        if !settler.notice(now, noticed) {
+            sweeps.request_all();
+        }
+        next = ends.noticed_rx.try_recv().ok();
+    }
+}
+
+async fn sleep_until(due: Option<Instant>) {
+    if let Some(due) = due {
+        tokio::time::sleep_until(due.into()).await;
+    }
+}
+
+/// The line behind has closed: nothing more can be done here.
+struct Closed;
+
+async fn look_at_due(
+    settler: &mut Settler,
+    ends: &SettleEnds,
+    inboxes: &Arc<Inboxes>,
+    sweeps: &SweepRequests,
+    station: &Station,
+) -> Result<(), Closed> {
+    let paths = settler.due(Instant::now(), MAX_LOOKS);
+    let inboxes = Arc::clone(inboxes);
+    let looks = tokio::task::spawn_blocking(move || {
+        paths.into_iter().map(|path| (inboxes.look_blocking(&path), path)).collect::<Vec<_>>()
+    });
+    let Ok(looks) = looks.await else { return Err(Closed) };
+    for (look, path) in looks {
+        match look {
+            Look::File(seen) => {
+                if let Verdict::Settled(file) = settler.judge(Instant::now(), &path, seen) {
+                    station.did(|| format!("{} rests", path.display()));
+                    send_settled(settler, ends, file).await?;
+                }
+            }
+            Look::Folder => {
+                settler.drop_file(&path);
+                sweeps.request(&path);
+            }
+            Look::Missing => {
+                settler.drop_file(&path);
+                send(ends, Change::vanished(&path)).await?;
+            }
+            Look::Refused(rejection, stamp) => {
+                settler.drop_file(&path);
+                send(ends, Change::unread(&path, stamp, rejection)).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Waits for room without ceasing to take files back: the readers that make room may wait for that.
+async fn send_settled(settler: &mut Settler, ends: &SettleEnds, file: SettledFile) -> Result<(), Closed> {
+    let sending = ends.settled_tx.send(file);
+    tokio::pin!(sending);
+    loop {
+        tokio::select! {
+            sent = &mut sending => return sent.map_err(|_| Closed),
+            Ok(noticed) = ends.relook_rx.recv() => {
+                settler.notice(Instant::now(), noticed);
+            }
+        }
+    }
+}
+
+async fn send(ends: &SettleEnds, change: Change) -> Result<(), Closed> {
+    ends.recordable_tx.send(Recordable::change(change)).await.map_err(|_| Closed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const QUIET: Duration = Duration::from_millis(300);
+    const UNCLOSED: Duration = Duration::from_millis(1_500);
+    const GIVE_UP: Duration = Duration::from_secs(10);
+
+    fn settler() -> Settler {
+        Settler::new(SettleConfig { quiet: QUIET, quiet_unclosed: UNCLOSED, give_up: GIVE_UP })
+    }
+
+    fn noticed(hint: Hint) -> NoticedFile {
+        NoticedFile { path: "/in/a.jpg".into(), hint }
+    }
+
+    fn seen(size: u64, age: Duration) -> Seen {
+        Seen { stamp: FileStamp { size, mtime_ns: size as i64, inode: 1 }, age }
+    }
+
+    fn settled(verdict: &Verdict) -> bool {
+        matches!(verdict, Verdict::Settled(_))
+    }
+
+    #[test]
+    fn each_hint_has_its_wait_and_the_latest_counts() {
+        let start = Instant::now();
+        for (hints, wait) in [
+            (vec![Hint::Closed], Some(QUIET)),
+            (vec![Hint::Unclosed], Some(UNCLOSED)),
+            (vec![Hint::Unclosed, Hint::Closed], Some(QUIET)),
+            (vec![Hint::Closed, Hint::Unclosed], Some(UNCLOSED)),
+            (vec![Hint::Truncated], Some(GIVE_UP)),
+            (vec![Hint::Truncated, Hint::Closed], Some(QUIET)),
+            (vec![Hint::Closed, Hint::MovedAway], None),
+        ] {
+            let mut settler = settler();
+            for hint in &hints {
+                settler.notice(start, noticed(*hint));
+            }
+            assert_eq!(settler.next_due(), wait.map(|wait| start + wait), "{hints:?}");
+        }
+    }
+
+    #[test]
+    fn an_old_enough_file_is_settled_at_the_first_look() {
+        let (mut settler, start) = (settler(), Instant::now());
+        settler.notice(start, noticed(Hint::Closed));
+        assert!(settler.due(start, 10).is_empty());
+        let now = start + QUIET;
+        assert_eq!(settler.due(now, 10).len(), 1);
+        assert!(settled(&settler.judge(now, Path::new("/in/a.jpg"), seen(5, QUIET))));
+        assert!(settler.is_empty());
+    }
+
+    #[test]
+    fn a_file_that_grows_waits_until_it_rests() {
+        let (mut settler, start) = (settler(), Instant::now());
+        let path = Path::new("/in/a.jpg");
+        settler.notice(start, noticed(Hint::Unclosed));
+        let mut now = start;
+        for size in 1..6 {
+            now = settler.next_due().unwrap();
+            assert!(!settled(&settler.judge(now, path, seen(size, Duration::from_millis(100)))), "{size}");
+            assert!(settler.next_due().unwrap() > now);
+        }
+        assert!(settled(&settler.judge(now + UNCLOSED, path, seen(5, UNCLOSED))));
+    }
+
+    #[test]
+    fn a_clock_that_lags_is_answered_by_two_equal_looks() {
+        let (mut settler, start) = (settler(), Instant::now());
+        let path = Path::new("/in/a.jpg");
+        settler.notice(start, noticed(Hint::Closed));
+        let first = settler.next_due().unwrap();
+        assert!(!settled(&settler.judge(first, path, seen(5, Duration::ZERO))));
+        let second = settler.next_due().unwrap();
+        assert_eq!(second, first + QUIET);
+        assert!(settled(&settler.judge(second, path, seen(5, Duration::ZERO))));
+    }
+
+    #[test]
+    fn the_room_has_an_end_and_says_so() {
+        let (mut settler, start) = (settler(), Instant::now());
+        for number in 0..MAX_PENDING {
+            assert!(settler.notice(start, NoticedFile { path: format!("/in/{number}").into(), hint: Hint::Closed }));
+        }
+        assert!(!settler.notice(start, NoticedFile { path: "/in/more".into(), hint: Hint::Closed }));
+        assert!(settler.notice(start, NoticedFile { path: "/in/7".into(), hint: Hint::Closed }), "a known file stays");
+    }
+}

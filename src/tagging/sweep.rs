@@ -1,0 +1,248 @@
+//! Holds the folders against the store: the truth behind the events.
+//!
+//! In: requests to look through an inbox or a part of it. Out: files that the store does not know as they are,
+//! to be settled or read; files that are gone, to the record. Never: a file's content, and never "gone" for all
+//! files of an inbox that is itself not there (unmounted).
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::Notify;
+use walkdir::WalkDir;
+
+use super::inbox::{Inboxes, Look, Seen, folder_named_like_a_photo};
+use super::settle::{Hint, NoticedFile, SettledFile};
+use crate::domain::{FileStamp, InventoryPath, ModelId, Rejection};
+use crate::store::{Change, Reader, StoreError};
+
+/// Folders asked for at once; more become "everything".
+const MAX_FOLDERS: usize = 64;
+/// Rows read at a time while looking for removed files: a short read holds no snapshot open.
+const PAGE: u32 = 1_000;
+
+/// Requests for a sweep, from anyone; the station takes all of them at once.
+#[derive(Debug, Clone)]
+pub struct SweepRequests {
+    shared: Arc<Requested>,
+}
+
+#[derive(Debug)]
+struct Requested {
+    roots: Vec<PathBuf>,
+    folders: Mutex<BTreeSet<PathBuf>>,
+    /// Set from the moment a sweep is asked for to its end.
+    wake: Notify,
+}
+
+impl SweepRequests {
+    /// None yet; "everything" means `roots`.
+    pub fn new(roots: Vec<PathBuf>) -> Self {
+        Self { shared: Arc::new(Requested { roots, folders: Mutex::default(), wake: Notify::new() }) }
+    }
+
+    /// Asks for everything.
+    pub fn request_all(&self) {
+        let mut folders = self.shared.folders.lock().unwrap_or_else(PoisonError::into_inner);
+        *folders = self.shared.roots.iter().cloned().collect();
+        self.shared.wake.notify_one();
+    }
+
+    /// Asks for one folder, or for one file that may be gone.
+    pub fn request(&self, path: &Path) {
+        let mut folders = self.shared.folders.lock().unwrap_or_else(PoisonError::into_inner);
+        if folders.iter().any(|folder| path.starts_with(folder)) {
+            return;
+        }
+        folders.insert(path.to_owned());
+        let too_many = folders.len() > MAX_FOLDERS;
+        drop(folders);
+        if too_many {
+            self.request_all();
+        }
+        self.shared.wake.notify_one();
+    }
+
+    /// Waits for a request and takes all there are.
+    pub async fn next(&self) -> BTreeSet<PathBuf> {
+        loop {
+            let requested =
+                std::mem::take(&mut *self.shared.folders.lock().unwrap_or_else(PoisonError::into_inner));
+            if !requested.is_empty() {
+                return requested;
+            }
+            self.shared.wake.notified().await;
+        }
+    }
+}
+
+/// What a sweep finds.
+#[derive(Debug)]
+pub enum Found {
+    /// New or changed, and old enough to be read at once.
+    AtRest(SettledFile),
+    /// New or changed, and perhaps still being written.
+    Restless(NoticedFile),
+    /// Gone, or impossible to read.
+    Change(Change),
+    /// As the store knows it.
+    Unchanged,
+}
+
+/// One look through the folders.
+pub struct Sweep<'a> {
+    /// What is ours.
+    pub inboxes: &'a Inboxes,
+    /// What is known.
+    pub reader: &'a Reader,
+    /// Only its outcomes count as known.
+    pub model: &'a ModelId,
+    /// A file that is younger is looked at again before it is read.
+    pub quiet: Duration,
+    /// Ends the sweep early.
+    pub stop: &'a AtomicBool,
+}
+
+/// How far a sweep came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Swept {
+    /// All of it.
+    Whole,
+    /// Until it was told to stop, or what takes its finds was gone.
+    Stopped,
+}
+
+/// Whoever takes the finds wants no more.
+#[derive(Debug)]
+pub struct NoMore;
+
+impl Sweep<'_> {
+    /// Looks through `folder` (or at one file), then for files that were there and are gone.
+    pub fn run_blocking(
+        &self,
+        folder: &Path,
+        emit: &mut dyn FnMut(Found) -> Result<(), NoMore>,
+    ) -> Result<Swept, StoreError> {
+        if self.root_is_missing(folder) {
+            return Ok(Swept::Whole);
+        }
+        Ok(match self.walk(folder, emit)? {
+            Swept::Stopped => Swept::Stopped,
+            Swept::Whole => self.look_for_removed(folder, emit)?,
+        })
+    }
+
+    fn root_is_missing(&self, folder: &Path) -> bool {
+        !self.inboxes.root_of(folder).is_some_and(Path::is_dir)
+    }
+
+    /// The files that are there.
+    pub fn walk(
+        &self,
+        folder: &Path,
+        emit: &mut dyn FnMut(Found) -> Result<(), NoMore>,
+    ) -> Result<Swept, StoreError> {
+        let entries = WalkDir::new(folder).follow_links(false).into_iter();
+        let entries = entries.filter_entry(|entry| {
+            entry.depth() == 0 || self.inboxes.ignored_name(entry.path()).is_none()
+        });
+        for entry in entries {
+            let path = match &entry {
+                Ok(entry) => entry.path(),
+                Err(error) => match error.path() {
+                    Some(path) => path,
+                    None => continue, // A link loop; links are not followed.
+                },
+            };
+            let found = self.judge(path, entry.as_ref().err())?;
+            if let Some(found) = found {
+                if self.stop.load(Ordering::Relaxed) || emit(found).is_err() {
+                    return Ok(Swept::Stopped);
+                }
+            }
+        }
+        Ok(Swept::Whole)
+    }
+
+    fn judge(&self, path: &Path, error: Option<&walkdir::Error>) -> Result<Option<Found>, StoreError> {
+        if self.inboxes.ignored_name(path).is_some() {
+            return Ok(None); // The folder that was asked for is itself within one to be passed over.
+        }
+        if let Some(error) = error.and_then(walkdir::Error::io_error)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            return self.refused(path, super::inbox::unreadable(path, error), None).map(Some);
+        }
+        match self.inboxes.look_blocking(path) {
+            Look::File(seen) => self.file(path, seen).map(Some),
+            Look::Folder => match folder_named_like_a_photo(path) {
+                Some(rejection) => self.refused(path, rejection, None).map(Some),
+                None => Ok(None),
+            },
+            Look::Refused(rejection, stamp) => self.refused(path, rejection, stamp).map(Some),
+            // Gone since the folder was listed: whether it was known is the second look's affair.
+            Look::Missing => Ok(None),
+        }
+    }
+
+    fn file(&self, path: &Path, seen: Seen) -> Result<Found, StoreError> {
+        if let Some(known) = self.reader.known_file(&InventoryPath::of(path))?
+            && known.is_present
+            && known.stamp == Some(seen.stamp)
+            && known.is_answered_by(self.model)
+        {
+            return Ok(Found::Unchanged);
+        }
+        Ok(if seen.age >= self.quiet {
+            Found::AtRest(SettledFile { path: path.to_owned(), stamp: seen.stamp, rested: seen.age })
+        } else {
+            Found::Restless(NoticedFile { path: path.to_owned(), hint: Hint::Unclosed })
+        })
+    }
+
+    fn refused(
+        &self,
+        path: &Path,
+        rejection: Rejection,
+        stamp: Option<FileStamp>,
+    ) -> Result<Found, StoreError> {
+        let known = self.reader.known_file(&InventoryPath::of(path))?;
+        let same = known.is_some_and(|known| {
+            known.is_present && known.stamp == stamp && known.reason == Some(rejection.reason)
+        });
+        Ok(if same { Found::Unchanged } else { Found::Change(Change::unread(path, stamp, rejection)) })
+    }
+
+    /// The files that were there.
+    fn look_for_removed(
+        &self,
+        folder: &Path,
+        emit: &mut dyn FnMut(Found) -> Result<(), NoMore>,
+    ) -> Result<Swept, StoreError> {
+        let folder_path = InventoryPath::of(folder);
+        let mut after: Option<InventoryPath> = None;
+        loop {
+            let page = self.reader.present_files_under(&folder_path, after.as_ref(), PAGE)?;
+            let Some(last) = page.last().cloned() else { return Ok(Swept::Whole) };
+            // A whole page gone at once may be an inbox that was just unmounted.
+            let gone: Vec<_> = page.into_iter().filter(|path| is_gone(path)).collect();
+            if !gone.is_empty() && self.root_is_missing(folder) {
+                return Ok(Swept::Whole);
+            }
+            for path in gone {
+                let change = Change::Absent { path, at: SystemTime::now().into() };
+                if self.stop.load(Ordering::Relaxed) || emit(Found::Change(change)).is_err() {
+                    return Ok(Swept::Stopped);
+                }
+            }
+            after = Some(last);
+        }
+    }
+}
+
+fn is_gone(path: &InventoryPath) -> bool {
+    let look = std::fs::symlink_metadata(path.to_path());
+    matches!(look, Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory))
+}
