@@ -18,5 +18,5 @@ pub(crate) mod testing;
 
 pub use bundle::{BundleError, Manifest, ModelBundle, TensorSpec};
 pub use classifier::{Classifier, ClassifyError, DeviceReport, InferenceOptions, OpenError};
-pub use onnx::OnnxClassifier;
+pub use onnx::{OnnxClassifier, refuse_telemetry};
 pub use runtime::{AutoInstall, Flavour, Runtime, RuntimeError, RuntimeSettings};

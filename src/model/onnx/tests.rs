@@ -148,3 +148,16 @@ fn rounding_past_the_ends_is_put_back() {
     let scores = answers(&values, 1, &model).unwrap();
     assert_eq!(scores[0].values()[..2], [1.0, 0.0]);
 }
+
+#[test]
+fn a_cause_is_told_without_the_library_s_source_line() {
+    let long = "/src/provider_bridge.cc:2043 Get() [ONNXRuntimeError] : 1 : FAIL : Failed to load\n libcuda : no such file";
+    assert_eq!(plain(long), "Failed to load libcuda : no such file");
+    assert_eq!(
+        plain("not  enabled\nin this build."),
+        "not enabled in this build."
+    );
+    assert_eq!(plain("[ONNXRuntimeError] : 1"), "[ONNXRuntimeError] : 1");
+    let cuda = "/src/cuda_call.cc:154 CudaCall(int) [with THRW = true] CUDA failure 35: the driver is too old ; GPU=-1 ; hostname=x ; expr=cudaSetDevice(id);";
+    assert_eq!(plain(cuda), "CUDA failure 35: the driver is too old");
+}

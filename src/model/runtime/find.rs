@@ -66,13 +66,13 @@ pub fn find(
 /// `XDG_CACHE_HOME` nor `HOME` tells one. A folder that everyone can write to would be no place for it.
 pub fn cache_folder(settings: &RuntimeSettings) -> Option<PathBuf> {
     let in_home = || Some(Path::new(&set_variable("HOME")?).join(".cache"));
+    // The convention has it that a relative path there counts as none.
     let of_user = || {
-        Some(
-            set_variable("XDG_CACHE_HOME")
-                .map(PathBuf::from)
-                .or_else(in_home)?
-                .join("hangtag"),
-        )
+        set_variable("XDG_CACHE_HOME")
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+            .or_else(in_home)
+            .map(|cache| cache.join("hangtag"))
     };
     let hangtag = settings.cache_dir.clone().or_else(of_user)?;
     Some(hangtag.join("onnxruntime"))

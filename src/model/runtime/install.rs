@@ -133,7 +133,9 @@ fn install_build(build: &'static Build, cache: &Path) -> Result<Located, WayErro
             take_from_zip(&wheel, build.libraries, &libraries)?;
         }
         Source::Archive { url, bytes, sha256 } => {
-            let archive = package.join("archive.tgz");
+            // Not aside: what has arrived shall be there at the next attempt, and whoever puts it there by hand
+            // needs a name that stays.
+            let archive = cache.join(url.rsplit('/').next().unwrap_or(url));
             let download = Download {
                 what: "ONNX Runtime",
                 mirrors: &[(*url).to_owned()],
@@ -143,6 +145,7 @@ fn install_build(build: &'static Build, cache: &Path) -> Result<Located, WayErro
             };
             fetch::download_blocking(&download, &mut |_, _| {})?;
             take_from_tgz(&archive, build.libraries, &libraries)?;
+            std::fs::remove_file(&archive).map_err(|source| at(&archive, source))?;
         }
     }
     publish(build, &libraries, &cache.join(build.folder()))

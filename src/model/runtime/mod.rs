@@ -219,10 +219,12 @@ pub fn ensure_blocking(
     let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(runtime) = loaded.as_ref() {
         return match &settings.library {
-            Some(wanted) if wanted != runtime.path() => Err(RuntimeError::OtherLoaded {
-                loaded: runtime.path().to_owned(),
-                wanted: wanted.clone(),
-            }),
+            Some(wanted) if std::path::absolute(wanted).ok().as_deref() != Some(runtime.path()) => {
+                Err(RuntimeError::OtherLoaded {
+                    loaded: runtime.path().to_owned(),
+                    wanted: wanted.clone(),
+                })
+            }
             _ => Ok(runtime.clone()),
         };
     }
@@ -261,6 +263,9 @@ fn locate_blocking(settings: &RuntimeSettings, say: &mut dyn FnMut(&str)) -> Res
     match settings.auto_install {
         AutoInstall::OnFirstNeed => {
             let cache = find::cache_folder(settings).ok_or(RuntimeError::NoCache)?;
+            for line in looked_at.iter().filter(|line| line.contains("damaged")) {
+                say(line);
+            }
             Ok(install::install_blocking(&cache, flavour, say)?)
         }
         AutoInstall::Never => {
