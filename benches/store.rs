@@ -420,7 +420,7 @@ fn change(number: usize, model_digit: &str) -> Change {
     let at = Timestamp::from_millis(START_MS + number as i64);
     let model = model(model_digit).id().clone();
     let preprocessing = PreprocessingVersion(1);
-    if bits % 100 == 0 {
+    if bits.is_multiple_of(100) {
         let rejection = Rejection {
             reason: RejectionReason::Corrupt,
             detail: "bad huffman code".into(),

@@ -168,7 +168,7 @@ JOIN outcomes o ON o.image_id = f.image_id AND o.model_id = f.model_id;
 CREATE VIEW rejected AS
 SELECT f.path AS path,
        f.is_present AS present,
-       lower(hex(i.content_hash)) AS content_hash,
+       nullif(lower(hex(i.content_hash)), '') AS content_hash,
        f.reason AS reason,
        f.detail AS detail,
        m.model AS model,

@@ -18,9 +18,10 @@ use crate::durable;
 pub(super) const BUSY_TIMEOUT_MS: u64 = 10_000;
 /// 'hang' in the file's header, so that `file` and hangtag itself can tell whose database it is.
 pub(super) const APPLICATION_ID: i64 = 0x6861_6e67;
-/// Pages of 4 KiB in the write-ahead log before a commit copies them into the database: 16 MiB. The default of
-/// 1,000 would copy after every second batch of 256, and each copy costs two syncs.
-const CHECKPOINT_PAGES: i64 = 4_096;
+/// Pages of 4 KiB in the write-ahead log before a commit copies them into the database: 64 MiB. The default of
+/// 1,000 would copy after every second batch of 256; a longer log meets the same index pages again and again and
+/// copies each once.
+const CHECKPOINT_PAGES: i64 = 16_384;
 /// The log is cut to this size once it is copied, so that one burst does not hold the disk for good.
 const MAX_IDLE_LOG_BYTES: i64 = 64 << 20;
 /// Page cache of the writer: the content-hash and confidence indexes are hit at random.

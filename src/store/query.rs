@@ -89,7 +89,9 @@ impl Reader {
         const OPERATION: &str = "list the files that match";
         let of = |source| StoreError::of(OPERATION, &self.path, source);
         self.at_one_moment(OPERATION, || {
-            let conditions = self.conditions(query)?;
+            let Some(conditions) = self.conditions(query)? else {
+                return Ok(());
+            };
             let sort = query.natural_sort();
             let plan = plan::for_list(&self.connection, &conditions, sort, query.limit).map_err(of)?;
             let sql = format!(
@@ -125,7 +127,9 @@ impl Reader {
         const OPERATION: &str = "count the files that match";
         let of = |source| StoreError::of(OPERATION, &self.path, source);
         self.at_one_moment(OPERATION, || {
-            let conditions = self.conditions(query)?;
+            let Some(conditions) = self.conditions(query)? else {
+                return Ok(0);
+            };
             let plan = plan::for_count(&self.connection, &conditions).map_err(of)?;
             let sql = format!("SELECT count(*) FROM files {plan} WHERE {}", conditions.sql());
             let count: Option<i64> =
@@ -136,7 +140,8 @@ impl Reader {
         })
     }
 
-    fn conditions(&self, query: &FileQuery) -> Result<Conditions, StoreError> {
+    /// `None` where nothing can match: no model's id begins so.
+    fn conditions(&self, query: &FileQuery) -> Result<Option<Conditions>, StoreError> {
         let mut conditions = Conditions::default();
         conditions.add_labels(&query.labels);
         conditions.add_statuses(&query.statuses);
@@ -171,6 +176,9 @@ impl Reader {
                 [start],
                 |row| row.get(0),
             )?;
+            if ids.is_empty() {
+                return Ok(None);
+            }
             conditions.add_one_of(Column::Model, "model_id", ids);
         }
         match query.presence {
@@ -179,7 +187,7 @@ impl Reader {
             Presence::Present => conditions.add(Column::Present, "is_present = 1", []),
             Presence::Absent => conditions.add(Column::Absent, "is_present = 0", []),
         }
-        Ok(conditions)
+        Ok(Some(conditions))
     }
 }
 

@@ -1,0 +1,418 @@
+//! What each change does, and that doing it twice does no more.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn label_of(fixture: &Fixture, name: &str) -> Option<usize> {
+    fixture.file(name).unwrap().label.map(Label::index)
+}
+
+#[test]
+fn a_tag_comes_back_as_it_was_given() {
+    let mut fixture = Fixture::new();
+    let odd = Scores::new([
+        0.1,
+        1e-30,
+        0.3333333,
+        f32::MIN_POSITIVE,
+        0.0,
+        1.0,
+        0.7,
+        0.123_456_79,
+        1e-7,
+        0.5,
+    ])
+    .unwrap();
+    let Change::Tagged {
+        file,
+        content,
+        mut tag,
+    } = tagged("a.jpg", "a", "a", 3)
+    else {
+        unreachable!()
+    };
+    tag.scores = odd;
+    tag.device = Device::Cuda;
+    let applied = fixture.apply(Change::Tagged {
+        file,
+        content: content.clone(),
+        tag,
+    });
+    assert_eq!(
+        (applied.new_images, applied.new_outcomes, applied.unknown.len()),
+        (1, 1, 0)
+    );
+    let row = fixture.file("a.jpg").unwrap();
+    assert_eq!(row.scores, Some(odd));
+    assert_eq!(row.label.unwrap().name(), "Sandal");
+    assert_eq!(row.confidence.unwrap().get(), 1.0);
+    assert_eq!(row.content_hash, Some(content.hash));
+    assert_eq!(
+        (row.status, row.device, row.model.unwrap()),
+        (Status::Tagged, Some(Device::Cuda), model("a"))
+    );
+    assert_eq!(
+        (row.bytes, row.width, row.height, row.format.as_deref()),
+        (Some(9), Some(3), Some(4), Some("png"))
+    );
+    assert_eq!((row.present, row.tagged_at, row.reason), (true, at(1_000), None));
+    let known = fixture.reader().known_file(&path("a.jpg")).unwrap().unwrap();
+    assert_eq!(known.stamp, Some(sighting("a.jpg").stamp));
+}
+
+#[test]
+fn json_of_a_row_names_its_labels() {
+    let mut fixture = Fixture::new();
+    fixture.apply(tagged("a.jpg", "a", "a", 9));
+    fixture.apply(unread("b.jpg", RejectionReason::Unreadable));
+    let json = serde_json::to_value(fixture.file("a.jpg").unwrap()).unwrap();
+    assert_eq!(json["status"], "tagged");
+    assert_eq!(json["scores"]["Ankle boot"].as_f64().unwrap() as f32, 0.9);
+    assert_eq!(json["tagged_at"], "1970-01-01T00:00:01.000Z");
+    let json = serde_json::to_value(fixture.file("b.jpg").unwrap()).unwrap();
+    assert_eq!(
+        (&json["reason"], &json["content_hash"]),
+        (&"unreadable".into(), &serde_json::Value::Null)
+    );
+}
+
+#[test]
+fn each_change_twice_equals_once() {
+    let changes = [
+        tagged("new.jpg", "new", "a", 1),
+        tagged("base.jpg", "other content", "a", 1),
+        tagged("base.jpg", "base", "b", 2),
+        rejected("new.jpg", "bad", "a"),
+        unread("new.jpg", RejectionReason::Unreadable),
+        unread("new.jpg", RejectionReason::Vanished),
+        unread("base.jpg", RejectionReason::Vanished),
+        known("copy.jpg", "base", "a"),
+        known("copy.jpg", "never seen", "a"),
+        moved("base.jpg", "moved.jpg", "base"),
+        moved("base.jpg", "twin.jpg", "base"),
+        moved("nowhere.jpg", "moved.jpg", "base"),
+        absent("base.jpg"),
+        absent("nowhere.jpg"),
+    ];
+    for change in changes {
+        let mut fixture = Fixture::new();
+        fixture.apply(tagged("base.jpg", "base", "a", 1));
+        fixture.apply(tagged("twin.jpg", "base", "a", 1));
+        fixture.apply(change.clone());
+        let once = fixture.dump();
+        fixture.apply(change.clone());
+        assert_eq!(once, fixture.dump(), "{change:?}");
+        assert_eq!(fixture.store.integrity_check().unwrap(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn two_names_of_one_photo_are_one_content() {
+    let mut fixture = Fixture::new();
+    fixture.apply(tagged("a.jpg", "same", "a", 1));
+    let applied = fixture.apply(known("b.jpg", "same", "a"));
+    assert_eq!(applied, Applied::default());
+    let stats = fixture.reader().stats().unwrap();
+    assert_eq!((stats.contents, stats.files_present), (1, 2));
+    let known = fixture
+        .reader()
+        .known_content(&content("same").hash, &model("a"))
+        .unwrap()
+        .unwrap();
+    assert_eq!(known.present_paths, [path("a.jpg"), path("b.jpg")]);
+    assert!(known.has_outcome);
+    let known = fixture
+        .reader()
+        .known_content(&content("same").hash, &model("b"))
+        .unwrap()
+        .unwrap();
+    assert!(!known.has_outcome);
+}
+
+#[test]
+fn the_first_outcome_of_a_content_and_model_stays() {
+    let mut fixture = Fixture::new();
+    fixture.apply(tagged("a.jpg", "same", "a", 1));
+    let applied = fixture.apply(tagged("b.jpg", "same", "a", 7));
+    assert_eq!((applied.new_images, applied.new_outcomes), (0, 0));
+    assert_eq!(
+        (label_of(&fixture, "a.jpg"), label_of(&fixture, "b.jpg")),
+        (Some(1), Some(1))
+    );
+}
+
+#[test]
+fn an_outcome_of_a_new_model_moves_all_files_and_the_old_one_stays_as_history() {
+    let mut fixture = Fixture::new();
+    fixture.apply(tagged("a.jpg", "same", "a", 1));
+    fixture.apply(known("b.jpg", "same", "a"));
+    fixture.apply(absent("b.jpg"));
+    fixture.apply(tagged("a.jpg", "same", "b", 7));
+    assert_eq!(
+        (label_of(&fixture, "a.jpg"), label_of(&fixture, "b.jpg")),
+        (Some(7), Some(7))
+    );
+    assert!(
+        !fixture.file("b.jpg").unwrap().present,
+        "a new answer does not bring a file back"
+    );
+    let history = fixture
+        .reader()
+        .file_history(&path("a.jpg"))
+        .unwrap()
+        .unwrap()
+        .content
+        .unwrap();
+    let labels: Vec<_> = history
+        .outcomes
+        .iter()
+        .map(|outcome| outcome.label.unwrap().index())
+        .collect();
+    assert_eq!(labels, [1, 7]);
+    assert_eq!(
+        (history.present_paths, history.absent_paths),
+        (vec![path("a.jpg")], vec![path("b.jpg")])
+    );
+    // Back to the first model: no inference, its outcome is still there.
+    fixture.apply(known("a.jpg", "same", "a"));
+    assert_eq!(
+        (label_of(&fixture, "a.jpg"), label_of(&fixture, "b.jpg")),
+        (Some(1), Some(1))
+    );
+}
+
+#[test]
+fn a_rename_keeps_the_row() {
+    let mut fixture = Fixture::new();
+    fixture.apply(tagged("old.jpg", "photo", "a", 1));
+    fixture.apply(tagged("taken.jpg", "other", "a", 2));
+    fixture.apply(moved("old.jpg", "taken.jpg", "photo"));
+    assert_eq!(fixture.file("old.jpg"), None);
+    assert_eq!(label_of(&fixture, "taken.jpg"), Some(1));
+    assert_eq!(
+        fixture
+            .reader()
+            .count_files_matching(&FileQuery::default())
+            .unwrap(),
+        1
+    );
+    assert!(
+        fixture
+            .reader()
+            .history_of_content(&content("other").hash)
+            .unwrap()
+            .is_some(),
+        "its history stays"
+    );
+}
+
+#[test]
+fn a_rename_of_an_absent_file_brings_it_back() {
+    let mut fixture = Fixture::new();
+    fixture.apply(tagged("old.jpg", "photo", "a", 1));
+    fixture.apply(absent("old.jpg"));
+    fixture.apply(moved("old.jpg", "new.jpg", "photo"));
+    assert!(fixture.file("new.jpg").unwrap().present);
+}
+
+#[test]
+fn a_rename_leaves_a_new_file_at_the_old_path_alone() {
+    let mut fixture = Fixture::new();
+    fixture.apply(tagged("old.jpg", "photo", "a", 1));
+    fixture.apply(tagged("old.jpg", "another photo", "a", 2));
+    fixture.apply(moved("old.jpg", "new.jpg", "photo"));
+    assert_eq!(
+        (label_of(&fixture, "old.jpg"), label_of(&fixture, "new.jpg")),
+        (Some(2), Some(1))
+    );
+}
+
+#[test]
+fn what_is_not_known_is_said_and_not_invented() {
+    let mut fixture = Fixture::new();
+    assert_eq!(fixture.apply(known("a.jpg", "a", "a")).unknown, [path("a.jpg")]);
+    assert_eq!(
+        fixture.apply(moved("a.jpg", "b.jpg", "a")).unknown,
+        [path("b.jpg")]
+    );
+    fixture.apply(tagged("a.jpg", "a", "a", 1));
+    assert_eq!(fixture.apply(known("a.jpg", "a", "b")).unknown, [path("a.jpg")]);
+    assert_eq!(fixture.reader().stats().unwrap().files_present, 1);
+}
+
+#[test]
+fn other_content_at_a_path_replaces_its_answer() {
+    let mut fixture = Fixture::new();
+    fixture.apply(tagged("a.jpg", "first", "a", 1));
+    fixture.apply(rejected("a.jpg", "second", "a"));
+    let row = fixture.file("a.jpg").unwrap();
+    assert_eq!(
+        (row.status, row.reason, row.label),
+        (Status::Rejected, Some(RejectionReason::Corrupt), None)
+    );
+    assert_eq!(row.content_hash, Some(content("second").hash));
+    let first = fixture
+        .reader()
+        .history_of_content(&content("first").hash)
+        .unwrap()
+        .unwrap();
+    assert_eq!((first.present_paths.len(), first.outcomes.len()), (0, 1));
+}
+
+#[test]
+fn an_unreadable_file_that_becomes_readable_is_tagged() {
+    let mut fixture = Fixture::new();
+    fixture.apply(unread("a.jpg", RejectionReason::Unreadable));
+    let row = fixture.file("a.jpg").unwrap();
+    assert_eq!(
+        (row.content_hash, row.model, row.status, row.present),
+        (None, None, Status::Rejected, true)
+    );
+    assert!(
+        fixture
+            .reader()
+            .file_history(&path("a.jpg"))
+            .unwrap()
+            .unwrap()
+            .content
+            .is_none()
+    );
+    fixture.apply(tagged("a.jpg", "a", "a", 4));
+    assert_eq!(label_of(&fixture, "a.jpg"), Some(4));
+    assert_eq!(fixture.file("a.jpg").unwrap().detail, None);
+}
+
+#[test]
+fn a_vanished_file_is_absent_and_keeps_what_was_known() {
+    let mut fixture = Fixture::new();
+    fixture.apply(tagged("known.jpg", "a", "a", 4));
+    fixture.apply(unread("known.jpg", RejectionReason::Vanished));
+    fixture.apply(unread("new.jpg", RejectionReason::Vanished));
+    let row = fixture.file("known.jpg").unwrap();
+    assert_eq!((row.present, row.label.map(Label::index)), (false, Some(4)));
+    let row = fixture.file("new.jpg").unwrap();
+    assert_eq!(
+        (row.present, row.reason),
+        (false, Some(RejectionReason::Vanished))
+    );
+}
+
+#[test]
+fn a_removed_file_keeps_its_tags_and_the_time_it_was_first_missed() {
+    let mut fixture = Fixture::new();
+    fixture.apply(tagged("a.jpg", "a", "a", 4));
+    fixture.apply(absent("a.jpg"));
+    fixture.apply(Change::Absent {
+        path: path("a.jpg"),
+        at: at(9_999),
+    });
+    let history = fixture.reader().file_history(&path("a.jpg")).unwrap().unwrap();
+    assert_eq!(
+        (history.absent_at, history.file.present),
+        (Some(at(4_000)), false)
+    );
+    assert_eq!(label_of(&fixture, "a.jpg"), Some(4));
+    fixture.apply(known("a.jpg", "a", "a"));
+    let history = fixture.reader().file_history(&path("a.jpg")).unwrap().unwrap();
+    assert_eq!((history.absent_at, history.file.present), (None, true));
+}
+
+#[test]
+fn present_files_are_paged_in_path_order() {
+    let mut fixture = Fixture::new();
+    for name in [
+        "in/b.jpg",
+        "in/a.jpg",
+        "in/c/d.jpg",
+        "in-other/x.jpg",
+        "in/gone.jpg",
+    ] {
+        fixture.apply(tagged(name, name, "a", 1));
+    }
+    fixture.apply(absent("in/gone.jpg"));
+    let reader = fixture.reader();
+    let page = |after: Option<&InventoryPath>| -> Vec<String> {
+        let page = reader.present_files_under(&path("in"), after, 2).unwrap();
+        page.into_iter().map(|file| file.path.to_string()).collect()
+    };
+    assert_eq!(page(None), ["/shop/in/a.jpg", "/shop/in/b.jpg"]);
+    assert_eq!(page(Some(&path("in/b.jpg"))), ["/shop/in/c/d.jpg"]);
+    assert_eq!(page(Some(&path("in/c/d.jpg"))), Vec::<String>::new());
+    let root = InventoryPath::from_stored("/".into());
+    assert_eq!(reader.present_files_under(&root, None, 10).unwrap().len(), 4);
+}
+
+#[test]
+fn half_a_record_is_impossible() {
+    let mut fixture = Fixture::new();
+    fixture.apply(tagged("a.jpg", "a", "a", 4));
+    fixture.apply(rejected("b.jpg", "b", "a"));
+    for sql in [
+        "UPDATE files SET label_id = NULL",
+        "UPDATE files SET reason = 'corrupt'",
+        "UPDATE files SET confidence = 1.5 WHERE label_id = 4",
+        "UPDATE files SET image_id = NULL WHERE label_id = 4",
+        "UPDATE files SET image_id = 99, model_id = 1",
+        "UPDATE files SET is_present = 0",
+        "UPDATE files SET size = NULL",
+        "UPDATE outcomes SET scores = NULL",
+        "UPDATE outcomes SET scores = '[1,2]' WHERE label_id = 4",
+        "UPDATE outcomes SET device = 'tpu' WHERE label_id = 4",
+        "UPDATE outcomes SET detail = NULL WHERE reason IS NOT NULL",
+        "UPDATE images SET content_hash = x'00'",
+        "DELETE FROM outcomes",
+        "DELETE FROM images",
+        "DELETE FROM models",
+    ] {
+        assert!(fixture.store.connection.execute(sql, []).is_err(), "{sql}");
+    }
+}
+
+/// Any change over a few paths, contents and models.
+fn any_change() -> impl Strategy<Value = Change> {
+    let name = || prop::sample::select(vec!["a.jpg", "b.jpg", "c/d.jpg"]);
+    let text = || prop::sample::select(vec!["one", "two"]);
+    let digit = || prop::sample::select(vec!["a", "b"]);
+    prop_oneof![
+        (name(), text(), digit(), 0..LABEL_COUNT).prop_map(|(n, t, d, label)| tagged(n, t, d, label)),
+        (name(), text(), digit()).prop_map(|(n, t, d)| rejected(n, t, d)),
+        name().prop_map(|n| unread(n, RejectionReason::Unreadable)),
+        name().prop_map(|n| unread(n, RejectionReason::Vanished)),
+        (name(), text(), digit()).prop_map(|(n, t, d)| known(n, t, d)),
+        (name(), name(), text()).prop_map(|(from, to, t)| moved(from, to, t)),
+        name().prop_map(absent),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whatever comes in whatever order: files of one content agree, the last change applied again changes
+    /// nothing, one batch equals many, and nothing refers to what is not there.
+    #[test]
+    fn files_of_one_content_always_agree(changes in prop::collection::vec(any_change(), 1..20)) {
+        let mut one_batch = Fixture::new();
+        one_batch.store.apply(&changes).unwrap();
+        let mut fixture = Fixture::new();
+        for change in &changes {
+            fixture.apply(change.clone());
+        }
+        let dump = fixture.dump();
+        prop_assert_eq!(&dump, &one_batch.dump());
+        fixture.apply(changes.last().unwrap().clone());
+        prop_assert_eq!(dump, fixture.dump());
+        let disagreeing: i64 = fixture.store.connection.query_row(
+            "SELECT count(*) FROM (SELECT image_id FROM files WHERE image_id IS NOT NULL GROUP BY image_id
+             HAVING count(DISTINCT model_id) > 1 OR count(DISTINCT coalesce(label_id, reason)) > 1)
+             ", [], |row| row.get(0)).unwrap();
+        prop_assert_eq!(disagreeing, 0);
+        let unlike_its_outcome: i64 = fixture.store.connection.query_row(
+            "SELECT count(*) FROM files f JOIN outcomes o USING (image_id, model_id)
+             WHERE f.label_id IS NOT o.label_id OR f.confidence IS NOT o.confidence OR f.reason IS NOT o.reason
+                OR f.detail IS NOT o.detail OR f.tagged_at_ms IS NOT o.tagged_at_ms",
+            [], |row| row.get(0)).unwrap();
+        prop_assert_eq!(unlike_its_outcome, 0);
+        prop_assert!(fixture.store.integrity_check().unwrap().is_empty());
+    }
+}

@@ -1,0 +1,230 @@
+//! Opening, migrating, and what happens when something is in the way.
+
+use super::*;
+use rusqlite::Connection;
+
+#[test]
+fn opening_twice_is_harmless() {
+    let mut fixture = Fixture::new();
+    fixture.apply(tagged("a.jpg", "a", "a", 1));
+    let before = fixture.dump();
+    let again = Store::open(&fixture.path(), Durability::Full).unwrap();
+    assert_eq!(before, fixture.dump());
+    assert_eq!(again.integrity_check().unwrap(), Vec::<String>::new());
+}
+
+#[test]
+fn a_fresh_store_can_be_opened_by_many_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    std::thread::scope(|scope| {
+        let opening: Vec<_> = (0..4)
+            .map(|_| scope.spawn(|| Store::open(&database(folder.path()), Durability::Normal).map(|_| ())))
+            .collect();
+        for thread in opening {
+            thread.join().unwrap().unwrap();
+        }
+    });
+}
+
+/// A released migration is never edited: stores out there have run it. A change goes into a new one.
+#[test]
+fn released_migrations_keep_their_text() {
+    const RELEASED: [(&str, &str); 1] = [(
+        "0001-store",
+        "6640bc8db75641fccda5dfb8e29d373a5726b253666fbc1b319c56388c6294df",
+    )];
+    let texts = super::super::open::migration_texts();
+    assert_eq!(texts.len(), RELEASED.len(), "a new migration gets its line here");
+    for ((name, text), (released_name, released_hash)) in texts.iter().zip(RELEASED) {
+        assert_eq!(name, released_name);
+        assert_eq!(
+            ContentHash::of(text.as_bytes()).to_string(),
+            released_hash,
+            "{name} was edited"
+        );
+        assert!(
+            text.starts_with("-- ") && text.lines().next().unwrap().ends_with('?'),
+            "{name}: first line"
+        );
+    }
+}
+
+#[test]
+fn a_full_disk_is_said_keeps_the_state_and_passes() {
+    let mut fixture = Fixture::new();
+    fixture.apply(tagged("a.jpg", "a", "a", 1));
+    let before = fixture.dump();
+    fixture.store.limit_growth(Some(2));
+    let many: Vec<Change> = (0..500)
+        .map(|n| tagged(&format!("{n}.jpg"), &n.to_string(), "a", 1))
+        .collect();
+    let error = fixture.store.apply(&many).unwrap_err();
+    assert_eq!(error.severity(), Severity::Retry);
+    let text = error.to_string();
+    assert!(
+        text.contains("disk is full") && text.contains("hangtag.db") && text.contains("make room"),
+        "{text}"
+    );
+    assert_eq!(before, fixture.dump());
+    assert!(fixture.store.apply(&many).is_err());
+    fixture.store.limit_growth(None);
+    assert_eq!(fixture.store.apply(&many).unwrap().new_images, 500);
+    assert_eq!(fixture.store.integrity_check().unwrap(), Vec::<String>::new());
+}
+
+#[test]
+fn what_is_no_database_is_left_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hangtag.db");
+    let text = "this is a shopping list, and it is longer than a hundred bytes ".repeat(20);
+    std::fs::write(&path, &text).unwrap();
+    let error = Store::open(&path, Durability::Full).unwrap_err();
+    assert!(matches!(error, StoreError::NotADatabase { .. }), "{error:?}");
+    assert_eq!(error.severity(), Severity::Fatal);
+    assert!(matches!(
+        Reader::open(&path).unwrap_err(),
+        StoreError::NotADatabase { .. }
+    ));
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+}
+
+#[test]
+fn a_database_of_another_program_is_left_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hangtag.db");
+    Connection::open(&path)
+        .unwrap()
+        .execute_batch("CREATE TABLE songs (name TEXT)")
+        .unwrap();
+    let before = std::fs::read(&path).unwrap();
+    let error = Store::open(&path, Durability::Full).unwrap_err();
+    assert!(matches!(error, StoreError::Foreign { .. }), "{error:?}");
+    assert_eq!(before, std::fs::read(&path).unwrap());
+}
+
+#[test]
+fn a_newer_schema_is_refused() {
+    let fixture = Fixture::new();
+    fixture
+        .store
+        .connection
+        .pragma_update(None, "user_version", 99)
+        .unwrap();
+    for error in [
+        Store::open(&fixture.path(), Durability::Full).unwrap_err(),
+        Reader::open(&fixture.path()).unwrap_err(),
+    ] {
+        assert!(matches!(error, StoreError::Newer { found: 99, .. }), "{error:?}");
+        assert!(error.to_string().contains("newer hangtag"), "{error}");
+    }
+}
+
+#[test]
+fn a_reader_does_not_migrate_and_does_not_create() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = database(folder.path());
+    assert!(matches!(
+        Reader::open(&path).unwrap_err(),
+        StoreError::Missing { .. }
+    ));
+    assert!(!path.exists());
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(&path, "").unwrap();
+    assert!(matches!(
+        Reader::open(&path).unwrap_err(),
+        StoreError::Outdated { found: 0, .. }
+    ));
+}
+
+#[test]
+fn a_folder_that_cannot_be_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("data"), "a file where the folder should be").unwrap();
+    let error = Store::open(&database(folder.path()), Durability::Full).unwrap_err();
+    assert!(matches!(error, StoreError::CannotOpen { .. }), "{error:?}");
+    assert!(error.to_string().contains("data/hangtag.db"), "{error}");
+}
+
+#[test]
+fn a_reader_cannot_write() {
+    let fixture = Fixture::new();
+    let error = fixture
+        .reader()
+        .connection
+        .execute("DELETE FROM models", [])
+        .unwrap_err();
+    assert_eq!(error.sqlite_error_code(), Some(rusqlite::ErrorCode::ReadOnly));
+}
+
+#[test]
+fn two_writers_take_turns() {
+    const BATCHES: usize = 40;
+    let fixture = Fixture::new();
+    let database = fixture.path();
+    std::thread::scope(|scope| {
+        let writers: Vec<_> = ["left", "right"]
+            .into_iter()
+            .map(|name| {
+                let database = &database;
+                scope.spawn(move || {
+                    let mut store = Store::open(database, Durability::Normal).unwrap();
+                    for batch in 0..BATCHES {
+                        // Reads before it writes: in a deferred transaction this fails at once.
+                        let changes: Vec<_> = (0..8)
+                            .flat_map(|n| {
+                                let own = format!("{name}-{batch}-{n}");
+                                [
+                                    tagged(&own, &own, "a", 1),
+                                    known(&format!("{own}-copy"), &own, "a"),
+                                ]
+                            })
+                            .collect();
+                        store.apply(&changes).unwrap();
+                    }
+                })
+            })
+            .collect();
+        for writer in writers {
+            writer.join().unwrap();
+        }
+    });
+    let count = fixture
+        .reader()
+        .count_files_matching(&FileQuery::default())
+        .unwrap();
+    assert_eq!(count as usize, 2 * BATCHES * 16);
+}
+
+#[test]
+fn a_batch_is_all_or_nothing() {
+    let mut fixture = Fixture::new();
+    let before = fixture.dump();
+    let error = fixture
+        .store
+        .apply(&[tagged("a.jpg", "a", "a", 1), tagged("b.jpg", "b", "c", 1)])
+        .unwrap_err();
+    assert!(
+        matches!(&error, StoreError::UnknownModel { model, .. } if model == "cccccccccccccccc"),
+        "{error:?}"
+    );
+    assert_eq!(before, fixture.dump());
+}
+
+#[test]
+fn a_reader_sees_only_what_is_committed_and_the_log_is_emptied() {
+    let mut fixture = Fixture::new();
+    let reader = fixture.reader();
+    let transaction = fixture.store.connection.transaction().unwrap();
+    transaction
+        .execute(
+            "INSERT INTO runs (state, started_at_ms, parameters) VALUES ('running', 1, '{}')",
+            [],
+        )
+        .unwrap();
+    assert_eq!(reader.stats().unwrap().runs, 0);
+    transaction.commit().unwrap();
+    assert_eq!(reader.stats().unwrap().runs, 1);
+    fixture.store.checkpoint().unwrap();
+    let log = fixture.path().with_extension("db-wal");
+    assert_eq!(std::fs::metadata(log).unwrap().len(), 0);
+}

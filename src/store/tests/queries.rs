@@ -1,0 +1,333 @@
+//! Every filter and order against a naive one in memory.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// Names that are hard on SQL, globs and terminals.
+const NAMES: [&str; 12] = [
+    "summer/dress.jpg",
+    "summer/shoe.jpg",
+    "summer2/dress.jpg",
+    "winter/a/dress.jpg",
+    "it's \"quoted\".jpg",
+    "new\nline.jpg",
+    "star*.jpg",
+    "[brackets].jpg",
+    "what?.jpg",
+    "percent%_under.jpg",
+    "\u{FFFD}FF.jpg",
+    "Übergröße \u{10FFFF}.jpg",
+];
+
+const GLOBS: [&str; 16] = [
+    "*",
+    "/shop/*",
+    "/shop/summer/*",
+    "/shop/summer*",
+    "dress.jpg",
+    "summer/*.jpg",
+    "*dress*",
+    "/shop/star[*].jpg",
+    "[[]brackets].jpg",
+    "what[?].jpg",
+    "?????.jpg",
+    "/shop/*/dress.jpg",
+    "/shop/it's \"quoted\".jpg",
+    "*[^a-z].jpg",
+    "/shop/\u{FFFD}*",
+    "*\u{10FFFF}.jpg",
+];
+
+fn change_of(name: &'static str, label: Option<usize>, confidence: u8, ms: i64, digit: &str) -> Change {
+    match label {
+        Some(label) => {
+            let mut change = tagged(name, name, digit, label);
+            if let Change::Tagged { tag, .. } = &mut change {
+                tag.scores = scores(label, f32::from(confidence) / 10.0);
+                tag.tagged_at = at(ms);
+            }
+            change
+        }
+        None => {
+            let mut change = rejected(name, name, digit);
+            if let Change::Rejected { rejection, .. } = &mut change {
+                rejection.at = at(ms);
+            }
+            change
+        }
+    }
+}
+
+prop_compose! {
+    fn any_file(name: &'static str)(
+        label in prop::option::weighted(0.8, 0..3usize),
+        confidence in 5..=10u8,
+        ms in 0..6i64,
+        digit in prop::sample::select(vec!["a", "b"]),
+        is_gone in prop::bool::weighted(0.2),
+    ) -> Vec<Change> {
+        let mut changes = vec![change_of(name, label, confidence, ms, digit)];
+        if is_gone {
+            changes.push(absent(name));
+        }
+        changes
+    }
+}
+
+fn any_shop() -> impl Strategy<Value = Vec<Change>> {
+    let files: Vec<_> = NAMES
+        .into_iter()
+        .map(|name| prop::option::weighted(0.8, any_file(name)))
+        .collect();
+    files.prop_map(|files| files.into_iter().flatten().flatten().collect())
+}
+
+fn any_query() -> impl Strategy<Value = FileQuery> {
+    let confidence = || prop::option::weighted(0.3, (4..=11u8).prop_map(|n| f32::from(n.min(10)) / 10.0));
+    let moment = || prop::option::weighted(0.3, 0..6i64);
+    let sorts = vec![
+        Sort::Natural,
+        Sort::Path,
+        Sort::Confidence,
+        Sort::ConfidenceDescending,
+        Sort::TaggedAt,
+        Sort::TaggedAtDescending,
+    ];
+    let presences = vec![Presence::Any, Presence::Any, Presence::Present, Presence::Absent];
+    (
+        (
+            prop::collection::vec((0..4usize).prop_map(|n| Label::from_index(n).unwrap()), 0..3),
+            prop::collection::vec(prop::sample::select(Status::ALL.to_vec()), 0..3),
+            confidence(),
+            confidence(),
+        ),
+        (moment(), moment()),
+        (
+            prop::option::weighted(0.4, prop::sample::select(GLOBS.to_vec())),
+            prop::option::weighted(
+                0.3,
+                prop::sample::select(vec!["a", "aaaaaaaaaaaaaaaa", "b", "ab", ""]),
+            ),
+            prop::sample::select(presences),
+            prop::sample::select(sorts),
+            prop::option::weighted(0.5, 0..5u32),
+        ),
+    )
+        .prop_map(
+            |((labels, statuses, min, max), (since, until), (glob, model, presence, sort, limit))| {
+                FileQuery {
+                    labels,
+                    statuses,
+                    min_confidence: min.map(|value| Confidence::new(value).unwrap()),
+                    max_confidence: max.map(|value| Confidence::new(value).unwrap()),
+                    since: since.map(at),
+                    until: until.map(at),
+                    path_glob: glob.map(String::from),
+                    model: model.map(String::from),
+                    presence,
+                    sort,
+                    limit,
+                }
+            },
+        )
+}
+
+/// The filter as the documentation of `FileQuery` words it.
+fn matches(query: &FileQuery, file: &FileRow) -> bool {
+    let model = file.model.as_ref().map_or("", |model| model.as_str());
+    (query.labels.is_empty() || file.label.is_some_and(|label| query.labels.contains(&label)))
+        && (query.statuses.is_empty() || query.statuses.contains(&file.status))
+        && query
+            .min_confidence
+            .is_none_or(|least| file.confidence.is_some_and(|c| c >= least))
+        && query
+            .max_confidence
+            .is_none_or(|most| file.confidence.is_some_and(|c| c <= most))
+        && query.since.is_none_or(|since| file.tagged_at >= since)
+        && query.until.is_none_or(|until| file.tagged_at < until)
+        && query
+            .model
+            .as_ref()
+            .is_none_or(|start| model.starts_with(start.as_str()))
+        && query
+            .path_glob
+            .as_ref()
+            .is_none_or(|glob| path_matches(glob, file.path.as_str()))
+        && match query.presence {
+            Presence::Any => true,
+            Presence::Present => file.present,
+            Presence::Absent => !file.present,
+        }
+}
+
+fn path_matches(pattern: &str, path: &str) -> bool {
+    let whole = glob_matches(
+        &pattern.chars().collect::<Vec<_>>(),
+        &path.chars().collect::<Vec<_>>(),
+    );
+    let tails = path.match_indices('/').map(|(at, _)| &path[at + 1..]);
+    let relative = !pattern.starts_with(['/', '*']);
+    match relative {
+        false => whole,
+        true => {
+            let pattern: Vec<char> = pattern.chars().collect();
+            tails
+                .map(|tail| tail.chars().collect::<Vec<_>>())
+                .any(|tail| glob_matches(&pattern, &tail))
+        }
+    }
+}
+
+fn glob_matches(pattern: &[char], text: &[char]) -> bool {
+    match pattern {
+        [] => text.is_empty(),
+        ['*', rest @ ..] => (0..=text.len()).any(|skipped| glob_matches(rest, &text[skipped..])),
+        ['?', rest @ ..] => !text.is_empty() && glob_matches(rest, &text[1..]),
+        ['[', set @ ..] => {
+            let (negated, set) = match set {
+                ['^', set @ ..] => (true, set),
+                set => (false, set),
+            };
+            let end = 1 + set.iter().skip(1).position(|c| *c == ']').unwrap();
+            let Some(first) = text.first() else { return false };
+            let ranges = set[..end]
+                .windows(3)
+                .any(|w| w[1] == '-' && (w[0]..=w[2]).contains(first));
+            let found = ranges || set[..end].contains(first);
+            found != negated && glob_matches(&set[end + 1..], &text[1..])
+        }
+        [literal, rest @ ..] => text.first() == Some(literal) && glob_matches(rest, &text[1..]),
+    }
+}
+
+/// What the order promises; equal neighbours may stand either way.
+fn is_in_order(sort: Sort, files: &[FileRow]) -> bool {
+    let sureness = |file: &FileRow| file.confidence.map_or(-1.0, Confidence::get);
+    files.windows(2).all(|pair| match sort {
+        Sort::Path => pair[0].path < pair[1].path,
+        Sort::Confidence => sureness(&pair[0]) <= sureness(&pair[1]),
+        Sort::ConfidenceDescending => sureness(&pair[0]) >= sureness(&pair[1]),
+        Sort::TaggedAt => pair[0].tagged_at <= pair[1].tagged_at,
+        Sort::TaggedAtDescending => pair[0].tagged_at >= pair[1].tagged_at,
+        Sort::Natural => unreachable!("resolved before"),
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn every_filter_equals_a_naive_one(
+        shop in any_shop(),
+        queries in prop::collection::vec(any_query(), 20),
+    ) {
+        let mut fixture = Fixture::new();
+        fixture.store.apply(&shop).unwrap();
+        let reader = fixture.reader();
+        let all = reader.files_matching(&FileQuery::default()).unwrap();
+        for query in queries {
+            let mut expected: Vec<_> = all.iter().filter(|file| matches(&query, file)).cloned().collect();
+            prop_assert_eq!(reader.count_files_matching(&query).unwrap(), expected.len() as u64, "{:?}", query);
+            let unlimited = FileQuery { limit: None, ..query.clone() };
+            let mut found = reader.files_matching(&unlimited).unwrap();
+            prop_assert!(is_in_order(query.natural_sort(), &found), "{:?}", query);
+            let limited = reader.files_matching(&query).unwrap();
+            let wanted = query.limit.map_or(found.len(), |limit| found.len().min(limit as usize));
+            prop_assert_eq!(&limited, &found[..wanted], "{:?}", query);
+            found.sort_by(|a, b| a.path.cmp(&b.path));
+            expected.sort_by(|a, b| a.path.cmp(&b.path));
+            prop_assert_eq!(found, expected, "{:?}", query);
+        }
+    }
+}
+
+#[test]
+fn hostile_names_come_back_byte_for_byte() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let mut fixture = Fixture::new();
+    let names: [&[u8]; 5] = [
+        b"/shop/\xff\xfe.jpg",
+        b"/shop/a\nb.jpg",
+        b"/shop/'; DROP TABLE files; --",
+        b"/shop/[*?].jpg",
+        b"/shop/\"q\"",
+    ];
+    for name in names {
+        let os_path = Path::new(OsStr::from_bytes(name));
+        let stored = InventoryPath::of(os_path);
+        let Change::Tagged {
+            mut file,
+            content,
+            tag,
+        } = tagged("x", "x", "a", 1)
+        else {
+            unreachable!()
+        };
+        file.path = stored.clone();
+        fixture.apply(Change::Tagged { file, content, tag });
+        let row = fixture.reader().file_history(&stored).unwrap().unwrap().file;
+        assert_eq!(row.path.to_path(), os_path);
+    }
+    assert_eq!(
+        fixture
+            .reader()
+            .count_files_matching(&FileQuery::default())
+            .unwrap(),
+        5
+    );
+}
+
+/// The order that an index has is walked, not sorted: a limited list never looks at everything.
+#[test]
+fn lists_in_index_order_are_not_sorted() {
+    let fixture = Fixture::new();
+    for (clause, order) in [
+        (
+            "INDEXED BY files_by_time",
+            "tagged_at_ms DESC, is_present DESC, id DESC",
+        ),
+        ("INDEXED BY files_by_time", "tagged_at_ms, is_present, id"),
+        (
+            "INDEXED BY files_by_confidence",
+            "confidence, label_id, is_present, id",
+        ),
+        (
+            "INDEXED BY files_by_confidence WHERE confidence <= 0.5",
+            "confidence, label_id, is_present, id",
+        ),
+        (
+            "INDEXED BY files_by_label WHERE label_id = 3",
+            "tagged_at_ms DESC, is_present DESC, id DESC",
+        ),
+        (
+            "INDEXED BY files_by_label WHERE label_id IS NULL",
+            "tagged_at_ms DESC, is_present DESC, id DESC",
+        ),
+        (
+            "INDEXED BY files_by_model WHERE model_id = 1",
+            "tagged_at_ms DESC, is_present DESC, id DESC",
+        ),
+        (
+            "INDEXED BY files_absent WHERE is_present = 0",
+            "tagged_at_ms DESC, is_present DESC, id DESC",
+        ),
+        (
+            "INDEXED BY files_by_path WHERE path >= '/a' AND path < '/b'",
+            "path",
+        ),
+    ] {
+        let sql = format!("EXPLAIN QUERY PLAN SELECT id FROM files {clause} ORDER BY {order} LIMIT 100");
+        let mut statement = fixture.store.connection.prepare(&sql).unwrap();
+        let lines: Vec<String> = statement
+            .query_map([], |row| row.get(3))
+            .unwrap()
+            .collect::<Result<_, _>>()
+            .unwrap();
+        assert!(
+            !lines.join("; ").contains("TEMP B-TREE"),
+            "{clause} {order}: {lines:?}"
+        );
+    }
+}
