@@ -21,8 +21,8 @@ use tokio::task::JoinSet;
 
 pub use lock::{LockError, LockHolder, StoreLock};
 pub use open::{
-    OpenedModel, OpeningError, load_bundle_blocking, load_runtime_blocking, open_bundle_blocking, open_model_blocking,
-    runtime_settings,
+    OpenedModel, OpeningError, load_bundle_blocking, load_runtime_blocking, open_bundle_blocking,
+    open_model_blocking, runtime_settings,
 };
 
 use crate::config::Config;
@@ -45,7 +45,9 @@ const NOTICED_CAPACITY: usize = 8_192;
 pub enum DaemonError {
     #[error(transparent)]
     Lock(#[from] LockError),
-    #[error("could not make the inbox {path}: {source}; make it by hand, or set inbox to a folder that can be made")]
+    #[error(
+        "could not make the inbox {path}: {source}; make it by hand, or set inbox to a folder that can be made"
+    )]
     Inbox { path: PathBuf, source: std::io::Error },
     #[error("could not look at {path}: {source}; name a file or a folder that is there")]
     ScanPath { path: PathBuf, source: std::io::Error },
@@ -74,7 +76,12 @@ pub async fn run(config: Arc<Config>, shutdown: impl Future<Output = ()>) -> Res
     let identity = opened.identity(&config);
     let mut service = Service::start(&config, inboxes, store, opened, board.clone())?;
     tracing::info!("ready: model {} on {}", identity.model, identity.device.used);
-    let reporter = tokio::spawn(report(config.status_path(), board, identity, service.queues.clone()));
+    let reporter = tokio::spawn(report(
+        config.status_path(),
+        board,
+        identity,
+        service.queues.clone(),
+    ));
     let ended = service.run_until(shutdown, config.shutdown_grace).await;
     reporter.abort();
     // An old report would say "running"; the lock is what counts, so a leftover does no harm.
@@ -87,7 +94,10 @@ pub async fn run(config: Arc<Config>, shutdown: impl Future<Output = ()>) -> Res
 pub fn open_inboxes(config: &Config) -> Result<Inboxes, DaemonError> {
     let open = |path: &PathBuf| {
         let opened = std::fs::create_dir_all(path).and_then(|()| path.canonicalize());
-        opened.map_err(|source| DaemonError::Inbox { path: path.clone(), source })
+        opened.map_err(|source| DaemonError::Inbox {
+            path: path.clone(),
+            source,
+        })
     };
     let roots = config.inboxes.iter().map(open).collect::<Result<Vec<_>, _>>()?;
     Ok(Inboxes::new(roots, config.watch.ignore.clone()))
@@ -113,12 +123,21 @@ impl Service {
     ) -> Result<Self, DaemonError> {
         let model = opened.classifier.id().clone();
         let on_trouble = OnTrouble::KeepTrying;
-        let parts =
-            LineParts { classifier: opened.classifier, store, inboxes: Arc::clone(&inboxes), on_trouble, board: board.clone() };
+        let parts = LineParts {
+            classifier: opened.classifier,
+            store,
+            inboxes: Arc::clone(&inboxes),
+            on_trouble,
+            board: board.clone(),
+        };
         let line = Line::start(config, parts)?;
         let queues = line.queues.clone();
         let (inputs, line) = line.into_parts();
-        let LineInputs { settled_tx, recordable_tx, relook_rx } = inputs;
+        let LineInputs {
+            settled_tx,
+            recordable_tx,
+            relook_rx,
+        } = inputs;
         let (noticed_tx, noticed_rx) = bounded(NOTICED_CAPACITY);
         let (stop_tx, stop_rx) = watch::channel(false);
         let sweeps = SweepRequests::new(inboxes.roots().to_vec());
@@ -157,7 +176,9 @@ impl Service {
                     _ = stop.wait_for(|stopped| *stopped) => return "sweep",
                     folders = requests.next() => folders,
                 };
-                let Some(working) = sweeper.take() else { return "sweep" };
+                let Some(working) = sweeper.take() else {
+                    return "sweep";
+                };
                 let (station, trouble) = (station.clone(), trouble.clone());
                 let work = tokio::task::spawn_blocking(move || {
                     for folder in folders {
@@ -170,18 +191,34 @@ impl Service {
             }
         });
 
-        let ends = SettleEnds { noticed_rx, relook_rx, settled_tx, recordable_tx };
+        let ends = SettleEnds {
+            noticed_rx,
+            relook_rx,
+            settled_tx,
+            recordable_tx,
+        };
         let settler = Settler::new(config.settle);
         let station = board.station("settle");
         settling.spawn(async move {
             settle(ends, settler, inboxes, sweeps, station).await;
             "settle"
         });
-        Ok(Self { stop_tx, stop_sweep, sources, settling, line, queues })
+        Ok(Self {
+            stop_tx,
+            stop_sweep,
+            sources,
+            settling,
+            line,
+            queues,
+        })
     }
 
     /// Supervises until `shutdown`, then drains.
-    async fn run_until(&mut self, shutdown: impl Future<Output = ()>, grace: Duration) -> Result<(), DaemonError> {
+    async fn run_until(
+        &mut self,
+        shutdown: impl Future<Output = ()>,
+        grace: Duration,
+    ) -> Result<(), DaemonError> {
         let early = tokio::select! {
             () = shutdown => Ok(()),
             Some((name, ended)) = self.line.next() => Err(ended.map_or_else(DaemonError::from, |()| DaemonError::EndedEarly(name))),
@@ -231,9 +268,10 @@ impl Sweeper {
             Found::Unchanged => Ok(()),
             Found::AtRest(file) => self.settled_tx.send_blocking(file).map_err(|_| NoMore),
             Found::Restless(noticed) => self.noticed_tx.send_blocking(noticed).map_err(|_| NoMore),
-            Found::Change(change) => {
-                self.recordable_tx.send_blocking(Recordable::change(change)).map_err(|_| NoMore)
-            }
+            Found::Change(change) => self
+                .recordable_tx
+                .send_blocking(Recordable::change(change))
+                .map_err(|_| NoMore),
         });
         match swept {
             Ok(_) => board.solved("sweep"),

@@ -61,7 +61,11 @@ impl ScanProgress {
 }
 
 /// Scans `paths`; `progress` is shared with whoever shows it and may stop the scan.
-pub async fn scan(config: &Arc<Config>, paths: &[PathBuf], progress: &Arc<ScanProgress>) -> Result<ScanSummary, DaemonError> {
+pub async fn scan(
+    config: &Arc<Config>,
+    paths: &[PathBuf],
+    progress: &Arc<ScanProgress>,
+) -> Result<ScanSummary, DaemonError> {
     let started = Instant::now();
     let paths = real_paths(paths)?;
     let inboxes = Arc::new(Inboxes::new(paths.clone(), config.watch.ignore.clone()));
@@ -91,7 +95,9 @@ pub async fn scan(config: &Arc<Config>, paths: &[PathBuf], progress: &Arc<ScanPr
     };
     let feeding = tokio::task::spawn_blocking(move || feeder.run_blocking(&paths));
     let ended = drained.all().await;
-    let fed = feeding.await.map_err(|error| crate::tagging::line::LineError::Panicked(error.to_string()))?;
+    let fed = feeding
+        .await
+        .map_err(|error| crate::tagging::line::LineError::Panicked(error.to_string()))?;
     ended?;
     fed?;
     let seconds = started.elapsed().as_secs_f64();
@@ -111,8 +117,15 @@ fn real_paths(paths: &[PathBuf]) -> Result<Vec<PathBuf>, DaemonError> {
     let mut real = Vec::new();
     for path in paths {
         // A link that was named by hand is meant; its own name is kept for the record when it is a file.
-        let found = if path.is_dir() { path.canonicalize() } else { beside_real_folder(path) };
-        real.push(found.map_err(|source| DaemonError::ScanPath { path: path.clone(), source })?);
+        let found = if path.is_dir() {
+            path.canonicalize()
+        } else {
+            beside_real_folder(path)
+        };
+        real.push(found.map_err(|source| DaemonError::ScanPath {
+            path: path.clone(),
+            source,
+        })?);
     }
     real.sort();
     real.dedup();
@@ -166,20 +179,36 @@ impl Feeder {
         let Some(reader) = reader else { return Ok(()) };
         let progress = Arc::clone(&self.progress);
         let quiet = self.config.settle.quiet;
-        let sweep = Sweep { inboxes: &inboxes, reader: &reader, model: &model, quiet, stop: &progress.stop };
+        let sweep = Sweep {
+            inboxes: &inboxes,
+            reader: &reader,
+            model: &model,
+            quiet,
+            stop: &progress.stop,
+        };
         let swept = sweep.run_blocking(path, &mut |found| {
             match found {
                 // Not met, but missed: it counts neither as seen nor as answered.
                 Found::Change(change @ Change::Absent { .. }) => {
                     let recordable = Recordable::change(change);
-                    return self.inputs.recordable_tx.send_blocking(recordable).map_err(|_| NoMore);
+                    return self
+                        .inputs
+                        .recordable_tx
+                        .send_blocking(recordable)
+                        .map_err(|_| NoMore);
                 }
                 Found::Unchanged => {
                     progress.unchanged.fetch_add(1, Ordering::Relaxed);
                 }
                 Found::AtRest(file) => self.send_file_blocking(file, settler)?,
                 Found::Restless(noticed) => {
-                    settler.notice(Instant::now(), NoticedFile { hint: Hint::Closed, ..noticed });
+                    settler.notice(
+                        Instant::now(),
+                        NoticedFile {
+                            hint: Hint::Closed,
+                            ..noticed
+                        },
+                    );
                 }
                 Found::Change(change) => self.send_change_blocking(change)?,
             }
@@ -219,7 +248,10 @@ impl Feeder {
     }
 
     fn send_change_blocking(&mut self, change: Change) -> Result<(), NoMore> {
-        self.inputs.recordable_tx.send_blocking(Recordable::change(change)).map_err(|_| NoMore)?;
+        self.inputs
+            .recordable_tx
+            .send_blocking(Recordable::change(change))
+            .map_err(|_| NoMore)?;
         self.sent += 1;
         Ok(())
     }
@@ -236,7 +268,10 @@ impl Feeder {
                     // It still changes; a scan has to end.
                     Verdict::Wait if started.elapsed() > 2 * self.config.settle.give_up => {
                         let detail = "it was still changing when the scan had to end".to_owned();
-                        let rejection = Rejection { reason: RejectionReason::NeverSettled, detail };
+                        let rejection = Rejection {
+                            reason: RejectionReason::NeverSettled,
+                            detail,
+                        };
                         Change::unread(&path, Some(seen.stamp), rejection)
                     }
                     Verdict::Wait => continue,

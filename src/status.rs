@@ -171,7 +171,10 @@ impl StatusBoard {
             folders: shared
                 .folders
                 .iter()
-                .map(|(path, state)| FolderStatus { path: path.clone(), state: state.clone() })
+                .map(|(path, state)| FolderStatus {
+                    path: path.clone(),
+                    state: state.clone(),
+                })
                 .collect(),
             stations: shared.stations.iter().map(|entry| entry.status()).collect(),
             queues,
@@ -234,7 +237,11 @@ mod tests {
             pid: 1,
             started_at: Timestamp::from_millis(0),
             model: ModelId::from_sha256(&"a".repeat(64)).unwrap(),
-            device: DeviceStatus { asked: DevicePolicy::Auto, used: Device::Cpu, why: None },
+            device: DeviceStatus {
+                asked: DevicePolicy::Auto,
+                used: Device::Cpu,
+                why: None,
+            },
             onnxruntime: "1".into(),
             store: "/s".into(),
         };

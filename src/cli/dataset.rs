@@ -13,7 +13,9 @@ use super::{Ended, Format, UsageError, output};
 use crate::config::Config;
 use crate::domain::Label;
 use crate::durable;
-use crate::training::dataset::{DataSet, DatasetError, OFFICIAL_FILES, Provenance, draw_samples, fetch_blocking};
+use crate::training::dataset::{
+    DataSet, DatasetError, OFFICIAL_FILES, Provenance, draw_samples, fetch_blocking,
+};
 
 /// Fashion-MNIST: fetch it, look at it.
 #[derive(Debug, Args)]
@@ -57,9 +59,16 @@ pub fn run(arguments: &DatasetArguments, config: &Config) -> anyhow::Result<Ende
                 return Err(UsageError(message).into());
             }
             fetch_with_bar_blocking(config)?;
-            output::print(&format!("the four files are in {}\n", config.dataset_dir().display()))?;
+            output::print(&format!(
+                "the four files are in {}\n",
+                config.dataset_dir().display()
+            ))?;
         }
-        Action::Show { samples, seed, format } => {
+        Action::Show {
+            samples,
+            seed,
+            format,
+        } => {
             let data = load_blocking(config)?;
             if let Some(path) = samples {
                 durable::write_file(path, &draw_samples(&data.train, *seed)?)?;
@@ -72,7 +81,9 @@ pub fn run(arguments: &DatasetArguments, config: &Config) -> anyhow::Result<Ende
 
 /// The data set; fetched first where hangtag keeps it itself and it is not there.
 pub fn load_or_fetch_blocking(config: &Config) -> anyhow::Result<DataSet> {
-    let missing = OFFICIAL_FILES.iter().any(|file| !config.dataset_dir().join(file.name).is_file());
+    let missing = OFFICIAL_FILES
+        .iter()
+        .any(|file| !config.dataset_dir().join(file.name).is_file());
     if config.dataset.dir.is_none() && missing {
         tracing::info!("fetching Fashion-MNIST into {}", config.dataset_dir().display());
         fetch_with_bar_blocking(config)?;
@@ -81,19 +92,32 @@ pub fn load_or_fetch_blocking(config: &Config) -> anyhow::Result<DataSet> {
 }
 
 fn load_blocking(config: &Config) -> Result<DataSet, DatasetError> {
-    let provenance = if config.dataset.dir.is_some() { Provenance::Any } else { Provenance::Official };
+    let provenance = if config.dataset.dir.is_some() {
+        Provenance::Any
+    } else {
+        Provenance::Official
+    };
     let data = DataSet::load_blocking(&config.dataset_dir(), provenance)?;
     if !data.is_official() {
-        tracing::warn!("the files in {} are not the official Fashion-MNIST", config.dataset_dir().display());
+        tracing::warn!(
+            "the files in {} are not the official Fashion-MNIST",
+            config.dataset_dir().display()
+        );
     }
     Ok(data)
 }
 
 fn fetch_with_bar_blocking(config: &Config) -> anyhow::Result<()> {
     let bar = ProgressBar::new(0);
-    bar.set_style(ProgressStyle::with_template("{msg} {wide_bar} {binary_bytes}/{binary_total_bytes}")?);
-    let mirrors: Vec<String> =
-        config.dataset.mirrors.iter().map(|mirror| format!("{}/", mirror.trim_end_matches('/'))).collect();
+    bar.set_style(ProgressStyle::with_template(
+        "{msg} {wide_bar} {binary_bytes}/{binary_total_bytes}",
+    )?);
+    let mirrors: Vec<String> = config
+        .dataset
+        .mirrors
+        .iter()
+        .map(|mirror| format!("{}/", mirror.trim_end_matches('/')))
+        .collect();
     let fetched = fetch_blocking(&config.dataset_dir(), &mirrors, &mut |file, have, of| {
         bar.set_message(file.to_owned());
         bar.set_length(of);
@@ -114,12 +138,28 @@ fn show(data: &DataSet, format: Format) -> anyhow::Result<()> {
             vec![label.to_string(), count(&train.per_class), count(&test.per_class)]
         })
         .collect();
-    rows.push(vec!["all".into(), train.images.to_string(), test.images.to_string()]);
-    rows.push(vec!["mean pixel".into(), format!("{:.4}", train.mean), format!("{:.4}", test.mean)]);
-    rows.push(vec!["deviation".into(), format!("{:.4}", train.deviation), format!("{:.4}", test.deviation)]);
+    rows.push(vec![
+        "all".into(),
+        train.images.to_string(),
+        test.images.to_string(),
+    ]);
+    rows.push(vec![
+        "mean pixel".into(),
+        format!("{:.4}", train.mean),
+        format!("{:.4}", test.mean),
+    ]);
+    rows.push(vec![
+        "deviation".into(),
+        format!("{:.4}", train.deviation),
+        format!("{:.4}", test.deviation),
+    ]);
     let mut text = output::table(&["", "train", "test"], &rows);
     for file in &data.files {
-        let official = if file.official { "official" } else { "not the official file" };
+        let official = if file.official {
+            "official"
+        } else {
+            "not the official file"
+        };
         text += &format!("{}  {}  {official}\n", file.sha256, file.name);
     }
     output::print(&text)

@@ -95,15 +95,25 @@ pub fn run(arguments: &EvaluateArguments, config: &Config) -> anyhow::Result<End
     Ok(Ended::Well)
 }
 
-fn on_one_image(index: usize, config: &Config, classifier: &mut dyn Classifier, format: Format) -> anyhow::Result<()> {
+fn on_one_image(
+    index: usize,
+    config: &Config,
+    classifier: &mut dyn Classifier,
+    format: Format,
+) -> anyhow::Result<()> {
     let data = load_or_fetch_blocking(config)?;
     let (Some(pixels), Some(truth)) = (data.test.pixels_of(index), data.test.labels.get(index)) else {
-        let message = format!("--index {index}: the test images are numbered 0 to {}", data.test.len().saturating_sub(1));
+        let message = format!(
+            "--index {index}: the test images are numbered 0 to {}",
+            data.test.len().saturating_sub(1)
+        );
         return Err(UsageError(message).into());
     };
     let (pictures, _) = pixels.as_chunks::<INPUT_LEN>();
     let input = preprocess::from_idx(&pictures[0]);
-    let Some(scores) = classifier.classify(&[&input])?.pop() else { bail!("the model gave no answer") };
+    let Some(scores) = classifier.classify(&[&input])?.pop() else {
+        bail!("the model gave no answer")
+    };
     let (label, confidence) = scores.top();
     if format == Format::Json {
         let by_label = Label::all().map(|label| (label.name().to_owned(), scores.values()[label.index()]));
@@ -112,25 +122,43 @@ fn on_one_image(index: usize, config: &Config, classifier: &mut dyn Classifier, 
             "index": index, "truth": truth, "label": label, "confidence": confidence, "scores": by_label,
         }));
     }
-    let draw = if std::io::stdout().is_terminal() { draw_in_colour } else { draw_as_text };
+    let draw = if std::io::stdout().is_terminal() {
+        draw_in_colour
+    } else {
+        draw_as_text
+    };
     let mut text = draw(input.values());
-    text += &format!("test image {index}: it is {truth}, predicted {label} with confidence {:.4}\n", confidence.get());
+    text += &format!(
+        "test image {index}: it is {truth}, predicted {label} with confidence {:.4}\n",
+        confidence.get()
+    );
     let mut ranked: Vec<_> = Label::all().zip(scores.values()).collect();
     ranked.sort_by(|a, b| b.1.total_cmp(a.1));
-    ranked.iter().for_each(|(label, score)| text += &format!("  {label:<12} {score:.4}\n"));
+    ranked
+        .iter()
+        .for_each(|(label, score)| text += &format!("  {label:<12} {score:.4}\n"));
     output::print(&text)
 }
 
-fn on_photos(csv: &Path, config: &Config, classifier: &mut dyn Classifier, format: Format) -> anyhow::Result<()> {
+fn on_photos(
+    csv: &Path,
+    config: &Config,
+    classifier: &mut dyn Classifier,
+    format: Format,
+) -> anyhow::Result<()> {
     let labelled = read_labels(csv)?;
-    let limits = DecodeLimits { max_pixels: config.limits.max_pixels, max_decode_bytes: config.limits.max_decode_bytes };
+    let limits = DecodeLimits {
+        max_pixels: config.limits.max_pixels,
+        max_decode_bytes: config.limits.max_decode_bytes,
+    };
     let mut preprocessor = Preprocessor::new();
     let (mut judged, mut rejected) = (Vec::new(), Vec::new());
     // In chunks, so that any number of photos takes the memory of one chunk.
     for chunk in labelled.chunks(256) {
         let (mut inputs, mut truths): (Vec<InputTensor>, Vec<Option<Label>>) = Default::default();
         for (path, truth) in chunk {
-            let bytes = std::fs::read(path).with_context(|| format!("{}: could not read {}", csv.display(), path.display()))?;
+            let bytes = std::fs::read(path)
+                .with_context(|| format!("{}: could not read {}", csv.display(), path.display()))?;
             match decode(&bytes, &limits) {
                 Ok(image) => {
                     inputs.push(preprocessor.prepare(&image));
@@ -139,20 +167,38 @@ fn on_photos(csv: &Path, config: &Config, classifier: &mut dyn Classifier, forma
                 Err(error) => {
                     let rejection = Rejection::from(error);
                     let (reason, detail) = (rejection.reason.to_string(), rejection.detail);
-                    rejected.push(RejectedPhoto { file: path.display().to_string(), reason, detail });
+                    rejected.push(RejectedPhoto {
+                        file: path.display().to_string(),
+                        reason,
+                        detail,
+                    });
                 }
             }
         }
         let scores = classifier.classify(&inputs.iter().collect::<Vec<_>>())?;
-        judged.extend(truths.into_iter().zip(scores).map(|(truth, scores)| Judged { truth, scores }));
+        judged.extend(
+            truths
+                .into_iter()
+                .zip(scores)
+                .map(|(truth, scores)| Judged { truth, scores }),
+        );
     }
     let evaluation = Evaluation::of(&judged);
     match format {
-        Format::Json => output::print_json(&PhotoAnswer { model: classifier.id().to_string(), evaluation, rejected }),
+        Format::Json => output::print_json(&PhotoAnswer {
+            model: classifier.id().to_string(),
+            evaluation,
+            rejected,
+        }),
         Format::Text => {
             let mut text = format!("model {}\n{evaluation}\n", classifier.id());
             for photo in &rejected {
-                text += &format!("not scored: {}: {} ({})\n", output::shown(&photo.file), photo.reason, photo.detail);
+                text += &format!(
+                    "not scored: {}: {} ({})\n",
+                    output::shown(&photo.file),
+                    photo.reason,
+                    photo.detail
+                );
             }
             output::print(&text)
         }

@@ -54,7 +54,10 @@ pub fn run(arguments: &ExplainArguments, config: &Config) -> anyhow::Result<Ende
         Err(StoreError::Missing { .. }) => None,
         Err(error) => return Err(error.into()),
     };
-    let hash = arguments.path.to_str().and_then(|text| text.parse::<ContentHash>().ok());
+    let hash = arguments
+        .path
+        .to_str()
+        .and_then(|text| text.parse::<ContentHash>().ok());
     let explanation = match (hash, &reader) {
         (Some(hash), Some(reader)) if !arguments.path.exists() => by_hash(&hash, reader)?,
         _ => by_path(&arguments.path, reader.as_ref(), config)?,
@@ -70,14 +73,22 @@ fn by_hash(hash: &ContentHash, reader: &Reader) -> anyhow::Result<Explanation> {
     let content = reader.history_of_content(hash)?;
     let answer = match content.as_ref().and_then(|content| content.outcomes.last()) {
         Some(outcome) => match (outcome.label, outcome.confidence, outcome.reason) {
-            (Some(label), Some(confidence), _) => format!("tagged {label} with confidence {:.4}", confidence.get()),
+            (Some(label), Some(confidence), _) => {
+                format!("tagged {label} with confidence {:.4}", confidence.get())
+            }
             (_, _, Some(reason)) => format!("rejected: {reason}"),
             _ => "no outcome".to_owned(),
         },
         None => "no content with this hash has been seen".to_owned(),
     };
     let path = InventoryPath::from_stored(hash.to_string());
-    Ok(Explanation { path, answer, history: None, content, now: Vec::new() })
+    Ok(Explanation {
+        path,
+        answer,
+        history: None,
+        content,
+        now: Vec::new(),
+    })
 }
 
 fn by_path(path: &Path, reader: Option<&Reader>, config: &Config) -> anyhow::Result<Explanation> {
@@ -87,17 +98,29 @@ fn by_path(path: &Path, reader: Option<&Reader>, config: &Config) -> anyhow::Res
         Some(reader) => reader.file_history(&stored)?,
         None => None,
     };
-    let roots = config.inboxes.iter().map(|inbox| inbox.canonicalize().unwrap_or_else(|_| inbox.clone()));
+    let roots = config
+        .inboxes
+        .iter()
+        .map(|inbox| inbox.canonicalize().unwrap_or_else(|_| inbox.clone()));
     let inboxes = Inboxes::new(roots.collect(), config.watch.ignore.clone());
     let now = look_now(&real, &inboxes, config, history.as_ref());
     let answer = answer_of(history.as_ref(), &now, config)?;
-    Ok(Explanation { path: stored, answer, history, content: None, now })
+    Ok(Explanation {
+        path: stored,
+        answer,
+        history,
+        content: None,
+        now,
+    })
 }
 
 /// As the pipeline writes it: the folder's real path and the name as it is.
 fn real_path(path: &Path) -> PathBuf {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    match (absolute.parent().and_then(|folder| folder.canonicalize().ok()), absolute.file_name()) {
+    match (
+        absolute.parent().and_then(|folder| folder.canonicalize().ok()),
+        absolute.file_name(),
+    ) {
         (Some(folder), Some(name)) => folder.join(name),
         _ => absolute,
     }
@@ -113,13 +136,20 @@ fn answer_of(history: Option<&FileHistory>, now: &[String], config: &Config) -> 
         return Ok(format!("no tag, and nothing on record: {why}; {running}"));
     };
     let file = &history.file;
-    let gone = if file.present { "" } else { "; the file is gone, its record stays" };
+    let gone = if file.present {
+        ""
+    } else {
+        "; the file is gone, its record stays"
+    };
     Ok(match (file.label, file.confidence, file.reason) {
         (Some(label), Some(confidence), _) => {
             format!("tagged {label} with confidence {:.4}{gone}", confidence.get())
         }
         (_, _, Some(reason)) => {
-            format!("no tag, rejected as {reason}: {}{gone}", file.detail.as_deref().unwrap_or_default())
+            format!(
+                "no tag, rejected as {reason}: {}{gone}",
+                file.detail.as_deref().unwrap_or_default()
+            )
         }
         _ => format!("no tag{gone}"),
     })
@@ -132,7 +162,10 @@ fn look_now(path: &Path, inboxes: &Inboxes, config: &Config, history: Option<&Fi
         lines.push("it lies in no inbox, so it is tagged only by `hangtag scan PATH`".to_owned());
     }
     if let Some(name) = inboxes.ignored_name(path) {
-        lines.push(format!("the name {:?} is passed over (watch.ignore)", name.display().to_string()));
+        lines.push(format!(
+            "the name {:?} is passed over (watch.ignore)",
+            name.display().to_string()
+        ));
         return lines;
     }
     match inboxes.look_blocking(path) {
@@ -144,7 +177,11 @@ fn look_now(path: &Path, inboxes: &Inboxes, config: &Config, history: Option<&Fi
             seen.stamp.size, config.limits.max_file_bytes
         )),
         Look::File(seen) => {
-            lines.push(format!("a file of {} bytes, last changed {:.1} s ago", seen.stamp.size, seen.age.as_secs_f64()));
+            lines.push(format!(
+                "a file of {} bytes, last changed {:.1} s ago",
+                seen.stamp.size,
+                seen.age.as_secs_f64()
+            ));
             if seen.age < config.settle.quiet {
                 lines.push("it may still be written (settle.quiet)".to_owned());
             }
@@ -156,7 +193,8 @@ fn look_now(path: &Path, inboxes: &Inboxes, config: &Config, history: Option<&Fi
 
 fn content_now(path: &Path, config: &Config, history: Option<&FileHistory>) -> String {
     let mut bytes = Vec::new();
-    let read = std::fs::File::open(path).and_then(|file| file.take(config.limits.max_file_bytes).read_to_end(&mut bytes));
+    let read = std::fs::File::open(path)
+        .and_then(|file| file.take(config.limits.max_file_bytes).read_to_end(&mut bytes));
     if let Err(error) = read {
         return format!("it cannot be read: {error}");
     }
@@ -168,16 +206,26 @@ fn content_now(path: &Path, config: &Config, history: Option<&FileHistory>) -> S
             format!("its content has changed since (it is {hash} now); the next sweep tags it anew")
         };
     }
-    let limits =
-        DecodeLimits { max_pixels: config.limits.max_pixels, max_decode_bytes: config.limits.max_decode_bytes };
+    let limits = DecodeLimits {
+        max_pixels: config.limits.max_pixels,
+        max_decode_bytes: config.limits.max_decode_bytes,
+    };
     match decode(&bytes, &limits) {
-        Ok(image) => format!("a {} of {}x{} pixels that can be tagged", image.format.name(), image.width, image.height),
+        Ok(image) => format!(
+            "a {} of {}x{} pixels that can be tagged",
+            image.format.name(),
+            image.width,
+            image.height
+        ),
         Err(error) => format!("it cannot be tagged: {}", error),
     }
 }
 
 fn in_words(explanation: &Explanation) -> String {
-    let mut lines = vec![output::shown(explanation.path.as_str()), format!("  {}", output::shown(&explanation.answer))];
+    let mut lines = vec![
+        output::shown(explanation.path.as_str()),
+        format!("  {}", output::shown(&explanation.answer)),
+    ];
     for line in &explanation.now {
         lines.push(format!("  now: {}", output::shown(line)));
     }
@@ -187,7 +235,10 @@ fn in_words(explanation: &Explanation) -> String {
             lines.push(format!("  found to be gone at {absent_at}"));
         }
     }
-    let content = explanation.history.as_ref().and_then(|history| history.content.as_ref());
+    let content = explanation
+        .history
+        .as_ref()
+        .and_then(|history| history.content.as_ref());
     if let Some(content) = content.or(explanation.content.as_ref()) {
         content_in_words(content, &mut lines);
     }
@@ -195,10 +246,18 @@ fn in_words(explanation: &Explanation) -> String {
 }
 
 fn content_in_words(content: &ContentHistory, lines: &mut Vec<String>) {
-    let size = content.width.zip(content.height).map(|(width, height)| format!(", {width}x{height} pixels"));
+    let size = content
+        .width
+        .zip(content.height)
+        .map(|(width, height)| format!(", {width}x{height} pixels"));
     let format = content.format.as_deref().unwrap_or("unknown format");
     lines.push(format!("  content {}", content.content_hash));
-    lines.push(format!("    {format}{}, {} bytes, first seen {}", size.unwrap_or_default(), content.bytes, content.first_seen_at));
+    lines.push(format!(
+        "    {format}{}, {} bytes, first seen {}",
+        size.unwrap_or_default(),
+        content.bytes,
+        content.first_seen_at
+    ));
     for path in &content.present_paths {
         lines.push(format!("    at {}", output::shown(path.as_str())));
     }
@@ -206,19 +265,37 @@ fn content_in_words(content: &ContentHistory, lines: &mut Vec<String>) {
         lines.push(format!("    was at {}", output::shown(path.as_str())));
     }
     for outcome in &content.outcomes {
-        let model = outcome.model.as_ref().map(ToString::to_string).unwrap_or_default();
-        let device = outcome.device.map(|device| format!(" on {device}")).unwrap_or_default();
+        let model = outcome
+            .model
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        let device = outcome
+            .device
+            .map(|device| format!(" on {device}"))
+            .unwrap_or_default();
         let preprocessing = outcome.preprocessing.0;
-        lines.push(format!("  by model {model}{device}, preprocessing {preprocessing}, {}", outcome.tagged_at));
+        lines.push(format!(
+            "  by model {model}{device}, preprocessing {preprocessing}, {}",
+            outcome.tagged_at
+        ));
         match &outcome.scores {
             Some(scores) => {
                 let mut ranked: Vec<_> = crate::domain::Label::all().zip(scores.values()).collect();
                 ranked.sort_by(|a, b| b.1.total_cmp(a.1));
-                ranked.iter().for_each(|(label, score)| lines.push(format!("    {label:<12} {score:.4}")));
+                ranked
+                    .iter()
+                    .for_each(|(label, score)| lines.push(format!("    {label:<12} {score:.4}")));
             }
             None => {
-                let reason = outcome.reason.map(|reason| reason.to_string()).unwrap_or_default();
-                lines.push(format!("    rejected as {reason}: {}", outcome.detail.as_deref().unwrap_or_default()));
+                let reason = outcome
+                    .reason
+                    .map(|reason| reason.to_string())
+                    .unwrap_or_default();
+                lines.push(format!(
+                    "    rejected as {reason}: {}",
+                    outcome.detail.as_deref().unwrap_or_default()
+                ));
             }
         }
     }

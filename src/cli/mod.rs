@@ -148,13 +148,19 @@ impl SettingsArguments {
     fn load(&self) -> Result<Config, ConfigError> {
         let mut flags = self.set.clone();
         flags.extend(self.inbox.iter().map(|inbox| ("inbox".to_owned(), inbox.clone())));
-        flags.extend(self.data_dir.iter().map(|folder| ("data_dir".to_owned(), folder.clone())));
+        flags.extend(
+            self.data_dir
+                .iter()
+                .map(|folder| ("data_dir".to_owned(), folder.clone())),
+        );
         Config::load(self.config.as_deref(), flags)
     }
 }
 
 fn key_and_value(text: &str) -> Result<(String, String), String> {
-    let (key, value) = text.split_once('=').ok_or("write it as section.key=value, for example train.epochs=3")?;
+    let (key, value) = text
+        .split_once('=')
+        .ok_or("write it as section.key=value, for example train.epochs=3")?;
     Ok((key.trim().to_owned(), value.trim().to_owned()))
 }
 
@@ -168,14 +174,21 @@ fn start_log(config: &Config) {
         LogLevel::Debug => "debug",
         LogLevel::Trace => "trace",
     };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(format!("warn,hangtag={level}")));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(format!("warn,hangtag={level}")));
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false);
     // A second start (several commands in one test process) keeps the first log.
     let _ = match config.log.format {
         LogFormat::Json => builder.json().try_init().is_ok(),
         LogFormat::Text => {
             use std::io::IsTerminal;
-            builder.with_ansi(std::io::stderr().is_terminal()).try_init().is_ok()
+            builder
+                .with_ansi(std::io::stderr().is_terminal())
+                .try_init()
+                .is_ok()
         }
     };
 }

@@ -26,19 +26,29 @@ pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let columns = head.len();
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
-        cells.chain([head[column].chars().count()]).max().unwrap_or_default()
+        cells
+            .chain([head[column].chars().count()])
+            .max()
+            .unwrap_or_default()
     };
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let is_number = |column: usize| {
-        !rows.is_empty() && rows.iter().all(|row| row[column].is_empty() || row[column].parse::<f64>().is_ok())
+        !rows.is_empty()
+            && rows
+                .iter()
+                .all(|row| row[column].is_empty() || row[column].parse::<f64>().is_ok())
     };
     let right: Vec<bool> = (0..columns).map(is_number).collect();
     let line = |cells: &[String]| {
-        let cells = cells.iter().enumerate().map(|(column, cell)| match (right[column], column + 1 == columns) {
-            (true, _) => format!("{cell:>width$}", width = widths[column]),
-            (false, true) => cell.clone(),
-            (false, false) => format!("{cell:<width$}", width = widths[column]),
-        });
+        let cells =
+            cells
+                .iter()
+                .enumerate()
+                .map(|(column, cell)| match (right[column], column + 1 == columns) {
+                    (true, _) => format!("{cell:>width$}", width = widths[column]),
+                    (false, true) => cell.clone(),
+                    (false, false) => format!("{cell:<width$}", width = widths[column]),
+                });
         cells.collect::<Vec<_>>().join("  ") + "\n"
     };
     let mut text = line(&head.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
@@ -48,7 +58,15 @@ pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
 
 /// A path or name for a terminal: control characters (a newline in a name, an escape sequence) are shown, not obeyed.
 pub fn shown(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() }).collect()
+    text.chars()
+        .map(|c| {
+            if c.is_control() {
+                c.escape_default().to_string()
+            } else {
+                c.to_string()
+            }
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -57,8 +75,14 @@ mod tests {
 
     #[test]
     fn columns_are_as_wide_as_needed_and_numbers_stand_right() {
-        let rows = [vec!["a".into(), "9.5".into(), "x".into()], vec!["bcd".into(), "10".into(), "yy".into()]];
-        assert_eq!(table(&["name", "n", "rest"], &rows), "name    n  rest\na     9.5  x\nbcd    10  yy\n");
+        let rows = [
+            vec!["a".into(), "9.5".into(), "x".into()],
+            vec!["bcd".into(), "10".into(), "yy".into()],
+        ];
+        assert_eq!(
+            table(&["name", "n", "rest"], &rows),
+            "name    n  rest\na     9.5  x\nbcd    10  yy\n"
+        );
     }
 
     #[test]

@@ -100,7 +100,11 @@ pub fn run(arguments: QueryArguments, config: &Config) -> anyhow::Result<Ended> 
     if let (Some(least), Some(most)) = (arguments.min_confidence, arguments.max_confidence)
         && least > most
     {
-        let message = format!("--min-confidence {} is above --max-confidence {}", least.get(), most.get());
+        let message = format!(
+            "--min-confidence {} is above --max-confidence {}",
+            least.get(),
+            most.get()
+        );
         return Err(UsageError(message).into());
     }
     let (count, format) = (arguments.count, arguments.format);
@@ -159,13 +163,17 @@ fn moment(text: &str) -> Result<Timestamp, String> {
         return Ok(of(time));
     }
     if let Ok(local) = text.parse::<jiff::civil::DateTime>() {
-        let zoned = local.to_zoned_datetime(jiff::tz::TimeZone::system()).map_err(|error| error.to_string())?;
+        let zoned = local
+            .to_zoned_datetime(jiff::tz::TimeZone::system())
+            .map_err(|error| error.to_string())?;
         return Ok(of(zoned.timestamp()));
     }
     if let Ok(span) = text.parse::<jiff::Span>() {
         // "3d" is three days of the local calendar.
         let now = jiff::Timestamp::try_from(SystemTime::now()).map_err(|error| error.to_string())?;
-        let ago = now.to_zoned_datetime(jiff::tz::TimeZone::system()).checked_sub(span.abs());
+        let ago = now
+            .to_zoned_datetime(jiff::tz::TimeZone::system())
+            .checked_sub(span.abs());
         return Ok(of(ago.map_err(|error| error.to_string())?.timestamp()));
     }
     Err("write a date (2026-11-23), a time (2026-11-23T18:00:00Z; without Z it is local) or how long ago (2h, 3d)".into())
@@ -181,19 +189,34 @@ fn as_table(rows: &[FileRow]) -> String {
         vec![
             row.status.to_string(),
             answer,
-            row.confidence.map(|confidence| format!("{:.4}", confidence.get())).unwrap_or_default(),
+            row.confidence
+                .map(|confidence| format!("{:.4}", confidence.get()))
+                .unwrap_or_default(),
             row.tagged_at.to_string(),
             format!("{}{gone}", output::shown(row.path.as_str())),
         ]
     });
-    output::table(&["status", "label or reason", "confidence", "at", "path"], &cells.collect::<Vec<_>>())
+    output::table(
+        &["status", "label or reason", "confidence", "at", "path"],
+        &cells.collect::<Vec<_>>(),
+    )
 }
 
 fn as_csv(rows: &[FileRow]) -> anyhow::Result<String> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record([
-        "path", "content_hash", "status", "label", "confidence", "model", "device", "preprocessing", "tagged_at",
-        "reason", "detail", "present",
+        "path",
+        "content_hash",
+        "status",
+        "label",
+        "confidence",
+        "model",
+        "device",
+        "preprocessing",
+        "tagged_at",
+        "reason",
+        "detail",
+        "present",
     ])?;
     for row in rows {
         let text = |value: Option<String>| value.unwrap_or_default();
@@ -221,7 +244,10 @@ mod tests {
 
     #[test]
     fn moments_are_dates_times_or_spans() {
-        assert_eq!(moment("2023-11-14T22:13:20.250Z").unwrap().as_millis(), 1_700_000_000_250);
+        assert_eq!(
+            moment("2023-11-14T22:13:20.250Z").unwrap().as_millis(),
+            1_700_000_000_250
+        );
         assert!(moment("2023-11-14").is_ok());
         let now: Timestamp = SystemTime::now().into();
         let ago = now.as_millis() - moment("2h").unwrap().as_millis();

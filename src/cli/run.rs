@@ -25,7 +25,10 @@ pub struct RunArguments {}
 
 /// Runs until a signal.
 pub fn run(_arguments: &RunArguments, config: Config) -> anyhow::Result<Ended> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
     let ended = runtime.block_on(async {
         let mut signals = Signals::listen()?;
         let (first_tx, first_rx) = tokio::sync::oneshot::channel();
@@ -57,7 +60,10 @@ pub struct Signals {
 impl Signals {
     /// From now on the two signals no longer end the process by themselves.
     pub fn listen() -> std::io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
     }
 
     /// The name of the next one.

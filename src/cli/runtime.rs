@@ -49,7 +49,11 @@ pub fn run(arguments: &RuntimeArguments, config: &Config) -> anyhow::Result<Ende
     }
     let runtime = load_runtime_blocking(&config.runtime, device)?;
     let bundle = load_bundle_blocking(config.inference.model.as_deref())?;
-    let options = InferenceOptions { device, cuda_device_id: config.inference.cuda_device_id, ..Default::default() };
+    let options = InferenceOptions {
+        device,
+        cuda_device_id: config.inference.cuda_device_id,
+        ..Default::default()
+    };
     // What cannot be had is the answer here, not a failure of the question.
     let opened = OnnxClassifier::open(&runtime, &bundle, &options);
     let report = runtime.report(opened.as_ref().ok().map(|(_, device)| device));
@@ -63,21 +67,40 @@ pub fn run(arguments: &RuntimeArguments, config: &Config) -> anyhow::Result<Ende
 
 fn in_words(report: &RuntimeReport, asked: DevicePolicy) -> String {
     let mut lines = vec![
-        format!("ONNX Runtime {}", report.version.as_deref().unwrap_or("of unknown version")),
-        format!("  {} (from {})", report.path.display(), report.found_in.describe()),
+        format!(
+            "ONNX Runtime {}",
+            report.version.as_deref().unwrap_or("of unknown version")
+        ),
+        format!(
+            "  {} (from {})",
+            report.path.display(),
+            report.found_in.describe()
+        ),
         format!("  providers: {}", report.providers.join(", ")),
     ];
     match &report.device {
         Some(device) => {
-            let why = device.why.as_deref().map(|why| format!(" because {why}")).unwrap_or_default();
+            let why = device
+                .why
+                .as_deref()
+                .map(|why| format!(" because {why}"))
+                .unwrap_or_default();
             lines.push(format!("  device: asked for {asked:?}, used {}{why}", device.got).to_lowercase());
         }
         None => lines.push("  device: none could be opened".to_owned()),
     }
     for library in &report.cuda_libraries {
-        let place = library.path.as_ref().map_or("missing".to_owned(), |path| path.display().to_string());
+        let place = library
+            .path
+            .as_ref()
+            .map_or("missing".to_owned(), |path| path.display().to_string());
         lines.push(format!("  {}: {place}", library.name));
     }
-    lines.extend(report.cuda_advice.iter().map(|advice| format!("  for CUDA: {advice}")));
+    lines.extend(
+        report
+            .cuda_advice
+            .iter()
+            .map(|advice| format!("  for CUDA: {advice}")),
+    );
     lines.join("\n") + "\n"
 }

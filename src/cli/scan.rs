@@ -43,7 +43,10 @@ pub fn run(arguments: ScanArguments, config: Config) -> anyhow::Result<Ended> {
     };
     let config = Arc::new(config);
     let progress = Arc::new(ScanProgress::default());
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()?;
     let summary = runtime.block_on(async {
         let mut signals = Signals::listen()?;
         let stopping = Arc::clone(&progress);
@@ -62,10 +65,19 @@ pub fn run(arguments: ScanArguments, config: Config) -> anyhow::Result<Ended> {
         Format::Json => output::print(&(serde_json::to_string(&summary)? + "\n"))?,
         Format::Text => output::print(&format!(
             "{} files seen: {} tagged, {} rejected, {} unchanged, in {:.2} s ({:.0} a second)\n",
-            summary.seen, summary.tagged, summary.rejected, summary.unchanged, summary.seconds, summary.images_per_second,
+            summary.seen,
+            summary.tagged,
+            summary.rejected,
+            summary.unchanged,
+            summary.seconds,
+            summary.images_per_second,
         ))?,
     }
-    Ok(if progress.stop.load(Ordering::Relaxed) { INTERRUPTED } else { Ended::Well })
+    Ok(if progress.stop.load(Ordering::Relaxed) {
+        INTERRUPTED
+    } else {
+        Ended::Well
+    })
 }
 
 /// A line on the terminal, if standard error is one.

@@ -37,7 +37,9 @@ pub fn run(arguments: &StatusArguments, config: &Config) -> anyhow::Result<Ended
             Format::Json => output::print_json(&json!({ "running": false }))?,
             Format::Text => {
                 let folder = config.data_dir.display();
-                output::print(&format!("not running: no daemon serves {folder}; start one with `hangtag run`\n"))?;
+                output::print(&format!(
+                    "not running: no daemon serves {folder}; start one with `hangtag run`\n"
+                ))?;
             }
         }
         return Ok(Ended::With(NOT_RUNNING));
@@ -49,13 +51,20 @@ pub fn run(arguments: &StatusArguments, config: &Config) -> anyhow::Result<Ended
     if let Some(late) = late_by_seconds(&report) {
         report["healthy"] = false.into();
         let problem = format!("the last report is {late} s old: the daemon hangs or its disk is full");
-        report["problems"].as_array_mut().map(|problems| problems.push(problem.into())).unwrap_or_default();
+        report["problems"]
+            .as_array_mut()
+            .map(|problems| problems.push(problem.into()))
+            .unwrap_or_default();
     }
     match arguments.format {
         Format::Json => output::print_json(&report)?,
         Format::Text => output::print(&in_words(&report))?,
     }
-    Ok(if report["healthy"] == true { Ended::Well } else { Ended::With(DEGRADED) })
+    Ok(if report["healthy"] == true {
+        Ended::Well
+    } else {
+        Ended::With(DEGRADED)
+    })
 }
 
 fn read_report(config: &Config) -> Result<Value, String> {
@@ -82,24 +91,60 @@ fn in_words(report: &Value) -> String {
         lines.push(format!("  problem: {}", text(problem)));
     }
     if report["pid"].is_number() {
-        lines.push(format!("hangtag {}, process {}, since {}", text(&report["version"]), report["pid"], text(&report["started_at"])));
+        lines.push(format!(
+            "hangtag {}, process {}, since {}",
+            text(&report["version"]),
+            report["pid"],
+            text(&report["started_at"])
+        ));
         let device = &report["device"];
-        let why = device["why"].as_str().map(|why| format!(" ({why})")).unwrap_or_default();
-        lines.push(format!("model {} on {}{why}", text(&report["model"]), text(&device["used"])));
+        let why = device["why"]
+            .as_str()
+            .map(|why| format!(" ({why})"))
+            .unwrap_or_default();
+        lines.push(format!(
+            "model {} on {}{why}",
+            text(&report["model"]),
+            text(&device["used"])
+        ));
         lines.push(format!("ONNX Runtime {}", text(&report["onnxruntime"])));
         lines.push(format!("store {}", text(&report["store"])));
     }
     for folder in report["folders"].as_array().into_iter().flatten() {
-        let why = folder["why"].as_str().map(|why| format!(": {why}")).unwrap_or_default();
-        lines.push(format!("inbox {} {}{why}", text(&folder["path"]), text(&folder["state"])));
+        let why = folder["why"]
+            .as_str()
+            .map(|why| format!(": {why}"))
+            .unwrap_or_default();
+        lines.push(format!(
+            "inbox {} {}{why}",
+            text(&folder["path"]),
+            text(&folder["state"])
+        ));
     }
-    let stations = report["stations"].as_array().into_iter().flatten().map(|station| {
-        let cell = |key: &str| if station[key].is_null() { String::new() } else { text(&station[key]) };
-        vec![cell("name"), cell("done"), cell("last_at"), cell("last")]
-    });
+    let stations = report["stations"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|station| {
+            let cell = |key: &str| {
+                if station[key].is_null() {
+                    String::new()
+                } else {
+                    text(&station[key])
+                }
+            };
+            vec![cell("name"), cell("done"), cell("last_at"), cell("last")]
+        });
     let stations: Vec<_> = stations.collect();
     let queues = report["queues"].as_array().into_iter().flatten();
-    let queues = queues.map(|queue| format!("{} {}/{}", text(&queue["name"]), queue["length"], queue["capacity"]));
+    let queues = queues.map(|queue| {
+        format!(
+            "{} {}/{}",
+            text(&queue["name"]),
+            queue["length"],
+            queue["capacity"]
+        )
+    });
     let queues: Vec<_> = queues.collect();
     let mut words = lines.join("\n") + "\n";
     if !stations.is_empty() {

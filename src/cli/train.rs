@@ -90,7 +90,13 @@ pub fn run(arguments: &TrainArguments, config: &Config) -> anyhow::Result<Ended>
     // Before hours of training, not after: without it nothing could be measured.
     let runtime = daemon::load_runtime_blocking(&config.runtime, DevicePolicy::Cpu)?;
     let open = |bundle: &crate::model::ModelBundle| {
-        let on_cpu = Config { inference: crate::config::InferenceConfig { device: DevicePolicy::Cpu, ..config.inference.clone() }, ..config.clone() };
+        let on_cpu = Config {
+            inference: crate::config::InferenceConfig {
+                device: DevicePolicy::Cpu,
+                ..config.inference.clone()
+            },
+            ..config.clone()
+        };
         Ok(daemon::open_bundle_blocking(&on_cpu, &runtime, bundle)?.classifier)
     };
     let mut store = Store::open(&config.store_path(), config.durability.into())?;
@@ -107,7 +113,10 @@ pub fn run(arguments: &TrainArguments, config: &Config) -> anyhow::Result<Ended>
     observer.bar.finish_and_clear();
     match outcome {
         Ok(Outcome::Rebuilt(rebuilt)) => {
-            let folder = arguments.out.clone().unwrap_or_else(|| started.folder.join("bundle"));
+            let folder = arguments
+                .out
+                .clone()
+                .unwrap_or_else(|| started.folder.join("bundle"));
             let written = rebuilt.bundle.write(&folder).map_err(anyhow::Error::from);
             finish(&mut store, started.run, &written, &rebuilt, &folder)?;
             written?;
@@ -121,7 +130,11 @@ pub fn run(arguments: &TrainArguments, config: &Config) -> anyhow::Result<Ended>
             Ok(INTERRUPTED)
         }
         Err(error) => {
-            let state = if stopped { RunState::Stopped } else { RunState::Failed };
+            let state = if stopped {
+                RunState::Stopped
+            } else {
+                RunState::Failed
+            };
             end_run(&mut store, started.run, state, error.to_string())?;
             Err(error.into())
         }
@@ -150,13 +163,19 @@ fn begin(arguments: &TrainArguments, config: &Config, store: &mut Store) -> anyh
     if arguments.resume {
         let (old, path) = last_interrupted(config)?;
         // Epochs may be added, seed and data may not change; the trainer refuses what does not fit.
-        parameters = TrainParameters { threads: parameters.threads, ..old };
+        parameters = TrainParameters {
+            threads: parameters.threads,
+            ..old
+        };
         parameters.epochs = arguments.epochs.unwrap_or(parameters.epochs);
         parameters.seed = arguments.seed.unwrap_or(parameters.seed);
         checkpoint = Some(path);
     }
     let started_at = SystemTime::now().into();
-    let run = store.start_run(&NewRun { started_at, parameters: json!(parameters) })?;
+    let run = store.start_run(&NewRun {
+        started_at,
+        parameters: json!(parameters),
+    })?;
     let folder = run_folder(config, run);
     std::fs::create_dir_all(&folder).with_context(|| format!("could not make {}", folder.display()))?;
     let start = match checkpoint {
@@ -167,7 +186,12 @@ fn begin(arguments: &TrainArguments, config: &Config, store: &mut Store) -> anyh
             Start::Resume
         }
     };
-    Ok(Begun { run, folder, parameters, start })
+    Ok(Begun {
+        run,
+        folder,
+        parameters,
+        start,
+    })
 }
 
 fn run_folder(config: &Config, run: RunId) -> PathBuf {
@@ -187,10 +211,19 @@ fn last_interrupted(config: &Config) -> anyhow::Result<(TrainParameters, PathBuf
             break; // What was interrupted before a finished run has been overtaken by it.
         }
     }
-    Err(UsageError("there is no interrupted run with a checkpoint to resume; start anew without --resume".into()).into())
+    Err(UsageError(
+        "there is no interrupted run with a checkpoint to resume; start anew without --resume".into(),
+    )
+    .into())
 }
 
-fn finish(store: &mut Store, run: RunId, written: &anyhow::Result<()>, rebuilt: &Rebuilt, folder: &Path) -> anyhow::Result<()> {
+fn finish(
+    store: &mut Store,
+    run: RunId,
+    written: &anyhow::Result<()>,
+    rebuilt: &Rebuilt,
+    folder: &Path,
+) -> anyhow::Result<()> {
     let end = match written {
         Ok(()) => RunEnd {
             ended_at: SystemTime::now().into(),
@@ -206,7 +239,16 @@ fn finish(store: &mut Store, run: RunId, written: &anyhow::Result<()>, rebuilt: 
 
 fn end_run(store: &mut Store, run: RunId, state: RunState, reason: String) -> anyhow::Result<()> {
     let ended_at = SystemTime::now().into();
-    Ok(store.finish_run(run, &RunEnd { ended_at, state, figures: None, reason: Some(reason), bundle: None })?)
+    Ok(store.finish_run(
+        run,
+        &RunEnd {
+            ended_at,
+            state,
+            figures: None,
+            reason: Some(reason),
+            bundle: None,
+        },
+    )?)
 }
 
 fn answer(arguments: &TrainArguments, begun: &Begun, rebuilt: &Rebuilt, folder: &Path) -> anyhow::Result<()> {
@@ -249,13 +291,27 @@ impl<'a> Watching<'a> {
     fn new(store: &'a mut Store, run: RunId, data: &DataSet) -> anyhow::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let bar = ProgressBar::new(data.train.len() as u64);
-        bar.set_style(ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {per_sec}")?);
+        bar.set_style(ProgressStyle::with_template(
+            "{msg} {wide_bar} {pos}/{len} {per_sec}",
+        )?);
         listen_for_signals(Arc::clone(&stop))?;
-        Ok(Self { store, run, bar, stop, started: Instant::now(), done_here: 0, epochs: 0 })
+        Ok(Self {
+            store,
+            run,
+            bar,
+            stop,
+            started: Instant::now(),
+            done_here: 0,
+            epochs: 0,
+        })
     }
 
     fn flow(&self) -> Flow {
-        if self.stop.load(Ordering::Relaxed) { Flow::Stop } else { Flow::Continue }
+        if self.stop.load(Ordering::Relaxed) {
+            Flow::Stop
+        } else {
+            Flow::Continue
+        }
     }
 
     fn seconds_left(&self, epoch: u32) -> f64 {
@@ -269,7 +325,10 @@ impl Observer for Watching<'_> {
         self.epochs = progress.epochs;
         self.bar.set_length(progress.images_total as u64);
         self.bar.set_position(progress.images_done as u64);
-        self.bar.set_message(format!("epoch {}/{} loss {:.4}", progress.epoch, progress.epochs, progress.loss));
+        self.bar.set_message(format!(
+            "epoch {}/{} loss {:.4}",
+            progress.epoch, progress.epochs, progress.loss
+        ));
         self.flow()
     }
 
@@ -300,19 +359,23 @@ impl Observer for Watching<'_> {
 
 /// The first signal ends training after the batch in hand, a second one at once.
 fn listen_for_signals(stop: Arc<AtomicBool>) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let mut signals = {
         let _entered = runtime.enter();
         Signals::listen()?
     };
-    std::thread::Builder::new().name("signals".into()).spawn(move || {
-        runtime.block_on(async {
-            let name = signals.next().await;
-            tracing::info!("{name}: ending after this batch; once more ends at once");
-            stop.store(true, Ordering::Relaxed);
-            signals.next().await;
-            std::process::exit(130);
-        });
-    })?;
+    std::thread::Builder::new()
+        .name("signals".into())
+        .spawn(move || {
+            runtime.block_on(async {
+                let name = signals.next().await;
+                tracing::info!("{name}: ending after this batch; once more ends at once");
+                stop.store(true, Ordering::Relaxed);
+                signals.next().await;
+                std::process::exit(130);
+            });
+        })?;
     Ok(())
 }

@@ -53,26 +53,40 @@ pub struct StoreLock {
 impl StoreLock {
     /// Takes the lock and writes down who has it; the folder is made if absent.
     pub fn take(path: &Path) -> Result<Self, LockError> {
-        let fail = |source| LockError::Io { path: path.to_owned(), source };
+        let fail = |source| LockError::Io {
+            path: path.to_owned(),
+            source,
+        };
         std::fs::create_dir_all(durable::folder_of(path)).map_err(fail)?;
         let mut file = open(path).map_err(fail)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let holder = read_holder(&mut file).map_err(fail)?;
-                return Err(LockError::Held { holder, path: durable::folder_of(path).to_owned() });
+                return Err(LockError::Held {
+                    holder,
+                    path: durable::folder_of(path).to_owned(),
+                });
             }
             Err(TryLockError::Error(source)) => return Err(fail(source)),
         }
         let now: Timestamp = SystemTime::now().into();
-        let who = format!("the hangtag daemon with process id {}, running since {now},", std::process::id());
-        file.set_len(0).and_then(|()| file.write_all(who.as_bytes())).map_err(fail)?;
+        let who = format!(
+            "the hangtag daemon with process id {}, running since {now},",
+            std::process::id()
+        );
+        file.set_len(0)
+            .and_then(|()| file.write_all(who.as_bytes()))
+            .map_err(fail)?;
         Ok(Self { _file: file })
     }
 
     /// Who holds the lock now, if anyone does.
     pub fn holder(path: &Path) -> Result<Option<LockHolder>, LockError> {
-        let fail = |source| LockError::Io { path: path.to_owned(), source };
+        let fail = |source| LockError::Io {
+            path: path.to_owned(),
+            source,
+        };
         let mut file = match File::open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -87,7 +101,12 @@ impl StoreLock {
 }
 
 fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)
 }
 
 fn read_holder(file: &mut File) -> io::Result<LockHolder> {
@@ -108,7 +127,10 @@ mod tests {
         assert_eq!(StoreLock::holder(&path).unwrap(), None);
         let lock = StoreLock::take(&path).unwrap();
         let error = StoreLock::take(&path).unwrap_err().to_string();
-        assert!(error.contains(&std::process::id().to_string()) && error.contains("data"), "{error}");
+        assert!(
+            error.contains(&std::process::id().to_string()) && error.contains("data"),
+            "{error}"
+        );
         assert!(StoreLock::holder(&path).unwrap().is_some());
         drop(lock);
         assert_eq!(StoreLock::holder(&path).unwrap(), None);

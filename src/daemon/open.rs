@@ -65,7 +65,11 @@ pub fn open_bundle_blocking(
     Ok(OpenedModel {
         classifier: Box::new(classifier),
         device,
-        runtime: format!("{} ({})", runtime.version().unwrap_or("unknown version"), runtime.path().display()),
+        runtime: format!(
+            "{} ({})",
+            runtime.version().unwrap_or("unknown version"),
+            runtime.path().display()
+        ),
         entry: entry_of(bundle)?,
     })
 }
@@ -77,14 +81,20 @@ pub fn load_bundle_blocking(folder: Option<&Path>) -> Result<ModelBundle, Bundle
 
 /// Finds (and, where allowed, installs) ONNX Runtime; what takes long is said on the log.
 pub fn load_runtime_blocking(config: &RuntimeConfig, device: DevicePolicy) -> Result<Runtime, RuntimeError> {
-    runtime::ensure_blocking(&runtime_settings(config, device), &mut |line| tracing::info!("{line}"))
+    runtime::ensure_blocking(&runtime_settings(config, device), &mut |line| {
+        tracing::info!("{line}")
+    })
 }
 
 /// `[runtime]` as the model module takes it.
 pub fn runtime_settings(config: &RuntimeConfig, device: DevicePolicy) -> RuntimeSettings {
     RuntimeSettings {
         library: config.library.clone(),
-        auto_install: if config.auto_install { AutoInstall::OnFirstNeed } else { AutoInstall::Never },
+        auto_install: if config.auto_install {
+            AutoInstall::OnFirstNeed
+        } else {
+            AutoInstall::Never
+        },
         device,
         cache_dir: None,
     }

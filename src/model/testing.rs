@@ -6,8 +6,7 @@
 use std::sync::OnceLock;
 
 use super::runtime::{Runtime, RuntimeSettings, ensure_blocking};
-use crate::domain::INPUT_LEN;
-use crate::preprocess::InputTensor;
+use crate::preprocess::{self, InputTensor};
 
 /// ONNX Runtime for the CPU, found or installed into the cache of whoever runs the tests.
 pub(crate) fn runtime() -> &'static Runtime {
@@ -20,9 +19,6 @@ pub(crate) fn runtime() -> &'static Runtime {
 
 /// A picture made of a formula; each `seed` gives another one.
 pub(crate) fn tensor(seed: usize) -> InputTensor {
-    let mut values = Box::new([0.0; INPUT_LEN]);
-    for (index, value) in values.iter_mut().enumerate() {
-        *value = ((index * (seed + 3)) % 97) as f32 / 96.0;
-    }
-    InputTensor(values)
+    let pixels = std::array::from_fn(|index| ((index * (seed + 3)) % 256) as u8);
+    preprocess::from_idx(&pixels)
 }

@@ -115,10 +115,7 @@ impl Reader {
             [image_id],
             |row| Ok(InventoryPath::from_stored(row.get(0)?)),
         )?;
-        Ok(Some(KnownContent {
-            paths,
-            has_outcome,
-        }))
+        Ok(Some(KnownContent { paths, has_outcome }))
     }
 
     /// The next `limit` paths at or below `folder` at which the store believes a file to be, in path order, from the

@@ -25,7 +25,12 @@ pub struct Filling<T> {
 impl<T> Filling<T> {
     /// An empty batch that is full at `max_images` (at least 1) or `max_wait` after its first image.
     pub fn new(max_images: usize, max_wait: Duration) -> Self {
-        Self { max_images, max_wait, images: Vec::with_capacity(max_images), since: None }
+        Self {
+            max_images,
+            max_wait,
+            images: Vec::with_capacity(max_images),
+            since: None,
+        }
     }
 
     /// Takes an image in; a batch comes out when that made it full.
@@ -53,7 +58,11 @@ impl<T> Filling<T> {
 }
 
 /// Runs until the images end; sends what is left, then closes the batches.
-pub async fn batch(prepared_rx: Receiver<PreparedImage>, batch_tx: Sender<Batch>, mut filling: Filling<PreparedImage>) {
+pub async fn batch(
+    prepared_rx: Receiver<PreparedImage>,
+    batch_tx: Sender<Batch>,
+    mut filling: Filling<PreparedImage>,
+) {
     loop {
         let next = match filling.due() {
             None => prepared_rx.recv().await.ok(),

@@ -55,13 +55,22 @@ impl Inboxes {
 
     /// The inbox a path lies in.
     pub fn root_of(&self, path: &Path) -> Option<&Path> {
-        self.roots.iter().find(|root| path.starts_with(root)).map(PathBuf::as_path)
+        self.roots
+            .iter()
+            .find(|root| path.starts_with(root))
+            .map(PathBuf::as_path)
     }
 
     /// The first name between the inbox and the path (both excluded and included) that is to be passed over.
     pub fn ignored_name<'a>(&self, path: &'a Path) -> Option<&'a Path> {
-        let within = self.root_of(path).and_then(|root| path.strip_prefix(root).ok()).unwrap_or(path);
-        within.components().map(|part| Path::new(part.as_os_str())).find(|name| self.ignore.is_match(name))
+        let within = self
+            .root_of(path)
+            .and_then(|root| path.strip_prefix(root).ok())
+            .unwrap_or(path);
+        within
+            .components()
+            .map(|part| Path::new(part.as_os_str()))
+            .find(|name| self.ignore.is_match(name))
     }
 
     /// Looks at a path without opening it.
@@ -74,7 +83,8 @@ impl Inboxes {
     }
 
     fn look_through_link(&self, path: &Path, link: &Metadata) -> Look {
-        let refuse = |reason, detail: String| Look::Refused(Rejection { reason, detail }, Some(stamp_of(link)));
+        let refuse =
+            |reason, detail: String| Look::Refused(Rejection { reason, detail }, Some(stamp_of(link)));
         match path.canonicalize() {
             Ok(target) if self.root_of(&target).is_none() => refuse(
                 RejectionReason::LinkOutsideInbox,
@@ -82,13 +92,17 @@ impl Inboxes {
             ),
             Ok(target) => match std::fs::metadata(&target) {
                 // A link to a folder would show the folder's photos a second time.
-                Ok(metadata) if metadata.is_dir() => {
-                    refuse(RejectionReason::NotAFile, format!("a symbolic link to the folder {}", target.display()))
-                }
+                Ok(metadata) if metadata.is_dir() => refuse(
+                    RejectionReason::NotAFile,
+                    format!("a symbolic link to the folder {}", target.display()),
+                ),
                 Ok(metadata) => look_at(&metadata),
                 Err(error) => not_there(path, &error),
             },
-            Err(error) => refuse(RejectionReason::Unreadable, format!("a symbolic link that leads nowhere: {error}")),
+            Err(error) => refuse(
+                RejectionReason::Unreadable,
+                format!("a symbolic link that leads nowhere: {error}"),
+            ),
         }
     }
 }
@@ -97,8 +111,14 @@ fn look_at(metadata: &Metadata) -> Look {
     let kind = metadata.file_type();
     let what = if kind.is_file() {
         let stamp = stamp_of(metadata);
-        let age = metadata.modified().ok().and_then(|time| SystemTime::now().duration_since(time).ok());
-        return Look::File(Seen { stamp, age: age.unwrap_or_default() });
+        let age = metadata
+            .modified()
+            .ok()
+            .and_then(|time| SystemTime::now().duration_since(time).ok());
+        return Look::File(Seen {
+            stamp,
+            age: age.unwrap_or_default(),
+        });
     } else if kind.is_dir() {
         return Look::Folder;
     } else if kind.is_fifo() {
@@ -109,7 +129,13 @@ fn look_at(metadata: &Metadata) -> Look {
         "a device"
     };
     let detail = format!("{what}, not a file");
-    Look::Refused(Rejection { reason: RejectionReason::NotAFile, detail }, Some(stamp_of(metadata)))
+    Look::Refused(
+        Rejection {
+            reason: RejectionReason::NotAFile,
+            detail,
+        },
+        Some(stamp_of(metadata)),
+    )
 }
 
 fn not_there(path: &Path, error: &io::Error) -> Look {
@@ -122,7 +148,10 @@ fn not_there(path: &Path, error: &io::Error) -> Look {
 /// The rejection of a file that the operating system will not let us read.
 pub fn unreadable(path: &Path, error: &io::Error) -> Rejection {
     let detail = format!("could not read {}: {error}", path.display());
-    Rejection { reason: RejectionReason::Unreadable, detail }
+    Rejection {
+        reason: RejectionReason::Unreadable,
+        detail,
+    }
 }
 
 /// The rejection of a folder whose name says that it is a photo.
@@ -139,7 +168,10 @@ pub fn folder_named_like_a_photo(path: &Path) -> Option<Rejection> {
 pub fn stamp_of(metadata: &Metadata) -> FileStamp {
     FileStamp {
         size: metadata.len(),
-        mtime_ns: metadata.mtime().saturating_mul(1_000_000_000).saturating_add(metadata.mtime_nsec()),
+        mtime_ns: metadata
+            .mtime()
+            .saturating_mul(1_000_000_000)
+            .saturating_add(metadata.mtime_nsec()),
         inode: metadata.ino(),
     }
 }
@@ -151,7 +183,11 @@ mod tests {
     use super::*;
 
     fn inboxes(root: &Path) -> Inboxes {
-        let ignore = GlobSetBuilder::new().add(Glob::new(".*").unwrap()).add(Glob::new("*.part").unwrap()).build().unwrap();
+        let ignore = GlobSetBuilder::new()
+            .add(Glob::new(".*").unwrap())
+            .add(Glob::new("*.part").unwrap())
+            .build()
+            .unwrap();
         Inboxes::new(vec![root.to_owned()], ignore)
     }
 
@@ -181,10 +217,22 @@ mod tests {
             Look::Refused(rejection, Some(_)) => rejection.reason,
             other => panic!("{other:?}"),
         };
-        assert_eq!(reason(link("out.jpg", &base.join("outside.jpg"))), RejectionReason::LinkOutsideInbox);
-        assert_eq!(reason(link("folder.jpg", &root.join("sub"))), RejectionReason::NotAFile);
-        assert_eq!(reason(link("nowhere.jpg", &root.join("none"))), RejectionReason::Unreadable);
-        assert_eq!(reason(link("circle.jpg", &root.join("circle.jpg"))), RejectionReason::Unreadable);
+        assert_eq!(
+            reason(link("out.jpg", &base.join("outside.jpg"))),
+            RejectionReason::LinkOutsideInbox
+        );
+        assert_eq!(
+            reason(link("folder.jpg", &root.join("sub"))),
+            RejectionReason::NotAFile
+        );
+        assert_eq!(
+            reason(link("nowhere.jpg", &root.join("none"))),
+            RejectionReason::Unreadable
+        );
+        assert_eq!(
+            reason(link("circle.jpg", &root.join("circle.jpg"))),
+            RejectionReason::Unreadable
+        );
     }
 
     #[test]
@@ -192,8 +240,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().canonicalize().unwrap();
         let _socket = std::os::unix::net::UnixListener::bind(root.join("s.jpg")).unwrap();
-        assert!(matches!(inboxes(&root).look_blocking(&root.join("s.jpg")), Look::Refused(..)));
-        assert!(matches!(inboxes(&root).look_blocking(&root.join("none")), Look::Missing));
+        assert!(matches!(
+            inboxes(&root).look_blocking(&root.join("s.jpg")),
+            Look::Refused(..)
+        ));
+        assert!(matches!(
+            inboxes(&root).look_blocking(&root.join("none")),
+            Look::Missing
+        ));
         assert!(matches!(inboxes(&root).look_blocking(&root), Look::Folder));
         assert!(folder_named_like_a_photo(Path::new("/a/x.JPG")).is_some());
         assert!(folder_named_like_a_photo(Path::new("/a/x.d")).is_none());

@@ -38,7 +38,10 @@ fn answer(classifier: &mut dyn Classifier, batch: Batch) -> Result<Recordable, C
     let inputs: Vec<&InputTensor> = batch.iter().map(|image| &image.input).collect();
     let scores = match classifier.classify(&inputs) {
         Err(error) if error.severity() == Severity::Retry => {
-            tracing::warn!("a batch of {} failed, asking image by image: {error}", inputs.len());
+            tracing::warn!(
+                "a batch of {} failed, asking image by image: {error}",
+                inputs.len()
+            );
             one_by_one(classifier, &inputs)?
         }
         answered => answered?,
@@ -46,16 +49,31 @@ fn answer(classifier: &mut dyn Classifier, batch: Batch) -> Result<Recordable, C
     let (device, preprocessing) = (classifier.device(), classifier.preprocessing());
     let tagged_at = SystemTime::now().into();
     let claims = batch.iter().map(|image| image.content.hash).collect();
-    let tagged = batch.into_iter().zip(scores).map(|(image, scores)| Change::Tagged {
-        file: image.file,
-        content: image.content,
-        tag: TagRecord { scores, model: classifier.id().clone(), device, preprocessing, tagged_at },
-    });
-    Ok(Recordable { changes: tagged.collect(), claims })
+    let tagged = batch
+        .into_iter()
+        .zip(scores)
+        .map(|(image, scores)| Change::Tagged {
+            file: image.file,
+            content: image.content,
+            tag: TagRecord {
+                scores,
+                model: classifier.id().clone(),
+                device,
+                preprocessing,
+                tagged_at,
+            },
+        });
+    Ok(Recordable {
+        changes: tagged.collect(),
+        claims,
+    })
 }
 
 /// Needs the least memory of the device; what fails even so will not pass by waiting.
-fn one_by_one(classifier: &mut dyn Classifier, inputs: &[&InputTensor]) -> Result<Vec<Scores>, ClassifyError> {
+fn one_by_one(
+    classifier: &mut dyn Classifier,
+    inputs: &[&InputTensor],
+) -> Result<Vec<Scores>, ClassifyError> {
     let mut scores = Vec::with_capacity(inputs.len());
     for input in inputs {
         scores.extend(classifier.classify(&[input])?);

@@ -40,7 +40,9 @@ pub enum LineError {
     #[error(transparent)]
     Classify(#[from] ClassifyError),
     /// A thread could not be started.
-    #[error("could not start the thread {name}: {source}; raise the limit of threads for this user (ulimit -u)")]
+    #[error(
+        "could not start the thread {name}: {source}; raise the limit of threads for this user (ulimit -u)"
+    )]
     Thread {
         /// Its name.
         name: String,
@@ -75,7 +77,9 @@ impl Tally {
         for change in changes {
             match change {
                 Change::Tagged { .. } => self.tagged.fetch_add(1, Ordering::Relaxed),
-                Change::Rejected { .. } | Change::Unread { .. } => self.rejected.fetch_add(1, Ordering::Relaxed),
+                Change::Rejected { .. } | Change::Unread { .. } => {
+                    self.rejected.fetch_add(1, Ordering::Relaxed)
+                }
                 Change::Known { .. } | Change::Moved { .. } | Change::Absent { .. } => 0,
             };
         }
@@ -127,7 +131,11 @@ impl Queues {
     pub fn status(&self) -> Vec<QueueStatus> {
         fn one<T>(name: &'static str, queue: &WeakReceiver<T>) -> Option<QueueStatus> {
             let queue = queue.upgrade()?;
-            Some(QueueStatus { name, length: queue.len(), capacity: queue.capacity().unwrap_or_default() })
+            Some(QueueStatus {
+                name,
+                length: queue.len(),
+                capacity: queue.capacity().unwrap_or_default(),
+            })
         }
         [
             one("settled", &self.settled),
@@ -150,8 +158,17 @@ impl Line {
         let (batch_tx, batch_rx) = bounded(BATCH_CAPACITY);
         let (recordable_tx, recordable_rx) = bounded(RECORDABLE_CAPACITY);
         let (relook_tx, relook_rx) = bounded(RELOOK_CAPACITY);
-        let LineParts { classifier, store, inboxes, on_trouble, board } = parts;
-        let serving = Serving { model: classifier.id().clone(), preprocessing: classifier.preprocessing() };
+        let LineParts {
+            classifier,
+            store,
+            inboxes,
+            on_trouble,
+            board,
+        } = parts;
+        let serving = Serving {
+            model: classifier.id().clone(),
+            preprocessing: classifier.preprocessing(),
+        };
         let in_flight = Arc::new(InFlight::default());
         let tally = Arc::new(Tally::default());
         let queues = Queues {
@@ -162,7 +179,12 @@ impl Line {
         };
         let mut stations = JoinSet::new();
 
-        let ends = PrepareEnds { settled_rx, prepared_tx, recordable_tx: recordable_tx.clone(), relook_tx };
+        let ends = PrepareEnds {
+            settled_rx,
+            prepared_tx,
+            recordable_tx: recordable_tx.clone(),
+            relook_tx,
+        };
         let station = board.station("prepare");
         for _ in 0..config.tagging.decode_workers {
             let preparer = Preparer {
@@ -186,22 +208,50 @@ impl Line {
         });
 
         let (station, answers_tx) = (board.station("infer"), recordable_tx.clone());
-        let work = move || infer_blocking(classifier, &batch_rx, &answers_tx, &station).map_err(LineError::from);
+        let work =
+            move || infer_blocking(classifier, &batch_rx, &answers_tx, &station).map_err(LineError::from);
         start_thread(&mut stations, "infer", work)?;
 
         let station = board.station("record");
-        let recorder =
-            Recorder { store, serving, in_flight, tally: Arc::clone(&tally), on_trouble, board, station };
+        let recorder = Recorder {
+            store,
+            serving,
+            in_flight,
+            tally: Arc::clone(&tally),
+            on_trouble,
+            board,
+            station,
+        };
         let work = move || recorder.run_blocking(&recordable_rx).map_err(LineError::from);
         start_thread(&mut stations, "record", work)?;
 
-        Ok(Self { settled_tx, recordable_tx, relook_rx, tally, queues, stations })
+        Ok(Self {
+            settled_tx,
+            recordable_tx,
+            relook_rx,
+            tally,
+            queues,
+            stations,
+        })
     }
 
     /// Splits the line into its inputs and its end.
     pub fn into_parts(self) -> (LineInputs, Drained) {
-        let Self { settled_tx, recordable_tx, relook_rx, stations, .. } = self;
-        (LineInputs { settled_tx, recordable_tx, relook_rx }, Drained(stations))
+        let Self {
+            settled_tx,
+            recordable_tx,
+            relook_rx,
+            stations,
+            ..
+        } = self;
+        (
+            LineInputs {
+                settled_tx,
+                recordable_tx,
+                relook_rx,
+            },
+            Drained(stations),
+        )
     }
 }
 
@@ -248,10 +298,15 @@ fn start_thread(
         .name(name.to_owned())
         // The supervisor listens until every station has ended.
         .spawn(move || drop(ended_tx.send(work())))
-        .map_err(|source| LineError::Thread { name: name.to_owned(), source })?;
+        .map_err(|source| LineError::Thread {
+            name: name.to_owned(),
+            source,
+        })?;
     stations.spawn(async move {
         // A panic drops the sender unsent.
-        let ended = ended_rx.await.unwrap_or_else(|_| Err(LineError::Panicked(name.to_owned())));
+        let ended = ended_rx
+            .await
+            .unwrap_or_else(|_| Err(LineError::Panicked(name.to_owned())));
         (name, ended)
     });
     Ok(())

@@ -71,7 +71,10 @@ impl EventSink {
             return;
         }
         self.station.did(|| format!("noticed {}", path.display()));
-        match self.noticed_tx.try_send(NoticedFile { path: path.to_owned(), hint }) {
+        match self.noticed_tx.try_send(NoticedFile {
+            path: path.to_owned(),
+            hint,
+        }) {
             Ok(()) | Err(TrySendError::Closed(_)) => {}
             Err(TrySendError::Full(_)) => self.sweeps.request_all(),
         }
@@ -101,7 +104,9 @@ fn meaning(kind: &EventKind) -> Meaning {
         EventKind::Modify(ModifyKind::Name(RenameMode::Both)) => Meaning::Renamed,
         EventKind::Modify(ModifyKind::Metadata(_)) => Meaning::Nothing,
         EventKind::Modify(_) => Meaning::File(Hint::Unclosed),
-        EventKind::Remove(RemoveKind::Folder | RemoveKind::File | RemoveKind::Any | RemoveKind::Other) => Meaning::Gone,
+        EventKind::Remove(RemoveKind::Folder | RemoveKind::File | RemoveKind::Any | RemoveKind::Other) => {
+            Meaning::Gone
+        }
         EventKind::Any | EventKind::Other => Meaning::File(Hint::Unclosed),
     }
 }
@@ -118,8 +123,18 @@ struct WatchedRoot {
 }
 
 /// Watches the inboxes until `stop`; a folder that goes is reported and watched again when it returns.
-pub async fn notice(sink: EventSink, config: WatchConfig, board: StatusBoard, mut stop: watch::Receiver<bool>) {
-    let mut roots: Vec<_> = sink.inboxes.roots().iter().map(|root| WatchedRoot::new(root)).collect();
+pub async fn notice(
+    sink: EventSink,
+    config: WatchConfig,
+    board: StatusBoard,
+    mut stop: watch::Receiver<bool>,
+) {
+    let mut roots: Vec<_> = sink
+        .inboxes
+        .roots()
+        .iter()
+        .map(|root| WatchedRoot::new(root))
+        .collect();
     let mut next_sweep = Instant::now() + config.sweep_interval;
     loop {
         for root in &mut roots {
@@ -139,14 +154,23 @@ pub async fn notice(sink: EventSink, config: WatchConfig, board: StatusBoard, mu
 
 impl WatchedRoot {
     fn new(path: &Path) -> Self {
-        Self { path: path.to_owned(), identity: None, watcher: None, polled: false, next_poll: Instant::now() }
+        Self {
+            path: path.to_owned(),
+            identity: None,
+            watcher: None,
+            polled: false,
+            next_poll: Instant::now(),
+        }
     }
 
     fn check(&mut self, sink: &EventSink, config: &WatchConfig, board: &StatusBoard) {
         match identity(&self.path) {
             Err(why) => {
                 if self.identity.take().is_some() || self.watcher.take().is_some() {
-                    tracing::error!("inbox {}: {why}; it is watched again when it returns", self.path.display());
+                    tracing::error!(
+                        "inbox {}: {why}; it is watched again when it returns",
+                        self.path.display()
+                    );
                 }
                 self.watcher = None;
                 board.folder(&self.path, FolderState::Missing(why));
@@ -183,10 +207,11 @@ impl WatchedRoot {
         }
         let callback = sink.clone();
         let config = notify::Config::default().with_follow_symlinks(false);
-        let watcher = RecommendedWatcher::new(move |event| callback.take(event), config).and_then(|mut watcher| {
-            watcher.watch(&self.path, RecursiveMode::Recursive)?;
-            Ok(watcher)
-        });
+        let watcher =
+            RecommendedWatcher::new(move |event| callback.take(event), config).and_then(|mut watcher| {
+                watcher.watch(&self.path, RecursiveMode::Recursive)?;
+                Ok(watcher)
+            });
         match watcher {
             Ok(watcher) => {
                 self.watcher = Some(watcher);
@@ -239,7 +264,10 @@ fn network_file_system(path: &Path) -> Option<&'static str> {
         (0x00C3_6400, "Ceph"),
     ];
     let kind = rustix::fs::statfs(path).ok()?.f_type as i64 & 0xFFFF_FFFF;
-    KINDS.iter().find(|(magic, _)| *magic == kind).map(|(_, name)| *name)
+    KINDS
+        .iter()
+        .find(|(magic, _)| *magic == kind)
+        .map(|(_, name)| *name)
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -256,15 +284,36 @@ mod tests {
     #[test]
     fn events_mean_what_the_kernel_sends_them_for() {
         for (kind, expected) in [
-            (EventKind::Access(AccessKind::Close(AccessMode::Write)), Meaning::File(Hint::Closed)),
-            (EventKind::Access(AccessKind::Close(AccessMode::Read)), Meaning::Nothing),
-            (EventKind::Access(AccessKind::Open(AccessMode::Any)), Meaning::Nothing),
+            (
+                EventKind::Access(AccessKind::Close(AccessMode::Write)),
+                Meaning::File(Hint::Closed),
+            ),
+            (
+                EventKind::Access(AccessKind::Close(AccessMode::Read)),
+                Meaning::Nothing,
+            ),
+            (
+                EventKind::Access(AccessKind::Open(AccessMode::Any)),
+                Meaning::Nothing,
+            ),
             (EventKind::Create(CreateKind::File), Meaning::File(Hint::Unclosed)),
             (EventKind::Create(CreateKind::Folder), Meaning::Folder),
-            (EventKind::Modify(ModifyKind::Data(DataChange::Any)), Meaning::File(Hint::Unclosed)),
-            (EventKind::Modify(ModifyKind::Metadata(MetadataKind::Any)), Meaning::Nothing),
-            (EventKind::Modify(ModifyKind::Name(RenameMode::To)), Meaning::File(Hint::Closed)),
-            (EventKind::Modify(ModifyKind::Name(RenameMode::From)), Meaning::Gone),
+            (
+                EventKind::Modify(ModifyKind::Data(DataChange::Any)),
+                Meaning::File(Hint::Unclosed),
+            ),
+            (
+                EventKind::Modify(ModifyKind::Metadata(MetadataKind::Any)),
+                Meaning::Nothing,
+            ),
+            (
+                EventKind::Modify(ModifyKind::Name(RenameMode::To)),
+                Meaning::File(Hint::Closed),
+            ),
+            (
+                EventKind::Modify(ModifyKind::Name(RenameMode::From)),
+                Meaning::Gone,
+            ),
             (EventKind::Remove(RemoveKind::File), Meaning::Gone),
         ] {
             assert_eq!(meaning(&kind), expected, "{kind:?}");

@@ -20,7 +20,8 @@ use super::settle::{Hint, NoticedFile, SettledFile};
 use crate::config::{LimitsConfig, SettleConfig};
 use crate::decode::{DecodeError, DecodeLimits, DecodedImage, decode};
 use crate::domain::{
-    ContentHash, FileStamp, InventoryPath, ModelId, PreprocessingVersion, Rejection, RejectionReason, Timestamp,
+    ContentHash, FileStamp, InventoryPath, ModelId, PreprocessingVersion, Rejection, RejectionReason,
+    Timestamp,
 };
 use crate::preprocess::{self, InputTensor};
 use crate::status::Station;
@@ -152,14 +153,19 @@ impl Preparer {
             ReadOutcome::Changed => return Ok(Step::Relook(Hint::Unclosed, vec![file.path.clone()])),
             ReadOutcome::Gone => return Ok(Step::Record(Recordable::change(Change::vanished(&file.path)))),
             ReadOutcome::Refused(rejection, stamp) => {
-                return Ok(Step::Record(Recordable::change(Change::unread(&file.path, stamp, rejection))));
+                return Ok(Step::Record(Recordable::change(Change::unread(
+                    &file.path, stamp, rejection,
+                ))));
             }
         };
         let hash = ContentHash::of(buffer);
         if !self.in_flight.claim(hash, file) {
             return Ok(Step::Parked);
         }
-        let sighting = FileSighting { path: InventoryPath::of(&file.path), stamp };
+        let sighting = FileSighting {
+            path: InventoryPath::of(&file.path),
+            stamp,
+        };
         let known = match self.reader.known_content(&hash, &self.serving.model) {
             Ok(known) => known,
             Err(error) => {
@@ -170,27 +176,52 @@ impl Preparer {
         if let Some(known) = known
             && known.has_outcome
         {
-            let from = known.paths.into_iter().find(|path| *path != sighting.path && is_gone(&path.to_path()));
+            let from = known
+                .paths
+                .into_iter()
+                .find(|path| *path != sighting.path && is_gone(&path.to_path()));
             let change = match from {
-                Some(from) => Change::Moved { from, to: sighting, hash },
-                None => Change::Known { file: sighting, hash, model: self.serving.model.clone() },
+                Some(from) => Change::Moved {
+                    from,
+                    to: sighting,
+                    hash,
+                },
+                None => Change::Known {
+                    file: sighting,
+                    hash,
+                    model: self.serving.model.clone(),
+                },
             };
             return Ok(Step::Record(Recordable::answer(change, hash)));
         }
-        let limits =
-            DecodeLimits { max_pixels: self.limits.max_pixels, max_decode_bytes: self.limits.max_decode_bytes };
+        let limits = DecodeLimits {
+            max_pixels: self.limits.max_pixels,
+            max_decode_bytes: self.limits.max_decode_bytes,
+        };
         match decode(buffer, &limits) {
             Ok(image) => {
                 let input = preprocess::prepare(&image);
                 let content = facts_of(hash, buffer.len(), Some(&image));
-                Ok(Step::Infer(Box::new(PreparedImage { file: sighting, content, input })))
+                Ok(Step::Infer(Box::new(PreparedImage {
+                    file: sighting,
+                    content,
+                    input,
+                })))
             }
             Err(error) if error.is_truncated() && file.rested < self.settle.give_up => {
                 let waiting = self.in_flight.release(&hash);
-                let paths = waiting.into_iter().map(|file| file.path).chain([file.path.clone()]).collect();
+                let paths = waiting
+                    .into_iter()
+                    .map(|file| file.path)
+                    .chain([file.path.clone()])
+                    .collect();
                 Ok(Step::Relook(Hint::Truncated, paths))
             }
-            Err(error) => Ok(Step::Record(self.rejected(sighting, facts_of(hash, buffer.len(), None), error))),
+            Err(error) => Ok(Step::Record(self.rejected(
+                sighting,
+                facts_of(hash, buffer.len(), None),
+                error,
+            ))),
         }
     }
 
@@ -202,7 +233,14 @@ impl Preparer {
             preprocessing: self.serving.preprocessing,
             at: SystemTime::now().into(),
         };
-        Recordable::answer(Change::Rejected { file, content, rejection }, hash)
+        Recordable::answer(
+            Change::Rejected {
+                file,
+                content,
+                rejection,
+            },
+            hash,
+        )
     }
 
     /// Reads a whole file that does not change meanwhile.
@@ -219,7 +257,10 @@ impl Preparer {
                 "{} bytes; at most {} are read (limits.max_file_bytes)",
                 before.size, self.limits.max_file_bytes
             );
-            let rejection = Rejection { reason: RejectionReason::TooManyBytes, detail };
+            let rejection = Rejection {
+                reason: RejectionReason::TooManyBytes,
+                detail,
+            };
             return ReadOutcome::Refused(rejection, Some(before));
         }
         match read_file(path, before, buffer) {
@@ -248,7 +289,9 @@ fn read_file(path: &Path, expected: FileStamp, buffer: &mut Vec<u8>) -> io::Resu
     }
     buffer.clear();
     // One byte more than expected, so that growth is seen without reading all of it.
-    Read::by_ref(&mut file).take(expected.size + 1).read_to_end(buffer)?;
+    Read::by_ref(&mut file)
+        .take(expected.size + 1)
+        .read_to_end(buffer)?;
     Ok(buffer.len() as u64 == expected.size && unchanged(&file, expected)?)
 }
 
@@ -273,12 +316,24 @@ impl Change {
     /// A path at which nothing lies any more.
     pub fn vanished(path: &Path) -> Self {
         let detail = "gone before it could be read".to_owned();
-        Self::unread(path, None, Rejection { reason: RejectionReason::Vanished, detail })
+        Self::unread(
+            path,
+            None,
+            Rejection {
+                reason: RejectionReason::Vanished,
+                detail,
+            },
+        )
     }
 
     /// A path whose content could not be had.
     pub fn unread(path: &Path, stamp: Option<FileStamp>, rejection: Rejection) -> Self {
         let at: Timestamp = SystemTime::now().into();
-        Change::Unread { path: InventoryPath::of(path), stamp, rejection, at }
+        Change::Unread {
+            path: InventoryPath::of(path),
+            stamp,
+            rejection,
+            at,
+        }
     }
 }

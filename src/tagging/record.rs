@@ -27,12 +27,18 @@ pub struct Recordable {
 impl Recordable {
     /// A change about a file of which the content plays no part.
     pub fn change(change: Change) -> Self {
-        Self { changes: vec![change], claims: Vec::new() }
+        Self {
+            changes: vec![change],
+            claims: Vec::new(),
+        }
     }
 
     /// The answer for claimed content.
     pub fn answer(change: Change, hash: ContentHash) -> Self {
-        Self { changes: vec![change], claims: vec![hash] }
+        Self {
+            changes: vec![change],
+            claims: vec![hash],
+        }
     }
 }
 
@@ -89,14 +95,20 @@ impl Recorder {
     }
 
     /// One transaction, tried until it succeeds or trying makes no sense any more.
-    fn commit(&mut self, changes: Vec<Change>, recordable_rx: &Receiver<Recordable>) -> Result<(), StoreError> {
+    fn commit(
+        &mut self,
+        changes: Vec<Change>,
+        recordable_rx: &Receiver<Recordable>,
+    ) -> Result<(), StoreError> {
         let since = Instant::now();
         loop {
             match self.store.apply(&changes) {
                 Ok(applied) => {
                     self.board.solved("store");
                     self.tally.recorded(&changes, &applied);
-                    self.station.did_many(changes.len() as u64, || format!("committed {} changes", changes.len()));
+                    self.station.did_many(changes.len() as u64, || {
+                        format!("committed {} changes", changes.len())
+                    });
                     return Ok(());
                 }
                 Err(error) if error.severity() == Severity::Retry && self.goes_on(since, recordable_rx) => {
@@ -121,14 +133,26 @@ impl Recorder {
     fn release(&self, claims: &[ContentHash]) -> Vec<Change> {
         let mut known = Vec::new();
         for hash in claims {
-            known.extend(self.in_flight.release(hash).into_iter().map(|file| self.known(*hash, &file)));
+            known.extend(
+                self.in_flight
+                    .release(hash)
+                    .into_iter()
+                    .map(|file| self.known(*hash, &file)),
+            );
         }
         known
     }
 
     fn known(&self, hash: ContentHash, file: &SettledFile) -> Change {
-        let file = FileSighting { path: InventoryPath::of(&file.path), stamp: file.stamp };
-        Change::Known { file, hash, model: self.serving.model.clone() }
+        let file = FileSighting {
+            path: InventoryPath::of(&file.path),
+            stamp: file.stamp,
+        };
+        Change::Known {
+            file,
+            hash,
+            model: self.serving.model.clone(),
+        }
     }
 }
 

@@ -86,7 +86,11 @@ pub enum Verdict {
 impl Settler {
     /// An empty waiting room.
     pub fn new(config: SettleConfig) -> Self {
-        Self { config, pending: HashMap::new(), due: BTreeSet::new() }
+        Self {
+            config,
+            pending: HashMap::new(),
+            due: BTreeSet::new(),
+        }
     }
 
     /// How many files wait.
@@ -114,7 +118,14 @@ impl Settler {
         if self.pending.len() >= MAX_PENDING {
             return false;
         }
-        self.wait(noticed.path, Pending { due: now + quiet, quiet, last });
+        self.wait(
+            noticed.path,
+            Pending {
+                due: now + quiet,
+                quiet,
+                last,
+            },
+        );
         true
     }
 
@@ -125,24 +136,42 @@ impl Settler {
 
     /// Up to `most` files that are to be looked at now.
     pub fn due(&self, now: Instant, most: usize) -> Vec<PathBuf> {
-        self.due.iter().take_while(|(due, _)| *due <= now).take(most).map(|(_, path)| path.clone()).collect()
+        self.due
+            .iter()
+            .take_while(|(due, _)| *due <= now)
+            .take(most)
+            .map(|(_, path)| path.clone())
+            .collect()
     }
 
     /// Decides on a due file that lies there: it rests if it is old enough, or looks as it did one wait ago.
     pub fn judge(&mut self, now: Instant, path: &Path, seen: Seen) -> Verdict {
-        let Some(pending) = self.forget(path) else { return Verdict::Wait };
+        let Some(pending) = self.forget(path) else {
+            return Verdict::Wait;
+        };
         let since = match pending.last {
             Some((stamp, since)) if stamp == seen.stamp => since,
             _ => now,
         };
         let rested = seen.age.max(now.saturating_duration_since(since));
         if rested >= pending.quiet {
-            return Verdict::Settled(SettledFile { path: path.to_owned(), stamp: seen.stamp, rested });
+            return Verdict::Settled(SettledFile {
+                path: path.to_owned(),
+                stamp: seen.stamp,
+                rested,
+            });
         }
         // A clock that lags behind never lets a file grow old enough; then two equal looks a full wait apart decide.
         let left = pending.quiet - rested;
         let last = Some((seen.stamp, since));
-        self.wait(path.to_owned(), Pending { due: now + left, last, ..pending });
+        self.wait(
+            path.to_owned(),
+            Pending {
+                due: now + left,
+                last,
+                ..pending
+            },
+        );
         Verdict::Wait
     }
 
@@ -176,7 +205,13 @@ pub struct SettleEnds {
 }
 
 /// Runs until the events end.
-pub async fn settle(ends: SettleEnds, settler: Settler, inboxes: Arc<Inboxes>, sweeps: SweepRequests, station: Station) {
+pub async fn settle(
+    ends: SettleEnds,
+    settler: Settler,
+    inboxes: Arc<Inboxes>,
+    sweeps: SweepRequests,
+    station: Station,
+) {
     let mut settler = settler;
     loop {
         let next_due = settler.next_due();
@@ -226,9 +261,14 @@ async fn look_at_due(
     let paths = settler.due(Instant::now(), MAX_LOOKS);
     let inboxes = Arc::clone(inboxes);
     let looks = tokio::task::spawn_blocking(move || {
-        paths.into_iter().map(|path| (inboxes.look_blocking(&path), path)).collect::<Vec<_>>()
+        paths
+            .into_iter()
+            .map(|path| (inboxes.look_blocking(&path), path))
+            .collect::<Vec<_>>()
     });
-    let Ok(looks) = looks.await else { return Err(Closed) };
+    let Ok(looks) = looks.await else {
+        return Err(Closed);
+    };
     for (look, path) in looks {
         match look {
             Look::File(seen) => {
@@ -269,7 +309,10 @@ async fn send_settled(settler: &mut Settler, ends: &SettleEnds, file: SettledFil
 }
 
 async fn send(ends: &SettleEnds, change: Change) -> Result<(), Closed> {
-    ends.recordable_tx.send(Recordable::change(change)).await.map_err(|_| Closed)
+    ends.recordable_tx
+        .send(Recordable::change(change))
+        .await
+        .map_err(|_| Closed)
 }
 
 #[cfg(test)]
@@ -281,15 +324,29 @@ mod tests {
     const GIVE_UP: Duration = Duration::from_secs(10);
 
     fn settler() -> Settler {
-        Settler::new(SettleConfig { quiet: QUIET, quiet_unclosed: UNCLOSED, give_up: GIVE_UP })
+        Settler::new(SettleConfig {
+            quiet: QUIET,
+            quiet_unclosed: UNCLOSED,
+            give_up: GIVE_UP,
+        })
     }
 
     fn noticed(hint: Hint) -> NoticedFile {
-        NoticedFile { path: "/in/a.jpg".into(), hint }
+        NoticedFile {
+            path: "/in/a.jpg".into(),
+            hint,
+        }
     }
 
     fn seen(size: u64, age: Duration) -> Seen {
-        Seen { stamp: FileStamp { size, mtime_ns: size as i64, inode: 1 }, age }
+        Seen {
+            stamp: FileStamp {
+                size,
+                mtime_ns: size as i64,
+                inode: 1,
+            },
+            age,
+        }
     }
 
     fn settled(verdict: &Verdict) -> bool {
@@ -323,7 +380,11 @@ mod tests {
         assert!(settler.due(start, 10).is_empty());
         let now = start + QUIET;
         assert_eq!(settler.due(now, 10).len(), 1);
-        assert!(settled(&settler.judge(now, Path::new("/in/a.jpg"), seen(5, QUIET))));
+        assert!(settled(&settler.judge(
+            now,
+            Path::new("/in/a.jpg"),
+            seen(5, QUIET)
+        )));
         assert!(settler.is_empty());
     }
 
@@ -335,7 +396,10 @@ mod tests {
         let mut now = start;
         for size in 1..6 {
             now = settler.next_due().unwrap();
-            assert!(!settled(&settler.judge(now, path, seen(size, Duration::from_millis(100)))), "{size}");
+            assert!(
+                !settled(&settler.judge(now, path, seen(size, Duration::from_millis(100)))),
+                "{size}"
+            );
             assert!(settler.next_due().unwrap() > now);
         }
         assert!(settled(&settler.judge(now + UNCLOSED, path, seen(5, UNCLOSED))));
@@ -357,9 +421,30 @@ mod tests {
     fn the_room_has_an_end_and_says_so() {
         let (mut settler, start) = (settler(), Instant::now());
         for number in 0..MAX_PENDING {
-            assert!(settler.notice(start, NoticedFile { path: format!("/in/{number}").into(), hint: Hint::Closed }));
+            assert!(settler.notice(
+                start,
+                NoticedFile {
+                    path: format!("/in/{number}").into(),
+                    hint: Hint::Closed
+                }
+            ));
         }
-        assert!(!settler.notice(start, NoticedFile { path: "/in/more".into(), hint: Hint::Closed }));
-        assert!(settler.notice(start, NoticedFile { path: "/in/7".into(), hint: Hint::Closed }), "a known file stays");
+        assert!(!settler.notice(
+            start,
+            NoticedFile {
+                path: "/in/more".into(),
+                hint: Hint::Closed
+            }
+        ));
+        assert!(
+            settler.notice(
+                start,
+                NoticedFile {
+                    path: "/in/7".into(),
+                    hint: Hint::Closed
+                }
+            ),
+            "a known file stays"
+        );
     }
 }

@@ -40,7 +40,13 @@ struct Requested {
 impl SweepRequests {
     /// None yet; "everything" means `roots`.
     pub fn new(roots: Vec<PathBuf>) -> Self {
-        Self { shared: Arc::new(Requested { roots, folders: Mutex::default(), wake: Notify::new() }) }
+        Self {
+            shared: Arc::new(Requested {
+                roots,
+                folders: Mutex::default(),
+                wake: Notify::new(),
+            }),
+        }
     }
 
     /// Asks for everything.
@@ -145,9 +151,8 @@ impl Sweep<'_> {
         emit: &mut dyn FnMut(Found) -> Result<(), NoMore>,
     ) -> Result<Swept, StoreError> {
         let entries = WalkDir::new(folder).follow_links(false).into_iter();
-        let entries = entries.filter_entry(|entry| {
-            entry.depth() == 0 || self.inboxes.ignored_name(entry.path()).is_none()
-        });
+        let entries = entries
+            .filter_entry(|entry| entry.depth() == 0 || self.inboxes.ignored_name(entry.path()).is_none());
         for entry in entries {
             let path = match &entry {
                 Ok(entry) => entry.path(),
@@ -173,7 +178,9 @@ impl Sweep<'_> {
         if let Some(error) = error.and_then(walkdir::Error::io_error)
             && error.kind() != std::io::ErrorKind::NotFound
         {
-            return self.refused(path, super::inbox::unreadable(path, error), None).map(Some);
+            return self
+                .refused(path, super::inbox::unreadable(path, error), None)
+                .map(Some);
         }
         match self.inboxes.look_blocking(path) {
             Look::File(seen) => self.file(path, seen).map(Some),
@@ -196,9 +203,16 @@ impl Sweep<'_> {
             return Ok(Found::Unchanged);
         }
         Ok(if seen.age >= self.quiet {
-            Found::AtRest(SettledFile { path: path.to_owned(), stamp: seen.stamp, rested: seen.age })
+            Found::AtRest(SettledFile {
+                path: path.to_owned(),
+                stamp: seen.stamp,
+                rested: seen.age,
+            })
         } else {
-            Found::Restless(NoticedFile { path: path.to_owned(), hint: Hint::Unclosed })
+            Found::Restless(NoticedFile {
+                path: path.to_owned(),
+                hint: Hint::Unclosed,
+            })
         })
     }
 
@@ -212,7 +226,11 @@ impl Sweep<'_> {
         let same = known.is_some_and(|known| {
             known.is_present && known.stamp == stamp && known.reason == Some(rejection.reason)
         });
-        Ok(if same { Found::Unchanged } else { Found::Change(Change::unread(path, stamp, rejection)) })
+        Ok(if same {
+            Found::Unchanged
+        } else {
+            Found::Change(Change::unread(path, stamp, rejection))
+        })
     }
 
     /// The files that were there.
@@ -224,15 +242,22 @@ impl Sweep<'_> {
         let folder_path = InventoryPath::of(folder);
         let mut after: Option<InventoryPath> = None;
         loop {
-            let page = self.reader.present_files_under(&folder_path, after.as_ref(), PAGE)?;
-            let Some(last) = page.last().cloned() else { return Ok(Swept::Whole) };
+            let page = self
+                .reader
+                .present_files_under(&folder_path, after.as_ref(), PAGE)?;
+            let Some(last) = page.last().cloned() else {
+                return Ok(Swept::Whole);
+            };
             // A whole page gone at once may be an inbox that was just unmounted.
             let gone: Vec<_> = page.into_iter().filter(|path| is_gone(path)).collect();
             if !gone.is_empty() && self.root_is_missing(folder) {
                 return Ok(Swept::Whole);
             }
             for path in gone {
-                let change = Change::Absent { path, at: SystemTime::now().into() };
+                let change = Change::Absent {
+                    path,
+                    at: SystemTime::now().into(),
+                };
                 if self.stop.load(Ordering::Relaxed) || emit(Found::Change(change)).is_err() {
                     return Ok(Swept::Stopped);
                 }

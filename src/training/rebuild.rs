@@ -13,7 +13,9 @@ use super::dataset::{DataSet, Images};
 use super::evaluate::{Evaluation, Judged};
 use super::export::to_onnx;
 use super::network::Architecture;
-use super::train::{self, EpochRecord, Observer, Start, TrainError, TrainParameters, TrainingJob, train_blocking};
+use super::train::{
+    self, EpochRecord, Observer, Start, TrainError, TrainParameters, TrainingJob, train_blocking,
+};
 use crate::domain::{INPUT_LEN, INPUT_SIDE, LABEL_COUNT, Label, Scores, Timestamp};
 use crate::model::bundle::{self, FORMAT, Manifest, ModelBundle, TensorSpec};
 use crate::model::{BundleError, Classifier, ClassifyError};
@@ -70,7 +72,8 @@ pub enum RebuildError {
 }
 
 /// Opens an exported bundle as the service would.
-pub type OpenBundle<'a> = &'a dyn Fn(&ModelBundle) -> Result<Box<dyn Classifier>, Box<dyn std::error::Error + Send + Sync>>;
+pub type OpenBundle<'a> =
+    &'a dyn Fn(&ModelBundle) -> Result<Box<dyn Classifier>, Box<dyn std::error::Error + Send + Sync>>;
 
 /// Trains, exports, evaluates.
 pub fn rebuild_blocking(
@@ -106,13 +109,24 @@ pub fn rebuild_blocking(
     });
     let bundle = ModelBundle::from_bytes(onnx, Manifest { figures, ..manifest })?;
     let (history, chosen_epoch) = (trained.history, best.epoch);
-    Ok(Outcome::Rebuilt(Box::new(Rebuilt { history, chosen_epoch, bundle, evaluation })))
+    Ok(Outcome::Rebuilt(Box::new(Rebuilt {
+        history,
+        chosen_epoch,
+        bundle,
+        evaluation,
+    })))
 }
 
 /// Scores a model on labelled pictures of the data set.
-pub fn evaluate_images(classifier: &mut dyn Classifier, images: &Images) -> Result<Evaluation, ClassifyError> {
+pub fn evaluate_images(
+    classifier: &mut dyn Classifier,
+    images: &Images,
+) -> Result<Evaluation, ClassifyError> {
     let scores = score_images(classifier, images)?;
-    let judged = images.labels.iter().zip(scores).map(|(label, scores)| Judged { truth: Some(*label), scores });
+    let judged = images.labels.iter().zip(scores).map(|(label, scores)| Judged {
+        truth: Some(*label),
+        scores,
+    });
     Ok(Evaluation::of(&judged.collect::<Vec<_>>()))
 }
 
@@ -135,8 +149,14 @@ fn manifest(rebuild: &Rebuild<'_>, onnx: &[u8], epoch: u32) -> Manifest {
         hangtag_version: env!("CARGO_PKG_VERSION").into(),
         model_sha256: bundle::model_sha256(onnx),
         labels: Label::NAMES.map(String::from).to_vec(),
-        input: TensorSpec { name: super::export::INPUT_NAME.into(), shape: vec![-1, 1, INPUT_SIDE as i64, INPUT_SIDE as i64] },
-        output: TensorSpec { name: super::export::OUTPUT_NAME.into(), shape: vec![-1, LABEL_COUNT as i64] },
+        input: TensorSpec {
+            name: super::export::INPUT_NAME.into(),
+            shape: vec![-1, 1, INPUT_SIDE as i64, INPUT_SIDE as i64],
+        },
+        output: TensorSpec {
+            name: super::export::OUTPUT_NAME.into(),
+            shape: vec![-1, LABEL_COUNT as i64],
+        },
         preprocessing_version: preprocess::VERSION,
         architecture: "reference".into(),
         parameters: Architecture::REFERENCE.parameter_count() as u64,

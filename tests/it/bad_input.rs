@@ -26,14 +26,22 @@ fn bomb() -> Vec<u8> {
 /// The checksum of a PNG chunk (ISO 3309).
 fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0u32, |crc, &byte| {
-        (0..8).fold(crc ^ u32::from(byte), |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0xEDB8_8320 } else { crc >> 1 })
+        (0..8).fold(crc ^ u32::from(byte), |crc, _| {
+            if crc & 1 == 1 {
+                crc >> 1 ^ 0xEDB8_8320
+            } else {
+                crc >> 1
+            }
+        })
     })
 }
 
 fn picture(width: u32, height: u32) -> Vec<u8> {
     let mut bytes = Vec::new();
     let white = image::GrayImage::from_pixel(width, height, image::Luma([255]));
-    white.write_to(&mut std::io::Cursor::new(&mut bytes), image::ImageFormat::Png).unwrap();
+    white
+        .write_to(&mut std::io::Cursor::new(&mut bytes), image::ImageFormat::Png)
+        .unwrap();
     bytes
 }
 
@@ -47,7 +55,11 @@ fn lay_out(inbox: &Path) -> Vec<(PathBuf, Option<&'static str>)> {
     let whole = png(2);
     file(OsStr::new("empty.jpg"), b"", Some("empty"));
     file(OsStr::new("text.jpg"), b"this is a letter", Some("not_an_image"));
-    file(OsStr::new("cut.png"), &whole[..whole.len() * 2 / 3], Some("truncated"));
+    file(
+        OsStr::new("cut.png"),
+        &whole[..whole.len() * 2 / 3],
+        Some("truncated"),
+    );
     file(OsStr::new("bomb.png"), &bomb(), Some("too_many_pixels"));
     file(OsStr::new("dot.png"), &picture(1, 1), None);
     file(OsStr::new("white.png"), &picture(300, 200), None);
@@ -65,7 +77,13 @@ fn lay_out(inbox: &Path) -> Vec<(PathBuf, Option<&'static str>)> {
     std::fs::write(inbox.parent().unwrap().join("outside.png"), png(8)).unwrap();
     std::os::unix::fs::symlink("../outside.png", inbox.join("out.png")).unwrap();
     laid.push((inbox.join("out.png"), Some("link_outside_inbox")));
-    assert!(Command::new("mkfifo").arg(inbox.join("pipe.jpg")).status().unwrap().success());
+    assert!(
+        Command::new("mkfifo")
+            .arg(inbox.join("pipe.jpg"))
+            .status()
+            .unwrap()
+            .success()
+    );
     laid.push((inbox.join("pipe.jpg"), Some("not_a_file")));
     laid
 }
@@ -78,12 +96,20 @@ fn check(shop: &Shop, laid: &[(PathBuf, Option<&str>)]) {
         match reason {
             None => assert_eq!(row["status"], "tagged", "{path:?}: {row}"),
             Some(reason) => {
-                assert_eq!((row["status"].as_str(), row["reason"].as_str()), (Some("rejected"), Some(*reason)), "{path:?}");
+                assert_eq!(
+                    (row["status"].as_str(), row["reason"].as_str()),
+                    (Some("rejected"), Some(*reason)),
+                    "{path:?}"
+                );
                 assert!(!row["detail"].as_str().unwrap().is_empty());
             }
         }
     }
-    assert_eq!(shop.count("SELECT count(*) FROM files"), laid.len() as i64, "each exactly once");
+    assert_eq!(
+        shop.count("SELECT count(*) FROM files"),
+        laid.len() as i64,
+        "each exactly once"
+    );
 }
 
 #[test]
@@ -107,7 +133,11 @@ fn the_daemon_answers_for_every_bad_file_and_goes_on() {
     laid.push((drop_png(&shop.inbox(), 50), None));
     shop.wait_for_rows(laid.len() as i64);
     check(&shop, &laid);
-    assert_eq!(shop.run(&["status"]).status.code(), Some(0), "bad files do not make the service unhealthy");
+    assert_eq!(
+        shop.run(&["status"]).status.code(),
+        Some(0),
+        "bad files do not make the service unhealthy"
+    );
     assert_eq!(daemon.end(), Some(0));
 }
 
@@ -119,8 +149,14 @@ fn a_file_too_large_is_not_read() {
     age(&path, Duration::from_secs(60));
     shop.ok(&["scan", "--set", "limits.max_file_bytes=4000000"]);
     let row = shop.row(&path).unwrap();
-    assert_eq!((row["reason"].as_str(), row["content_hash"].as_str()), (Some("too_many_bytes"), None));
-    assert!(row["detail"].as_str().unwrap().contains("5000000") && row["detail"].as_str().unwrap().contains("limits.max_file_bytes"));
+    assert_eq!(
+        (row["reason"].as_str(), row["content_hash"].as_str()),
+        (Some("too_many_bytes"), None)
+    );
+    assert!(
+        row["detail"].as_str().unwrap().contains("5000000")
+            && row["detail"].as_str().unwrap().contains("limits.max_file_bytes")
+    );
     let explained = shop.ok(&["explain", "inbox/huge.jpg"]);
     assert!(explained.contains("too_many_bytes"), "{explained}");
 }
@@ -131,15 +167,22 @@ fn a_file_without_permission_is_unreadable_until_it_may_be_read() {
     let shop = Shop::new();
     let path = drop_png(&shop.inbox(), 1);
     drop_png(&shop.inbox(), 2);
-    let permit = |path: &Path, mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    let permit =
+        |path: &Path, mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
     permit(&path, 0o000);
-    let is_root = Command::new("id").arg("-u").output().is_ok_and(|id| text(&id.stdout).trim() == "0");
+    let is_root = Command::new("id")
+        .arg("-u")
+        .output()
+        .is_ok_and(|id| text(&id.stdout).trim() == "0");
     let scan = |shop: &Shop| {
         if !is_root {
             return shop.run(&["scan"]);
         }
         // Root reads everything: the scan is run as another user, with the library that is already in the cache.
-        let library = shop.json(&["runtime", "--format", "json"])["path"].as_str().unwrap().to_owned();
+        let library = shop.json(&["runtime", "--format", "json"])["path"]
+            .as_str()
+            .unwrap()
+            .to_owned();
         let readable = shop.path().join("libonnxruntime.so");
         std::fs::copy(library, &readable).unwrap();
         std::fs::create_dir_all(shop.data()).unwrap();
@@ -149,9 +192,20 @@ fn a_file_without_permission_is_unreadable_until_it_may_be_read() {
         let binary = shop.path().join("hangtag");
         std::fs::copy(env!("CARGO_BIN_EXE_hangtag"), &binary).unwrap();
         let mut command = Command::new("setpriv");
-        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(binary);
-        command.arg("scan").arg("--inbox").arg(shop.inbox()).arg("--data-dir").arg(shop.data());
-        command.env("ORT_DYLIB_PATH", readable).current_dir(shop.path()).output().unwrap()
+        command
+            .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+            .arg(binary);
+        command
+            .arg("scan")
+            .arg("--inbox")
+            .arg(shop.inbox())
+            .arg("--data-dir")
+            .arg(shop.data());
+        command
+            .env("ORT_DYLIB_PATH", readable)
+            .current_dir(shop.path())
+            .output()
+            .unwrap()
     };
     let output = scan(&shop);
     assert!(output.status.success(), "{}", text(&output.stderr));
@@ -170,13 +224,18 @@ fn a_file_that_vanishes_ends_as_vanished_or_tagged() {
         std::fs::remove_file(path).unwrap();
     }
     drop_png(&shop.inbox(), 100);
-    wait_until("the file that stayed is tagged", || shop.count("SELECT count(*) FROM files WHERE is_present = 1") == 1);
+    wait_until("the file that stayed is tagged", || {
+        shop.count("SELECT count(*) FROM files WHERE is_present = 1") == 1
+    });
     wait_until("all that vanished are on record or were never seen whole", || {
         shop.count("SELECT count(*) FROM files WHERE is_present = 0") == shop.rows().len() as i64 - 1
     });
-    assert!(shop.rows().iter().filter(|row| row["present"] == false).all(|row| {
-        row["reason"] == "vanished" || row["status"] == "tagged"
-    }));
+    assert!(
+        shop.rows()
+            .iter()
+            .filter(|row| row["present"] == false)
+            .all(|row| { row["reason"] == "vanished" || row["status"] == "tagged" })
+    );
     assert_eq!(daemon.end(), Some(0));
 }
 
@@ -185,7 +244,10 @@ fn a_full_disk_is_said_and_nothing_is_lost() {
     // A file system of its own, small enough to fill; only root may mount one.
     let shop = Shop::new();
     std::fs::create_dir(shop.data()).unwrap();
-    let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"]).arg(shop.data()).output();
+    let mounted = Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"])
+        .arg(shop.data())
+        .output();
     if !mounted.is_ok_and(|output| output.status.success()) {
         eprintln!("skipped: a small file system cannot be mounted here");
         return;
@@ -196,14 +258,22 @@ fn a_full_disk_is_said_and_nothing_is_lost() {
     shop.wait_for_rows(1);
     let ballast = shop.data().join("ballast");
     // As large as there is room for.
-    let _ = Command::new("dd").args(["if=/dev/zero", "bs=4096"]).arg(format!("of={}", ballast.display())).output();
+    let _ = Command::new("dd")
+        .args(["if=/dev/zero", "bs=4096"])
+        .arg(format!("of={}", ballast.display()))
+        .output();
     for number in 2..400 {
         drop_png(&shop.inbox(), number);
     }
-    wait_until("the full disk is said", || shop.log().contains("the disk is full"));
+    wait_until("the full disk is said", || {
+        shop.log().contains("the disk is full")
+    });
     std::fs::remove_file(&ballast).unwrap();
     shop.wait_for_rows(399);
-    assert_eq!(shop.count("SELECT count(*) FROM files WHERE label_id IS NOT NULL"), 399);
+    assert_eq!(
+        shop.count("SELECT count(*) FROM files WHERE label_id IS NOT NULL"),
+        399
+    );
     assert_eq!(daemon.end(), Some(0));
 }
 

@@ -18,10 +18,29 @@ fn query_answers_in_json_csv_and_words() {
     let shop = tagged_shop();
     let rows = shop.rows();
     assert_eq!(rows.len(), 14);
-    for key in ["path", "content_hash", "status", "label", "confidence", "model", "device", "tagged_at"] {
-        assert!(rows.iter().filter(|row| row["status"] == "tagged").all(|row| !row[key].is_null()), "{key}");
+    for key in [
+        "path",
+        "content_hash",
+        "status",
+        "label",
+        "confidence",
+        "model",
+        "device",
+        "tagged_at",
+    ] {
+        assert!(
+            rows.iter()
+                .filter(|row| row["status"] == "tagged")
+                .all(|row| !row[key].is_null()),
+            "{key}"
+        );
     }
-    let count = |arguments: &[&str]| shop.ok(&[&["query", "--count"], arguments].concat()).trim().parse::<usize>().unwrap();
+    let count = |arguments: &[&str]| {
+        shop.ok(&[&["query", "--count"], arguments].concat())
+            .trim()
+            .parse::<usize>()
+            .unwrap()
+    };
     assert_eq!(count(&[]), 14);
     assert_eq!(count(&["--status", "rejected"]), 1);
     assert_eq!(count(&["--status", "tagged"]), 13);
@@ -30,21 +49,54 @@ fn query_answers_in_json_csv_and_words() {
     assert_eq!(count(&["--path", &format!("{}/*", shop.inbox().display())]), 14);
     assert_eq!(count(&["--since", "1h"]), 14);
     assert_eq!(count(&["--until", "1h"]), 0);
-    let sure = |row: &&serde_json::Value| row["confidence"].as_f64().is_some_and(|confidence| confidence >= 0.5);
-    assert_eq!(count(&["--min-confidence", "0.5"]), rows.iter().filter(sure).count());
+    let sure = |row: &&serde_json::Value| {
+        row["confidence"]
+            .as_f64()
+            .is_some_and(|confidence| confidence >= 0.5)
+    };
+    assert_eq!(
+        count(&["--min-confidence", "0.5"]),
+        rows.iter().filter(sure).count()
+    );
     let label = rows.iter().find_map(|row| row["label"].as_str()).unwrap();
-    assert_eq!(count(&["--tag", label]), rows.iter().filter(|row| row["label"] == label).count());
+    assert_eq!(
+        count(&["--tag", label]),
+        rows.iter().filter(|row| row["label"] == label).count()
+    );
 
     let csv = shop.ok(&["query", "--format", "csv", "--sort", "path"]);
     let mut reader = csv::Reader::from_reader(csv.as_bytes());
     let paths: Vec<String> = reader.records().map(|row| row.unwrap()[0].to_owned()).collect();
     assert_eq!(paths.len(), 14);
-    assert!(paths.iter().any(|path| path.ends_with("with,comma \"quoted\".png")));
+    assert!(
+        paths
+            .iter()
+            .any(|path| path.ends_with("with,comma \"quoted\".png"))
+    );
     assert!(paths.is_sorted());
-    assert_eq!(shop.json(&["query", "--limit", "3", "--format", "json"]).as_array().unwrap().len(), 3);
+    assert_eq!(
+        shop.json(&["query", "--limit", "3", "--format", "json"])
+            .as_array()
+            .unwrap()
+            .len(),
+        3
+    );
     assert!(shop.ok(&["query", "--limit", "2"]).starts_with("status"));
-    let sorted = shop.json(&["query", "--status", "tagged", "--sort", "confidence", "--format", "json"]);
-    let confidences: Vec<f64> = sorted.as_array().unwrap().iter().map(|row| row["confidence"].as_f64().unwrap()).collect();
+    let sorted = shop.json(&[
+        "query",
+        "--status",
+        "tagged",
+        "--sort",
+        "confidence",
+        "--format",
+        "json",
+    ]);
+    let confidences: Vec<f64> = sorted
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| row["confidence"].as_f64().unwrap())
+        .collect();
     assert!(confidences.is_sorted());
 }
 
@@ -56,14 +108,27 @@ fn wrong_usage_ends_with_2_and_says_what_is_right() {
         (vec!["query", "--min-confidence", "2"], "from 0 to 1"),
         (vec!["query", "--status", "done"], "tagged, rejected"),
         (vec!["query", "--since", "whenever"], "2h"),
-        (vec!["query", "--min-confidence", "0.9", "--max-confidence", "0.1"], "above"),
-        (vec!["config", "check", "--set", "train.epochs=many"], "train.epochs"),
+        (
+            vec!["query", "--min-confidence", "0.9", "--max-confidence", "0.1"],
+            "above",
+        ),
+        (
+            vec!["config", "check", "--set", "train.epochs=many"],
+            "train.epochs",
+        ),
         (vec!["scan", "--set", "no.such=1"], "unknown key"),
-        (vec!["run", "--config", "/no/such/file.toml"], "/no/such/file.toml"),
+        (
+            vec!["run", "--config", "/no/such/file.toml"],
+            "/no/such/file.toml",
+        ),
     ] {
         let output = shop.run(&arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
-        assert!(text(&output.stderr).contains(part), "{arguments:?}: {}", text(&output.stderr));
+        assert!(
+            text(&output.stderr).contains(part),
+            "{arguments:?}: {}",
+            text(&output.stderr)
+        );
         assert!(output.stdout.is_empty(), "data alone goes to standard output");
     }
 }
@@ -76,11 +141,25 @@ fn the_settings_can_be_checked_and_printed() {
     let file = file.to_str().unwrap();
     assert!(shop.ok(&["config", "check", "--config", file]).contains("fine"));
     let printed = shop.ok(&["config", "print", "--config", file]);
-    assert!(printed.contains("epochs = 7  # ") && printed.contains("shop.toml:2"), "{printed}");
+    assert!(
+        printed.contains("epochs = 7  # ") && printed.contains("shop.toml:2"),
+        "{printed}"
+    );
     let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/config/hangtag.toml");
-    assert!(shop.ok(&["config", "check", "--config", shipped]).contains("fine"));
-    let output = shop.command(&["config", "check"]).env("HANGTAG__TRAIN__EPOCHS", "0").output().unwrap();
-    assert!(text(&output.stderr).contains("HANGTAG__TRAIN__EPOCHS"), "{}", text(&output.stderr));
+    assert!(
+        shop.ok(&["config", "check", "--config", shipped])
+            .contains("fine")
+    );
+    let output = shop
+        .command(&["config", "check"])
+        .env("HANGTAG__TRAIN__EPOCHS", "0")
+        .output()
+        .unwrap();
+    assert!(
+        text(&output.stderr).contains("HANGTAG__TRAIN__EPOCHS"),
+        "{}",
+        text(&output.stderr)
+    );
 }
 
 #[test]
@@ -88,7 +167,10 @@ fn explain_tells_a_tag_or_why_there_is_none() {
     let shop = tagged_shop();
     let explain = |path: &str| shop.ok(&["explain", path]);
     let tagged = explain("inbox/photo-00003.png");
-    assert!(tagged.contains("tagged") && tagged.contains("by model") && tagged.contains("content "), "{tagged}");
+    assert!(
+        tagged.contains("tagged") && tagged.contains("by model") && tagged.contains("content "),
+        "{tagged}"
+    );
     assert!(explain("inbox/note.jpg").contains("not_an_image"));
     assert!(explain("inbox/none.png").contains("there is no such file"));
     std::fs::write(shop.inbox().join("draft.png.part"), png(1)).unwrap();
@@ -97,7 +179,10 @@ fn explain_tells_a_tag_or_why_there_is_none() {
     assert!(explain("elsewhere.png").contains("in no inbox"));
     drop_png(&shop.inbox(), 77);
     let fresh = explain("inbox/photo-00077.png");
-    assert!(fresh.contains("nothing on record") && fresh.contains("no daemon is running"), "{fresh}");
+    assert!(
+        fresh.contains("nothing on record") && fresh.contains("no daemon is running"),
+        "{fresh}"
+    );
     std::fs::write(shop.inbox().join("photo-00003.png"), png(500)).unwrap();
     assert!(explain("inbox/photo-00003.png").contains("content has changed"));
     let json = shop.json(&["explain", "inbox/photo-00004.png", "--format", "json"]);
@@ -109,7 +194,10 @@ fn explain_tells_a_tag_or_why_there_is_none() {
 fn stats_count_what_there_is() {
     let shop = tagged_shop();
     let stats = shop.json(&["stats", "--format", "json"]);
-    assert_eq!((stats["tagged"].as_u64(), stats["rejected"].as_u64()), (Some(13), Some(1)));
+    assert_eq!(
+        (stats["tagged"].as_u64(), stats["rejected"].as_u64()),
+        (Some(13), Some(1))
+    );
     assert_eq!(stats["by_reason"]["not_an_image"], 1);
     assert!(shop.ok(&["stats"]).contains("13 tagged, 1 rejected"));
 }
@@ -124,7 +212,11 @@ fn a_store_that_is_not_there_or_is_something_else_is_named() {
     std::fs::write(shop.store(), "this is a letter, and not a database at all").unwrap();
     let output = shop.run(&["scan"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(text(&output.stderr).contains("not a database"), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stderr).contains("not a database"),
+        "{}",
+        text(&output.stderr)
+    );
 }
 
 #[test]
@@ -136,11 +228,28 @@ fn the_runtime_says_what_it_is_and_refuses_a_cut_off_library() {
     let bytes = std::fs::read(library).unwrap();
     let cut = shop.path().join("libonnxruntime.so");
     std::fs::write(&cut, &bytes[..bytes.len() / 2]).unwrap();
-    let output = shop.command(&["runtime"]).env("ORT_DYLIB_PATH", &cut).output().unwrap();
-    assert_eq!(output.status.code(), Some(1), "an error, not a signal: {}", text(&output.stderr));
-    assert!(text(&output.stderr).contains("libonnxruntime.so"), "{}", text(&output.stderr));
+    let output = shop
+        .command(&["runtime"])
+        .env("ORT_DYLIB_PATH", &cut)
+        .output()
+        .unwrap();
+    assert_eq!(
+        output.status.code(),
+        Some(1),
+        "an error, not a signal: {}",
+        text(&output.stderr)
+    );
+    assert!(
+        text(&output.stderr).contains("libonnxruntime.so"),
+        "{}",
+        text(&output.stderr)
+    );
     let output = shop.run(&["runtime", "--set", "runtime.library=/no/such/library.so"]);
-    assert!(text(&output.stderr).contains("/no/such/library.so"), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stderr).contains("/no/such/library.so"),
+        "{}",
+        text(&output.stderr)
+    );
 }
 
 #[test]
@@ -151,12 +260,23 @@ fn cuda_that_cannot_be_had_is_an_error_and_auto_says_why_it_fell_back() {
         return;
     }
     drop_png(&shop.inbox(), 1);
-    let library = shop.json(&["runtime", "--format", "json"])["path"].as_str().unwrap().to_owned();
-    let cuda = shop.command(&["scan", "--set", "inference.device=cuda"]).env("ORT_DYLIB_PATH", library).output().unwrap();
+    let library = shop.json(&["runtime", "--format", "json"])["path"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let cuda = shop
+        .command(&["scan", "--set", "inference.device=cuda"])
+        .env("ORT_DYLIB_PATH", library)
+        .output()
+        .unwrap();
     assert_eq!(cuda.status.code(), Some(1));
     assert!(text(&cuda.stderr).contains("CUDA"), "{}", text(&cuda.stderr));
     let auto = shop.run(&["scan", "--set", "inference.device=auto"]);
     assert!(auto.status.success());
-    assert!(text(&auto.stderr).contains("CUDA"), "it says so: {}", text(&auto.stderr));
+    assert!(
+        text(&auto.stderr).contains("CUDA"),
+        "it says so: {}",
+        text(&auto.stderr)
+    );
     assert_eq!(shop.rows()[0]["device"], "cpu");
 }

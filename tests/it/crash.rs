@@ -19,12 +19,19 @@ fn thirty_kills_lose_nothing_and_double_nothing() {
         }
     });
     for kill in 0..KILLS {
-        let daemon = shop.daemon_with(&["--set", "settle.quiet=20ms", "--set", "settle.quiet_unclosed=50ms"]);
+        let daemon = shop.daemon_with(&[
+            "--set",
+            "settle.quiet=20ms",
+            "--set",
+            "settle.quiet_unclosed=50ms",
+        ]);
         // Another moment each time: from the first millisecond after being ready on.
         std::thread::sleep(Duration::from_millis(u64::from(kill * 53 % 211)));
         daemon.kill();
         let sql = shop.sql();
-        let whole: String = sql.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+        let whole: String = sql
+            .query_row("PRAGMA integrity_check", [], |row| row.get(0))
+            .unwrap();
         assert_eq!(whole, "ok", "after kill {kill}");
     }
     dropping.join().unwrap();

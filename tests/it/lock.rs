@@ -25,7 +25,13 @@ fn status_tells_healthy_from_degraded_from_not_running() {
     assert_eq!(report["running"], true);
     assert_eq!(report["device"]["used"], "cpu");
     assert!(report["stations"].as_array().unwrap().len() >= 5, "{report}");
-    assert!(report["queues"].as_array().unwrap().iter().all(|queue| queue["capacity"].as_u64() > Some(0)));
+    assert!(
+        report["queues"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|queue| queue["capacity"].as_u64() > Some(0))
+    );
 
     let aside = shop.path().join("aside");
     std::fs::rename(shop.inbox(), &aside).unwrap();
@@ -48,11 +54,15 @@ fn an_inbox_that_is_made_anew_is_watched_again() {
     drop_png(&shop.inbox(), 1);
     shop.wait_for_rows(1);
     std::fs::remove_dir_all(shop.inbox()).unwrap();
-    wait_until("the missing inbox is degraded", || shop.run(&["status"]).status.code() == Some(1));
+    wait_until("the missing inbox is degraded", || {
+        shop.run(&["status"]).status.code() == Some(1)
+    });
     std::fs::create_dir(shop.inbox()).unwrap();
     drop_png(&shop.inbox(), 2);
     shop.wait_for_rows(2);
-    wait_until("the first photo is marked as gone", || shop.count("SELECT count(*) FROM files WHERE is_present = 0") == 1);
+    wait_until("the first photo is marked as gone", || {
+        shop.count("SELECT count(*) FROM files WHERE is_present = 0") == 1
+    });
     assert_eq!(daemon.end(), Some(0));
 }
 

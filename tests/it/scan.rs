@@ -16,11 +16,18 @@ fn a_scan_tags_all_and_a_second_one_nothing() {
     std::fs::write(shop.inbox().join(".hidden.png"), png(1)).unwrap();
     let output = shop.ok(&["scan", "--format", "json"]);
     let summary: serde_json::Value = serde_json::from_str(output.lines().last().unwrap()).unwrap();
-    let counts = |summary: &serde_json::Value| ["seen", "tagged", "rejected", "unchanged"].map(|key| summary[key].as_u64().unwrap());
+    let counts = |summary: &serde_json::Value| {
+        ["seen", "tagged", "rejected", "unchanged"].map(|key| summary[key].as_u64().unwrap())
+    };
     assert_eq!(counts(&summary), [61, 60, 1, 0]);
-    assert!(summary["seconds"].as_f64().unwrap() > 0.0 && summary["images_per_second"].as_f64().unwrap() > 0.0);
+    assert!(
+        summary["seconds"].as_f64().unwrap() > 0.0 && summary["images_per_second"].as_f64().unwrap() > 0.0
+    );
     assert_eq!(counts(&shop.json(&["scan", "--format", "json"])), [61, 0, 0, 61]);
-    assert!(shop.ok(&["scan"]).contains("61 files seen: 0 tagged, 0 rejected, 61 unchanged"));
+    assert!(
+        shop.ok(&["scan"])
+            .contains("61 files seen: 0 tagged, 0 rejected, 61 unchanged")
+    );
 }
 
 #[test]
@@ -30,7 +37,10 @@ fn the_same_content_is_inferred_once_and_each_name_has_its_row() {
         std::fs::write(shop.inbox().join(name), png(7)).unwrap();
     }
     let summary = shop.json(&["scan", "--format", "json"]);
-    assert_eq!((summary["seen"].as_u64(), summary["tagged"].as_u64()), (Some(3), Some(3)));
+    assert_eq!(
+        (summary["seen"].as_u64(), summary["tagged"].as_u64()),
+        (Some(3), Some(3))
+    );
     assert_eq!(shop.rows().len(), 3);
     assert_eq!(shop.count("SELECT count(*) FROM outcomes"), 1);
     std::fs::write(shop.inbox().join("d.png"), png(7)).unwrap();
@@ -52,10 +62,19 @@ fn a_scan_follows_renames_changes_and_removals() {
     shop.ok(&["scan"]);
     assert_eq!(shop.row(&old), None, "a rename is an update");
     let renamed = shop.row(&new).unwrap();
-    assert_eq!((&renamed["label"], &renamed["tagged_at"]), (&tag["label"], &tag["tagged_at"]));
-    assert_ne!(shop.row(&changed).unwrap()["content_hash"], before["content_hash"]);
+    assert_eq!(
+        (&renamed["label"], &renamed["tagged_at"]),
+        (&tag["label"], &tag["tagged_at"])
+    );
+    assert_ne!(
+        shop.row(&changed).unwrap()["content_hash"],
+        before["content_hash"]
+    );
     let gone = shop.row(&removed).unwrap();
-    assert_eq!((gone["present"].as_bool(), gone["status"].as_str()), (Some(false), Some("tagged")));
+    assert_eq!(
+        (gone["present"].as_bool(), gone["status"].as_str()),
+        (Some(false), Some("tagged"))
+    );
 }
 
 #[test]
@@ -65,8 +84,14 @@ fn single_files_and_folders_outside_the_inbox_can_be_scanned() {
     std::fs::create_dir(&outside).unwrap();
     let one = drop_png(&outside, 1);
     drop_png(&outside, 2);
-    assert_eq!(shop.json(&["scan", one.to_str().unwrap(), "--format", "json"])["seen"], 1);
-    assert_eq!(shop.json(&["scan", "outside", "outside", "--format", "json"])["seen"], 2);
+    assert_eq!(
+        shop.json(&["scan", one.to_str().unwrap(), "--format", "json"])["seen"],
+        1
+    );
+    assert_eq!(
+        shop.json(&["scan", "outside", "outside", "--format", "json"])["seen"],
+        2
+    );
     let missing = shop.run(&["scan", "nowhere"]);
     assert_eq!(missing.status.code(), Some(1));
     assert!(text(&missing.stderr).contains("nowhere"));
@@ -82,8 +107,21 @@ fn results_do_not_depend_on_batches_and_workers() {
     let scores = |shop: &Shop| shop.json(&["query", "--sort", "path", "--format", "json"]);
     let first = scores(&shop);
     std::fs::remove_dir_all(shop.data()).unwrap();
-    shop.ok(&["scan", "--set", "tagging.batch_max_images=3", "--set", "tagging.decode_workers=5", "--set", "inference.intra_op_threads=2"]);
-    for (one, other) in first.as_array().unwrap().iter().zip(scores(&shop).as_array().unwrap()) {
+    shop.ok(&[
+        "scan",
+        "--set",
+        "tagging.batch_max_images=3",
+        "--set",
+        "tagging.decode_workers=5",
+        "--set",
+        "inference.intra_op_threads=2",
+    ]);
+    for (one, other) in first
+        .as_array()
+        .unwrap()
+        .iter()
+        .zip(scores(&shop).as_array().unwrap())
+    {
         assert_eq!(one["path"], other["path"]);
         for (label, score) in one["scores"].as_object().unwrap() {
             let difference = score.as_f64().unwrap() - other["scores"][label].as_f64().unwrap();
@@ -107,7 +145,9 @@ fn a_truncated_file_is_rejected_once_it_has_rested() {
 
 #[test]
 fn every_real_photo_gets_a_tag() {
-    let Some(photos) = shared("photos/shop") else { return };
+    let Some(photos) = shared("photos/shop") else {
+        return;
+    };
     let shop = Shop::new();
     let files = std::fs::read_dir(&photos).unwrap().count() as u64;
     let summary = shop.json(&["scan", photos.to_str().unwrap(), "--format", "json"]);

@@ -28,18 +28,31 @@ fn files_that_come_in_every_way_are_each_tagged_once() {
     let twice = png(5);
     let twice_path = shop.inbox().join("closed-twice.png");
     std::fs::write(&twice_path, &twice[..twice.len() / 2]).unwrap();
-    let mut file = std::fs::OpenOptions::new().append(true).open(&twice_path).unwrap();
+    let mut file = std::fs::OpenOptions::new()
+        .append(true)
+        .open(&twice_path)
+        .unwrap();
     file.write_all(&twice[twice.len() / 2..]).unwrap();
     drop(file);
 
     let expected = 1 + 3 + 20 + 20 + 2;
     shop.wait_for_rows(expected);
     assert!(shop.row(&before).is_some());
-    assert_eq!(shop.count("SELECT count(*) FROM files WHERE label_id IS NOT NULL"), expected);
+    assert_eq!(
+        shop.count("SELECT count(*) FROM files WHERE label_id IS NOT NULL"),
+        expected
+    );
     assert_eq!(shop.count("SELECT count(*) FROM outcomes"), expected);
-    assert_eq!(shop.json(&["query", "--count", "--format", "json"])["count"], expected);
+    assert_eq!(
+        shop.json(&["query", "--count", "--format", "json"])["count"],
+        expected
+    );
     assert_eq!(daemon.end(), Some(0));
-    assert_eq!(shop.count("SELECT count(*) FROM files"), expected, "nothing was added while ending");
+    assert_eq!(
+        shop.count("SELECT count(*) FROM files"),
+        expected,
+        "nothing was added while ending"
+    );
 }
 
 #[test]
@@ -49,12 +62,19 @@ fn a_file_written_slowly_is_tagged_whole() {
     let bytes = png(6);
     let path = shop.inbox().join("slow.png");
     // A writer of its own, with pauses longer than settle.quiet and closes in between: six parts over 3 seconds.
-    let parts: Vec<_> = bytes.chunks(bytes.len().div_ceil(6)).map(<[u8]>::to_vec).collect();
+    let parts: Vec<_> = bytes
+        .chunks(bytes.len().div_ceil(6))
+        .map(<[u8]>::to_vec)
+        .collect();
     let writing = std::thread::spawn({
         let path = path.clone();
         move || {
             for part in parts {
-                let mut file = std::fs::OpenOptions::new().create(true).append(true).open(&path).unwrap();
+                let mut file = std::fs::OpenOptions::new()
+                    .create(true)
+                    .append(true)
+                    .open(&path)
+                    .unwrap();
                 file.write_all(&part).unwrap();
                 drop(file);
                 std::thread::sleep(Duration::from_millis(500));
@@ -62,9 +82,15 @@ fn a_file_written_slowly_is_tagged_whole() {
         }
     });
     writing.join().unwrap();
-    wait_until("the slow file is tagged", || shop.row(&path).is_some_and(|row| row["status"] == "tagged"));
+    wait_until("the slow file is tagged", || {
+        shop.row(&path).is_some_and(|row| row["status"] == "tagged")
+    });
     assert_eq!(shop.row(&path).unwrap()["bytes"], bytes.len() as u64);
-    assert_eq!(shop.count("SELECT count(*) FROM outcomes WHERE reason IS NOT NULL"), 0, "no part of it was rejected");
+    assert_eq!(
+        shop.count("SELECT count(*) FROM outcomes WHERE reason IS NOT NULL"),
+        0,
+        "no part of it was rejected"
+    );
     assert_eq!(daemon.end(), Some(0));
 }
 
@@ -72,7 +98,11 @@ fn a_file_written_slowly_is_tagged_whole() {
 fn renames_removals_and_overwrites_are_followed() {
     let shop = Shop::new();
     let daemon = shop.daemon();
-    let (old, removed, changed) = (drop_png(&shop.inbox(), 1), drop_png(&shop.inbox(), 2), drop_png(&shop.inbox(), 3));
+    let (old, removed, changed) = (
+        drop_png(&shop.inbox(), 1),
+        drop_png(&shop.inbox(), 2),
+        drop_png(&shop.inbox(), 3),
+    );
     let folder = shop.inbox().join("spring");
     std::fs::create_dir(&folder).unwrap();
     let within = drop_png(&folder, 4);
@@ -88,11 +118,23 @@ fn renames_removals_and_overwrites_are_followed() {
     let moved = shop.inbox().join("summer").join(within.file_name().unwrap());
     wait_until("the rename is followed", || shop.row(&new).is_some());
     wait_until("the renamed folder is followed", || shop.row(&moved).is_some());
-    wait_until("the removal is marked", || shop.row(&removed).is_some_and(|row| row["present"] == false));
-    wait_until("the new content is tagged", || shop.row(&changed).unwrap()["content_hash"] != hash);
+    wait_until("the removal is marked", || {
+        shop.row(&removed).is_some_and(|row| row["present"] == false)
+    });
+    wait_until("the new content is tagged", || {
+        shop.row(&changed).unwrap()["content_hash"] != hash
+    });
     assert_eq!((shop.row(&old), shop.row(&within)), (None, None));
-    assert_eq!(shop.row(&new).unwrap()["tagged_at"], tag["tagged_at"], "it was not inferred again");
-    assert_eq!(shop.row(&removed).unwrap()["status"], "tagged", "tags of removed files stay");
+    assert_eq!(
+        shop.row(&new).unwrap()["tagged_at"],
+        tag["tagged_at"],
+        "it was not inferred again"
+    );
+    assert_eq!(
+        shop.row(&removed).unwrap()["status"],
+        "tagged",
+        "tags of removed files stay"
+    );
     assert_eq!(shop.rows().len(), 4);
     assert_eq!(daemon.end(), Some(0));
 }
@@ -109,7 +151,9 @@ fn polling_finds_what_events_would() {
     shop.wait_for_rows(10);
     let removed = drop_png(&shop.inbox(), 3);
     std::fs::remove_file(&removed).unwrap();
-    wait_until("the removal is marked", || shop.row(&removed).is_some_and(|row| row["present"] == false));
+    wait_until("the removal is marked", || {
+        shop.row(&removed).is_some_and(|row| row["present"] == false)
+    });
     assert_eq!(daemon.end(), Some(0));
 }
 
@@ -122,10 +166,23 @@ fn several_inboxes_are_watched() {
     assert!(command.output().unwrap().status.success());
     // --inbox stands for one folder; the list comes from a file, which --inbox would override.
     let file = shop.path().join("shop.toml");
-    std::fs::write(&file, format!("inbox = [{:?}, {second:?}]\ndata_dir = {:?}\n", shop.inbox(), shop.data())).unwrap();
+    std::fs::write(
+        &file,
+        format!(
+            "inbox = [{:?}, {second:?}]\ndata_dir = {:?}\n",
+            shop.inbox(),
+            shop.data()
+        ),
+    )
+    .unwrap();
     let mut daemon = Command::new(env!("CARGO_BIN_EXE_hangtag"));
-    let daemon = daemon.args(["run", "--config"]).arg(&file).stderr(std::process::Stdio::null());
-    let daemon = crate::util::Daemon { child: daemon.spawn().unwrap() };
+    let daemon = daemon
+        .args(["run", "--config"])
+        .arg(&file)
+        .stderr(std::process::Stdio::null());
+    let daemon = crate::util::Daemon {
+        child: daemon.spawn().unwrap(),
+    };
     shop.wait_until_ready(&daemon);
     assert!(second.is_dir(), "an inbox that is absent is made");
     drop_png(&shop.inbox(), 1);
@@ -146,13 +203,17 @@ fn what_was_dropped_while_no_daemon_ran_is_found() {
     age(&drop_png(&shop.inbox(), 2), Duration::from_secs(60));
     let daemon = shop.daemon();
     shop.wait_for_rows(2);
-    wait_until("the removal is marked", || shop.row(&removed).is_some_and(|row| row["present"] == false));
+    wait_until("the removal is marked", || {
+        shop.row(&removed).is_some_and(|row| row["present"] == false)
+    });
     assert_eq!(daemon.end(), Some(0));
 }
 
 #[test]
 fn real_photos_are_all_tagged_once() {
-    let Some(photos) = shared("photos/shop") else { return };
+    let Some(photos) = shared("photos/shop") else {
+        return;
+    };
     let shop = Shop::new();
     let daemon = shop.daemon();
     let mut count = 0;
@@ -162,6 +223,9 @@ fn real_photos_are_all_tagged_once() {
         count += 1;
     }
     shop.wait_for_rows(count);
-    assert_eq!(shop.count("SELECT count(*) FROM files WHERE label_id IS NOT NULL"), count);
+    assert_eq!(
+        shop.count("SELECT count(*) FROM files WHERE label_id IS NOT NULL"),
+        count
+    );
     assert_eq!(daemon.end(), Some(0));
 }

@@ -28,7 +28,10 @@ fn small_data_set(folder: &Path) {
             }
         }
         for (name, bytes) in [(images, pixels), (labels, classes)] {
-            let mut file = GzEncoder::new(std::fs::File::create(folder.join(name)).unwrap(), Compression::fast());
+            let mut file = GzEncoder::new(
+                std::fs::File::create(folder.join(name)).unwrap(),
+                Compression::fast(),
+            );
             file.write_all(&bytes).unwrap();
             file.finish().unwrap();
         }
@@ -41,34 +44,80 @@ fn a_model_is_trained_evaluated_and_tags() {
     let data = shop.path().join("mnist");
     small_data_set(&data);
     let dataset = format!("dataset.dir={}", data.display());
-    let answer = shop.json(&["train", "--set", &dataset, "--epochs", "3", "--seed", "5", "--out", "model", "--format", "json"]);
+    let answer = shop.json(&[
+        "train", "--set", &dataset, "--epochs", "3", "--seed", "5", "--out", "model", "--format", "json",
+    ]);
     assert_eq!(answer["parameters"], 241_546);
     let epochs = answer["epochs"].as_array().unwrap();
     assert_eq!(epochs.len(), 3);
     for key in ["epoch", "seconds", "loss", "accuracy", "val_loss", "val_accuracy"] {
         assert!(epochs.iter().all(|epoch| epoch[key].is_number()), "{key}");
     }
-    assert!(answer["test_accuracy"].as_f64().unwrap() > 0.5, "{}", answer["test_accuracy"]);
+    assert!(
+        answer["test_accuracy"].as_f64().unwrap() > 0.5,
+        "{}",
+        answer["test_accuracy"]
+    );
 
-    let evaluation = shop.json(&["evaluate", "--set", &dataset, "--model", "model", "--format", "json"]);
-    assert_eq!(evaluation["accuracy"], answer["test_accuracy"], "the exported file is what was measured");
+    let evaluation = shop.json(&[
+        "evaluate", "--set", &dataset, "--model", "model", "--format", "json",
+    ]);
+    assert_eq!(
+        evaluation["accuracy"], answer["test_accuracy"],
+        "the exported file is what was measured"
+    );
     assert_eq!(evaluation["confusion"].as_array().unwrap().len(), 10);
     let one = shop.ok(&["evaluate", "--set", &dataset, "--model", "model", "--index", "7"]);
     assert!(one.contains("test image 7"), "{one}");
-    assert_eq!(shop.run(&["evaluate", "--set", &dataset, "--model", "model", "--index", "100"]).status.code(), Some(2));
+    assert_eq!(
+        shop.run(&[
+            "evaluate", "--set", &dataset, "--model", "model", "--index", "100"
+        ])
+        .status
+        .code(),
+        Some(2)
+    );
 
     drop_png(&shop.inbox(), 1);
     shop.ok(&["scan"]);
     let shipped = shop.rows()[0]["model"].clone();
     shop.ok(&["scan", "--set", "inference.model=model"]);
-    assert_eq!(shop.rows()[0]["model"], answer["model"], "another model answers anew");
+    assert_eq!(
+        shop.rows()[0]["model"],
+        answer["model"],
+        "another model answers anew"
+    );
     assert_ne!(shop.rows()[0]["model"], shipped);
-    assert_eq!(shop.count("SELECT count(*) FROM outcomes"), 2, "and the history stays");
-    assert_eq!(shop.count("SELECT count(*) FROM runs WHERE state = 'finished'"), 1);
+    assert_eq!(
+        shop.count("SELECT count(*) FROM outcomes"),
+        2,
+        "and the history stays"
+    );
+    assert_eq!(
+        shop.count("SELECT count(*) FROM runs WHERE state = 'finished'"),
+        1
+    );
     assert_eq!(shop.count("SELECT count(*) FROM run_epochs"), 3);
 
-    let again = shop.json(&["train", "--set", &dataset, "--epochs", "3", "--seed", "5", "--set", "train.threads=1", "--out", "again", "--format", "json"]);
-    assert_eq!(again["model"], answer["model"], "the same seed gives the same bytes on any number of threads");
+    let again = shop.json(&[
+        "train",
+        "--set",
+        &dataset,
+        "--epochs",
+        "3",
+        "--seed",
+        "5",
+        "--set",
+        "train.threads=1",
+        "--out",
+        "again",
+        "--format",
+        "json",
+    ]);
+    assert_eq!(
+        again["model"], answer["model"],
+        "the same seed gives the same bytes on any number of threads"
+    );
 }
 
 #[test]
@@ -77,7 +126,9 @@ fn a_bundle_that_was_tampered_with_is_refused() {
     let data = shop.path().join("mnist");
     small_data_set(&data);
     let dataset = format!("dataset.dir={}", data.display());
-    shop.ok(&["train", "--set", &dataset, "--epochs", "1", "--out", "model", "--format", "json"]);
+    shop.ok(&[
+        "train", "--set", &dataset, "--epochs", "1", "--out", "model", "--format", "json",
+    ]);
     let onnx = shop.path().join("model").join("model.onnx");
     let mut bytes = std::fs::read(&onnx).unwrap();
     let middle = bytes.len() / 2;
@@ -85,7 +136,11 @@ fn a_bundle_that_was_tampered_with_is_refused() {
     std::fs::write(&onnx, bytes).unwrap();
     let output = shop.run(&["scan", "--set", "inference.model=model"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(text(&output.stderr).contains("model.onnx") || text(&output.stderr).contains("sha256"), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stderr).contains("model.onnx") || text(&output.stderr).contains("sha256"),
+        "{}",
+        text(&output.stderr)
+    );
 }
 
 #[test]
@@ -95,10 +150,18 @@ fn a_training_that_was_interrupted_is_resumed_to_the_same_bytes() {
     small_data_set(&data);
     let dataset = format!("dataset.dir={}", data.display());
     let whole = shop.json(&["train", "--set", &dataset, "--epochs", "40", "--format", "json"]);
-    let mut child = shop.command(&["train", "--set", &dataset, "--epochs", "40"]).stderr(std::process::Stdio::null()).spawn().unwrap();
+    let mut child = shop
+        .command(&["train", "--set", &dataset, "--epochs", "40"])
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
     let checkpoint = shop.data().join("runs").join("000002").join("checkpoint");
     crate::util::wait_until("a checkpoint is there", || checkpoint.is_file());
-    std::process::Command::new("kill").arg("-INT").arg(child.id().to_string()).status().unwrap();
+    std::process::Command::new("kill")
+        .arg("-INT")
+        .arg(child.id().to_string())
+        .status()
+        .unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert_eq!(shop.count("SELECT count(*) FROM runs WHERE state = 'stopped'"), 1);
     let resumed = shop.json(&["train", "--set", &dataset, "--resume", "--format", "json"]);
@@ -120,13 +183,20 @@ fn a_data_set_that_is_broken_or_missing_is_named() {
     let dataset = format!("dataset.dir={}", data.display());
     let output = shop.run(&["train", "--set", &dataset]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(text(&output.stderr).contains("train-images-idx3-ubyte.gz"), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stderr).contains("train-images-idx3-ubyte.gz"),
+        "{}",
+        text(&output.stderr)
+    );
     small_data_set(&data);
     let labels = data.join("train-labels-idx1-ubyte.gz");
     std::fs::copy(data.join("train-images-idx3-ubyte.gz"), &labels).unwrap();
     let output = shop.run(&["dataset", "show", "--set", &dataset]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(text(&output.stderr).contains("train-labels-idx1-ubyte.gz") && text(&output.stderr).contains("expected"));
+    assert!(
+        text(&output.stderr).contains("train-labels-idx1-ubyte.gz")
+            && text(&output.stderr).contains("expected")
+    );
 }
 
 #[test]
@@ -138,7 +208,13 @@ fn photos_with_labels_are_scored() {
     let csv = shop.path().join("labels.csv");
     std::fs::write(&csv, "file,label,note\ninbox/photo-00000.png,Dress,x\ninbox/photo-00001.png,Shirt,\ninbox/photo-00002.png,,\ninbox/photo-00003.png,,\n").unwrap();
     let answer = shop.json(&["evaluate", "--labels", csv.to_str().unwrap(), "--format", "json"]);
-    for key in ["accuracy", "balanced_accuracy", "per_class", "confusion", "known_unknown_auroc"] {
+    for key in [
+        "accuracy",
+        "balanced_accuracy",
+        "per_class",
+        "confusion",
+        "known_unknown_auroc",
+    ] {
         assert!(!answer[key].is_null(), "{key}: {answer}");
     }
     std::fs::write(&csv, "file,label\ninbox/photo-00000.png,Hat\n").unwrap();
@@ -149,14 +225,31 @@ fn photos_with_labels_are_scored() {
 
 #[test]
 fn the_shipped_model_scores_what_its_manifest_says() {
-    let Some(data) = shared("fashion-mnist") else { return };
+    let Some(data) = shared("fashion-mnist") else {
+        return;
+    };
     let shop = Shop::new();
     let dataset = format!("dataset.dir={}", data.display());
-    let show = shop.json(&["dataset", "show", "--set", &dataset, "--samples", "samples.png", "--format", "json"]);
-    assert_eq!((show["train"]["images"].as_u64(), show["test"]["images"].as_u64()), (Some(60_000), Some(10_000)));
+    let show = shop.json(&[
+        "dataset",
+        "show",
+        "--set",
+        &dataset,
+        "--samples",
+        "samples.png",
+        "--format",
+        "json",
+    ]);
+    assert_eq!(
+        (show["train"]["images"].as_u64(), show["test"]["images"].as_u64()),
+        (Some(60_000), Some(10_000))
+    );
     assert!(image::open(shop.path().join("samples.png")).is_ok());
     let evaluation = shop.json(&["evaluate", "--set", &dataset, "--format", "json"]);
-    let manifest = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/models/fashion-mnist-reference/manifest.json"));
+    let manifest = std::fs::read_to_string(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/models/fashion-mnist-reference/manifest.json"
+    ));
     let manifest: serde_json::Value = serde_json::from_str(&manifest.unwrap()).unwrap();
     let (measured, stated) = (&evaluation["accuracy"], &manifest["figures"]["test_accuracy"]);
     let difference = measured.as_f64().unwrap() - stated.as_f64().unwrap();

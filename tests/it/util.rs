@@ -17,7 +17,9 @@ pub struct Shop {
 
 impl Shop {
     pub fn new() -> Self {
-        let shop = Self { folder: tempfile::tempdir().unwrap() };
+        let shop = Self {
+            folder: tempfile::tempdir().unwrap(),
+        };
         std::fs::create_dir(shop.inbox()).unwrap();
         shop
     }
@@ -42,10 +44,18 @@ impl Shop {
     /// The command with this shop's folders; nothing of the surrounding environment's settings.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_hangtag"));
-        command.args(arguments).arg("--inbox").arg(self.inbox()).arg("--data-dir").arg(self.data());
+        command
+            .args(arguments)
+            .arg("--inbox")
+            .arg(self.inbox())
+            .arg("--data-dir")
+            .arg(self.data());
         command.current_dir(self.path()).stdin(Stdio::null());
         for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("HANGTAG__") || name == "HANGTAG_CONFIG" || name == "RUST_LOG" {
+            if name.to_string_lossy().starts_with("HANGTAG__")
+                || name == "HANGTAG_CONFIG"
+                || name == "RUST_LOG"
+            {
                 command.env_remove(name);
             }
         }
@@ -71,7 +81,10 @@ impl Shop {
 
     /// All rows of `query`.
     pub fn rows(&self) -> Vec<Value> {
-        self.json(&["query", "--format", "json"]).as_array().unwrap().clone()
+        self.json(&["query", "--format", "json"])
+            .as_array()
+            .unwrap()
+            .clone()
     }
 
     /// The row of one file.
@@ -82,7 +95,8 @@ impl Shop {
 
     /// The store, read by somebody else with plain SQL.
     pub fn sql(&self) -> rusqlite::Connection {
-        rusqlite::Connection::open_with_flags(self.store(), rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap()
+        rusqlite::Connection::open_with_flags(self.store(), rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)
+            .unwrap()
     }
 
     /// One number from the store.
@@ -105,15 +119,23 @@ impl Shop {
     /// Starts `run` without waiting.
     pub fn start(&self, arguments: &[&str]) -> Daemon {
         let log = self.path().join("daemon.log");
-        let log = std::fs::OpenOptions::new().create(true).append(true).open(log).unwrap();
+        let log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(log)
+            .unwrap();
         let mut command = self.command(&[&["run"], arguments].concat());
-        Daemon { child: command.stdout(Stdio::null()).stderr(log).spawn().unwrap() }
+        Daemon {
+            child: command.stdout(Stdio::null()).stderr(log).spawn().unwrap(),
+        }
     }
 
     pub fn wait_until_ready(&self, daemon: &Daemon) {
         let path = self.data().join("status.json");
         wait_until("the daemon is ready", || {
-            let report: Option<Value> = std::fs::read(&path).ok().and_then(|text| serde_json::from_slice(&text).ok());
+            let report: Option<Value> = std::fs::read(&path)
+                .ok()
+                .and_then(|text| serde_json::from_slice(&text).ok());
             report.is_some_and(|report| report["ready"] == true && report["pid"] == daemon.child.id())
         });
     }
@@ -138,7 +160,11 @@ pub struct Daemon {
 
 impl Daemon {
     pub fn signal(&self, name: &str) {
-        let sent = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status().unwrap();
+        let sent = Command::new("kill")
+            .arg(format!("-{name}"))
+            .arg(self.child.id().to_string())
+            .status()
+            .unwrap();
         assert!(sent.success());
     }
 
@@ -189,7 +215,9 @@ pub fn png(number: u32) -> Vec<u8> {
         picture.put_pixel(14 + bit, 40, image::Luma([value]));
     }
     let mut bytes = Vec::new();
-    picture.write_to(&mut std::io::Cursor::new(&mut bytes), image::ImageFormat::Png).unwrap();
+    picture
+        .write_to(&mut std::io::Cursor::new(&mut bytes), image::ImageFormat::Png)
+        .unwrap();
     bytes
 }
 
@@ -208,13 +236,23 @@ pub fn age(path: &Path, by: Duration) {
 
 /// The folder with real data, where there is one; with `CI=true` its absence is a failure.
 pub fn shared(name: &str) -> Option<PathBuf> {
-    let base = std::env::var_os("HANGTAG_SHARED")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
+    let base = std::env::var_os("HANGTAG_SHARED").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"),
+        PathBuf::from,
+    );
     let path = base.join(name);
     if path.exists() {
         return Some(path);
     }
-    assert_ne!(std::env::var_os("CI").as_deref(), Some(OsStr::new("true")), "{} is not there", path.display());
-    eprintln!("skipped: {} is not there (HANGTAG_SHARED names the folder)", path.display());
+    assert_ne!(
+        std::env::var_os("CI").as_deref(),
+        Some(OsStr::new("true")),
+        "{} is not there",
+        path.display()
+    );
+    eprintln!(
+        "skipped: {} is not there (HANGTAG_SHARED names the folder)",
+        path.display()
+    );
     None
 }
