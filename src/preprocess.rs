@@ -7,7 +7,8 @@
 //! 5 % of the background, shrink the longest edge to 28 pixels, sharpen, extend the shorter edge with
 //! background and centre, and let the background be black. What differs has its reason here: shop photos have
 //! backgrounds of any brightness, so that "black" is the distance from the background rather than the negative;
-//! and where the border shows no single background nothing is trimmed.
+//! where the border shows no single background nothing is trimmed; white garments are brightened; and shrinking
+//! with a cubic filter leaves the edges as sharp as Fashion-MNIST's, so that nothing is sharpened after it.
 
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
@@ -77,6 +78,7 @@ impl Preprocessor {
                 *pixel = background.distance(luma);
             }
         }
+        stretch_contrast(&mut canvas);
         InputTensor::from_bytes(&canvas)
     }
 
@@ -103,6 +105,21 @@ impl Preprocessor {
             .resize(&source, &mut small, &options)
             .expect("a crop lies within its image and both are grey; this is a bug");
         (small.into_vec(), width as usize, height as usize)
+    }
+}
+
+/// Brightens a garment that hardly differs from its background, up to the full range, at most fourfold.
+///
+/// Fashion-MNIST left white garments out because they are hard to see on white, and nearly all of its pictures
+/// use the full range; shops do sell white garments. The few brightest pixels may be clipped.
+fn stretch_contrast(canvas: &mut [u8; INPUT_LEN]) {
+    const CLIPPED: usize = INPUT_LEN / 200;
+    const LOWEST_PEAK: u8 = 64;
+    let mut sorted = *canvas;
+    let (_, &mut peak, _) = sorted.select_nth_unstable(INPUT_LEN - 1 - CLIPPED);
+    let peak = u32::from(peak.max(LOWEST_PEAK));
+    for pixel in canvas {
+        *pixel = ((u32::from(*pixel) * 255 + peak / 2) / peak).min(255) as u8;
     }
 }
 
