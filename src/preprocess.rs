@@ -7,10 +7,12 @@
 //! 5 % of the background, shrink the longest edge to 28 pixels, sharpen, extend the shorter edge with
 //! background and centre, and let the background be black. What differs has its reason here: shop photos have
 //! backgrounds of any brightness, so that "black" is the distance from the background rather than the negative;
-//! and where the border shows no single background nothing is trimmed.
+//! where the border shows no single background nothing is trimmed; white garments are brightened; and shrinking
+//! with a cubic filter leaves the edges as sharp as Fashion-MNIST's, so that nothing is sharpened after it.
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::U8;
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 
 use crate::domain::{DecodedImage, INPUT_LEN, INPUT_SIDE, PreprocessingVersion};
 
@@ -77,6 +79,7 @@ impl Preprocessor {
                 *pixel = background.distance(luma);
             }
         }
+        stretch_contrast(&mut canvas);
         InputTensor::from_bytes(&canvas)
     }
 
@@ -88,9 +91,10 @@ impl Preprocessor {
             ((2 * u64::from(edge) * side + u64::from(longest)) / (2 * u64::from(longest))).max(1) as u32
         };
         let (width, height) = (fitted(crop.width), fitted(crop.height));
-        let source = ImageRef::new(image.width, image.height, &image.luma, PixelType::U8)
+        // Typed, so that the resizer is compiled for grey alone and not for every kind of pixel there is.
+        let source = TypedImageRef::<U8>::from_buffer(image.width, image.height, &image.luma)
             .expect("a decoded image has width times height values; this is a bug");
-        let mut small = Image::new(width, height, PixelType::U8);
+        let mut small = TypedImage::<U8>::new(width, height);
         let options = ResizeOptions::new()
             .resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom))
             .crop(
@@ -100,9 +104,25 @@ impl Preprocessor {
                 f64::from(crop.height),
             );
         self.resizer
-            .resize(&source, &mut small, &options)
+            .resize_typed(&source, &mut small, &options)
             .expect("a crop lies within its image and both are grey; this is a bug");
-        (small.into_vec(), width as usize, height as usize)
+        let values = small.pixels().iter().map(|pixel| pixel.0).collect();
+        (values, width as usize, height as usize)
+    }
+}
+
+/// Brightens a garment that hardly differs from its background, up to the full range, at most fourfold.
+///
+/// Fashion-MNIST left white garments out because they are hard to see on white, and nearly all of its pictures
+/// use the full range; shops do sell white garments. The few brightest pixels may be clipped.
+fn stretch_contrast(canvas: &mut [u8; INPUT_LEN]) {
+    const CLIPPED: usize = INPUT_LEN / 200;
+    const LOWEST_PEAK: u8 = 64;
+    let mut sorted = *canvas;
+    let (_, &mut peak, _) = sorted.select_nth_unstable(INPUT_LEN - 1 - CLIPPED);
+    let peak = u32::from(peak.max(LOWEST_PEAK));
+    for pixel in canvas {
+        *pixel = ((u32::from(*pixel) * 255 + peak / 2) / peak).min(255) as u8;
     }
 }
 

@@ -133,7 +133,7 @@ fn a_busy_background_keeps_the_whole_picture() {
 fn a_picture_of_fashion_mnist_stays_as_it_is() {
     let drawn = image(28, 28, |x, y| {
         if (6..22).contains(&x) && (y < 9 || (9..19).contains(&x)) {
-            200 + (y as u8)
+            200 + 2 * (y as u8) + u8::from(y == 27)
         } else {
             0
         }
@@ -200,7 +200,7 @@ fn version_1_gives_these_very_values() {
         (VERSION.0, digests),
         (
             1,
-            ["2276c2955585e805", "03c69c55f91216a5", "600ac231701bb05c"].map(String::from)
+            ["2276c2955585e805", "96fb0e8785d36827", "5da4096dd485ba28"].map(String::from)
         )
     );
 }
