@@ -5,11 +5,10 @@
 
 use std::time::{Duration, Instant};
 
-use hangtag::domain::INPUT_LEN;
 use hangtag::model::{
     Classifier, InferenceOptions, ModelBundle, OnnxClassifier, Runtime, RuntimeSettings, runtime,
 };
-use hangtag::preprocess::InputTensor;
+use hangtag::preprocess::{self, InputTensor};
 
 /// Long enough that the clock's resolution and a single interruption do not matter.
 const ROUND: Duration = Duration::from_millis(400);
@@ -61,9 +60,5 @@ fn images_per_second(runtime: &Runtime, batch: usize, intra_op_threads: usize) -
 
 /// A picture made of a formula; each `seed` gives another one.
 fn tensor(seed: usize) -> InputTensor {
-    let mut values = Box::new([0.0; INPUT_LEN]);
-    for (index, value) in values.iter_mut().enumerate() {
-        *value = ((index * (seed + 3)) % 97) as f32 / 96.0;
-    }
-    InputTensor(values)
+    preprocess::from_idx(&std::array::from_fn(|index| (index * (seed + 3) % 251) as u8))
 }
