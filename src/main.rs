@@ -6,6 +6,9 @@ use clap::Parser;
 use hangtag::cli::{Arguments, Ended};
 
 fn main() -> ExitCode {
+    // SAFETY: the first statement of the process, which has no second thread yet; so nobody reads or writes the
+    // environment meanwhile.
+    unsafe { hangtag::model::refuse_telemetry() };
     let arguments = Arguments::parse();
     match hangtag::cli::run(arguments) {
         Ok(Ended::Well) => ExitCode::SUCCESS,

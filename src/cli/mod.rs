@@ -175,7 +175,7 @@ fn start_log(config: &Config) {
         LogLevel::Trace => "trace",
     };
     let filter =
-        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(format!("warn,hangtag={level}")));
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(format!("warn,hangtag={level},onnxruntime=error")));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
