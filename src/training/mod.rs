@@ -2,5 +2,9 @@
 //!
 //! In: Fashion-MNIST and what people corrected. Out: an ONNX file. Never: tagging.
 
+pub mod checkpoint;
 pub mod dataset;
+pub mod export;
 pub mod network;
+pub mod summary;
+pub mod train;
