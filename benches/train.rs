@@ -44,7 +44,9 @@ impl Observer for Clock {
 
 fn main() {
     // Cargo adds a `--bench` of its own.
-    let numbers: Vec<usize> = std::env::args().filter_map(|argument| argument.parse().ok()).collect();
+    let numbers: Vec<usize> = std::env::args()
+        .filter_map(|argument| argument.parse().ok())
+        .collect();
     let shared = std::env::var_os("HANGTAG_SHARED").map(PathBuf::from);
     let shared = shared.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"));
     let folder = shared.join("fashion-mnist");

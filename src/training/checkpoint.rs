@@ -61,7 +61,9 @@ pub enum CheckpointError {
     #[error("could not keep the checkpoint: {0}")]
     Write(#[from] WriteError),
     /// Not read.
-    #[error("cannot resume: checkpoint {path} cannot be read: {source}; without --resume training begins anew")]
+    #[error(
+        "cannot resume: checkpoint {path} cannot be read: {source}; without --resume training begins anew"
+    )]
     Read {
         /// The file.
         path: PathBuf,
@@ -77,7 +79,9 @@ pub enum CheckpointError {
         what: String,
     },
     /// Of another training.
-    #[error("cannot resume: checkpoint {path} was made with {what} {found}, asked for is {asked}; make them the same, or train anew without --resume")]
+    #[error(
+        "cannot resume: checkpoint {path} was made with {what} {found}, asked for is {asked}; make them the same, or train anew without --resume"
+    )]
     Other {
         /// The file.
         path: PathBuf,
@@ -106,13 +110,17 @@ pub fn read_blocking(path: &Path, identity: &Identity) -> Result<Restored, Check
         what,
     };
     let (header, numbers) = open(&bytes).map_err(damaged)?;
-    header.compare(identity).map_err(|(what, found, asked)| CheckpointError::Other {
-        path: path.to_owned(),
-        what,
-        found,
-        asked,
-    })?;
-    header.restore(numbers).ok_or_else(|| damaged("its numbers do not fit its header".into()))
+    header
+        .compare(identity)
+        .map_err(|(what, found, asked)| CheckpointError::Other {
+            path: path.to_owned(),
+            what,
+            found,
+            asked,
+        })?;
+    header
+        .restore(numbers)
+        .ok_or_else(|| damaged("its numbers do not fit its header".into()))
 }
 
 const MAGIC: &[u8] = b"hangtag checkpoint 1\n";
@@ -138,18 +146,33 @@ fn encode(identity: &Identity, state: &Checkpoint) -> Vec<u8> {
         files: identity.files.to_vec(),
         epochs_done: state.history.len() as u32,
         best_epoch: state.best.map(|best| best.epoch),
-        power_bits: [state.adam.beta_1_power.to_bits(), state.adam.beta_2_power.to_bits()],
+        power_bits: [
+            state.adam.beta_1_power.to_bits(),
+            state.adam.beta_2_power.to_bits(),
+        ],
     };
-    let header = serde_json::to_vec(&header).expect("a header of plain values has a JSON form; failing is a bug: this is a bug");
+    let header = serde_json::to_vec(&header)
+        .expect("a header of plain values has a JSON form; failing is a bug: this is a bug");
     let mut bytes = MAGIC.to_vec();
     bytes.extend((header.len() as u64).to_le_bytes());
     bytes.extend(header);
     for epoch in state.history {
-        let numbers = [epoch.seconds, epoch.loss, epoch.accuracy, epoch.val_loss, epoch.val_accuracy];
+        let numbers = [
+            epoch.seconds,
+            epoch.loss,
+            epoch.accuracy,
+            epoch.val_loss,
+            epoch.val_accuracy,
+        ];
         bytes.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
     }
     let best: &[f32] = state.best.map_or(&[], |best| best.network.parameters());
-    for numbers in [state.network.parameters(), &state.adam.means, &state.adam.squares, best] {
+    for numbers in [
+        state.network.parameters(),
+        &state.adam.means,
+        &state.adam.squares,
+        best,
+    ] {
         bytes.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
     }
     let digest = Sha256::digest(&bytes);
@@ -159,7 +182,9 @@ fn encode(identity: &Identity, state: &Checkpoint) -> Vec<u8> {
 
 /// Checks magic and digest; gives the header and the numbers behind it.
 fn open(bytes: &[u8]) -> Result<(Header, &[u8]), String> {
-    let rest = bytes.strip_prefix(MAGIC).ok_or("it does not begin as one (or one of another version)")?;
+    let rest = bytes
+        .strip_prefix(MAGIC)
+        .ok_or("it does not begin as one (or one of another version)")?;
     let (content, digest) = bytes
         .split_at_checked(bytes.len().saturating_sub(DIGEST_LEN))
         .filter(|(content, _)| content.len() >= MAGIC.len())
@@ -171,7 +196,8 @@ fn open(bytes: &[u8]) -> Result<(Header, &[u8]), String> {
     let (len, rest) = rest.split_first_chunk::<8>().ok_or("it is cut off")?;
     let len = usize::try_from(u64::from_le_bytes(*len)).map_err(|_| "its header is too long")?;
     let (header, numbers) = rest.split_at_checked(len).ok_or("its header is cut off")?;
-    let header = serde_json::from_slice(header).map_err(|error| format!("its header cannot be read: {error}"))?;
+    let header =
+        serde_json::from_slice(header).map_err(|error| format!("its header cannot be read: {error}"))?;
     Ok((header, numbers))
 }
 
@@ -180,15 +206,24 @@ impl Header {
     fn compare(&self, identity: &Identity) -> Result<(), (&'static str, String, String)> {
         let differs = |what, found: String, asked: String| Err((what, found, asked));
         if self.architecture != identity.architecture {
-            let (found, asked) = (format!("{:?}", self.architecture), format!("{:?}", identity.architecture));
+            let (found, asked) = (
+                format!("{:?}", self.architecture),
+                format!("{:?}", identity.architecture),
+            );
             return differs("network", found, asked);
         }
         let (found, asked) = (comparable(&self.parameters), comparable(identity.parameters));
-        if let Some(((key, found), (_, asked))) = found.iter().zip(&asked).find(|(found, asked)| found != asked) {
+        if let Some(((key, found), (_, asked))) =
+            found.iter().zip(&asked).find(|(found, asked)| found != asked)
+        {
             return differs(key, found.clone(), asked.clone());
         }
         if self.epochs_done > identity.parameters.epochs {
-            return differs("epochs done:", self.epochs_done.to_string(), identity.parameters.epochs.to_string());
+            return differs(
+                "epochs done:",
+                self.epochs_done.to_string(),
+                identity.parameters.epochs.to_string(),
+            );
         }
         let (found, asked) = (digests(&self.files), digests(identity.files));
         if found != asked {
@@ -209,10 +244,21 @@ impl Header {
             .zip(1..)
             .map(|(epoch, number)| {
                 let [seconds, loss, accuracy, val_loss, val_accuracy] = epoch.map(f64::from_le_bytes);
-                EpochRecord { epoch: number, seconds, loss, accuracy, val_loss, val_accuracy }
+                EpochRecord {
+                    epoch: number,
+                    seconds,
+                    loss,
+                    accuracy,
+                    val_loss,
+                    val_accuracy,
+                }
             })
             .collect();
-        let mut values = rest.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes));
+        let mut values = rest
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .map(|bytes| f32::from_le_bytes(*bytes));
         let mut take = || values.by_ref().take(count).collect::<Vec<f32>>();
         let (parameters, means, squares, best) = (take(), take(), take(), take());
         if means.len() != count || squares.len() != count {
@@ -228,7 +274,12 @@ impl Header {
         let [beta_1_power, beta_2_power] = self.power_bits.map(f64::from_bits);
         Some(Restored {
             network: Network::from_parameters(self.architecture, parameters)?,
-            adam: Adam { means, squares, beta_1_power, beta_2_power },
+            adam: Adam {
+                means,
+                squares,
+                beta_1_power,
+                beta_2_power,
+            },
             history,
             best,
         })
@@ -252,14 +303,23 @@ fn comparable(parameters: &TrainParameters) -> [(&'static str, String); 5] {
         ("train.learning_rate", format!("{learning_rate:.6e}")),
         ("train.validation_share", format!("{validation_share:.6e}")),
         ("train.seed", seed.to_string()),
-        ("train.limit_images", limit_images.map_or("all".into(), |limit| limit.to_string())),
+        (
+            "train.limit_images",
+            limit_images.map_or("all".into(), |limit| limit.to_string()),
+        ),
     ]
 }
 
 fn digests(files: &[FileRecord]) -> String {
     let each: Vec<String> = files
         .iter()
-        .map(|file| format!("{} ({})", file.name, file.sha256.get(..16).unwrap_or(&file.sha256)))
+        .map(|file| {
+            format!(
+                "{} ({})",
+                file.name,
+                file.sha256.get(..16).unwrap_or(&file.sha256)
+            )
+        })
         .collect();
     each.join(", ")
 }

@@ -62,7 +62,9 @@ const MAX_IMAGES: usize = 1_000_000;
 #[derive(Debug, thiserror::Error)]
 pub enum DatasetError {
     /// The file is not there or cannot be read.
-    #[error("cannot read {path} of the data set: {source}; `hangtag dataset fetch` gets the files, `dataset.dir` names the folder")]
+    #[error(
+        "cannot read {path} of the data set: {source}; `hangtag dataset fetch` gets the files, `dataset.dir` names the folder"
+    )]
     Read {
         /// Which file.
         path: PathBuf,
@@ -70,7 +72,9 @@ pub enum DatasetError {
         source: std::io::Error,
     },
     /// The file's content is not what it should be.
-    #[error("{path} of the data set is unusable: {what} is {found}, expected {expected}; remove the file and run `hangtag dataset fetch`")]
+    #[error(
+        "{path} of the data set is unusable: {what} is {found}, expected {expected}; remove the file and run `hangtag dataset fetch`"
+    )]
     Content {
         /// Which file.
         path: PathBuf,
@@ -215,7 +219,11 @@ impl Images {
         let labels = parse_labels(&labels).map_err(|fault| fault.in_file(&labels_path))?;
         let count = pixels.len() / INPUT_LEN;
         if labels.len() != count {
-            let fault = Fault::new("the number of labels", labels.len(), format!("{count}, one a picture"));
+            let fault = Fault::new(
+                "the number of labels",
+                labels.len(),
+                format!("{count}, one a picture"),
+            );
             return Err(fault.in_file(&labels_path));
         }
         Ok(Images { pixels, labels })
@@ -235,7 +243,10 @@ pub fn fetch_blocking(
             progress(file.name, file.bytes, file.bytes);
             continue;
         }
-        let addresses: Vec<String> = mirrors.iter().map(|mirror| format!("{mirror}{}", file.name)).collect();
+        let addresses: Vec<String> = mirrors
+            .iter()
+            .map(|mirror| format!("{mirror}{}", file.name))
+            .collect();
         let download = Download {
             what: file.name,
             mirrors: &addresses,
@@ -266,7 +277,9 @@ pub fn draw_samples(images: &Images, seed: u64) -> Result<Vec<u8>, DatasetError>
     let mut sheet = image::GrayImage::from_pixel(side(PER_CLASS), side(LABEL_COUNT), image::Luma([255]));
     for label in Label::all() {
         let mut of_class: Vec<usize> = (0..images.len()).filter(|&i| images.labels[i] == label).collect();
-        let purpose = super::network::random::Purpose::Sample { class: label.index() as u32 };
+        let purpose = super::network::random::Purpose::Sample {
+            class: label.index() as u32,
+        };
         super::network::random::Stream::new(seed, purpose).shuffle(&mut of_class);
         for (column, &index) in of_class.iter().take(PER_CLASS).enumerate() {
             let (left, top) = (GAP + column * cell, GAP + label.index() * cell);
@@ -371,11 +384,19 @@ fn parse_labels(gzipped: &[u8]) -> Result<Vec<Label>, Fault> {
 fn read_header(reader: &mut impl Read, magic: u32) -> Result<usize, Fault> {
     let found = read_number(reader)?;
     if found != magic {
-        return Err(Fault::new("its magic number", format!("{found:#010x}"), format!("{magic:#010x}")));
+        return Err(Fault::new(
+            "its magic number",
+            format!("{found:#010x}"),
+            format!("{magic:#010x}"),
+        ));
     }
     let count = read_number(reader)? as usize;
     if count == 0 || count > MAX_IMAGES {
-        return Err(Fault::new("the number of entries", count, format!("1 to {MAX_IMAGES}")));
+        return Err(Fault::new(
+            "the number of entries",
+            count,
+            format!("1 to {MAX_IMAGES}"),
+        ));
     }
     Ok(count)
 }
@@ -398,8 +419,16 @@ fn read_rest(reader: &mut impl Read, len: usize) -> Result<Vec<u8>, Fault> {
         .read_to_end(&mut bytes)
         .map_err(|error| Fault::new("its content", error, "whole gzipped data"))?;
     if bytes.len() != len {
-        let found = if bytes.len() > len { "more".to_owned() } else { bytes.len().to_string() };
-        return Err(Fault::new("the number of bytes behind the header", found, len.to_string()));
+        let found = if bytes.len() > len {
+            "more".to_owned()
+        } else {
+            bytes.len().to_string()
+        };
+        return Err(Fault::new(
+            "the number of bytes behind the header",
+            found,
+            len.to_string(),
+        ));
     }
     bytes.shrink_to_fit();
     Ok(bytes)

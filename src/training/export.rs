@@ -5,13 +5,14 @@
 //! gives the same bytes. Never: files, training.
 
 use onnx_rs::ast::{
-    Attribute, AttributeType, DataType, Dimension, Graph, Model, Node, OpType, OperatorSetId, StringStringEntry,
-    TensorProto, TensorShape, TensorShapeDimension, TensorTypeProto, TypeProto, TypeValue, ValueInfo,
+    Attribute, AttributeType, DataType, Dimension, Graph, Model, Node, OpType, OperatorSetId,
+    StringStringEntry, TensorProto, TensorShape, TensorShapeDimension, TensorTypeProto, TypeProto, TypeValue,
+    ValueInfo,
 };
 
+use super::network::Network;
 use super::network::architecture::{BLOCKS, LayerPlaces};
 use super::network::conv::ConvShape;
-use super::network::Network;
 use crate::domain::{INPUT_SIDE, LABEL_COUNT, Label, PreprocessingVersion};
 
 /// Name of the input.
@@ -29,7 +30,8 @@ const IR_VERSION: i64 = 8;
 
 /// The network's ONNX file.
 pub fn to_onnx(network: &Network, preprocessing: PreprocessingVersion) -> Vec<u8> {
-    let labels = serde_json::to_string(&Label::NAMES).expect("names have a JSON form; lacking it is a bug: this is a bug");
+    let labels = serde_json::to_string(&Label::NAMES)
+        .expect("names have a JSON form; lacking it is a bug: this is a bug");
     let preprocessing = preprocessing.0.to_string();
     let graph = Graph {
         name: "hangtag",
@@ -41,13 +43,22 @@ pub fn to_onnx(network: &Network, preprocessing: PreprocessingVersion) -> Vec<u8
     };
     onnx_rs::encode(&Model {
         ir_version: IR_VERSION,
-        opset_import: vec![OperatorSetId { domain: "", version: OPERATOR_SET }],
+        opset_import: vec![OperatorSetId {
+            domain: "",
+            version: OPERATOR_SET,
+        }],
         producer_name: env!("CARGO_PKG_NAME"),
         producer_version: env!("CARGO_PKG_VERSION"),
         graph: Some(graph),
         metadata_props: vec![
-            StringStringEntry { key: LABELS_KEY, value: &labels },
-            StringStringEntry { key: PREPROCESSING_KEY, value: &preprocessing },
+            StringStringEntry {
+                key: LABELS_KEY,
+                value: &labels,
+            },
+            StringStringEntry {
+                key: PREPROCESSING_KEY,
+                value: &preprocessing,
+            },
         ],
         ..Model::default()
     })
@@ -55,9 +66,30 @@ pub fn to_onnx(network: &Network, preprocessing: PreprocessingVersion) -> Vec<u8
 
 /// Names within one block: input, weights, biases, sums, after ReLU, output.
 const BLOCK_NAMES: [[&str; 6]; BLOCKS] = [
-    [INPUT_NAME, "conv1_weights", "conv1_biases", "conv1_sums", "conv1_relu", "conv1_pooled"],
-    ["conv1_pooled", "conv2_weights", "conv2_biases", "conv2_sums", "conv2_relu", "conv2_pooled"],
-    ["conv2_pooled", "conv3_weights", "conv3_biases", "conv3_sums", "conv3_relu", "conv3_pooled"],
+    [
+        INPUT_NAME,
+        "conv1_weights",
+        "conv1_biases",
+        "conv1_sums",
+        "conv1_relu",
+        "conv1_pooled",
+    ],
+    [
+        "conv1_pooled",
+        "conv2_weights",
+        "conv2_biases",
+        "conv2_sums",
+        "conv2_relu",
+        "conv2_pooled",
+    ],
+    [
+        "conv2_pooled",
+        "conv3_weights",
+        "conv3_biases",
+        "conv3_sums",
+        "conv3_relu",
+        "conv3_pooled",
+    ],
 ];
 
 /// The graph; dropout does nothing outside training and is left out.
@@ -80,10 +112,25 @@ fn nodes() -> Vec<Node<'static>> {
     }
     let [.., pooled] = BLOCK_NAMES[BLOCKS - 1];
     nodes.push(node(OpType::Flatten, &[pooled], "flat", vec![integer("axis", 1)]));
-    nodes.push(node(OpType::Gemm, &["flat", "hidden_weights", "hidden_biases"], "hidden_sums", vec![]));
+    nodes.push(node(
+        OpType::Gemm,
+        &["flat", "hidden_weights", "hidden_biases"],
+        "hidden_sums",
+        vec![],
+    ));
     nodes.push(node(OpType::Relu, &["hidden_sums"], "hidden", vec![]));
-    nodes.push(node(OpType::Gemm, &["hidden", "output_weights", "output_biases"], "sums", vec![]));
-    nodes.push(node(OpType::Softmax, &["sums"], OUTPUT_NAME, vec![integer("axis", 1)]));
+    nodes.push(node(
+        OpType::Gemm,
+        &["hidden", "output_weights", "output_biases"],
+        "sums",
+        vec![],
+    ));
+    nodes.push(node(
+        OpType::Softmax,
+        &["sums"],
+        OUTPUT_NAME,
+        vec![integer("axis", 1)],
+    ));
     nodes
 }
 
@@ -94,19 +141,30 @@ fn weights(network: &Network) -> Vec<TensorProto<'static>> {
     let tensor = |name, dims: &[usize], values: Vec<f32>| {
         TensorProto::from_f32(name, dims.iter().map(|&dim| dim as i64).collect(), values)
     };
-    let biases = |name, layer: &LayerPlaces| tensor(name, &[layer.biases.len()], all[layer.biases.clone()].to_vec());
+    let biases =
+        |name, layer: &LayerPlaces| tensor(name, &[layer.biases.len()], all[layer.biases.clone()].to_vec());
     let mut tensors = Vec::new();
     let shapes = architecture.convolutions();
-    for (([_, weights_name, biases_name, ..], shape), layer) in BLOCK_NAMES.iter().zip(shapes).zip(&places.blocks) {
+    for (([_, weights_name, biases_name, ..], shape), layer) in
+        BLOCK_NAMES.iter().zip(shapes).zip(&places.blocks)
+    {
         let values = channels_before_window(shape, &all[layer.weights.clone()]);
         tensors.push(tensor(weights_name, &[shape.outputs, shape.inputs, 3, 3], values));
         tensors.push(biases(biases_name, layer));
     }
     let hidden = channels_before_places(shapes[BLOCKS - 1], &all[places.hidden.weights.clone()]);
-    tensors.push(tensor("hidden_weights", &[architecture.flat_len(), architecture.hidden], hidden));
+    tensors.push(tensor(
+        "hidden_weights",
+        &[architecture.flat_len(), architecture.hidden],
+        hidden,
+    ));
     tensors.push(biases("hidden_biases", &places.hidden));
     let output = all[places.output.weights.clone()].to_vec();
-    tensors.push(tensor("output_weights", &[architecture.hidden, LABEL_COUNT], output));
+    tensors.push(tensor(
+        "output_weights",
+        &[architecture.hidden, LABEL_COUNT],
+        output,
+    ));
     tensors.push(biases("output_biases", &places.output));
     tensors
 }
@@ -133,7 +191,10 @@ fn channels_before_places(shape: ConvShape, weights: &[f32]) -> Vec<f32> {
 }
 
 fn value_info(name: &'static str, dims: &[i64]) -> ValueInfo<'static> {
-    let dimension = |value| TensorShapeDimension { value, denotation: "" };
+    let dimension = |value| TensorShapeDimension {
+        value,
+        denotation: "",
+    };
     let mut dim = vec![dimension(Dimension::Param("N"))];
     dim.extend(dims.iter().map(|&value| dimension(Dimension::Value(value))));
     ValueInfo {
@@ -150,9 +211,81 @@ fn value_info(name: &'static str, dims: &[i64]) -> ValueInfo<'static> {
 }
 
 fn integers(name: &'static str, values: &[i64]) -> Attribute<'static> {
-    Attribute { name, r#type: AttributeType::Ints, ints: values.to_vec(), ..Attribute::default() }
+    Attribute {
+        name,
+        r#type: AttributeType::Ints,
+        ints: values.to_vec(),
+        ..Attribute::default()
+    }
 }
 
 fn integer(name: &'static str, value: i64) -> Attribute<'static> {
-    Attribute { name, r#type: AttributeType::Int, i: value, ..Attribute::default() }
+    Attribute {
+        name,
+        r#type: AttributeType::Int,
+        i: value,
+        ..Attribute::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::training::network::Architecture;
+
+    #[test]
+    fn the_file_says_what_it_is_and_is_always_the_same() {
+        let network = Network::new(Architecture::REFERENCE, 3);
+        let bytes = to_onnx(&network, PreprocessingVersion(4));
+        assert_eq!(bytes, to_onnx(&network, PreprocessingVersion(4)));
+        let model = onnx_rs::parse(&bytes).unwrap();
+        assert_eq!((model.ir_version, model.opset_import[0].version), (8, 17));
+        assert_eq!(model.producer_name, "hangtag");
+        let metadata = |key| {
+            model
+                .metadata_props
+                .iter()
+                .find(|entry| entry.key == key)
+                .unwrap()
+                .value
+        };
+        assert_eq!(metadata(PREPROCESSING_KEY), "4");
+        let labels: Vec<String> = serde_json::from_str(metadata(LABELS_KEY)).unwrap();
+        assert_eq!(labels, Label::NAMES);
+        let graph = model.graph.unwrap();
+        assert_eq!(
+            (graph.input[0].name, graph.output[0].name),
+            (INPUT_NAME, OUTPUT_NAME)
+        );
+        let numbers: i64 = graph
+            .initializer
+            .iter()
+            .map(|tensor| tensor.dims().iter().product::<i64>())
+            .sum();
+        assert_eq!(numbers, 241_546);
+    }
+
+    #[test]
+    fn weights_change_their_order_and_nothing_else() {
+        let shape = ConvShape {
+            side: 2,
+            inputs: 2,
+            outputs: 1,
+        };
+        let weights: Vec<f32> = (0..18).map(|number| number as f32).collect();
+        let expected: Vec<f32> = (0..9)
+            .map(|n| n as f32 * 2.0)
+            .chain((0..9).map(|n| n as f32 * 2.0 + 1.0))
+            .collect();
+        assert_eq!(channels_before_window(shape, &weights), expected);
+
+        let shape = ConvShape {
+            side: 4,
+            inputs: 1,
+            outputs: 3,
+        };
+        let rows: Vec<f32> = (0..12).flat_map(|row| [row as f32, row as f32 + 0.5]).collect();
+        let turned = channels_before_places(shape, &rows);
+        assert_eq!(turned[..10], [0.0, 0.5, 3.0, 3.5, 6.0, 6.5, 9.0, 9.5, 1.0, 1.5]);
+    }
 }

@@ -8,3 +8,6 @@ pub mod export;
 pub mod network;
 pub mod summary;
 pub mod train;
+
+#[cfg(test)]
+mod synthetic;

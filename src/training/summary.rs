@@ -45,8 +45,18 @@ pub fn layers(architecture: &Architecture) -> Vec<LayerRow> {
     }
     let (flat, hidden) = (architecture.flat_len(), architecture.hidden);
     rows.push(row("flatten".into(), &[flat], 0, 0));
-    rows.push(row(format!("dense {flat} -> {hidden}, ReLU"), &[hidden], (flat + 1) * hidden, flat * hidden));
-    rows.push(row(format!("dropout {:.2}", architecture.hidden_dropout), &[hidden], 0, 0));
+    rows.push(row(
+        format!("dense {flat} -> {hidden}, ReLU"),
+        &[hidden],
+        (flat + 1) * hidden,
+        flat * hidden,
+    ));
+    rows.push(row(
+        format!("dropout {:.2}", architecture.hidden_dropout),
+        &[hidden],
+        0,
+        0,
+    ));
     rows.push(row(
         format!("dense {hidden} -> {LABEL_COUNT}, softmax"),
         &[LABEL_COUNT],
@@ -58,18 +68,35 @@ pub fn layers(architecture: &Architecture) -> Vec<LayerRow> {
 
 /// The table as text, with its totals in the last line.
 pub fn table(rows: &[LayerRow]) -> String {
-    let shape = |row: &LayerRow| row.output.iter().map(ToString::to_string).collect::<Vec<_>>().join(" x ");
-    let mut text = format!("{:<34} {:>14} {:>12} {:>15}\n", "layer", "output", "parameters", "multiply-adds");
+    let shape = |row: &LayerRow| {
+        row.output
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(" x ")
+    };
+    let mut text = format!(
+        "{:<34} {:>14} {:>12} {:>15}\n",
+        "layer", "output", "parameters", "multiply-adds"
+    );
     let mut line = |layer: &str, output: &str, parameters: usize, multiply_adds: usize| {
         let (parameters, multiply_adds) = (grouped(parameters), grouped(multiply_adds));
-        writeln!(text, "{layer:<34} {output:>14} {parameters:>12} {multiply_adds:>15}")
-            .expect("writing to a String never fails; if it does, this is a bug");
+        writeln!(
+            text,
+            "{layer:<34} {output:>14} {parameters:>12} {multiply_adds:>15}"
+        )
+        .expect("writing to a String never fails; if it does, this is a bug");
     };
     for row in rows {
         line(&row.layer, &shape(row), row.parameters, row.multiply_adds);
     }
     let total = |of: fn(&LayerRow) -> usize| rows.iter().map(of).sum();
-    line("total", "", total(|row| row.parameters), total(|row| row.multiply_adds));
+    line(
+        "total",
+        "",
+        total(|row| row.parameters),
+        total(|row| row.multiply_adds),
+    );
     text
 }
 
@@ -95,7 +122,10 @@ mod tests {
         let rows = layers(&Architecture::REFERENCE);
         assert_eq!(rows.iter().map(|row| row.parameters).sum::<usize>(), 241_546);
         let text = table(&rows);
-        assert!(text.lines().last().is_some_and(|line| line.contains("241,546")), "{text}");
+        assert!(
+            text.lines().last().is_some_and(|line| line.contains("241,546")),
+            "{text}"
+        );
         assert!(text.contains("128 x 3 x 3") && text.contains("147,584"), "{text}");
     }
 }

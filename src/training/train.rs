@@ -189,7 +189,9 @@ pub enum TrainError {
     #[error("could not start the threads to train on: {0}; fewer may do (train.threads)")]
     Threads(#[from] rayon::ThreadPoolBuildError),
     /// The numbers ran away.
-    #[error("training went astray in epoch {epoch}: the loss is no longer a number; a lower learning rate helps (train.learning_rate is {learning_rate})")]
+    #[error(
+        "training went astray in epoch {epoch}: the loss is no longer a number; a lower learning rate helps (train.learning_rate is {learning_rate})"
+    )]
     Diverged {
         /// In which epoch.
         epoch: u32,
@@ -292,8 +294,15 @@ impl<'a> Run<'a> {
         Stream::new(parameters.seed, Purpose::Shuffle { epoch }).shuffle(&mut self.order);
         let mut tally = Tally::default();
         for (index, rows) in self.order.chunks(parameters.batch_size).enumerate() {
-            fill_labels(&mut self.labels, self.job.images, rows.iter().map(|&row| row as usize));
-            let batch = Batch::Rows { pixels: &self.job.images.pixels, rows };
+            fill_labels(
+                &mut self.labels,
+                self.job.images,
+                rows.iter().map(|&row| row as usize),
+            );
+            let batch = Batch::Rows {
+                pixels: &self.job.images.pixels,
+                rows,
+            };
             let place = BatchPlace {
                 seed: parameters.seed,
                 epoch,
@@ -337,10 +346,18 @@ impl<'a> Run<'a> {
         let mut tally = Tally::default();
         self.order.clear();
         let first = self.split.train;
-        self.order.extend(first as u32..(first + self.split.validation) as u32);
+        self.order
+            .extend(first as u32..(first + self.split.validation) as u32);
         for rows in self.order.chunks(self.job.parameters.batch_size) {
-            fill_labels(&mut self.labels, self.job.images, rows.iter().map(|&row| row as usize));
-            let batch = Batch::Rows { pixels: &self.job.images.pixels, rows };
+            fill_labels(
+                &mut self.labels,
+                self.job.images,
+                rows.iter().map(|&row| row as usize),
+            );
+            let batch = Batch::Rows {
+                pixels: &self.job.images.pixels,
+                rows,
+            };
             let probabilities = &mut self.probabilities[..rows.len() * LABEL_COUNT];
             self.engine.score(&self.network, batch, probabilities);
             tally.add(loss::tally(probabilities, &self.labels));
@@ -354,7 +371,11 @@ impl<'a> Run<'a> {
     /// turns up again when the network grows too sure of itself, long before it stops getting better at the labels, and
     /// confidences are calibrated afterwards anyway; a wrong label cannot be.
     fn keep(&mut self, record: EpochRecord) -> Result<(), TrainError> {
-        let best_so_far = self.history.iter().map(|epoch| epoch.val_accuracy).fold(f64::NEG_INFINITY, f64::max);
+        let best_so_far = self
+            .history
+            .iter()
+            .map(|epoch| epoch.val_accuracy)
+            .fold(f64::NEG_INFINITY, f64::max);
         if record.val_accuracy > best_so_far {
             self.best = Some(BestEpoch {
                 epoch: record.epoch,
@@ -407,20 +428,41 @@ fn check(job: &TrainingJob) -> Result<Split, TrainError> {
     }
     if !(parameters.learning_rate > 0.0 && parameters.learning_rate.is_finite()) {
         let expected = "it must be above 0 (0.001 is usual)".into();
-        return refuse("train.learning_rate", parameters.learning_rate.to_string(), expected);
+        return refuse(
+            "train.learning_rate",
+            parameters.learning_rate.to_string(),
+            expected,
+        );
     }
     if !(parameters.validation_share > 0.0 && parameters.validation_share < 1.0) {
         let expected = "it must lie between 0 and 1 (0.1 is usual)".into();
-        return refuse("train.validation_share", parameters.validation_share.to_string(), expected);
+        return refuse(
+            "train.validation_share",
+            parameters.validation_share.to_string(),
+            expected,
+        );
     }
-    let images = parameters.limit_images.unwrap_or(usize::MAX).min(job.images.len());
+    let images = parameters
+        .limit_images
+        .unwrap_or(usize::MAX)
+        .min(job.images.len());
     if images < 2 {
-        let expected = format!("at least 2 pictures are needed, and the data set has {}", job.images.len());
+        let expected = format!(
+            "at least 2 pictures are needed, and the data set has {}",
+            job.images.len()
+        );
         return refuse("train.limit_images", images.to_string(), expected);
     }
     let train = ((images as f64 * (1.0 - parameters.validation_share)).floor() as usize).clamp(1, images - 1);
-    Ok(Split { train, validation: images - train })
+    Ok(Split {
+        train,
+        validation: images - train,
+    })
 }
 
 /// Greatest batch: its buffers take about 0.6 MB an image.
 const MAX_BATCH: usize = 1024;
+
+#[cfg(test)]
+#[path = "train_tests.rs"]
+mod tests;

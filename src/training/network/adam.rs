@@ -72,3 +72,45 @@ fn update_vectorised(
         *parameter -= *mean * rate / (square.sqrt() + EPSILON);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_are_those_of_the_paper() {
+        let rate = 0.01f64;
+        let (mut x, mut mean, mut square) = (1.0f64, 0.0f64, 0.0f64);
+        let mut parameters = [1.0f32];
+        let mut adam = Adam::new(1);
+        for step in 1..=50 {
+            let gradient = 2.0 * x;
+            mean = 0.9 * mean + 0.1 * gradient;
+            square = 0.999 * square + 0.001 * gradient * gradient;
+            let (unbiased, variance) = (
+                mean / (1.0 - 0.9f64.powi(step)),
+                square / (1.0 - 0.999f64.powi(step)),
+            );
+            x -= rate * unbiased / (variance.sqrt() + 1e-7);
+
+            let rate = adam.begin_step(rate as f32);
+            let gradients = [2.0 * parameters[0]];
+            let (means, squares) = (&mut adam.means, &mut adam.squares);
+            update(
+                AdamPart {
+                    parameters: &mut parameters,
+                    gradients: &gradients,
+                    means,
+                    squares,
+                },
+                rate,
+            );
+            assert!(
+                (f64::from(parameters[0]) - x).abs() < 1e-4,
+                "step {step}: {} and {x}",
+                parameters[0]
+            );
+        }
+        assert!(x < 0.7);
+    }
+}

@@ -40,7 +40,11 @@ impl Architecture {
         let mut side = INPUT_SIDE;
         let mut inputs = 1;
         self.filters.map(|outputs| {
-            let shape = ConvShape { side, inputs, outputs };
+            let shape = ConvShape {
+                side,
+                inputs,
+                outputs,
+            };
             side = shape.pooled_side();
             inputs = outputs;
             shape
@@ -73,7 +77,12 @@ impl Architecture {
             weights: take(self.hidden * LABEL_COUNT),
             biases: take(LABEL_COUNT),
         };
-        Places { blocks, hidden, output, len: next }
+        Places {
+            blocks,
+            hidden,
+            output,
+            len: next,
+        }
     }
 
     /// How many numbers training finds.

@@ -187,7 +187,11 @@ fn gather_patches(shape: ConvShape, input: &[f32], patches: &mut [f32]) {
 /// Copies runs in pieces of `PIECE` values, a divisor of the run's length.
 #[inline(always)]
 fn gather_runs<const PIECE: usize>(shape: ConvShape, input: &[f32], patches: &mut [f32]) {
-    let (row_len, run_len, used) = (shape.padded_side() * shape.inputs, shape.run_len(), shape.used_side());
+    let (row_len, run_len, used) = (
+        shape.padded_side() * shape.inputs,
+        shape.run_len(),
+        shape.used_side(),
+    );
     let mut runs = patches.chunks_exact_mut(run_len);
     for image in input.chunks_exact(shape.padded_len()) {
         for row in 0..used {

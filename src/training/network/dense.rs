@@ -15,12 +15,7 @@ pub struct DenseShape {
 }
 
 /// `outputs = inputs * weights + biases`, for `images` images.
-pub fn forward(
-    shape: DenseShape,
-    inputs: &[f32],
-    (weights, biases): (&[f32], &[f32]),
-    outputs: &mut [f32],
-) {
+pub fn forward(shape: DenseShape, inputs: &[f32], (weights, biases): (&[f32], &[f32]), outputs: &mut [f32]) {
     let images = outputs.len() / shape.outputs;
     multiply(
         Matrix::new(inputs, images, shape.inputs),
@@ -45,11 +40,19 @@ pub fn input_gradient(shape: DenseShape, gradient: &[f32], weights: &[f32], inpu
 }
 
 /// Gradient of the weights between the inputs `from..` and all outputs, as many inputs as `weights` has rows for.
-pub fn weight_gradient(shape: DenseShape, inputs: &[f32], from: usize, gradient: &[f32], weights: &mut [f32]) {
+pub fn weight_gradient(
+    shape: DenseShape,
+    inputs: &[f32],
+    from: usize,
+    gradient: &[f32],
+    weights: &mut [f32],
+) {
     let images = gradient.len() / shape.outputs;
     let rows = weights.len() / shape.outputs;
     multiply(
-        Matrix::new(inputs, images, shape.inputs).columns(from, from + rows).transposed(),
+        Matrix::new(inputs, images, shape.inputs)
+            .columns(from, from + rows)
+            .transposed(),
         Matrix::new(gradient, images, shape.outputs),
         weights,
     );

@@ -70,8 +70,12 @@ impl Engine {
         Self {
             architecture,
             per_shard,
-            shards: (0..SHARDS).map(|_| Shard::new(&architecture, per_shard)).collect(),
-            by_patch: architecture.convolutions().map(|shape| vec![0.0; shape.weights_len()]),
+            shards: (0..SHARDS)
+                .map(|_| Shard::new(&architecture, per_shard))
+                .collect(),
+            by_patch: architecture
+                .convolutions()
+                .map(|shape| vec![0.0; shape.weights_len()]),
             flat: vec![0.0; SHARDS * per_shard * architecture.flat_len()],
             hidden_gradient: vec![0.0; SHARDS * per_shard * architecture.hidden],
             gradient: vec![0.0; places.len],
@@ -100,7 +104,11 @@ impl Engine {
             shard.load(batch, range.clone());
             shard.forward(weights, None, flat);
         });
-        for (shard, out) in self.shards.iter().zip(probabilities.chunks_mut(self.per_shard * width)) {
+        for (shard, out) in self
+            .shards
+            .iter()
+            .zip(probabilities.chunks_mut(self.per_shard * width))
+        {
             out.copy_from_slice(&shard.probabilities()[..out.len()]);
         }
     }
@@ -117,7 +125,12 @@ impl Engine {
         self.run(network, count, |shard, weights, range, flat, hidden_gradient| {
             shard.load(batch, range.clone());
             shard.forward(weights, Some(place), flat);
-            shard.backward(weights, &labels[range], 1.0 / count as f32, (flat, hidden_gradient));
+            shard.backward(
+                weights,
+                &labels[range],
+                1.0 / count as f32,
+                (flat, hidden_gradient),
+            );
         });
         let mut tally = Tally::default();
         for shard in &self.shards[..count.div_ceil(self.per_shard)] {
@@ -132,7 +145,10 @@ impl Engine {
     where
         F: Fn(&mut Shard, Weights, std::ops::Range<usize>, &mut [f32], &mut [f32]) + Sync,
     {
-        assert!(count <= self.capacity(), "{count} images do not fit: this is a bug");
+        assert!(
+            count <= self.capacity(),
+            "{count} images do not fit: this is a bug"
+        );
         let per_shard = self.per_shard;
         let weights = Weights {
             parameters: network.parameters(),
@@ -142,7 +158,10 @@ impl Engine {
         self.shards
             .par_iter_mut()
             .zip(self.flat.par_chunks_mut(per_shard * self.architecture.flat_len()))
-            .zip(self.hidden_gradient.par_chunks_mut(per_shard * self.architecture.hidden))
+            .zip(
+                self.hidden_gradient
+                    .par_chunks_mut(per_shard * self.architecture.hidden),
+            )
             .with_max_len(1)
             .enumerate()
             .for_each(|(index, ((shard, flat), hidden_gradient))| {
@@ -159,7 +178,10 @@ impl Engine {
         // A part is a block of whole rows of the first dense layer, whose weights come first.
         let part_len = self.architecture.filters[BLOCKS - 1] * hidden;
         let hidden_parts = flat_len * hidden / part_len;
-        let hidden_shape = dense::DenseShape { inputs: flat_len, outputs: hidden };
+        let hidden_shape = dense::DenseShape {
+            inputs: flat_len,
+            outputs: hidden,
+        };
         let flat = &self.flat[..count * flat_len];
         let hidden_gradient = &self.hidden_gradient[..count * hidden];
         let shards = &self.shards[..count.div_ceil(self.per_shard)];
@@ -179,7 +201,15 @@ impl Engine {
                 } else {
                     add_up(shards, (part - hidden_parts) * part_len, gradients);
                 }
-                adam::update(AdamPart { parameters, gradients, means, squares }, rate);
+                adam::update(
+                    AdamPart {
+                        parameters,
+                        gradients,
+                        means,
+                        squares,
+                    },
+                    rate,
+                );
             });
         self.load(network);
     }

@@ -12,7 +12,10 @@ const GROUP: usize = 8;
 
 /// Sums of one image; `input` is bordered, `by_patch` holds the weights as [9][output channel].
 pub fn forward(shape: ConvShape, input: &[f32], by_patch: &[f32], sums: &mut [f32]) {
-    assert_eq!(shape.inputs, 1, "the first convolution sees one channel: this is a bug");
+    assert_eq!(
+        shape.inputs, 1,
+        "the first convolution sees one channel: this is a bug"
+    );
     if shape.outputs.is_multiple_of(GROUP) {
         forward_vectorised(shape, input, by_patch, sums);
     } else {
@@ -40,9 +43,15 @@ fn forward_pieces<const PIECE: usize>(shape: ConvShape, input: &[f32], by_patch:
             let out = &mut sums[row * used * outputs..][..used * outputs];
             for column in 0..used {
                 let window = [
-                    above[column], above[column + 1], above[column + 2],
-                    level[column], level[column + 1], level[column + 2],
-                    below[column], below[column + 1], below[column + 2],
+                    above[column],
+                    above[column + 1],
+                    above[column + 2],
+                    level[column],
+                    level[column + 1],
+                    level[column + 2],
+                    below[column],
+                    below[column + 1],
+                    below[column + 2],
                 ];
                 let mut sum = [0.0; PIECE];
                 for tap in 0..9 {

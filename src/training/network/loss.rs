@@ -52,9 +52,10 @@ pub fn tally(probabilities: &[f32], labels: &[u8]) -> Tally {
     let mut sums = Tally::default();
     for (row, &label) in probabilities.chunks_exact(LABEL_COUNT).zip(labels) {
         let own = row[usize::from(label)];
-        // Keras's guard against the logarithm of zero.
-        sums.loss_sum -= f64::from(own.max(1e-7)).ln();
-        let beaten = |(index, &other): (usize, &f32)| other > own || (other == own && index < usize::from(label));
+        // Keras's guard against the logarithm of zero; NaN stays NaN, so that a network gone astray is noticed.
+        sums.loss_sum -= f64::from(if own < 1e-7 { 1e-7 } else { own }).ln();
+        let beaten =
+            |(index, &other): (usize, &f32)| other > own || (other == own && index < usize::from(label));
         sums.correct += u64::from(!row.iter().enumerate().any(beaten));
         sums.images += 1;
     }
@@ -63,11 +64,30 @@ pub fn tally(probabilities: &[f32], labels: &[u8]) -> Tally {
 
 /// Gradient of `scale` times the summed loss by the sums before softmax.
 pub fn gradient(probabilities: &[f32], labels: &[u8], scale: f32, gradient: &mut [f32]) {
-    let rows = probabilities.chunks_exact(LABEL_COUNT).zip(gradient.chunks_exact_mut(LABEL_COUNT));
+    let rows = probabilities
+        .chunks_exact(LABEL_COUNT)
+        .zip(gradient.chunks_exact_mut(LABEL_COUNT));
     for ((row, out), &label) in rows.zip(labels) {
         for (index, (value, probability)) in out.iter_mut().zip(row).enumerate() {
             let target = if index == usize::from(label) { 1.0 } else { 0.0 };
             *value = (probability - target) * scale;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn softmax_stands_great_sums_and_the_first_of_equals_is_the_answer() {
+        let mut values = [1000.0, 1000.0, -1000.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0];
+        softmax(&mut values);
+        assert_eq!(values[..3], [0.5, 0.5, 0.0]);
+        assert_eq!(tally(&values, &[0]).correct, 1);
+        assert_eq!(tally(&values, &[1]).correct, 0);
+        let sure_and_wrong = tally(&values, &[2]);
+        assert!(sure_and_wrong.loss_sum.is_finite() && sure_and_wrong.loss() > 16.0);
+        assert_eq!(Tally::default().accuracy(), 0.0);
     }
 }

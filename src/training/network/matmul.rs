@@ -32,7 +32,11 @@ impl<'a> Matrix<'a> {
 
     /// The columns `from..to` of this matrix.
     pub fn columns(self, from: usize, to: usize) -> Self {
-        assert!(from <= to && to <= self.columns, "columns {from}..{to} of {}: this is a bug", self.columns);
+        assert!(
+            from <= to && to <= self.columns,
+            "columns {from}..{to} of {}: this is a bug",
+            self.columns
+        );
         Self {
             values: &self.values[(from * self.column_stride).min(self.values.len())..],
             columns: to - from,
@@ -65,7 +69,10 @@ pub fn multiply(left: Matrix, right: Matrix, out: &mut [f32]) {
     assert_eq!(left.columns, right.rows, "inner dimensions differ: this is a bug");
     let (rows, columns) = (left.rows, right.columns);
     assert!(left.extent() <= left.values.len() && right.extent() <= right.values.len());
-    assert!(out.len() >= rows * columns, "the product does not fit: this is a bug");
+    assert!(
+        out.len() >= rows * columns,
+        "the product does not fit: this is a bug"
+    );
     // SAFETY: the three asserts above show that every element (row, column) that `gemm` reads or writes by these
     // sizes and strides lies inside its slice (strides are not negative, and the last element has the greatest
     // place); `out` is a unique borrow, so it overlaps neither operand; `f32` is one of the types `gemm` supports.
@@ -117,7 +124,11 @@ mod tests {
         assert_eq!(out, expected);
 
         let mut turned = vec![f32::NAN; n * m];
-        multiply(Matrix::new(&b, k, n).transposed(), Matrix::new(&a, m, k).transposed(), &mut turned);
+        multiply(
+            Matrix::new(&b, k, n).transposed(),
+            Matrix::new(&a, m, k).transposed(),
+            &mut turned,
+        );
         for i in 0..m {
             for j in 0..n {
                 assert_eq!(turned[j * m + i], expected[i * n + j]);
@@ -125,7 +136,11 @@ mod tests {
         }
 
         let mut part = vec![f32::NAN; 2 * n];
-        multiply(Matrix::new(&a, m, k).transposed().transposed(), Matrix::new(&b, k, n), &mut out);
+        multiply(
+            Matrix::new(&a, m, k).transposed().transposed(),
+            Matrix::new(&b, k, n),
+            &mut out,
+        );
         let left = Matrix::new(&a, k, m).columns(1, 3).transposed();
         assert_eq!((left.rows, left.columns), (2, k));
         multiply(left, Matrix::new(&b, k, n), &mut part);

@@ -3,6 +3,8 @@
 //! In: pictures of 28x28 values 0..1, bright garment on black. Out: ten probabilities; gradients; weights. Never: files,
 //! epochs, the choice of images.
 
+use std::fmt;
+
 use crate::domain::{INPUT_LEN, LABEL_COUNT};
 
 pub mod adam;
@@ -22,10 +24,19 @@ use engine::{Batch, Engine};
 use random::{Purpose, Stream};
 
 /// A network's sizes and numbers.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Network {
     architecture: Architecture,
     parameters: Vec<f32>,
+}
+
+impl fmt::Debug for Network {
+    /// Its sizes; hundreds of thousands of numbers would help nobody.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Network")
+            .field("architecture", &self.architecture)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Network {
@@ -48,12 +59,18 @@ impl Network {
                 *value = (stream.next_unit() * 2.0 - 1.0) * limit;
             }
         }
-        Self { architecture, parameters }
+        Self {
+            architecture,
+            parameters,
+        }
     }
 
     /// A network with these numbers, `None` if there are too many or too few.
     pub fn from_parameters(architecture: Architecture, parameters: Vec<f32>) -> Option<Self> {
-        (parameters.len() == architecture.parameter_count()).then_some(Self { architecture, parameters })
+        (parameters.len() == architecture.parameter_count()).then_some(Self {
+            architecture,
+            parameters,
+        })
     }
 
     /// Its sizes.
@@ -87,3 +104,6 @@ impl Network {
         all
     }
 }
+
+#[cfg(test)]
+mod gradient_tests;

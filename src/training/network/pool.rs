@@ -58,9 +58,21 @@ fn pool(side: usize, sums: &[f32], biases: &[f32], target: PooledTarget) {
             let winners = &mut target.winners[(row * side + column) * channels..][..channels];
             for channel in 0..channels {
                 let (mut best, mut winner) = (a[channel], 0u32);
-                (best, winner) = if b[channel] > best { (b[channel], 1) } else { (best, winner) };
-                (best, winner) = if c[channel] > best { (c[channel], 2) } else { (best, winner) };
-                (best, winner) = if d[channel] > best { (d[channel], 3) } else { (best, winner) };
+                (best, winner) = if b[channel] > best {
+                    (b[channel], 1)
+                } else {
+                    (best, winner)
+                };
+                (best, winner) = if c[channel] > best {
+                    (c[channel], 2)
+                } else {
+                    (best, winner)
+                };
+                (best, winner) = if d[channel] > best {
+                    (d[channel], 3)
+                } else {
+                    (best, winner)
+                };
                 let sum = best + biases[channel];
                 values[channel] = if sum > 0.0 { sum } else { 0.0 };
                 winners[channel] = winner as u8;

@@ -151,25 +151,46 @@ mod tests {
         assert_eq!(STABLE_ORDER, order.as_slice());
     }
 
-    const STABLE_ORDER: &[u32] = &[];
+    const STABLE_ORDER: &[u32] = &[8, 7, 2, 4, 9, 5, 0, 3, 1, 6];
 
     #[test]
     fn purposes_do_not_share_numbers() {
         let purposes = [
             Purpose::Initial { layer: 1 },
             Purpose::Shuffle { epoch: 1 },
-            Purpose::Dropout { epoch: 1, image: 0, layer: 0 },
-            Purpose::Dropout { epoch: 1, image: 1, layer: 0 },
-            Purpose::Dropout { epoch: 1, image: 0, layer: 1 },
+            Purpose::Dropout {
+                epoch: 1,
+                image: 0,
+                layer: 0,
+            },
+            Purpose::Dropout {
+                epoch: 1,
+                image: 1,
+                layer: 0,
+            },
+            Purpose::Dropout {
+                epoch: 1,
+                image: 0,
+                layer: 1,
+            },
         ];
-        let firsts: std::collections::HashSet<u64> =
-            purposes.iter().map(|&purpose| Stream::new(1, purpose).next_u64()).collect();
+        let firsts: std::collections::HashSet<u64> = purposes
+            .iter()
+            .map(|&purpose| Stream::new(1, purpose).next_u64())
+            .collect();
         assert_eq!(firsts.len(), purposes.len());
     }
 
     #[test]
     fn dropout_keeps_the_mean_and_does_not_depend_on_pieces() {
-        let key = DropoutKey::new(3, Purpose::Dropout { epoch: 2, image: 5, layer: 1 });
+        let key = DropoutKey::new(
+            3,
+            Purpose::Dropout {
+                epoch: 2,
+                image: 5,
+                layer: 1,
+            },
+        );
         let mut whole = vec![1.0f32; 100_000];
         drop_out(&mut whole, 0, key, 0.3);
         let dropped = whole.iter().filter(|&&value| value == 0.0).count() as f32 / whole.len() as f32;

@@ -9,10 +9,10 @@ use super::architecture::{Architecture, BLOCKS, Places};
 use super::conv::{self, Active, ConvShape, PooledGradient};
 use super::dense::{self, DenseShape};
 use super::engine::{Batch, BatchPlace};
+use super::first_conv;
 use super::loss::{self, Tally};
 use super::pool::{self, PooledTarget};
 use super::random::{DropoutKey, Purpose, drop_out};
-use super::first_conv;
 use crate::domain::{INPUT_LEN, INPUT_SIDE, LABEL_COUNT};
 
 /// Images that go through a convolution together: more make longer matrix products, fewer keep the patches in cache.
@@ -74,14 +74,24 @@ impl Shard {
         let shapes = architecture.convolutions();
         let group = |block: usize| FORWARD_GROUPS[block].min(capacity);
         let widest = |len: fn(ConvShape) -> usize| {
-            (0..BLOCKS).map(|block| group(block) * len(shapes[block])).max().unwrap_or(0)
+            (0..BLOCKS)
+                .map(|block| group(block) * len(shapes[block]))
+                .max()
+                .unwrap_or(0)
         };
         let mut number = 0;
         let blocks = shapes.map(|shape| {
             let block = Block {
                 shape,
                 input: vec![0.0; capacity * shape.padded_len()],
-                input_gradient: vec![0.0; if number == 0 { 0 } else { capacity * shape.padded_len() }],
+                input_gradient: vec![
+                    0.0;
+                    if number == 0 {
+                        0
+                    } else {
+                        capacity * shape.padded_len()
+                    }
+                ],
                 winners: vec![0; capacity * shape.pooled_len()],
                 active: Active::new(shape, BACKWARD_GROUPS[number].min(capacity)),
             };
@@ -116,7 +126,9 @@ impl Shard {
                 Batch::Rows { pixels, rows: which } => {
                     let pixels = &pixels[which[index] as usize * INPUT_LEN..][..INPUT_LEN];
                     for (to, from) in rows.zip(pixels.chunks_exact(INPUT_SIDE)) {
-                        to.iter_mut().zip(from).for_each(|(to, from)| *to = f32::from(*from) / 255.0);
+                        to.iter_mut()
+                            .zip(from)
+                            .for_each(|(to, from)| *to = f32::from(*from) / 255.0);
                     }
                 }
                 Batch::Values(values) => {
@@ -137,10 +149,16 @@ impl Shard {
         let places = weights.places;
         let (images, hidden_len) = (self.images, self.architecture.hidden);
         let hidden = &mut self.hidden[..images * hidden_len];
-        let shape = DenseShape { inputs: self.architecture.flat_len(), outputs: hidden_len };
+        let shape = DenseShape {
+            inputs: self.architecture.flat_len(),
+            outputs: hidden_len,
+        };
         let parameters = weights.parameters;
         let of = |layer: &super::architecture::LayerPlaces| {
-            (&parameters[layer.weights.clone()], &parameters[layer.biases.clone()])
+            (
+                &parameters[layer.weights.clone()],
+                &parameters[layer.biases.clone()],
+            )
         };
         dense::forward(shape, &flat[..images * shape.inputs], of(&places.hidden), hidden);
         dense::relu(hidden);
@@ -151,7 +169,15 @@ impl Shard {
             }
         }
         let outputs = &mut self.outputs[..images * LABEL_COUNT];
-        dense::forward(DenseShape { inputs: hidden_len, outputs: LABEL_COUNT }, hidden, of(&places.output), outputs);
+        dense::forward(
+            DenseShape {
+                inputs: hidden_len,
+                outputs: LABEL_COUNT,
+            },
+            hidden,
+            of(&places.output),
+            outputs,
+        );
         outputs.chunks_exact_mut(LABEL_COUNT).for_each(loss::softmax);
     }
 
@@ -187,7 +213,13 @@ impl Shard {
         &self.gradient
     }
 
-    fn block_forward(&mut self, number: usize, weights: Weights, place: Option<BatchPlace>, flat: &mut [f32]) {
+    fn block_forward(
+        &mut self,
+        number: usize,
+        weights: Weights,
+        place: Option<BatchPlace>,
+        flat: &mut [f32],
+    ) {
         let shape = self.blocks[number].shape;
         let grid = self.output_grid(number);
         let layer = &weights.places.blocks[number];
@@ -235,21 +267,48 @@ impl Shard {
         let skipped = places.hidden.weights.len();
         let hidden = &self.hidden[..images * hidden_len];
         let output_gradient = &mut self.output_gradient[..images * LABEL_COUNT];
-        loss::gradient(&self.outputs[..images * LABEL_COUNT], labels, scale, output_gradient);
+        loss::gradient(
+            &self.outputs[..images * LABEL_COUNT],
+            labels,
+            scale,
+            output_gradient,
+        );
 
-        let shape = DenseShape { inputs: hidden_len, outputs: LABEL_COUNT };
+        let shape = DenseShape {
+            inputs: hidden_len,
+            outputs: LABEL_COUNT,
+        };
         let part = |place: &Range<usize>| place.start - skipped..place.end - skipped;
-        dense::weight_gradient(shape, hidden, 0, output_gradient, &mut self.gradient[part(&places.output.weights)]);
+        dense::weight_gradient(
+            shape,
+            hidden,
+            0,
+            output_gradient,
+            &mut self.gradient[part(&places.output.weights)],
+        );
         dense::bias_gradient(output_gradient, &mut self.gradient[part(&places.output.biases)]);
         let hidden_gradient = &mut hidden_gradient[..images * hidden_len];
-        dense::input_gradient(shape, output_gradient, &parameters[places.output.weights.clone()], hidden_gradient);
+        dense::input_gradient(
+            shape,
+            output_gradient,
+            &parameters[places.output.weights.clone()],
+            hidden_gradient,
+        );
         let kept = 1.0 / (1.0 - self.architecture.hidden_dropout);
         dense::through_relu_and_dropout(hidden, kept, hidden_gradient);
 
-        let shape = DenseShape { inputs: self.architecture.flat_len(), outputs: hidden_len };
+        let shape = DenseShape {
+            inputs: self.architecture.flat_len(),
+            outputs: hidden_len,
+        };
         dense::bias_gradient(hidden_gradient, &mut self.gradient[part(&places.hidden.biases)]);
         let flat_gradient = &mut self.flat_gradient[..images * shape.inputs];
-        dense::input_gradient(shape, hidden_gradient, &parameters[places.hidden.weights.clone()], flat_gradient);
+        dense::input_gradient(
+            shape,
+            hidden_gradient,
+            &parameters[places.hidden.weights.clone()],
+            flat_gradient,
+        );
     }
 
     fn block_backward(&mut self, number: usize, weights: Weights, flat: &[f32]) {
@@ -278,7 +337,12 @@ impl Shard {
                     winners: &block.winners[image * shape.pooled_len()..][..shape.pooled_len()],
                     scale: 1.0 / (1.0 - self.architecture.block_dropout),
                 };
-                conv::list_active(shape, pooled, (image - from) * shape.padded_len(), &mut block.active);
+                conv::list_active(
+                    shape,
+                    pooled,
+                    (image - from) * shape.padded_len(),
+                    &mut block.active,
+                );
             }
             let range = from * shape.padded_len()..to * shape.padded_len();
             let input = &block.input[range.clone()];

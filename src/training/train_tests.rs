@@ -1,0 +1,390 @@
+use super::*;
+use crate::training::synthetic;
+
+const SMALL: Architecture = Architecture {
+    filters: [8, 16, 16],
+    hidden: 16,
+    block_dropout: 0.25,
+    hidden_dropout: 0.3,
+};
+
+fn parameters(epochs: u32) -> TrainParameters {
+    TrainParameters {
+        epochs,
+        batch_size: 32,
+        seed: 7,
+        ..TrainParameters::default()
+    }
+}
+
+fn job<'a>(parameters: &'a TrainParameters, images: &'a Images) -> TrainingJob<'a> {
+    TrainingJob {
+        architecture: SMALL,
+        parameters,
+        images,
+        files: &[],
+        checkpoint: None,
+        start: Start::Fresh,
+    }
+}
+
+/// A history without its wall times, which alone may differ between equal runs.
+fn timeless(history: &[EpochRecord]) -> Vec<EpochRecord> {
+    history
+        .iter()
+        .map(|epoch| EpochRecord {
+            seconds: 0.0,
+            ..*epoch
+        })
+        .collect()
+}
+
+/// Stops when the given epoch is done, or within it.
+struct StopAt {
+    epoch: u32,
+    within: bool,
+}
+
+impl Observer for StopAt {
+    fn progress(&mut self, progress: &Progress) -> Flow {
+        if self.within && progress.epoch == self.epoch && progress.images_done > 64 {
+            return Flow::Stop;
+        }
+        Flow::Continue
+    }
+
+    fn epoch_done(&mut self, record: &EpochRecord) -> Flow {
+        if !self.within && record.epoch == self.epoch {
+            Flow::Stop
+        } else {
+            Flow::Continue
+        }
+    }
+}
+
+#[test]
+fn it_learns() {
+    let images = synthetic::images(600, 1);
+    let trained = train_blocking(&job(&parameters(6), &images), &mut ()).unwrap();
+    let best = trained.best.unwrap();
+    let record = trained.history[best.epoch as usize - 1];
+    assert!(record.val_accuracy > 0.9, "{:?}", trained.history);
+    assert!(
+        trained
+            .history
+            .iter()
+            .all(|epoch| epoch.val_accuracy <= record.val_accuracy)
+    );
+    assert_eq!(trained.ended, Ended::Finished);
+
+    let fresh = synthetic::images(100, 2);
+    let values: Vec<f32> = fresh
+        .pixels
+        .iter()
+        .map(|&pixel| f32::from(pixel) / 255.0)
+        .collect();
+    let answers = best.network.probabilities(&values);
+    let right = answers
+        .iter()
+        .zip(&fresh.labels)
+        .filter(|(answer, label)| answer.iter().all(|&other| other <= answer[label.index()]));
+    assert!(right.count() > 90);
+    assert!(
+        answers
+            .iter()
+            .all(|answer| (answer.iter().sum::<f32>() - 1.0).abs() < 1e-5)
+    );
+}
+
+#[test]
+fn a_seed_gives_the_same_bits_on_one_two_and_three_threads() {
+    let images = synthetic::images(200, 1);
+    for architecture in [SMALL, Architecture::REFERENCE] {
+        let run = |threads| {
+            let parameters = TrainParameters {
+                threads: Some(threads),
+                ..parameters(2)
+            };
+            let job = TrainingJob {
+                architecture,
+                ..job(&parameters, &images)
+            };
+            train_blocking(&job, &mut ()).unwrap()
+        };
+        let one = run(1);
+        for threads in [2, 3] {
+            let other = run(threads);
+            assert_eq!(one.best, other.best, "{threads} threads");
+            assert_eq!(timeless(&one.history), timeless(&other.history));
+        }
+    }
+    let other_seed = TrainParameters {
+        seed: 8,
+        ..parameters(2)
+    };
+    let seven = train_blocking(&job(&parameters(2), &images), &mut ()).unwrap();
+    let eight = train_blocking(&job(&other_seed, &images), &mut ()).unwrap();
+    assert_ne!(seven.best, eight.best);
+}
+
+#[test]
+fn a_resumed_training_gives_the_same_bits_as_an_uninterrupted_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("checkpoint");
+    let images = synthetic::images(300, 1);
+    let four = parameters(4);
+    let whole = train_blocking(&job(&four, &images), &mut ()).unwrap();
+
+    let fresh = TrainingJob {
+        checkpoint: Some(&path),
+        ..job(&four, &images)
+    };
+    let resumed = TrainingJob {
+        start: Start::Resume,
+        ..fresh
+    };
+    let first = train_blocking(
+        &fresh,
+        &mut StopAt {
+            epoch: 1,
+            within: false,
+        },
+    )
+    .unwrap();
+    assert_eq!((first.history.len(), first.ended), (1, Ended::Stopped));
+    let second = train_blocking(
+        &resumed,
+        &mut StopAt {
+            epoch: 3,
+            within: true,
+        },
+    )
+    .unwrap();
+    assert_eq!((second.history.len(), second.ended), (2, Ended::Stopped));
+    // More threads and more epochs than the checkpoint was begun with are no other training.
+    let last = TrainParameters {
+        threads: Some(3),
+        ..four.clone()
+    };
+    let third = train_blocking(
+        &TrainingJob {
+            parameters: &last,
+            ..resumed
+        },
+        &mut (),
+    )
+    .unwrap();
+    assert_eq!(third.ended, Ended::Finished);
+    assert_eq!(third.best, whole.best);
+    assert_eq!(timeless(&third.history), timeless(&whole.history));
+    assert_eq!(third.history[..2], second.history[..]);
+
+    let again = train_blocking(&resumed, &mut ()).unwrap();
+    assert_eq!((again.best, again.history), (third.best, third.history));
+}
+
+#[test]
+fn stopped_within_the_first_epoch_nothing_is_left() {
+    let images = synthetic::images(300, 1);
+    let trained = train_blocking(
+        &job(&parameters(2), &images),
+        &mut StopAt {
+            epoch: 1,
+            within: true,
+        },
+    )
+    .unwrap();
+    assert_eq!(
+        (trained.best, trained.ended, trained.history.len()),
+        (None, Ended::Stopped, 0)
+    );
+}
+
+#[test]
+fn a_checkpoint_of_other_data_or_parameters_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("checkpoint");
+    let images = synthetic::images(60, 1);
+    let (own, other_files) = (synthetic::files("a"), synthetic::files("b"));
+    let two = parameters(2);
+    let fresh = TrainingJob {
+        checkpoint: Some(&path),
+        files: &own,
+        ..job(&two, &images)
+    };
+    let resumed = TrainingJob {
+        start: Start::Resume,
+        ..fresh
+    };
+    let refused = |job: &TrainingJob| train_blocking(job, &mut ()).unwrap_err().to_string();
+
+    assert!(refused(&resumed).contains("cannot be read"), "there is none yet");
+    train_blocking(&fresh, &mut ()).unwrap();
+    for (changed, words) in [
+        (
+            TrainParameters {
+                seed: 8,
+                ..two.clone()
+            },
+            "train.seed 7, asked for is 8",
+        ),
+        (
+            TrainParameters {
+                batch_size: 16,
+                ..two.clone()
+            },
+            "train.batch_size 32, asked for is 16",
+        ),
+        (
+            TrainParameters {
+                learning_rate: 2e-3,
+                ..two.clone()
+            },
+            "train.learning_rate",
+        ),
+        (
+            TrainParameters {
+                validation_share: 0.2,
+                ..two.clone()
+            },
+            "train.validation_share",
+        ),
+        (
+            TrainParameters {
+                limit_images: Some(50),
+                ..two.clone()
+            },
+            "train.limit_images all, asked for is 50",
+        ),
+        (
+            TrainParameters {
+                epochs: 1,
+                ..two.clone()
+            },
+            "epochs done: 2, asked for is 1",
+        ),
+    ] {
+        let message = refused(&TrainingJob {
+            parameters: &changed,
+            ..resumed
+        });
+        assert!(message.contains(words), "{message}");
+    }
+    let message = refused(&TrainingJob {
+        files: &other_files,
+        ..resumed
+    });
+    assert!(
+        message.contains("the data files train (aaaaaaaaaaaaaaaa)"),
+        "{message}"
+    );
+    let message = refused(&TrainingJob {
+        architecture: Architecture::REFERENCE,
+        ..resumed
+    });
+    assert!(message.contains("network"), "{message}");
+
+    let whole = std::fs::read(&path).unwrap();
+    let mut flipped = whole.clone();
+    flipped[whole.len() / 2] ^= 1;
+    for damaged in [
+        &whole[..whole.len() - 1],
+        &whole[..40],
+        &whole[..10],
+        &[],
+        flipped.as_slice(),
+    ] {
+        std::fs::write(&path, damaged).unwrap();
+        let message = refused(&resumed);
+        assert!(message.contains("no usable checkpoint"), "{message}");
+    }
+}
+
+#[test]
+fn impossible_parameters_are_named() {
+    let images = synthetic::images(20, 1);
+    let good = parameters(1);
+    for (bad, words) in [
+        (
+            TrainParameters {
+                epochs: 0,
+                ..good.clone()
+            },
+            "train.epochs = 0",
+        ),
+        (
+            TrainParameters {
+                batch_size: 0,
+                ..good.clone()
+            },
+            "train.batch_size = 0",
+        ),
+        (
+            TrainParameters {
+                batch_size: 5000,
+                ..good.clone()
+            },
+            "train.batch_size = 5000",
+        ),
+        (
+            TrainParameters {
+                threads: Some(0),
+                ..good.clone()
+            },
+            "train.threads = 0",
+        ),
+        (
+            TrainParameters {
+                learning_rate: f32::NAN,
+                ..good.clone()
+            },
+            "train.learning_rate = NaN",
+        ),
+        (
+            TrainParameters {
+                validation_share: 1.0,
+                ..good.clone()
+            },
+            "train.validation_share = 1",
+        ),
+        (
+            TrainParameters {
+                limit_images: Some(1),
+                ..good.clone()
+            },
+            "train.limit_images = 1",
+        ),
+    ] {
+        let message = train_blocking(&job(&bad, &images), &mut ())
+            .unwrap_err()
+            .to_string();
+        assert!(message.contains(words), "{message}");
+    }
+    let wild = TrainParameters {
+        learning_rate: 1e30,
+        ..parameters(5)
+    };
+    let error = train_blocking(&job(&wild, &images), &mut ()).unwrap_err();
+    assert!(matches!(error, TrainError::Diverged { .. }), "{error}");
+}
+
+#[test]
+fn the_last_tenth_is_kept_for_validation() {
+    for (count, limit, expected) in [
+        (60_000, None, (54_000, 6_000)),
+        (60_000, Some(10), (9, 1)),
+        (60_000, Some(2), (1, 1)),
+        (3, None, (2, 1)),
+    ] {
+        let images = Images {
+            pixels: vec![],
+            labels: vec![crate::domain::Label::from_index(0).unwrap(); count],
+        };
+        let parameters = TrainParameters {
+            limit_images: limit,
+            ..TrainParameters::default()
+        };
+        let split = check(&job(&parameters, &images)).unwrap();
+        assert_eq!((split.train, split.validation), expected);
+    }
+}
