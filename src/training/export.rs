@@ -1,7 +1,7 @@
 //! A network as an ONNX file.
 //!
 //! In: a network, and what its file shall say about itself. Out: the bytes of an ONNX model: input `image` float32
-//! [N, 1, 28, 28] with values 0..1, bright garment on black; output `probabilities` float32 [N, 10]. The same network
+//! `[N, 1, 28, 28]` with values 0..1, bright garment on black; output `probabilities` float32 `[N, 10]`. The same network
 //! gives the same bytes. Never: files, training.
 
 use onnx_rs::ast::{
@@ -169,7 +169,7 @@ fn weights(network: &Network) -> Vec<TensorProto<'static>> {
     tensors
 }
 
-/// [output][row][column][input] -> [output][input][row][column].
+/// `[output][row][column][input]` -> `[output][input][row][column]`.
 fn channels_before_window(shape: ConvShape, weights: &[f32]) -> Vec<f32> {
     weights
         .chunks_exact(shape.patch_len())
@@ -179,7 +179,7 @@ fn channels_before_window(shape: ConvShape, weights: &[f32]) -> Vec<f32> {
         .collect()
 }
 
-/// Rows of the first dense layer from [row][column][channel] to [channel][row][column], the order in which ONNX
+/// Rows of the first dense layer from `[row][column][channel]` to `[channel][row][column]`, the order in which ONNX
 /// flattens the last block's output.
 fn channels_before_places(shape: ConvShape, weights: &[f32]) -> Vec<f32> {
     let pixels = shape.pooled_side() * shape.pooled_side();

@@ -209,7 +209,7 @@ pub fn train_blocking(job: &TrainingJob, observer: &mut dyn Observer) -> Result<
         .num_threads(threads)
         .thread_name(|index| format!("train-{index}"))
         .build()?;
-    pool.install(|| Run::begin(job, split)?.to_end(observer))
+    pool.install(|| Run::begin(job, split)?.finish(observer))
 }
 
 /// More threads than shards would only wait, but for the update, which has about twice as many parts.
@@ -264,7 +264,7 @@ impl<'a> Run<'a> {
         Ok(run)
     }
 
-    fn to_end(mut self, observer: &mut dyn Observer) -> Result<Trained, TrainError> {
+    fn finish(mut self, observer: &mut dyn Observer) -> Result<Trained, TrainError> {
         let mut ended = Ended::Finished;
         for epoch in self.history.len() as u32 + 1..=self.job.parameters.epochs {
             let Some(record) = self.epoch(epoch, observer)? else {

@@ -51,7 +51,7 @@ impl Architecture {
         })
     }
 
-    /// Values that the first dense layer sees: the last block's output, [row][column][channel].
+    /// Values that the first dense layer sees: the last block's output, `[row][column][channel]`.
     pub fn flat_len(&self) -> usize {
         self.convolutions()[BLOCKS - 1].pooled_len()
     }
@@ -106,11 +106,11 @@ pub struct LayerPlaces {
 /// (see `engine`): what follows them is what every shard keeps a gradient of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Places {
-    /// Convolutions; weights [output channel][row][column][input channel].
+    /// Convolutions; weights `[output channel][row][column][input channel]`.
     pub blocks: [LayerPlaces; BLOCKS],
-    /// First dense layer; weights [input: row, column, channel][hidden].
+    /// First dense layer; weights `[input: row, column, channel][hidden]`.
     pub hidden: LayerPlaces,
-    /// Second dense layer; weights [hidden][label].
+    /// Second dense layer; weights `[hidden][label]`.
     pub output: LayerPlaces,
     /// How many numbers there are.
     pub len: usize,

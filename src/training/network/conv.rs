@@ -1,7 +1,7 @@
 //! A 3x3 convolution ('same', stride 1) and its gradients.
 //!
-//! In: activations with a border of one zero pixel, [image][row][column][channel]; weights
-//! [output channel][row][column][input channel]. Out: sums before bias for the positions that pooling looks at, and
+//! In: activations with a border of one zero pixel, `[image][row][column][channel]`; weights
+//! `[output channel][row][column][input channel]`. Out: sums before bias for the positions that pooling looks at, and
 //! gradients. Never: bias, ReLU, pooling (see `pool`), allocation.
 //!
 //! Forward is one matrix product over patches; thanks to the border a patch is three contiguous runs. Backward makes
@@ -77,8 +77,8 @@ impl ConvShape {
     }
 }
 
-/// Sums of whole images: `input` holds n bordered images, `by_patch` the weights as [patch][output channel],
-/// `patches` is scratch of n patch matrices, `sums` becomes [image][row][column][output channel].
+/// Sums of whole images: `input` holds n bordered images, `by_patch` the weights as `[patch][output channel]`,
+/// `patches` is scratch of n patch matrices, `sums` becomes `[image][row][column][output channel]`.
 pub fn forward(shape: ConvShape, input: &[f32], by_patch: &[f32], patches: &mut [f32], sums: &mut [f32]) {
     let images = input.len() / shape.padded_len();
     let patches = &mut patches[..images * shape.patches_len()];
@@ -95,9 +95,9 @@ pub fn forward(shape: ConvShape, input: &[f32], by_patch: &[f32], patches: &mut 
 #[derive(Debug)]
 pub struct Active {
     capacity: usize,
-    /// Where the patch of the sum begins in the input, [channel][entry].
+    /// Where the patch of the sum begins in the input, `[channel][entry]`.
     places: Vec<u32>,
-    /// Gradient of the sum, [channel][entry].
+    /// Gradient of the sum, `[channel][entry]`.
     gradients: Vec<f32>,
     counts: Vec<u32>,
 }
@@ -135,7 +135,7 @@ pub struct PooledGradient<'a> {
     pub gradient: &'a [f32],
     /// Distance between two rows of both.
     pub row_stride: usize,
-    /// Which of the four positions was the maximum, [row][column][channel].
+    /// Which of the four positions was the maximum, `[row][column][channel]`.
     pub winners: &'a [u8],
     /// What dropout multiplied the kept values with.
     pub scale: f32,
@@ -146,7 +146,7 @@ pub fn list_active(shape: ConvShape, pooled: PooledGradient, first: usize, activ
     list_active_vectorised(shape, pooled, first, active);
 }
 
-/// Adds to the gradients of biases [channel] and weights [channel][patch].
+/// Adds to the gradients of biases `[channel]` and weights `[channel][patch]`.
 pub fn add_weight_gradient(
     shape: ConvShape,
     input: &[f32],
@@ -164,7 +164,7 @@ pub fn add_input_gradient(shape: ConvShape, weights: &[f32], active: &Active, in
     add_input_gradient_vectorised(shape, weights, active, input_gradient);
 }
 
-/// Turns [output channel][patch] into [patch][output channel], the layout `forward` wants; `by_patch` receives the
+/// Turns `[output channel][patch]` into `[patch][output channel]`, the layout `forward` wants; `by_patch` receives the
 /// rows from `first` on, as many as it holds.
 pub fn weights_by_patch(shape: ConvShape, weights: &[f32], first: usize, by_patch: &mut [f32]) {
     for (index, row) in by_patch.chunks_exact_mut(shape.outputs).enumerate() {

@@ -1,6 +1,6 @@
 //! A dense layer and its gradients.
 //!
-//! In: inputs [image][input], weights [input][output], biases [output]. Out: outputs [image][output], gradients. Never:
+//! In: inputs `[image][input]`, weights `[input][output]`, biases `[output]`. Out: outputs `[image][output]`, gradients. Never:
 //! allocation, threads.
 
 use super::matmul::{Matrix, multiply};

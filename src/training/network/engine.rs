@@ -52,7 +52,7 @@ pub struct Engine {
     places: Places,
     per_shard: usize,
     shards: Vec<Shard>,
-    /// Weights of the convolutions as the forward pass wants them: [patch][output channel].
+    /// Weights of the convolutions as the forward pass wants them: `[patch][output channel]`.
     by_patch: [Vec<f32>; BLOCKS],
     /// Last block's outputs of the whole batch.
     flat: Vec<f32>,
@@ -96,7 +96,7 @@ impl Engine {
         }
     }
 
-    /// Probabilities of up to `capacity` images, [image][label], without dropout.
+    /// Probabilities of up to `capacity` images, `[image][label]`, without dropout.
     pub fn score(&mut self, network: &Network, batch: Batch, probabilities: &mut [f32]) {
         let count = batch.len();
         let width = probabilities.len() / count.max(1);

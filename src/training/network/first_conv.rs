@@ -10,7 +10,7 @@ use super::conv::ConvShape;
 /// Output channels done at once: their nine weights each, and the sums of two positions, fit the registers.
 const GROUP: usize = 8;
 
-/// Sums of one image; `input` is bordered, `by_patch` holds the weights as [9][output channel].
+/// Sums of one image; `input` is bordered, `by_patch` holds the weights as `[9][output channel]`.
 pub fn forward(shape: ConvShape, input: &[f32], by_patch: &[f32], sums: &mut [f32]) {
     assert_eq!(
         shape.inputs, 1,

@@ -47,7 +47,7 @@ pub fn softmax(values: &mut [f32]) {
     }
 }
 
-/// Tallies probabilities [image][label] against the true labels.
+/// Tallies probabilities `[image][label]` against the true labels.
 pub fn tally(probabilities: &[f32], labels: &[u8]) -> Tally {
     let mut sums = Tally::default();
     for (row, &label) in probabilities.chunks_exact(LABEL_COUNT).zip(labels) {

@@ -16,11 +16,11 @@ pub struct PooledTarget<'a> {
     /// Distance between two rows of it.
     pub row_stride: usize,
     /// Which of the four positions was the maximum (the first of equals): 0, 1 above, 2, 3 below;
-    /// [row][column][channel].
+    /// `[row][column][channel]`.
     pub winners: &'a mut [u8],
 }
 
-/// Pools the sums [2*side][2*side][channel] of one image to `side` x `side`; there are as many channels as biases.
+/// Pools the sums `[2*side][2*side][channel]` of one image to `side` x `side`; there are as many channels as biases.
 pub fn forward(side: usize, sums: &[f32], biases: &[f32], target: PooledTarget) {
     match biases.len() {
         32 => forward_vectorised::<32>(side, sums, biases, target),

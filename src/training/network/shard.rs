@@ -27,7 +27,7 @@ pub struct Weights<'a> {
     pub parameters: &'a [f32],
     /// Where each layer's lie.
     pub places: &'a Places,
-    /// The convolutions' weights, [patch][output channel].
+    /// The convolutions' weights, `[patch][output channel]`.
     pub by_patch: &'a [Vec<f32>; BLOCKS],
 }
 
@@ -198,7 +198,7 @@ impl Shard {
         }
     }
 
-    /// What `forward` found, [image][label].
+    /// What `forward` found, `[image][label]`.
     pub fn probabilities(&self) -> &[f32] {
         &self.outputs[..self.images * LABEL_COUNT]
     }
