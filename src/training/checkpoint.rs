@@ -14,7 +14,8 @@ use sha2::{Digest, Sha256};
 use super::dataset::FileRecord;
 use super::network::adam::Adam;
 use super::network::{Architecture, Network};
-use super::train::{BestEpoch, EpochRecord, TrainParameters};
+use super::parameters::TrainParameters;
+use super::train::{BestEpoch, EpochRecord};
 use crate::durable::{self, WriteError};
 
 /// What a checkpoint must be of.
@@ -152,7 +153,7 @@ fn encode(identity: &Identity, state: &Checkpoint) -> Vec<u8> {
         ],
     };
     let header = serde_json::to_vec(&header)
-        .expect("a header of plain values has a JSON form; failing is a bug: this is a bug");
+        .expect("a header of plain values always has a JSON form; else this is a bug");
     let mut bytes = MAGIC.to_vec();
     bytes.extend((header.len() as u64).to_le_bytes());
     bytes.extend(header);

@@ -5,7 +5,9 @@
 pub mod checkpoint;
 pub mod dataset;
 pub mod export;
+pub mod idx;
 pub mod network;
+pub mod parameters;
 pub mod summary;
 pub mod train;
 

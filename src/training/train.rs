@@ -15,41 +15,9 @@ use super::network::engine::{Batch, BatchPlace, Engine, SHARDS};
 use super::network::loss::{self, Tally};
 use super::network::random::{Purpose, Stream};
 use super::network::{Architecture, Network};
+use super::parameters::Split;
+pub use super::parameters::{ParameterError, TrainParameters};
 use crate::domain::LABEL_COUNT;
-
-/// How to train. The same parameters on the same pictures give the same weights, bit by bit.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct TrainParameters {
-    /// How often all training pictures are seen, at least 1.
-    pub epochs: u32,
-    /// Pictures a step, at least 1.
-    pub batch_size: usize,
-    /// Adam's rate, above 0.
-    pub learning_rate: f32,
-    /// Share of the training pictures, taken from their end, that are kept for validation; between 0 and 1.
-    pub validation_share: f64,
-    /// Decides initial weights, order and dropout.
-    pub seed: u64,
-    /// Use only so many of the training pictures, from the first on, at least 2; all if absent.
-    pub limit_images: Option<usize>,
-    /// Threads to train on, at least 1; as many as there are cores if absent. Has no influence on the weights.
-    pub threads: Option<usize>,
-}
-
-impl Default for TrainParameters {
-    fn default() -> Self {
-        Self {
-            epochs: 50,
-            batch_size: 64,
-            learning_rate: 1e-3,
-            validation_share: 0.1,
-            seed: 1,
-            limit_images: None,
-            threads: None,
-        }
-    }
-}
 
 /// What one epoch came to.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -114,13 +82,25 @@ pub trait Observer: Send {
 /// Hears and stops nothing.
 impl Observer for () {}
 
-/// Whether to begin anew or to go on from the checkpoint.
+/// Whether and where a training's state is kept, and whether it begins from what lies there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Start {
-    /// From fresh weights; a checkpoint that lies there is replaced after the first epoch.
-    Fresh,
-    /// From the checkpoint, which must be of the same data and parameters (but for more epochs).
-    Resume,
+pub enum Checkpointing<'a> {
+    /// Fresh weights, nothing kept.
+    Off,
+    /// Fresh weights; what lies there is replaced after the first epoch.
+    Fresh(&'a Path),
+    /// Goes on from what lies there, which must be of the same data and parameters (but for more epochs).
+    Resume(&'a Path),
+}
+
+impl<'a> Checkpointing<'a> {
+    /// Where the state is kept.
+    fn path(self) -> Option<&'a Path> {
+        match self {
+            Checkpointing::Off => None,
+            Checkpointing::Fresh(path) | Checkpointing::Resume(path) => Some(path),
+        }
+    }
 }
 
 /// All that a training needs.
@@ -134,10 +114,8 @@ pub struct TrainingJob<'a> {
     pub images: &'a Images,
     /// Where they came from; a checkpoint fits only the same.
     pub files: &'a [FileRecord],
-    /// Where the checkpoint lies or shall lie; none is kept if absent.
-    pub checkpoint: Option<&'a Path>,
-    /// Anew or from the checkpoint.
-    pub start: Start,
+    /// Whether and where the state is kept.
+    pub checkpoint: Checkpointing<'a>,
 }
 
 /// The epoch that did best on the validation pictures.
@@ -173,15 +151,8 @@ pub struct Trained {
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
     /// A parameter cannot be.
-    #[error("cannot train with {key} = {value}: {expected}")]
-    Parameter {
-        /// Which one.
-        key: &'static str,
-        /// Its value.
-        value: String,
-        /// What would do.
-        expected: String,
-    },
+    #[error(transparent)]
+    Parameter(#[from] ParameterError),
     /// The checkpoint could not be read, does not fit, or could not be written.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
@@ -202,7 +173,7 @@ pub enum TrainError {
 
 /// Trains on all cores (or `parameters.threads`) until all epochs are done or the observer stops it.
 pub fn train_blocking(job: &TrainingJob, observer: &mut dyn Observer) -> Result<Trained, TrainError> {
-    let split = check(job)?;
+    let split = job.parameters.check(job.images.len())?;
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     let threads = job.parameters.threads.unwrap_or_else(cores).min(MAX_THREADS);
     let pool = rayon::ThreadPoolBuilder::new()
@@ -214,13 +185,6 @@ pub fn train_blocking(job: &TrainingJob, observer: &mut dyn Observer) -> Result<
 
 /// More threads than shards would only wait, but for the update, which has about twice as many parts.
 const MAX_THREADS: usize = SHARDS * 2;
-
-/// How many pictures are trained on, and how many stand behind them for validation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Split {
-    train: usize,
-    validation: usize,
-}
 
 /// A training under way. Owns everything that changes.
 struct Run<'a> {
@@ -253,7 +217,7 @@ impl<'a> Run<'a> {
             labels: Vec::with_capacity(batch_size),
             probabilities: vec![0.0; batch_size * LABEL_COUNT],
         };
-        if let (Start::Resume, Some(path)) = (job.start, job.checkpoint) {
+        if let Checkpointing::Resume(path) = job.checkpoint {
             let found = checkpoint::read_blocking(path, &identity(job))?;
             run.network = found.network;
             run.adam = found.adam;
@@ -383,7 +347,7 @@ impl<'a> Run<'a> {
             });
         }
         self.history.push(record);
-        if let Some(path) = self.job.checkpoint {
+        if let Some(path) = self.job.checkpoint.path() {
             let checkpoint = Checkpoint {
                 network: &self.network,
                 adam: &self.adam,
@@ -408,60 +372,6 @@ fn identity<'a>(job: &TrainingJob<'a>) -> checkpoint::Identity<'a> {
         files: job.files,
     }
 }
-
-/// Refuses parameters that cannot be, and splits the pictures as Keras's `validation_split` does.
-fn check(job: &TrainingJob) -> Result<Split, TrainError> {
-    let refuse = |key, value: String, expected: String| Err(TrainError::Parameter { key, value, expected });
-    let parameters = job.parameters;
-    for (key, value) in [
-        ("train.epochs", parameters.epochs as usize),
-        ("train.batch_size", parameters.batch_size),
-        ("train.threads", parameters.threads.unwrap_or(1)),
-    ] {
-        if value == 0 {
-            return refuse(key, value.to_string(), "it must be at least 1".into());
-        }
-    }
-    if parameters.batch_size > MAX_BATCH {
-        let expected = format!("it must be at most {MAX_BATCH}, or the buffers outgrow the memory");
-        return refuse("train.batch_size", parameters.batch_size.to_string(), expected);
-    }
-    if !(parameters.learning_rate > 0.0 && parameters.learning_rate.is_finite()) {
-        let expected = "it must be above 0 (0.001 is usual)".into();
-        return refuse(
-            "train.learning_rate",
-            parameters.learning_rate.to_string(),
-            expected,
-        );
-    }
-    if !(parameters.validation_share > 0.0 && parameters.validation_share < 1.0) {
-        let expected = "it must lie between 0 and 1 (0.1 is usual)".into();
-        return refuse(
-            "train.validation_share",
-            parameters.validation_share.to_string(),
-            expected,
-        );
-    }
-    let images = parameters
-        .limit_images
-        .unwrap_or(usize::MAX)
-        .min(job.images.len());
-    if images < 2 {
-        let expected = format!(
-            "at least 2 pictures are needed, and the data set has {}",
-            job.images.len()
-        );
-        return refuse("train.limit_images", images.to_string(), expected);
-    }
-    let train = ((images as f64 * (1.0 - parameters.validation_share)).floor() as usize).clamp(1, images - 1);
-    Ok(Split {
-        train,
-        validation: images - train,
-    })
-}
-
-/// Greatest batch: its buffers take about 0.6 MB an image.
-const MAX_BATCH: usize = 1024;
 
 #[cfg(test)]
 #[path = "train_tests.rs"]
