@@ -15,6 +15,9 @@ pub struct TrainParameters {
     pub batch_size: usize,
     /// Adam's rate, above 0.
     pub learning_rate: f32,
+    /// Share of a running average of the weights that each step leaves, 0 up to but not 1. 0 is no averaging; with
+    /// more (0.999 is usual), the averaged network is what is validated and exported.
+    pub weight_averaging: f32,
     /// Share of the training pictures, taken from their end, that are kept for validation; between 0 and 1.
     pub validation_share: f64,
     /// Decides initial weights, order and dropout.
@@ -31,6 +34,7 @@ impl Default for TrainParameters {
             epochs: 50,
             batch_size: 64,
             learning_rate: 1e-3,
+            weight_averaging: 0.0,
             validation_share: 0.1,
             seed: 1,
             limit_images: None,
@@ -98,6 +102,10 @@ impl TrainParameters {
             let expected = "it must be above 0 (0.001 is usual)";
             return refuse("train.learning_rate", self.learning_rate, expected);
         }
+        if !(0.0..1.0).contains(&self.weight_averaging) {
+            let expected = "it must be at least 0 and less than 1 (0 is off, 0.999 is usual)";
+            return refuse("train.weight_averaging", self.weight_averaging, expected);
+        }
         if !(self.validation_share > 0.0 && self.validation_share < 1.0) {
             let expected = "it must lie between 0 and 1 (0.1 is usual)";
             return refuse("train.validation_share", self.validation_share, expected);
@@ -155,6 +163,7 @@ mod tests {
                 change(|p| p.learning_rate = f32::NAN),
                 "train.learning_rate = NaN",
             ),
+            (change(|p| p.weight_averaging = 1.0), "train.weight_averaging = 1"),
             (change(|p| p.validation_share = 1.0), "train.validation_share = 1"),
             (change(|p| p.limit_images = Some(1)), "train.limit_images = 1"),
         ] {

@@ -117,6 +117,17 @@ fn a_seed_gives_the_same_bits_on_one_two_and_three_threads() {
             assert_eq!(timeless(&one.history), timeless(&other.history));
         }
     }
+    let averaged = TrainParameters {
+        weight_averaging: 0.9,
+        ..parameters(2)
+    };
+    let plain = train_blocking(&job(&parameters(2), &images), &mut ()).unwrap();
+    let average = train_blocking(&job(&averaged, &images), &mut ()).unwrap();
+    assert_eq!(
+        plain.history[1].loss, average.history[1].loss,
+        "averaging changes no step"
+    );
+    assert_ne!(plain.history[1].val_loss, average.history[1].val_loss);
     let other_seed = TrainParameters {
         seed: 8,
         ..parameters(2)
@@ -131,55 +142,60 @@ fn a_resumed_training_gives_the_same_bits_as_an_uninterrupted_one() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("checkpoint");
     let images = synthetic::images(300, 1);
-    let four = parameters(4);
-    let whole = train_blocking(&job(&four, &images), &mut ()).unwrap();
+    for weight_averaging in [0.0, 0.9] {
+        let four = TrainParameters {
+            weight_averaging,
+            ..parameters(4)
+        };
+        let whole = train_blocking(&job(&four, &images), &mut ()).unwrap();
 
-    let fresh = TrainingJob {
-        checkpoint: Checkpointing::Fresh(&path),
-        ..job(&four, &images)
-    };
-    let resumed = TrainingJob {
-        checkpoint: Checkpointing::Resume(&path),
-        ..fresh
-    };
-    let first = train_blocking(
-        &fresh,
-        &mut StopAt {
-            epoch: 1,
-            within: false,
-        },
-    )
-    .unwrap();
-    assert_eq!((first.history.len(), first.ended), (1, Ended::Stopped));
-    let second = train_blocking(
-        &resumed,
-        &mut StopAt {
-            epoch: 3,
-            within: true,
-        },
-    )
-    .unwrap();
-    assert_eq!((second.history.len(), second.ended), (2, Ended::Stopped));
-    // More threads and more epochs than the checkpoint was begun with are no other training.
-    let last = TrainParameters {
-        threads: Some(3),
-        ..four.clone()
-    };
-    let third = train_blocking(
-        &TrainingJob {
-            parameters: &last,
-            ..resumed
-        },
-        &mut (),
-    )
-    .unwrap();
-    assert_eq!(third.ended, Ended::Finished);
-    assert_eq!(third.best, whole.best);
-    assert_eq!(timeless(&third.history), timeless(&whole.history));
-    assert_eq!(third.history[..2], second.history[..]);
+        let fresh = TrainingJob {
+            checkpoint: Checkpointing::Fresh(&path),
+            ..job(&four, &images)
+        };
+        let resumed = TrainingJob {
+            checkpoint: Checkpointing::Resume(&path),
+            ..fresh
+        };
+        let first = train_blocking(
+            &fresh,
+            &mut StopAt {
+                epoch: 1,
+                within: false,
+            },
+        )
+        .unwrap();
+        assert_eq!((first.history.len(), first.ended), (1, Ended::Stopped));
+        let second = train_blocking(
+            &resumed,
+            &mut StopAt {
+                epoch: 3,
+                within: true,
+            },
+        )
+        .unwrap();
+        assert_eq!((second.history.len(), second.ended), (2, Ended::Stopped));
+        // More threads and more epochs than the checkpoint was begun with are no other training.
+        let last = TrainParameters {
+            threads: Some(3),
+            ..four.clone()
+        };
+        let third = train_blocking(
+            &TrainingJob {
+                parameters: &last,
+                ..resumed
+            },
+            &mut (),
+        )
+        .unwrap();
+        assert_eq!(third.ended, Ended::Finished);
+        assert_eq!(third.best, whole.best);
+        assert_eq!(timeless(&third.history), timeless(&whole.history));
+        assert_eq!(third.history[..2], second.history[..]);
 
-    let again = train_blocking(&resumed, &mut ()).unwrap();
-    assert_eq!((again.best, again.history), (third.best, third.history));
+        let again = train_blocking(&resumed, &mut ()).unwrap();
+        assert_eq!((again.best, again.history), (third.best, third.history));
+    }
 }
 
 #[test]
