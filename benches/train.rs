@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use hangtag::training::dataset::{DataSet, Provenance};
 use hangtag::training::network::Architecture;
 use hangtag::training::train::{
-    EpochRecord, Flow, Observer, Progress, Start, TrainParameters, TrainingJob, train_blocking,
+    Checkpointing, EpochRecord, Flow, Observer, Progress, TrainParameters, TrainingJob, train_blocking,
 };
 
 /// Keeps the time at which an epoch's last training picture was done: `EpochRecord` counts validation in.
@@ -69,8 +69,7 @@ fn main() {
         parameters: &parameters,
         images: &data.train,
         files: &data.files,
-        checkpoint: None,
-        start: Start::Fresh,
+        checkpoint: Checkpointing::Off,
     };
     if let Err(error) = train_blocking(&job, &mut Clock::default()) {
         eprintln!("{error}");

@@ -26,7 +26,7 @@ use crate::training::evaluate::Evaluation;
 use crate::training::network::Architecture;
 use crate::training::rebuild::{Outcome, Rebuild, Rebuilt, rebuild_blocking};
 use crate::training::summary;
-use crate::training::train::{EpochRecord, Flow, Observer, Progress, Start, TrainParameters};
+use crate::training::train::{Checkpointing, EpochRecord, Flow, Observer, Progress, TrainParameters};
 
 /// Train a model on Fashion-MNIST.
 #[derive(Debug, Args)]
@@ -101,11 +101,16 @@ pub fn run(arguments: &TrainArguments, config: &Config) -> anyhow::Result<Ended>
     };
     let mut store = Store::open(&config.store_path(), config.durability.into())?;
     let started = begin(arguments, config, &mut store)?;
+    let checkpoint = started.folder.join("checkpoint");
+    let checkpoint = if arguments.resume {
+        Checkpointing::Resume(&checkpoint)
+    } else {
+        Checkpointing::Fresh(&checkpoint)
+    };
     let rebuild = Rebuild {
         data: &data,
         parameters: &started.parameters,
-        checkpoint: &started.folder.join("checkpoint"),
-        start: started.start,
+        checkpoint,
     };
     let mut observer = Watching::new(&mut store, started.run, &data)?;
     let outcome = rebuild_blocking(&rebuild, &mut observer, &open);
@@ -146,7 +151,6 @@ struct Begun {
     run: RunId,
     folder: PathBuf,
     parameters: TrainParameters,
-    start: Start,
 }
 
 fn begin(arguments: &TrainArguments, config: &Config, store: &mut Store) -> anyhow::Result<Begun> {
@@ -154,6 +158,7 @@ fn begin(arguments: &TrainArguments, config: &Config, store: &mut Store) -> anyh
         epochs: arguments.epochs.unwrap_or(config.train.epochs),
         batch_size: config.train.batch_size,
         learning_rate: config.train.learning_rate,
+        weight_averaging: config.train.weight_averaging,
         validation_share: config.train.validation_share,
         seed: arguments.seed.unwrap_or(config.train.seed),
         limit_images: arguments.limit_images,
@@ -178,19 +183,14 @@ fn begin(arguments: &TrainArguments, config: &Config, store: &mut Store) -> anyh
     })?;
     let folder = run_folder(config, run);
     std::fs::create_dir_all(&folder).with_context(|| format!("could not make {}", folder.display()))?;
-    let start = match checkpoint {
-        None => Start::Fresh,
-        Some(from) => {
-            let bytes = std::fs::read(&from).with_context(|| format!("could not read {}", from.display()))?;
-            crate::durable::write_file(&folder.join("checkpoint"), &bytes)?;
-            Start::Resume
-        }
-    };
+    if let Some(from) = checkpoint {
+        let bytes = std::fs::read(&from).with_context(|| format!("could not read {}", from.display()))?;
+        crate::durable::write_file(&folder.join("checkpoint"), &bytes)?;
+    }
     Ok(Begun {
         run,
         folder,
         parameters,
-        start,
     })
 }
 

@@ -127,6 +127,7 @@ section! {
         epochs: u32 = 50,
         batch_size: u32 = 64,
         learning_rate: f64 = 0.001,
+        weight_averaging: f64 = 0.999,
         validation_share: f64 = 0.1,
         seed: u64 = 1,
         threads: u32 = 0,

@@ -141,7 +141,11 @@ impl Sweep<'_> {
     }
 
     fn root_is_missing(&self, folder: &Path) -> bool {
-        !self.inboxes.root_of(folder).is_some_and(Path::is_dir)
+        // A root may also be a single file that was asked for.
+        !self
+            .inboxes
+            .root_of(folder)
+            .is_some_and(|root| root.symlink_metadata().is_ok())
     }
 
     /// The files that are there.

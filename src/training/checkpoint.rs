@@ -4,7 +4,7 @@
 //! Never: a state of other data or other parameters than those it is asked for.
 //!
 //! The file: a line of magic and version; the length of a JSON header (u64); the header; numbers, little-endian
-//! (history as f64, then weights, means, squares and best weights as f32); the SHA-256 of all that.
+//! (history as f64, then weights, means, squares, best weights and average, if there, as f32); the SHA-256 of all that.
 
 use std::path::{Path, PathBuf};
 
@@ -13,8 +13,10 @@ use sha2::{Digest, Sha256};
 
 use super::dataset::FileRecord;
 use super::network::adam::Adam;
+use super::network::averaging::Average;
 use super::network::{Architecture, Network};
-use super::train::{BestEpoch, EpochRecord, TrainParameters};
+use super::parameters::TrainParameters;
+use super::train::{BestEpoch, EpochRecord};
 use crate::durable::{self, WriteError};
 
 /// What a checkpoint must be of.
@@ -35,6 +37,8 @@ pub struct Checkpoint<'a> {
     pub network: &'a Network,
     /// Its optimiser.
     pub adam: &'a Adam,
+    /// The running average, if one is kept.
+    pub average: Option<&'a Average>,
     /// Every whole epoch.
     pub history: &'a [EpochRecord],
     /// The best of them.
@@ -48,6 +52,8 @@ pub struct Restored {
     pub network: Network,
     /// Its optimiser.
     pub adam: Adam,
+    /// The running average, if one is kept.
+    pub average: Option<Average>,
     /// Every whole epoch.
     pub history: Vec<EpochRecord>,
     /// The best of them.
@@ -152,7 +158,7 @@ fn encode(identity: &Identity, state: &Checkpoint) -> Vec<u8> {
         ],
     };
     let header = serde_json::to_vec(&header)
-        .expect("a header of plain values has a JSON form; failing is a bug: this is a bug");
+        .expect("a header of plain values always has a JSON form; else this is a bug");
     let mut bytes = MAGIC.to_vec();
     bytes.extend((header.len() as u64).to_le_bytes());
     bytes.extend(header);
@@ -166,12 +172,16 @@ fn encode(identity: &Identity, state: &Checkpoint) -> Vec<u8> {
         ];
         bytes.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
     }
-    let best: &[f32] = state.best.map_or(&[], |best| best.network.parameters());
+    let best = state.best.map(|best| &best.network);
+    let average = state.average.map(Average::network);
+    let of =
+        |network: Option<&'_ Network>| network.map_or(Vec::new(), |network| network.parameters().to_vec());
     for numbers in [
         state.network.parameters(),
         &state.adam.means,
         &state.adam.squares,
-        best,
+        &of(best),
+        &of(average),
     ] {
         bytes.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
     }
@@ -260,20 +270,29 @@ impl Header {
             .iter()
             .map(|bytes| f32::from_le_bytes(*bytes));
         let mut take = || values.by_ref().take(count).collect::<Vec<f32>>();
-        let (parameters, means, squares, best) = (take(), take(), take(), take());
+        let (parameters, means, squares) = (take(), take(), take());
+        let best = self.best_epoch.map(|epoch| (epoch, take()));
+        let keep = self.parameters.weight_averaging;
+        let average = (keep > 0.0).then(&mut take);
         if means.len() != count || squares.len() != count {
             return None;
         }
-        let best = match self.best_epoch {
-            Some(epoch) => Some(BestEpoch {
+        let network = |parameters| Network::from_parameters(self.architecture, parameters);
+        let best = match best {
+            Some((epoch, parameters)) => Some(BestEpoch {
                 epoch,
-                network: Network::from_parameters(self.architecture, best)?,
+                network: network(parameters)?,
             }),
+            None => None,
+        };
+        let average = match average {
+            Some(parameters) => Some(Average::new(&network(parameters)?, keep)),
             None => None,
         };
         let [beta_1_power, beta_2_power] = self.power_bits.map(f64::from_bits);
         Some(Restored {
-            network: Network::from_parameters(self.architecture, parameters)?,
+            network: network(parameters)?,
+            average,
             adam: Adam {
                 means,
                 squares,
@@ -287,11 +306,12 @@ impl Header {
 }
 
 /// The parameters that must be the same, by name; numbers as their bits where decimals might lose some.
-fn comparable(parameters: &TrainParameters) -> [(&'static str, String); 5] {
+fn comparable(parameters: &TrainParameters) -> [(&'static str, String); 6] {
     let TrainParameters {
         epochs: _,
         batch_size,
         learning_rate,
+        weight_averaging,
         validation_share,
         seed,
         limit_images,
@@ -301,6 +321,7 @@ fn comparable(parameters: &TrainParameters) -> [(&'static str, String); 5] {
         ("train.batch_size", batch_size.to_string()),
         // Six digits: what is written as JSON and read again may differ in the last of seventeen.
         ("train.learning_rate", format!("{learning_rate:.6e}")),
+        ("train.weight_averaging", format!("{weight_averaging:.6e}")),
         ("train.validation_share", format!("{validation_share:.6e}")),
         ("train.seed", seed.to_string()),
         (

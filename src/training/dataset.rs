@@ -4,13 +4,12 @@
 //! where they came from. Never: a picture without a label, floating-point copies (`train` makes them batch by batch),
 //! splits.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use flate2::read::GzDecoder;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::idx::{self, Fault};
 use crate::domain::{INPUT_LEN, INPUT_SIDE, LABEL_COUNT, Label, hex};
 use crate::fetch::{self, Download, FetchError};
 
@@ -54,9 +53,6 @@ pub const MIRRORS: [&str; 2] = [
     "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
     "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
 ];
-
-/// Most pictures a file may declare: far above any data set of this kind, and 784 MB of pixels.
-const MAX_IMAGES: usize = 1_000_000;
 
 /// A data set that could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -215,8 +211,8 @@ impl Images {
         (images_path, images): (PathBuf, Vec<u8>),
         (labels_path, labels): (PathBuf, Vec<u8>),
     ) -> Result<Images, DatasetError> {
-        let pixels = parse_images(&images).map_err(|fault| fault.in_file(&images_path))?;
-        let labels = parse_labels(&labels).map_err(|fault| fault.in_file(&labels_path))?;
+        let pixels = idx::parse_images(&images).map_err(|fault| in_file(fault, &images_path))?;
+        let labels = idx::parse_labels(&labels).map_err(|fault| in_file(fault, &labels_path))?;
         let count = pixels.len() / INPUT_LEN;
         if labels.len() != count {
             let fault = Fault::new(
@@ -224,7 +220,7 @@ impl Images {
                 labels.len(),
                 format!("{count}, one a picture"),
             );
-            return Err(fault.in_file(&labels_path));
+            return Err(in_file(fault, &labels_path));
         }
         Ok(Images { pixels, labels })
     }
@@ -296,33 +292,6 @@ pub fn draw_samples(images: &Images, seed: u64) -> Result<Vec<u8>, DatasetError>
     Ok(png.into_inner())
 }
 
-/// What is wrong inside a file; the path is added by who knows it.
-#[derive(Debug, PartialEq, Eq)]
-struct Fault {
-    what: &'static str,
-    found: String,
-    expected: String,
-}
-
-impl Fault {
-    fn new(what: &'static str, found: impl ToString, expected: impl Into<String>) -> Self {
-        Self {
-            what,
-            found: found.to_string(),
-            expected: expected.into(),
-        }
-    }
-
-    fn in_file(self, path: &Path) -> DatasetError {
-        DatasetError::Content {
-            path: path.to_owned(),
-            what: self.what,
-            found: self.found,
-            expected: self.expected,
-        }
-    }
-}
-
 fn read_file_blocking(
     folder: &Path,
     official: &OfficialFile,
@@ -344,94 +313,22 @@ fn read_file_blocking(
         } else {
             Fault::new("its SHA-256", record.sha256, official.sha256)
         };
-        return Err(fault.in_file(&path));
+        return Err(in_file(fault, &path));
     }
     Ok((record, path, bytes))
 }
 
+fn in_file(fault: Fault, path: &Path) -> DatasetError {
+    DatasetError::Content {
+        path: path.to_owned(),
+        what: fault.what,
+        found: fault.found,
+        expected: fault.expected,
+    }
+}
+
 fn sha256(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
-}
-
-/// Pixels of a gzipped IDX file of 28x28 pictures.
-fn parse_images(gzipped: &[u8]) -> Result<Vec<u8>, Fault> {
-    let mut reader = GzDecoder::new(gzipped);
-    let count = read_header(&mut reader, 0x0803)?;
-    for what in ["the number of rows", "the number of columns"] {
-        let side = read_number(&mut reader)?;
-        if side as usize != INPUT_SIDE {
-            return Err(Fault::new(what, side, INPUT_SIDE.to_string()));
-        }
-    }
-    read_rest(&mut reader, count * INPUT_LEN)
-}
-
-/// Labels of a gzipped IDX file.
-fn parse_labels(gzipped: &[u8]) -> Result<Vec<Label>, Fault> {
-    let mut reader = GzDecoder::new(gzipped);
-    let count = read_header(&mut reader, 0x0801)?;
-    read_rest(&mut reader, count)?
-        .into_iter()
-        .enumerate()
-        .map(|(index, byte)| {
-            Label::from_index(usize::from(byte))
-                .ok_or_else(|| Fault::new("a label", format!("{byte} (number {index})"), "0 to 9"))
-        })
-        .collect()
-}
-
-/// Reads magic and count.
-fn read_header(reader: &mut impl Read, magic: u32) -> Result<usize, Fault> {
-    let found = read_number(reader)?;
-    if found != magic {
-        return Err(Fault::new(
-            "its magic number",
-            format!("{found:#010x}"),
-            format!("{magic:#010x}"),
-        ));
-    }
-    let count = read_number(reader)? as usize;
-    if count == 0 || count > MAX_IMAGES {
-        return Err(Fault::new(
-            "the number of entries",
-            count,
-            format!("1 to {MAX_IMAGES}"),
-        ));
-    }
-    Ok(count)
-}
-
-fn read_number(reader: &mut impl Read) -> Result<u32, Fault> {
-    let mut bytes = [0; 4];
-    reader
-        .read_exact(&mut bytes)
-        .map_err(|error| Fault::new("its header", error, "16 bytes of gzipped IDX (8 for labels)"))?;
-    Ok(u32::from_be_bytes(bytes))
-}
-
-/// Reads exactly `len` bytes and the end of the stream, whose checksum is checked with it.
-fn read_rest(reader: &mut impl Read, len: usize) -> Result<Vec<u8>, Fault> {
-    // The declared length is not believed: memory grows with what is really there.
-    let mut bytes = Vec::with_capacity(len.min(1 << 16));
-    reader
-        .by_ref()
-        .take(len as u64 + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| Fault::new("its content", error, "whole gzipped data"))?;
-    if bytes.len() != len {
-        let found = if bytes.len() > len {
-            "more".to_owned()
-        } else {
-            bytes.len().to_string()
-        };
-        return Err(Fault::new(
-            "the number of bytes behind the header",
-            found,
-            len.to_string(),
-        ));
-    }
-    bytes.shrink_to_fit();
-    Ok(bytes)
 }
 
 #[cfg(test)]

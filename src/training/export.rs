@@ -31,7 +31,7 @@ const IR_VERSION: i64 = 8;
 /// The network's ONNX file.
 pub fn to_onnx(network: &Network, preprocessing: PreprocessingVersion) -> Vec<u8> {
     let labels = serde_json::to_string(&Label::NAMES)
-        .expect("names have a JSON form; lacking it is a bug: this is a bug");
+        .expect("a list of names always has a JSON form; else this is a bug");
     let preprocessing = preprocessing.0.to_string();
     let graph = Graph {
         name: "hangtag",

@@ -4,10 +4,13 @@
 //! into service.
 
 pub mod dataset;
+pub mod idx;
+
 pub mod network;
 pub mod summary;
 
 pub mod checkpoint;
+pub mod parameters;
 pub mod train;
 
 pub mod export;

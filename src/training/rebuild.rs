@@ -4,7 +4,6 @@
 //! were measured on the exported file. Never: a figure taken from the trainer's own network, or the test set looked
 //! at before the epoch was chosen.
 
-use std::path::Path;
 use std::time::SystemTime;
 
 use serde_json::{Value, json};
@@ -14,7 +13,7 @@ use super::evaluate::{Evaluation, Judged};
 use super::export::to_onnx;
 use super::network::Architecture;
 use super::train::{
-    self, EpochRecord, Observer, Start, TrainError, TrainParameters, TrainingJob, train_blocking,
+    self, Checkpointing, EpochRecord, Observer, TrainError, TrainParameters, TrainingJob, train_blocking,
 };
 use crate::domain::{INPUT_LEN, INPUT_SIDE, LABEL_COUNT, Label, Scores, Timestamp};
 use crate::model::bundle::{self, FORMAT, Manifest, ModelBundle, TensorSpec};
@@ -31,10 +30,8 @@ pub struct Rebuild<'a> {
     pub data: &'a DataSet,
     /// How to train.
     pub parameters: &'a TrainParameters,
-    /// Where the state after each epoch is kept.
-    pub checkpoint: &'a Path,
-    /// Anew or from the checkpoint.
-    pub start: Start,
+    /// Anew or from a checkpoint, and where the state after each epoch is kept.
+    pub checkpoint: Checkpointing<'a>,
 }
 
 /// What came of it.
@@ -87,8 +84,7 @@ pub fn rebuild_blocking(
         parameters: rebuild.parameters,
         images: &rebuild.data.train,
         files: &rebuild.data.files,
-        checkpoint: Some(rebuild.checkpoint),
-        start: rebuild.start,
+        checkpoint: rebuild.checkpoint,
     };
     let trained = train_blocking(&job, observer)?;
     let (train::Ended::Finished, Some(best)) = (trained.ended, trained.best) else {
@@ -166,6 +162,7 @@ fn manifest(rebuild: &Rebuild<'_>, onnx: &[u8], epoch: u32) -> Manifest {
             "chosen_epoch": epoch,
             "batch_size": parameters.batch_size,
             "learning_rate": shortest(parameters.learning_rate),
+            "weight_averaging": shortest(parameters.weight_averaging),
             "validation_share": parameters.validation_share,
             "seed": parameters.seed,
             "limit_images": parameters.limit_images,
@@ -179,11 +176,12 @@ fn manifest(rebuild: &Rebuild<'_>, onnx: &[u8], epoch: u32) -> Manifest {
 /// The command that trains the same bytes again.
 fn command(parameters: &TrainParameters) -> String {
     let mut command = format!(
-        "hangtag train --epochs {} --seed {} --set train.batch_size={} --set train.learning_rate={} --set train.validation_share={}",
+        "hangtag train --epochs {} --seed {} --set train.batch_size={} --set train.learning_rate={} --set train.weight_averaging={} --set train.validation_share={}",
         parameters.epochs,
         parameters.seed,
         parameters.batch_size,
         parameters.learning_rate,
+        parameters.weight_averaging,
         parameters.validation_share,
     );
     if let Some(limit) = parameters.limit_images {

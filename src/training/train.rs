@@ -11,45 +11,14 @@ use serde::{Deserialize, Serialize};
 use super::checkpoint::{self, Checkpoint, CheckpointError};
 use super::dataset::{FileRecord, Images};
 use super::network::adam::Adam;
+use super::network::averaging::Average;
 use super::network::engine::{Batch, BatchPlace, Engine, SHARDS};
 use super::network::loss::{self, Tally};
 use super::network::random::{Purpose, Stream};
 use super::network::{Architecture, Network};
+use super::parameters::Split;
+pub use super::parameters::{ParameterError, TrainParameters};
 use crate::domain::LABEL_COUNT;
-
-/// How to train. The same parameters on the same pictures give the same weights, bit by bit.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct TrainParameters {
-    /// How often all training pictures are seen, at least 1.
-    pub epochs: u32,
-    /// Pictures a step, at least 1.
-    pub batch_size: usize,
-    /// Adam's rate, above 0.
-    pub learning_rate: f32,
-    /// Share of the training pictures, taken from their end, that are kept for validation; between 0 and 1.
-    pub validation_share: f64,
-    /// Decides initial weights, order and dropout.
-    pub seed: u64,
-    /// Use only so many of the training pictures, from the first on, at least 2; all if absent.
-    pub limit_images: Option<usize>,
-    /// Threads to train on, at least 1; as many as there are cores if absent. Has no influence on the weights.
-    pub threads: Option<usize>,
-}
-
-impl Default for TrainParameters {
-    fn default() -> Self {
-        Self {
-            epochs: 50,
-            batch_size: 64,
-            learning_rate: 1e-3,
-            validation_share: 0.1,
-            seed: 1,
-            limit_images: None,
-            threads: None,
-        }
-    }
-}
 
 /// What one epoch came to.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -114,13 +83,25 @@ pub trait Observer: Send {
 /// Hears and stops nothing.
 impl Observer for () {}
 
-/// Whether to begin anew or to go on from the checkpoint.
+/// Whether and where a training's state is kept, and whether it begins from what lies there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Start {
-    /// From fresh weights; a checkpoint that lies there is replaced after the first epoch.
-    Fresh,
-    /// From the checkpoint, which must be of the same data and parameters (but for more epochs).
-    Resume,
+pub enum Checkpointing<'a> {
+    /// Fresh weights, nothing kept.
+    Off,
+    /// Fresh weights; what lies there is replaced after the first epoch.
+    Fresh(&'a Path),
+    /// Goes on from what lies there, which must be of the same data and parameters (but for more epochs).
+    Resume(&'a Path),
+}
+
+impl<'a> Checkpointing<'a> {
+    /// Where the state is kept.
+    fn path(self) -> Option<&'a Path> {
+        match self {
+            Checkpointing::Off => None,
+            Checkpointing::Fresh(path) | Checkpointing::Resume(path) => Some(path),
+        }
+    }
 }
 
 /// All that a training needs.
@@ -134,10 +115,8 @@ pub struct TrainingJob<'a> {
     pub images: &'a Images,
     /// Where they came from; a checkpoint fits only the same.
     pub files: &'a [FileRecord],
-    /// Where the checkpoint lies or shall lie; none is kept if absent.
-    pub checkpoint: Option<&'a Path>,
-    /// Anew or from the checkpoint.
-    pub start: Start,
+    /// Whether and where the state is kept.
+    pub checkpoint: Checkpointing<'a>,
 }
 
 /// The epoch that did best on the validation pictures.
@@ -145,7 +124,7 @@ pub struct TrainingJob<'a> {
 pub struct BestEpoch {
     /// From 1.
     pub epoch: u32,
-    /// The network as it was after that epoch.
+    /// The network as it was after that epoch; the average if one was asked for.
     pub network: Network,
 }
 
@@ -173,15 +152,8 @@ pub struct Trained {
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
     /// A parameter cannot be.
-    #[error("cannot train with {key} = {value}: {expected}")]
-    Parameter {
-        /// Which one.
-        key: &'static str,
-        /// Its value.
-        value: String,
-        /// What would do.
-        expected: String,
-    },
+    #[error(transparent)]
+    Parameter(#[from] ParameterError),
     /// The checkpoint could not be read, does not fit, or could not be written.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
@@ -202,7 +174,7 @@ pub enum TrainError {
 
 /// Trains on all cores (or `parameters.threads`) until all epochs are done or the observer stops it.
 pub fn train_blocking(job: &TrainingJob, observer: &mut dyn Observer) -> Result<Trained, TrainError> {
-    let split = check(job)?;
+    let split = job.parameters.check(job.images.len())?;
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     let threads = job.parameters.threads.unwrap_or_else(cores).min(MAX_THREADS);
     let pool = rayon::ThreadPoolBuilder::new()
@@ -215,13 +187,6 @@ pub fn train_blocking(job: &TrainingJob, observer: &mut dyn Observer) -> Result<
 /// More threads than shards would only wait, but for the update, which has about twice as many parts.
 const MAX_THREADS: usize = SHARDS * 2;
 
-/// How many pictures are trained on, and how many stand behind them for validation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Split {
-    train: usize,
-    validation: usize,
-}
-
 /// A training under way. Owns everything that changes.
 struct Run<'a> {
     job: &'a TrainingJob<'a>,
@@ -229,6 +194,8 @@ struct Run<'a> {
     engine: Engine,
     network: Network,
     adam: Adam,
+    /// Absent if no average is asked for.
+    average: Option<Average>,
     history: Vec<EpochRecord>,
     best: Option<BestEpoch>,
     /// Rows in this epoch's order.
@@ -247,18 +214,24 @@ impl<'a> Run<'a> {
             engine: Engine::new(architecture, batch_size),
             network: Network::new(architecture, job.parameters.seed),
             adam: Adam::new(architecture.parameter_count()),
+            average: None,
             history: Vec::new(),
             best: None,
             order: Vec::with_capacity(split.train),
             labels: Vec::with_capacity(batch_size),
             probabilities: vec![0.0; batch_size * LABEL_COUNT],
         };
-        if let (Start::Resume, Some(path)) = (job.start, job.checkpoint) {
+        if let Checkpointing::Resume(path) = job.checkpoint {
             let found = checkpoint::read_blocking(path, &identity(job))?;
             run.network = found.network;
             run.adam = found.adam;
             run.history = found.history;
             run.best = found.best;
+            run.average = found.average;
+        }
+        let keep = job.parameters.weight_averaging;
+        if keep > 0.0 && run.average.is_none() {
+            run.average = Some(Average::new(&run.network, keep));
         }
         run.engine.load(&run.network);
         Ok(run)
@@ -314,6 +287,10 @@ impl<'a> Run<'a> {
                 place,
                 parameters.learning_rate,
             ));
+            if let Some(average) = &mut self.average {
+                let steps = self.split.train.div_ceil(parameters.batch_size) as u64;
+                average.follow(&self.network, u64::from(epoch - 1) * steps + index as u64);
+            }
             let progress = Progress {
                 epoch,
                 epochs: parameters.epochs,
@@ -344,6 +321,8 @@ impl<'a> Run<'a> {
 
     fn validate(&mut self) -> Tally {
         let mut tally = Tally::default();
+        let network = self.average.as_ref().map_or(&self.network, Average::network);
+        self.engine.load(network);
         self.order.clear();
         let first = self.split.train;
         self.order
@@ -359,9 +338,10 @@ impl<'a> Run<'a> {
                 rows,
             };
             let probabilities = &mut self.probabilities[..rows.len() * LABEL_COUNT];
-            self.engine.score(&self.network, batch, probabilities);
+            self.engine.score(network, batch, probabilities);
             tally.add(loss::tally(probabilities, &self.labels));
         }
+        self.engine.load(&self.network);
         tally
     }
 
@@ -379,14 +359,19 @@ impl<'a> Run<'a> {
         if record.val_accuracy > best_so_far {
             self.best = Some(BestEpoch {
                 epoch: record.epoch,
-                network: self.network.clone(),
+                network: self
+                    .average
+                    .as_ref()
+                    .map_or(&self.network, Average::network)
+                    .clone(),
             });
         }
         self.history.push(record);
-        if let Some(path) = self.job.checkpoint {
+        if let Some(path) = self.job.checkpoint.path() {
             let checkpoint = Checkpoint {
                 network: &self.network,
                 adam: &self.adam,
+                average: self.average.as_ref(),
                 history: &self.history,
                 best: self.best.as_ref(),
             };
@@ -408,60 +393,6 @@ fn identity<'a>(job: &TrainingJob<'a>) -> checkpoint::Identity<'a> {
         files: job.files,
     }
 }
-
-/// Refuses parameters that cannot be, and splits the pictures as Keras's `validation_split` does.
-fn check(job: &TrainingJob) -> Result<Split, TrainError> {
-    let refuse = |key, value: String, expected: String| Err(TrainError::Parameter { key, value, expected });
-    let parameters = job.parameters;
-    for (key, value) in [
-        ("train.epochs", parameters.epochs as usize),
-        ("train.batch_size", parameters.batch_size),
-        ("train.threads", parameters.threads.unwrap_or(1)),
-    ] {
-        if value == 0 {
-            return refuse(key, value.to_string(), "it must be at least 1".into());
-        }
-    }
-    if parameters.batch_size > MAX_BATCH {
-        let expected = format!("it must be at most {MAX_BATCH}, or the buffers outgrow the memory");
-        return refuse("train.batch_size", parameters.batch_size.to_string(), expected);
-    }
-    if !(parameters.learning_rate > 0.0 && parameters.learning_rate.is_finite()) {
-        let expected = "it must be above 0 (0.001 is usual)".into();
-        return refuse(
-            "train.learning_rate",
-            parameters.learning_rate.to_string(),
-            expected,
-        );
-    }
-    if !(parameters.validation_share > 0.0 && parameters.validation_share < 1.0) {
-        let expected = "it must lie between 0 and 1 (0.1 is usual)".into();
-        return refuse(
-            "train.validation_share",
-            parameters.validation_share.to_string(),
-            expected,
-        );
-    }
-    let images = parameters
-        .limit_images
-        .unwrap_or(usize::MAX)
-        .min(job.images.len());
-    if images < 2 {
-        let expected = format!(
-            "at least 2 pictures are needed, and the data set has {}",
-            job.images.len()
-        );
-        return refuse("train.limit_images", images.to_string(), expected);
-    }
-    let train = ((images as f64 * (1.0 - parameters.validation_share)).floor() as usize).clamp(1, images - 1);
-    Ok(Split {
-        train,
-        validation: images - train,
-    })
-}
-
-/// Greatest batch: its buffers take about 0.6 MB an image.
-const MAX_BATCH: usize = 1024;
 
 #[cfg(test)]
 #[path = "train_tests.rs"]

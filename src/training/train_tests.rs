@@ -23,8 +23,7 @@ fn job<'a>(parameters: &'a TrainParameters, images: &'a Images) -> TrainingJob<'
         parameters,
         images,
         files: &[],
-        checkpoint: None,
-        start: Start::Fresh,
+        checkpoint: Checkpointing::Off,
     }
 }
 
@@ -118,6 +117,17 @@ fn a_seed_gives_the_same_bits_on_one_two_and_three_threads() {
             assert_eq!(timeless(&one.history), timeless(&other.history));
         }
     }
+    let averaged = TrainParameters {
+        weight_averaging: 0.9,
+        ..parameters(2)
+    };
+    let plain = train_blocking(&job(&parameters(2), &images), &mut ()).unwrap();
+    let average = train_blocking(&job(&averaged, &images), &mut ()).unwrap();
+    assert_eq!(
+        plain.history[1].loss, average.history[1].loss,
+        "averaging changes no step"
+    );
+    assert_ne!(plain.history[1].val_loss, average.history[1].val_loss);
     let other_seed = TrainParameters {
         seed: 8,
         ..parameters(2)
@@ -132,55 +142,60 @@ fn a_resumed_training_gives_the_same_bits_as_an_uninterrupted_one() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("checkpoint");
     let images = synthetic::images(300, 1);
-    let four = parameters(4);
-    let whole = train_blocking(&job(&four, &images), &mut ()).unwrap();
+    for weight_averaging in [0.0, 0.9] {
+        let four = TrainParameters {
+            weight_averaging,
+            ..parameters(4)
+        };
+        let whole = train_blocking(&job(&four, &images), &mut ()).unwrap();
 
-    let fresh = TrainingJob {
-        checkpoint: Some(&path),
-        ..job(&four, &images)
-    };
-    let resumed = TrainingJob {
-        start: Start::Resume,
-        ..fresh
-    };
-    let first = train_blocking(
-        &fresh,
-        &mut StopAt {
-            epoch: 1,
-            within: false,
-        },
-    )
-    .unwrap();
-    assert_eq!((first.history.len(), first.ended), (1, Ended::Stopped));
-    let second = train_blocking(
-        &resumed,
-        &mut StopAt {
-            epoch: 3,
-            within: true,
-        },
-    )
-    .unwrap();
-    assert_eq!((second.history.len(), second.ended), (2, Ended::Stopped));
-    // More threads and more epochs than the checkpoint was begun with are no other training.
-    let last = TrainParameters {
-        threads: Some(3),
-        ..four.clone()
-    };
-    let third = train_blocking(
-        &TrainingJob {
-            parameters: &last,
-            ..resumed
-        },
-        &mut (),
-    )
-    .unwrap();
-    assert_eq!(third.ended, Ended::Finished);
-    assert_eq!(third.best, whole.best);
-    assert_eq!(timeless(&third.history), timeless(&whole.history));
-    assert_eq!(third.history[..2], second.history[..]);
+        let fresh = TrainingJob {
+            checkpoint: Checkpointing::Fresh(&path),
+            ..job(&four, &images)
+        };
+        let resumed = TrainingJob {
+            checkpoint: Checkpointing::Resume(&path),
+            ..fresh
+        };
+        let first = train_blocking(
+            &fresh,
+            &mut StopAt {
+                epoch: 1,
+                within: false,
+            },
+        )
+        .unwrap();
+        assert_eq!((first.history.len(), first.ended), (1, Ended::Stopped));
+        let second = train_blocking(
+            &resumed,
+            &mut StopAt {
+                epoch: 3,
+                within: true,
+            },
+        )
+        .unwrap();
+        assert_eq!((second.history.len(), second.ended), (2, Ended::Stopped));
+        // More threads and more epochs than the checkpoint was begun with are no other training.
+        let last = TrainParameters {
+            threads: Some(3),
+            ..four.clone()
+        };
+        let third = train_blocking(
+            &TrainingJob {
+                parameters: &last,
+                ..resumed
+            },
+            &mut (),
+        )
+        .unwrap();
+        assert_eq!(third.ended, Ended::Finished);
+        assert_eq!(third.best, whole.best);
+        assert_eq!(timeless(&third.history), timeless(&whole.history));
+        assert_eq!(third.history[..2], second.history[..]);
 
-    let again = train_blocking(&resumed, &mut ()).unwrap();
-    assert_eq!((again.best, again.history), (third.best, third.history));
+        let again = train_blocking(&resumed, &mut ()).unwrap();
+        assert_eq!((again.best, again.history), (third.best, third.history));
+    }
 }
 
 #[test]
@@ -208,12 +223,12 @@ fn a_checkpoint_of_other_data_or_parameters_is_refused() {
     let (own, other_files) = (synthetic::files("a"), synthetic::files("b"));
     let two = parameters(2);
     let fresh = TrainingJob {
-        checkpoint: Some(&path),
+        checkpoint: Checkpointing::Fresh(&path),
         files: &own,
         ..job(&two, &images)
     };
     let resumed = TrainingJob {
-        start: Start::Resume,
+        checkpoint: Checkpointing::Resume(&path),
         ..fresh
     };
     let refused = |job: &TrainingJob| train_blocking(job, &mut ()).unwrap_err().to_string();
@@ -301,90 +316,14 @@ fn a_checkpoint_of_other_data_or_parameters_is_refused() {
 }
 
 #[test]
-fn impossible_parameters_are_named() {
+fn a_loss_that_is_no_number_ends_the_training() {
     let images = synthetic::images(20, 1);
-    let good = parameters(1);
-    for (bad, words) in [
-        (
-            TrainParameters {
-                epochs: 0,
-                ..good.clone()
-            },
-            "train.epochs = 0",
-        ),
-        (
-            TrainParameters {
-                batch_size: 0,
-                ..good.clone()
-            },
-            "train.batch_size = 0",
-        ),
-        (
-            TrainParameters {
-                batch_size: 5000,
-                ..good.clone()
-            },
-            "train.batch_size = 5000",
-        ),
-        (
-            TrainParameters {
-                threads: Some(0),
-                ..good.clone()
-            },
-            "train.threads = 0",
-        ),
-        (
-            TrainParameters {
-                learning_rate: f32::NAN,
-                ..good.clone()
-            },
-            "train.learning_rate = NaN",
-        ),
-        (
-            TrainParameters {
-                validation_share: 1.0,
-                ..good.clone()
-            },
-            "train.validation_share = 1",
-        ),
-        (
-            TrainParameters {
-                limit_images: Some(1),
-                ..good.clone()
-            },
-            "train.limit_images = 1",
-        ),
-    ] {
-        let message = train_blocking(&job(&bad, &images), &mut ())
-            .unwrap_err()
-            .to_string();
-        assert!(message.contains(words), "{message}");
-    }
     let wild = TrainParameters {
         learning_rate: 1e30,
         ..parameters(5)
     };
     let error = train_blocking(&job(&wild, &images), &mut ()).unwrap_err();
     assert!(matches!(error, TrainError::Diverged { .. }), "{error}");
-}
-
-#[test]
-fn the_last_tenth_is_kept_for_validation() {
-    for (count, limit, expected) in [
-        (60_000, None, (54_000, 6_000)),
-        (60_000, Some(10), (9, 1)),
-        (60_000, Some(2), (1, 1)),
-        (3, None, (2, 1)),
-    ] {
-        let images = Images {
-            pixels: vec![],
-            labels: vec![crate::domain::Label::from_index(0).unwrap(); count],
-        };
-        let parameters = TrainParameters {
-            limit_images: limit,
-            ..TrainParameters::default()
-        };
-        let split = check(&job(&parameters, &images)).unwrap();
-        assert_eq!((split.train, split.validation), expected);
-    }
+    let nothing = train_blocking(&job(&parameters(0), &images), &mut ()).unwrap_err();
+    assert!(nothing.to_string().contains("train.epochs = 0"), "{nothing}");
 }

@@ -5,9 +5,9 @@
 //! gradients. Never: bias, ReLU, pooling (see `pool`), allocation.
 //!
 //! Forward is one matrix product over patches; thanks to the border a patch is three contiguous runs. Backward makes
-//! use of what stands behind every convolution here: of the four positions of a pool one alone was its maximum, ReLU
-//! and dropout silence many of those, so that about one in ten gradients of the sums is not zero. They are listed by
-//! output channel (`Active`) and each adds a multiple of a patch to the weights' gradient and a multiple of the
+//! use of what stands behind every convolution here: of the four positions of a pool one alone was its maximum, and ReLU
+//! and dropout silence many of those, so that well over three in four gradients of the sums are zero. The others are
+//! listed by output channel (`Active`) and each adds a multiple of a patch to the weights' gradient and a multiple of the
 //! weights to the input's; nothing is multiplied by zero, and no patch matrix is built a second time.
 
 use multiversion::multiversion;
@@ -141,11 +141,6 @@ pub struct PooledGradient<'a> {
     pub scale: f32,
 }
 
-/// Adds one image's sums to the lists; `first` is where its bordered input begins.
-pub fn list_active(shape: ConvShape, pooled: PooledGradient, first: usize, active: &mut Active) {
-    list_active_vectorised(shape, pooled, first, active);
-}
-
 /// Adds to the gradients of biases `[channel]` and weights `[channel][patch]`.
 pub fn add_weight_gradient(
     shape: ConvShape,
@@ -157,11 +152,6 @@ pub fn add_weight_gradient(
         *bias += active.of(channel).1.iter().sum::<f32>();
     }
     add_weight_gradient_vectorised(shape, input, active, weights);
-}
-
-/// Adds to the gradient of the bordered input; what lands on the border means nothing.
-pub fn add_input_gradient(shape: ConvShape, weights: &[f32], active: &Active, input_gradient: &mut [f32]) {
-    add_input_gradient_vectorised(shape, weights, active, input_gradient);
 }
 
 /// Turns `[output channel][patch]` into `[patch][output channel]`, the layout `forward` wants; `by_patch` receives the
@@ -209,8 +199,9 @@ fn gather_runs<const PIECE: usize>(shape: ConvShape, input: &[f32], patches: &mu
     }
 }
 
+/// Adds one image's sums to the lists; `first` is where its bordered input begins.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
-fn list_active_vectorised(shape: ConvShape, pooled: PooledGradient, first: usize, active: &mut Active) {
+pub fn list_active(shape: ConvShape, pooled: PooledGradient, first: usize, active: &mut Active) {
     let (side, channels, capacity) = (shape.pooled_side(), shape.outputs, active.capacity);
     let (step, row_step) = (shape.inputs as u32, (shape.padded_side() * shape.inputs) as u32);
     let counts = &mut active.counts[..channels];
@@ -268,13 +259,9 @@ fn add_patches<const PIECE: usize>(run: &mut [f32], input: &[f32], (places, grad
     }
 }
 
+/// Adds to the gradient of the bordered input; what lands on the border means nothing.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
-fn add_input_gradient_vectorised(
-    shape: ConvShape,
-    weights: &[f32],
-    active: &Active,
-    input_gradient: &mut [f32],
-) {
+pub fn add_input_gradient(shape: ConvShape, weights: &[f32], active: &Active, input_gradient: &mut [f32]) {
     let (row_len, run_len) = (shape.padded_side() * shape.inputs, shape.run_len());
     for (channel, patch) in weights.chunks_exact(shape.patch_len()).enumerate() {
         let entries = active.of(channel);

@@ -4,7 +4,8 @@
 //! images, epochs, files; allocation after `new`.
 //!
 //! A batch is split into `SHARDS` parts whatever the number of threads, each with its own buffers and its own
-//! gradient; the gradients are added in the order of the shards. So a seed gives the same bits on any number of cores.
+//! gradient; the gradients are added in the order of the shards. So a seed gives the same bits on any number of cores of
+//! one kind of CPU (on another kind, `gemm` may sum in other pieces).
 
 use rayon::prelude::*;
 
@@ -15,6 +16,7 @@ use super::conv::{self, ConvShape};
 use super::dense;
 use super::loss::Tally;
 use super::shard::{Shard, Weights};
+use crate::domain::{INPUT_LEN, LABEL_COUNT};
 
 /// How many parts a batch is split into: enough to keep eight cores busy, few enough that adding up their gradients
 /// stays cheap.
@@ -99,7 +101,6 @@ impl Engine {
     /// Probabilities of up to `capacity` images, `[image][label]`, without dropout.
     pub fn score(&mut self, network: &Network, batch: Batch, probabilities: &mut [f32]) {
         let count = batch.len();
-        let width = probabilities.len() / count.max(1);
         self.run(network, count, |shard, weights, range, flat, _| {
             shard.load(batch, range.clone());
             shard.forward(weights, None, flat);
@@ -107,7 +108,7 @@ impl Engine {
         for (shard, out) in self
             .shards
             .iter()
-            .zip(probabilities.chunks_mut(self.per_shard * width))
+            .zip(probabilities.chunks_mut(self.per_shard * LABEL_COUNT))
         {
             out.copy_from_slice(&shard.probabilities()[..out.len()]);
         }
@@ -220,7 +221,7 @@ impl Batch<'_> {
     pub fn len(&self) -> usize {
         match self {
             Batch::Rows { rows, .. } => rows.len(),
-            Batch::Values(values) => values.len() / crate::domain::INPUT_LEN,
+            Batch::Values(values) => values.len() / INPUT_LEN,
         }
     }
 

@@ -91,6 +91,49 @@ fn bordered(shape: ConvShape, stream: &mut Stream) -> Vec<f32> {
 }
 
 #[test]
+fn convolutions_are_those_of_the_definition() {
+    for (side, inputs, outputs) in [(7, 2, 3), (6, 1, 8), (5, 1, 3), (4, 32, 8), (5, 64, 3)] {
+        let shape = ConvShape {
+            side,
+            inputs,
+            outputs,
+        };
+        let mut stream = Stream::new(12, Purpose::Shuffle { epoch: 1 });
+        let input = bordered(shape, &mut stream);
+        let weights = random(shape.weights_len(), &mut stream);
+        let biases = random(outputs, &mut stream);
+        let mut block = Block {
+            shape,
+            biases,
+            output: vec![],
+            winners: vec![],
+        };
+        block.forward(&input, &weights);
+        let sum = |row: usize, column: usize, output: usize| -> f64 {
+            let tap = |at: usize| {
+                let (y, x, channel) = (at / inputs / 3, at / inputs % 3, at % inputs);
+                let place = (row + y) * shape.padded_side() + column + x;
+                f64::from(input[place * inputs + channel]) * f64::from(weights[output * 9 * inputs + at])
+            };
+            (0..9 * inputs).map(tap).sum::<f64>() + f64::from(block.biases[output])
+        };
+        for (at, value) in block.output.iter().enumerate() {
+            let (row, column) = (
+                at / outputs / shape.pooled_side(),
+                at / outputs % shape.pooled_side(),
+            );
+            let four = [0, 1, 2, 3].map(|n| sum(2 * row + n / 2, 2 * column + n % 2, at % outputs));
+            let greatest = four.into_iter().fold(f64::NEG_INFINITY, f64::max);
+            assert!(
+                (f64::from(*value) - greatest.max(0.0)).abs() < 1e-4,
+                "{value}, not {greatest}"
+            );
+            assert_eq!(four[usize::from(block.winners[at])], greatest);
+        }
+    }
+}
+
+#[test]
 fn convolution_pooling_and_relu() {
     for (side, inputs, outputs) in [(7, 2, 3), (6, 1, 8), (5, 1, 3), (4, 32, 8), (5, 64, 3), (2, 4, 5)] {
         let shape = ConvShape {

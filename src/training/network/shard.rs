@@ -16,6 +16,7 @@ use super::random::{DropoutKey, Purpose, drop_out};
 use crate::domain::{INPUT_LEN, INPUT_SIDE, LABEL_COUNT};
 
 /// Images that go through a convolution together: more make longer matrix products, fewer keep the patches in cache.
+/// The first convolution takes one at a time.
 const FORWARD_GROUPS: [usize; BLOCKS] = [1, 1, 4];
 /// Images whose gradients go back through a convolution together.
 const BACKWARD_GROUPS: [usize; BLOCKS] = [1, 1, 4];
@@ -236,7 +237,7 @@ impl Shard {
             let to = (from + group).min(self.images);
             let input = &block.input[from * shape.padded_len()..to * shape.padded_len()];
             let sums = &mut self.sums[..(to - from) * shape.sums_len()];
-            if shape.inputs == 1 {
+            if number == 0 {
                 first_conv::forward(shape, input, by_patch, sums);
             } else {
                 conv::forward(shape, input, by_patch, &mut self.patches, sums);
@@ -252,9 +253,10 @@ impl Shard {
                 if let Some(place) = place {
                     let key = dropout_key(place, self.first_image + image, number);
                     let row_len = shape.pooled_side() * shape.outputs;
-                    for row in 0..shape.pooled_side() {
-                        let values = &mut values[row * grid.row_stride..][..row_len];
-                        drop_out(values, row * row_len, key, self.architecture.block_dropout);
+                    let rows = values.chunks_mut(grid.row_stride).take(shape.pooled_side());
+                    for (row, values) in rows.enumerate() {
+                        let rate = self.architecture.block_dropout;
+                        drop_out(&mut values[..row_len], row * row_len, key, rate);
                     }
                 }
             }

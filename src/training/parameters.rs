@@ -1,0 +1,174 @@
+//! How a training is to be done, and whether that can be.
+//!
+//! In: numbers from configuration and command line. Out: the same, checked, and how the pictures are split. Never: the
+//! pictures themselves.
+
+use serde::{Deserialize, Serialize};
+
+/// How to train. The same parameters on the same pictures give the same weights, bit by bit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrainParameters {
+    /// How often all training pictures are seen, at least 1.
+    pub epochs: u32,
+    /// Pictures a step, at least 1.
+    pub batch_size: usize,
+    /// Adam's rate, above 0.
+    pub learning_rate: f32,
+    /// Share of a running average of the weights that each step leaves, 0 up to but not 1. 0 is no averaging; with
+    /// more (0.999 is usual), the averaged network is what is validated and exported.
+    pub weight_averaging: f32,
+    /// Share of the training pictures, taken from their end, that are kept for validation; between 0 and 1.
+    pub validation_share: f64,
+    /// Decides initial weights, order and dropout.
+    pub seed: u64,
+    /// Use only so many of the training pictures, from the first on, at least 2; all if absent.
+    pub limit_images: Option<usize>,
+    /// Threads to train on, at least 1; as many as there are cores if absent. Has no influence on the weights.
+    pub threads: Option<usize>,
+}
+
+impl Default for TrainParameters {
+    fn default() -> Self {
+        Self {
+            epochs: 50,
+            batch_size: 64,
+            learning_rate: 1e-3,
+            weight_averaging: 0.0,
+            validation_share: 0.1,
+            seed: 1,
+            limit_images: None,
+            threads: None,
+        }
+    }
+}
+
+/// A parameter that cannot be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("cannot train with {key} = {value}: {expected}")]
+pub struct ParameterError {
+    /// Which one.
+    pub key: &'static str,
+    /// Its value.
+    pub value: String,
+    /// What would do.
+    pub expected: String,
+}
+
+/// How many pictures are trained on, and how many stand behind them for validation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Split {
+    /// Trained on: the first.
+    pub train: usize,
+    /// For validation: those behind.
+    pub validation: usize,
+}
+
+/// Greatest batch: its buffers take about 0.6 MB an image.
+const MAX_BATCH: usize = 1024;
+
+impl TrainParameters {
+    /// Refuses what cannot be, and splits `available` pictures as Keras's `validation_split` does.
+    pub fn check(&self, available: usize) -> Result<Split, ParameterError> {
+        self.check_numbers()?;
+        let images = self.limit_images.unwrap_or(usize::MAX).min(available);
+        if images < 2 {
+            let expected = format!("at least 2 pictures are needed, and the data set has {available}");
+            return refuse("train.limit_images", images, expected);
+        }
+        let share = images as f64 * (1.0 - self.validation_share);
+        let train = (share.floor() as usize).clamp(1, images - 1);
+        Ok(Split {
+            train,
+            validation: images - train,
+        })
+    }
+
+    fn check_numbers(&self) -> Result<(), ParameterError> {
+        for (key, value) in [
+            ("train.epochs", self.epochs as usize),
+            ("train.batch_size", self.batch_size),
+            ("train.threads", self.threads.unwrap_or(1)),
+        ] {
+            if value == 0 {
+                return refuse(key, value, "it must be at least 1");
+            }
+        }
+        if self.batch_size > MAX_BATCH {
+            let expected = format!("it must be at most {MAX_BATCH}, or the buffers outgrow the memory");
+            return refuse("train.batch_size", self.batch_size, expected);
+        }
+        if !(self.learning_rate > 0.0 && self.learning_rate.is_finite()) {
+            let expected = "it must be above 0 (0.001 is usual)";
+            return refuse("train.learning_rate", self.learning_rate, expected);
+        }
+        if !(0.0..1.0).contains(&self.weight_averaging) {
+            let expected = "it must be at least 0 and less than 1 (0 is off, 0.999 is usual)";
+            return refuse("train.weight_averaging", self.weight_averaging, expected);
+        }
+        if !(self.validation_share > 0.0 && self.validation_share < 1.0) {
+            let expected = "it must lie between 0 and 1 (0.1 is usual)";
+            return refuse("train.validation_share", self.validation_share, expected);
+        }
+        Ok(())
+    }
+}
+
+fn refuse<T>(
+    key: &'static str,
+    value: impl ToString,
+    expected: impl Into<String>,
+) -> Result<T, ParameterError> {
+    Err(ParameterError {
+        key,
+        value: value.to_string(),
+        expected: expected.into(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_tenth_is_kept_for_validation() {
+        for (available, limit_images, expected) in [
+            (60_000, None, (54_000, 6_000)),
+            (60_000, Some(10), (9, 1)),
+            (60_000, Some(2), (1, 1)),
+            (3, None, (2, 1)),
+        ] {
+            let parameters = TrainParameters {
+                limit_images,
+                ..TrainParameters::default()
+            };
+            let split = parameters.check(available).unwrap();
+            assert_eq!((split.train, split.validation), expected);
+        }
+    }
+
+    #[test]
+    fn impossible_parameters_are_named() {
+        let change = |change: fn(&mut TrainParameters)| {
+            let mut parameters = TrainParameters::default();
+            change(&mut parameters);
+            parameters
+        };
+        for (bad, words) in [
+            (change(|p| p.epochs = 0), "train.epochs = 0"),
+            (change(|p| p.batch_size = 0), "train.batch_size = 0"),
+            (change(|p| p.batch_size = 5000), "train.batch_size = 5000"),
+            (change(|p| p.threads = Some(0)), "train.threads = 0"),
+            (
+                change(|p| p.learning_rate = f32::NAN),
+                "train.learning_rate = NaN",
+            ),
+            (change(|p| p.weight_averaging = 1.0), "train.weight_averaging = 1"),
+            (change(|p| p.validation_share = 1.0), "train.validation_share = 1"),
+            (change(|p| p.limit_images = Some(1)), "train.limit_images = 1"),
+        ] {
+            let message = bad.check(60_000).unwrap_err().to_string();
+            assert!(message.contains(words), "{message}");
+        }
+    }
+}
