@@ -84,6 +84,14 @@ pub enum DecodeError {
         /// The limit.
         max: u64,
     },
+    /// The decoder itself asked for more memory than allowed, and did not say how much.
+    #[error("decoding the {format} takes more than the {max} bytes that are allowed (limits.max_decode_bytes)", format = .format.name())]
+    DecoderOutOfMemory {
+        /// What the file is.
+        format: ImageFormat,
+        /// The limit.
+        max: u64,
+    },
 }
 
 impl DecodeError {
@@ -101,7 +109,9 @@ impl DecodeError {
             DecodeError::Truncated { .. } => RejectionReason::Truncated,
             DecodeError::Corrupt { .. } => RejectionReason::Corrupt,
             DecodeError::TooManyPixels { .. } => RejectionReason::TooManyPixels,
-            DecodeError::TooMuchMemory { .. } => RejectionReason::TooMuchMemory,
+            DecodeError::TooMuchMemory { .. } | DecodeError::DecoderOutOfMemory { .. } => {
+                RejectionReason::TooMuchMemory
+            }
         }
     }
 }
