@@ -4,7 +4,7 @@
 //! an allocation beyond the limits, a panic, a picture from a file that ends too early.
 //!
 //! There is one definition of luma for all formats: Rec.601, which is what a JPEG's Y is. JPEG goes through
-//! zune-jpeg ([`mod@jpeg`]), every other format through the `image` crate ([`mod@other`]).
+//! zune-jpeg (`jpeg.rs`), every other format through the `image` crate (`other.rs`).
 
 mod format;
 mod jpeg;
@@ -84,6 +84,14 @@ pub enum DecodeError {
         /// The limit.
         max: u64,
     },
+    /// The decoder itself asked for more memory than allowed, and did not say how much.
+    #[error("decoding the {format} takes more than the {max} bytes that are allowed (limits.max_decode_bytes)", format = .format.name())]
+    DecoderOutOfMemory {
+        /// What the file is.
+        format: ImageFormat,
+        /// The limit.
+        max: u64,
+    },
 }
 
 impl DecodeError {
@@ -101,7 +109,9 @@ impl DecodeError {
             DecodeError::Truncated { .. } => RejectionReason::Truncated,
             DecodeError::Corrupt { .. } => RejectionReason::Corrupt,
             DecodeError::TooManyPixels { .. } => RejectionReason::TooManyPixels,
-            DecodeError::TooMuchMemory { .. } => RejectionReason::TooMuchMemory,
+            DecodeError::TooMuchMemory { .. } | DecodeError::DecoderOutOfMemory { .. } => {
+                RejectionReason::TooMuchMemory
+            }
         }
     }
 }

@@ -150,11 +150,10 @@ impl File<'_> {
             ImageError::Unsupported(what) => DecodeError::Unsupported {
                 what: what.to_string(),
             },
+            // The decoder does not say how much it asked for, only that it was more than it may have.
             ImageError::Limits(limit) if matches!(limit.kind(), LimitErrorKind::InsufficientMemory) => {
-                DecodeError::TooMuchMemory {
-                    width: 0,
-                    height: 0,
-                    needed: limits.max_decode_bytes.saturating_add(1),
+                DecodeError::DecoderOutOfMemory {
+                    format: self.format,
                     max: limits.max_decode_bytes,
                 }
             }

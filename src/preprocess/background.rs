@@ -65,11 +65,11 @@ fn border_histogram(image: &DecodedImage) -> [u64; 256] {
     counts
 }
 
-/// The middle of the window of one tolerance that holds most values; the brightest of equals.
+/// The value around which most values lie, within half a tolerance; the brightest of equals.
 fn commonest_level(counts: &[u64; 256]) -> u8 {
     let reach = usize::from(TOLERANCE) / 2;
     let mut best = (0, 0);
-    for level in 0..256usize {
+    for level in (0..256usize).filter(|&level| counts[level] > 0) {
         let window = level.saturating_sub(reach)..=(level + reach).min(255);
         // Weighed, so that the window is centred on what it holds.
         let held: u64 = window

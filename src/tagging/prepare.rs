@@ -18,12 +18,12 @@ use super::inbox::{Inboxes, Look, stamp_of, unreadable};
 use super::record::Recordable;
 use super::settle::{Hint, NoticedFile, SettledFile};
 use crate::config::{LimitsConfig, SettleConfig};
-use crate::decode::{DecodeError, DecodeLimits, DecodedImage, decode};
+use crate::decode::{DecodeError, DecodeLimits, DecodedImage, decode_reusing};
 use crate::domain::{
     ContentHash, FileStamp, InventoryPath, ModelId, PreprocessingVersion, Rejection, RejectionReason,
     Timestamp,
 };
-use crate::preprocess::{self, InputTensor};
+use crate::preprocess::{InputTensor, Preprocessor};
 use crate::status::Station;
 use crate::store::{Change, ContentFacts, FileSighting, Reader, RejectionRecord, StoreError};
 
@@ -79,7 +79,28 @@ impl InFlight {
     }
 }
 
-/// What one reader needs; each has its own reader of the store and its own buffer.
+/// Memory that one reader uses for file after file.
+#[derive(Default)]
+pub struct Scratch {
+    bytes: Vec<u8>,
+    luma: Vec<u8>,
+    preprocessor: Preprocessor,
+}
+
+/// Scratch that grew beyond this many bytes for one huge photo is given back before the next.
+const SCRATCH_KEPT_BYTES: usize = 8 << 20;
+
+impl Scratch {
+    fn give_back_excess(&mut self) {
+        for buffer in [&mut self.bytes, &mut self.luma] {
+            if buffer.capacity() > SCRATCH_KEPT_BYTES {
+                *buffer = Vec::new();
+            }
+        }
+    }
+}
+
+/// What one reader needs; each has its own reader of the store.
 pub struct Preparer {
     /// To ask whether content is known.
     pub reader: Reader,
@@ -124,10 +145,10 @@ pub enum Step {
 impl Preparer {
     /// Runs until the files end; a failing store ends it early, which the caller reports.
     pub fn run_blocking(self, ends: &PrepareEnds, station: &Station) -> Result<(), StoreError> {
-        let mut buffer = Vec::new();
+        let mut scratch = Scratch::default();
         while let Ok(file) = ends.settled_rx.recv_blocking() {
             station.did(|| format!("read {}", file.path.display()));
-            let sent = match self.prepare_blocking(&file, &mut buffer)? {
+            let sent = match self.prepare_blocking(&file, &mut scratch)? {
                 Step::Infer(image) => ends.prepared_tx.send_blocking(*image).is_ok(),
                 Step::Record(recordable) => ends.recordable_tx.send_blocking(recordable).is_ok(),
                 Step::Relook(hint, paths) => {
@@ -147,8 +168,9 @@ impl Preparer {
     }
 
     /// One file's way; straight-line, each exit an answer.
-    pub fn prepare_blocking(&self, file: &SettledFile, buffer: &mut Vec<u8>) -> Result<Step, StoreError> {
-        let stamp = match self.read_blocking(&file.path, buffer) {
+    pub fn prepare_blocking(&self, file: &SettledFile, scratch: &mut Scratch) -> Result<Step, StoreError> {
+        scratch.give_back_excess();
+        let stamp = match self.read_blocking(&file.path, &mut scratch.bytes) {
             ReadOutcome::Whole(stamp) => stamp,
             ReadOutcome::Changed => return Ok(Step::Relook(Hint::Unclosed, vec![file.path.clone()])),
             ReadOutcome::Gone => return Ok(Step::Record(Recordable::change(Change::vanished(&file.path)))),
@@ -158,7 +180,7 @@ impl Preparer {
                 ))));
             }
         };
-        let hash = ContentHash::of(buffer);
+        let hash = ContentHash::of(&scratch.bytes);
         if !self.in_flight.claim(hash, file) {
             return Ok(Step::Parked);
         }
@@ -198,10 +220,11 @@ impl Preparer {
             max_pixels: self.limits.max_pixels,
             max_decode_bytes: self.limits.max_decode_bytes,
         };
-        match decode(buffer, &limits) {
+        match decode_reusing(&scratch.bytes, &limits, std::mem::take(&mut scratch.luma)) {
             Ok(image) => {
-                let input = preprocess::prepare(&image);
-                let content = facts_of(hash, buffer.len(), Some(&image));
+                let input = scratch.preprocessor.prepare(&image);
+                let content = facts_of(hash, scratch.bytes.len(), Some(&image));
+                scratch.luma = image.luma;
                 Ok(Step::Infer(Box::new(PreparedImage {
                     file: sighting,
                     content,
@@ -219,7 +242,7 @@ impl Preparer {
             }
             Err(error) => Ok(Step::Record(self.rejected(
                 sighting,
-                facts_of(hash, buffer.len(), None),
+                facts_of(hash, scratch.bytes.len(), None),
                 error,
             ))),
         }
