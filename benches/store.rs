@@ -342,7 +342,7 @@ fn pipeline_questions(path: &Path, files: usize) {
             .expect("an answer");
         seen += page.len();
         match page.into_iter().last() {
-            Some(last) => after = Some(last.path),
+            Some(last) => after = Some(last),
             None => break,
         }
     }

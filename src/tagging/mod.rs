@@ -1,6 +1,6 @@
 //! Journey 1: a photo is dropped -> noticed -> settled -> prepared -> batched -> inferred -> recorded.
 //!
-//! In: folders. Out: rows in the store. The stations stand in the order of the photo's way; [`line`] joins them.
+//! In: folders. Out: rows in the store. The stations stand in the order of the photo's way; [`mod@line`] joins them.
 //! Never: training, pages, or a decision about which model serves.
 
 pub mod inbox;

@@ -140,12 +140,11 @@ impl Sweep<'_> {
         })
     }
 
+    /// A root may also be a single file that was asked for.
     fn root_is_missing(&self, folder: &Path) -> bool {
-        // A root may also be a single file that was asked for.
-        !self
-            .inboxes
+        self.inboxes
             .root_of(folder)
-            .is_some_and(|root| root.symlink_metadata().is_ok())
+            .is_none_or(|root| root.symlink_metadata().is_err())
     }
 
     /// The files that are there.
@@ -166,10 +165,10 @@ impl Sweep<'_> {
                 },
             };
             let found = self.judge(path, entry.as_ref().err())?;
-            if let Some(found) = found {
-                if self.stop.load(Ordering::Relaxed) || emit(found).is_err() {
-                    return Ok(Swept::Stopped);
-                }
+            if let Some(found) = found
+                && (self.stop.load(Ordering::Relaxed) || emit(found).is_err())
+            {
+                return Ok(Swept::Stopped);
             }
         }
         Ok(Swept::Whole)
@@ -253,7 +252,7 @@ impl Sweep<'_> {
                 return Ok(Swept::Whole);
             };
             // A whole page gone at once may be an inbox that was just unmounted.
-            let gone: Vec<_> = page.into_iter().filter(|path| is_gone(path)).collect();
+            let gone: Vec<_> = page.into_iter().filter(is_gone).collect();
             if !gone.is_empty() && self.root_is_missing(folder) {
                 return Ok(Swept::Whole);
             }
