@@ -116,11 +116,14 @@ fn check_owner(connection: &Connection, path: &Path) -> Result<i64, StoreError> 
             .pragma_query_value(None, pragma, |row| row.get::<_, i64>(0))
             .map_err(of)
     };
+    // One snapshot for all three: another process may be making the tables right now.
+    let snapshot = connection.unchecked_transaction().map_err(of)?;
     let application_id = number("application_id")?;
     let found = number("user_version")?;
     let tables: i64 = connection
         .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
         .map_err(of)?;
+    snapshot.finish().map_err(of)?;
     let is_fresh = application_id == 0 && tables == 0;
     if application_id != APPLICATION_ID && !is_fresh {
         return Err(StoreError::Foreign {
