@@ -121,10 +121,10 @@ impl Service {
         opened: OpenedModel,
         board: StatusBoard,
     ) -> Result<Self, DaemonError> {
-        let model = opened.classifier.id().clone();
+        let model = opened.entry.id().clone();
         let on_trouble = OnTrouble::KeepTrying;
         let parts = LineParts {
-            classifier: opened.classifier,
+            classifiers: opened.classifiers,
             store,
             inboxes: Arc::clone(&inboxes),
             on_trouble,
@@ -306,7 +306,7 @@ impl OpenedModel {
             version: env!("CARGO_PKG_VERSION"),
             pid: std::process::id(),
             started_at: SystemTime::now().into(),
-            model: self.classifier.id().clone(),
+            model: self.entry.id().clone(),
             device: DeviceStatus {
                 asked: self.device.asked,
                 used: self.device.got,

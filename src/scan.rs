@@ -72,9 +72,9 @@ pub async fn scan(
     let mut store = Store::open(&config.store_path(), config.durability.into())?;
     let opened = open_model_blocking(config)?;
     store.register_model(&opened.entry)?;
-    let model = opened.classifier.id().clone();
+    let model = opened.entry.id().clone();
     let parts = LineParts {
-        classifier: opened.classifier,
+        classifiers: opened.classifiers,
         store,
         inboxes: Arc::clone(&inboxes),
         on_trouble: OnTrouble::GiveUpAfter(TROUBLE_LIMIT),

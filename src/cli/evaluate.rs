@@ -72,10 +72,11 @@ struct LabelledRow {
 /// Evaluates and prints.
 pub fn run(arguments: &EvaluateArguments, config: &Config) -> anyhow::Result<Ended> {
     let mut config = config.clone();
+    config.inference.workers = 1;
     if let Some(model) = &arguments.model {
         config.inference.model = Some(std::path::absolute(model)?);
     }
-    let mut classifier = daemon::open_model_blocking(&config)?.classifier;
+    let mut classifier = daemon::open_model_blocking(&config)?.into_one();
     match (&arguments.labels, arguments.index) {
         (Some(csv), _) => on_photos(csv, &config, classifier.as_mut(), arguments.format)?,
         (None, Some(index)) => on_one_image(index, &config, classifier.as_mut(), arguments.format)?,

@@ -93,11 +93,12 @@ pub fn run(arguments: &TrainArguments, config: &Config) -> anyhow::Result<Ended>
         let on_cpu = Config {
             inference: crate::config::InferenceConfig {
                 device: DevicePolicy::Cpu,
+                workers: 1,
                 ..config.inference.clone()
             },
             ..config.clone()
         };
-        Ok(daemon::open_bundle_blocking(&on_cpu, &runtime, bundle)?.classifier)
+        Ok(daemon::open_bundle_blocking(&on_cpu, &runtime, bundle)?.into_one())
     };
     let mut store = Store::open(&config.store_path(), config.durability.into())?;
     let started = begin(arguments, config, &mut store)?;

@@ -96,6 +96,8 @@ pub struct InferenceConfig {
     pub device: DevicePolicy,
     /// `None`: the model that ships.
     pub model: Option<PathBuf>,
+    /// Never 0; how many a GPU gets is decided where the device is known.
+    pub workers: usize,
     pub intra_op_threads: usize,
     pub cuda_device_id: u32,
 }
@@ -274,6 +276,10 @@ impl Check<'_> {
             inference: InferenceConfig {
                 device: settings.inference.device,
                 model: unless_empty(&settings.inference.model),
+                workers: match settings.inference.workers {
+                    0 => cores.min(MAX_DEFAULT_WORKERS),
+                    workers => workers as usize,
+                },
                 intra_op_threads: settings.inference.intra_op_threads.max(1) as usize,
                 cuda_device_id: settings.inference.cuda_device_id,
             },
@@ -344,6 +350,7 @@ impl Check<'_> {
             tagging.batch_max_wait,
             (Duration::ZERO, millis(1_000)),
         );
+        self.number("inference.workers", u64::from(inference.workers), 0..=64);
         self.number(
             "inference.intra_op_threads",
             u64::from(inference.intra_op_threads),
@@ -459,6 +466,8 @@ impl Check<'_> {
     }
 }
 
+/// More copies of the model by default would cost memory (some 15 MB each) that few machines turn into speed.
+const MAX_DEFAULT_WORKERS: usize = 4;
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
 

@@ -90,6 +90,7 @@ section! {
     Inference {
         device: DevicePolicy = DevicePolicy::Auto,
         model: PathBuf = PathBuf::new(),
+        workers: u32 = 0,
         intra_op_threads: u32 = 0,
         cuda_device_id: u32 = 0,
     }

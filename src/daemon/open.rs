@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use crate::config::{Config, Durability, RuntimeConfig};
-use crate::domain::{DevicePolicy, ParseError};
+use crate::domain::{Device, DevicePolicy, ParseError};
 use crate::model::{
     AutoInstall, BundleError, Classifier, ClassifyError, DeviceReport, InferenceOptions, ModelBundle,
     OnnxClassifier, OpenError, Runtime, RuntimeError, RuntimeSettings, runtime,
@@ -15,8 +15,8 @@ use crate::store::{self, NewModel};
 
 /// A model that is ready to answer.
 pub struct OpenedModel {
-    /// Who answers.
-    pub classifier: Box<dyn Classifier>,
+    /// Who answers: copies of one model, one a thread; never empty.
+    pub classifiers: Vec<Box<dyn Classifier>>,
     /// Device asked for and got.
     pub device: DeviceReport,
     /// Version and path of ONNX Runtime.
@@ -41,29 +41,47 @@ pub enum OpeningError {
     Entry(#[from] ParseError),
 }
 
-/// Opens the model of the settings: `inference.model`, else the one that ships.
+impl OpenedModel {
+    /// The first copy; the others are closed.
+    pub fn into_one(self) -> Box<dyn Classifier> {
+        let first = self.classifiers.into_iter().next();
+        first.expect("an opened model has at least one copy; this is a bug")
+    }
+}
+
+/// Opens the model of the settings: `inference.model`, else the one that ships; as many copies as the settings say.
 pub fn open_model_blocking(config: &Config) -> Result<OpenedModel, OpeningError> {
     let runtime = load_runtime_blocking(&config.runtime, config.inference.device)?;
     let bundle = load_bundle_blocking(config.inference.model.as_deref())?;
     open_bundle_blocking(config, &runtime, &bundle)
 }
 
-/// Opens `bundle` on the device of the settings and lets it answer once.
+/// Opens `bundle` on the device of the settings and lets each copy answer once.
 pub fn open_bundle_blocking(
     config: &Config,
     runtime: &Runtime,
     bundle: &ModelBundle,
 ) -> Result<OpenedModel, OpeningError> {
-    let options = InferenceOptions {
+    let mut options = InferenceOptions {
         device: config.inference.device,
         cuda_device_id: config.inference.cuda_device_id,
         intra_op_threads: config.inference.intra_op_threads,
         max_batch: config.tagging.batch_max_images,
     };
-    let (mut classifier, device) = OnnxClassifier::open(runtime, bundle, &options)?;
-    classifier.warm_up()?;
+    let (mut first, device) = OnnxClassifier::open(runtime, bundle, &options)?;
+    first.warm_up()?;
+    let mut classifiers: Vec<Box<dyn Classifier>> = vec![Box::new(first)];
+    if device.got == Device::Cpu {
+        // What was found out about CUDA is not tried, and said, once more.
+        options.device = DevicePolicy::Cpu;
+        for _ in 1..config.inference.workers {
+            let (mut copy, _) = OnnxClassifier::open(runtime, bundle, &options)?;
+            copy.warm_up()?;
+            classifiers.push(Box::new(copy));
+        }
+    }
     Ok(OpenedModel {
-        classifier: Box::new(classifier),
+        classifiers,
         device,
         runtime: format!(
             "{} ({})",

@@ -1,94 +1,46 @@
 //! Fills a batch by count or age: prepared images -> batches.
 //!
-//! In: [`PreparedImage`]s one by one. Out: batches of at most `batch_max_images`, none older than
-//! `batch_max_wait` when it leaves. Never: an order changed or an image held back for ever.
+//! In: [`PreparedImage`]s one by one. Out: batches of at most `max_images`, none older than `max_wait` when it leaves.
+//! Never: an order changed, an image held back for ever, or a thread woken for each image of a busy line.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use async_channel::{Receiver, Sender};
+use async_channel::Receiver;
 
 use super::prepare::PreparedImage;
 
 /// Images that go to the model together; never empty.
 pub type Batch = Vec<PreparedImage>;
 
-/// The batch that is being filled. Pure; time comes from outside.
-#[derive(Debug)]
-pub struct Filling<T> {
-    max_images: usize,
-    max_wait: Duration,
-    images: Vec<T>,
-    /// When the first image came in.
-    since: Option<Instant>,
+/// When a batch leaves.
+#[derive(Debug, Clone, Copy)]
+pub struct BatchLimits {
+    /// It is full at so many images; at least 1.
+    pub max_images: usize,
+    /// It waits so long for more.
+    pub max_wait: Duration,
 }
 
-impl<T> Filling<T> {
-    /// An empty batch that is full at `max_images` (at least 1) or `max_wait` after its first image.
-    pub fn new(max_images: usize, max_wait: Duration) -> Self {
-        Self {
-            max_images,
-            max_wait,
-            images: Vec::with_capacity(max_images),
-            since: None,
-        }
+/// Waits for an image and takes what follows within the limits; `None` once the images have ended.
+///
+/// Called by the thread that owns the model, between two batches: on a busy line a full batch has piled up by then
+/// and nothing is waited for.
+pub fn next_batch_blocking<T>(prepared_rx: &Receiver<T>, limits: BatchLimits) -> Option<Vec<T>> {
+    let mut batch = Vec::with_capacity(limits.max_images);
+    batch.push(prepared_rx.recv_blocking().ok()?);
+    take_ready(prepared_rx, limits, &mut batch);
+    if batch.len() < limits.max_images && !prepared_rx.is_closed() {
+        std::thread::sleep(limits.max_wait);
+        take_ready(prepared_rx, limits, &mut batch);
     }
-
-    /// Takes an image in; a batch comes out when that made it full.
-    pub fn push(&mut self, now: Instant, image: T) -> Option<Vec<T>> {
-        self.since.get_or_insert(now);
-        self.images.push(image);
-        (self.images.len() >= self.max_images).then(|| self.take())
-    }
-
-    /// When the batch leaves although it is not full.
-    pub fn due(&self) -> Option<Instant> {
-        self.since.map(|since| since + self.max_wait)
-    }
-
-    /// What there is, however little.
-    pub fn take(&mut self) -> Vec<T> {
-        self.since = None;
-        std::mem::replace(&mut self.images, Vec::with_capacity(self.max_images))
-    }
-
-    /// Whether nothing is in it.
-    pub fn is_empty(&self) -> bool {
-        self.images.is_empty()
-    }
+    Some(batch)
 }
 
-/// Runs until the images end; sends what is left, then closes the batches.
-pub async fn batch(
-    prepared_rx: Receiver<PreparedImage>,
-    batch_tx: Sender<Batch>,
-    mut filling: Filling<PreparedImage>,
-) {
-    loop {
-        let next = match filling.due() {
-            None => prepared_rx.recv().await.ok(),
-            Some(due) => match tokio::time::timeout_at(due.into(), prepared_rx.recv()).await {
-                Ok(next) => next.ok(),
-                Err(_elapsed) => {
-                    if batch_tx.send(filling.take()).await.is_err() {
-                        return;
-                    }
-                    continue;
-                }
-            },
-        };
-        let full = match next {
-            Some(image) => filling.push(Instant::now(), image),
-            None => break,
-        };
-        if let Some(full) = full
-            && batch_tx.send(full).await.is_err()
-        {
-            return;
-        }
-    }
-    if !filling.is_empty() {
-        // The receiver is gone only when inference has failed, which it reports itself.
-        let _ = batch_tx.send(filling.take()).await;
+fn take_ready<T>(prepared_rx: &Receiver<T>, limits: BatchLimits, batch: &mut Vec<T>) {
+    while batch.len() < limits.max_images
+        && let Ok(image) = prepared_rx.try_recv()
+    {
+        batch.push(image);
     }
 }
 
@@ -96,19 +48,24 @@ pub async fn batch(
 mod tests {
     use super::*;
 
+    const LIMITS: BatchLimits = BatchLimits {
+        max_images: 3,
+        max_wait: Duration::from_millis(1),
+    };
+
     #[test]
-    fn a_batch_leaves_when_it_is_full_or_old() {
-        let start = Instant::now();
-        let wait = Duration::from_millis(2);
-        let mut filling = Filling::new(3, wait);
-        assert_eq!(filling.due(), None);
-        assert_eq!(filling.push(start, 1), None);
-        assert_eq!(filling.push(start + wait / 2, 2), None);
-        assert_eq!(filling.due(), Some(start + wait), "the first image's age counts");
-        assert_eq!(filling.push(start + wait / 2, 3), Some(vec![1, 2, 3]));
-        assert!(filling.is_empty() && filling.due().is_none());
-        filling.push(start + wait, 4);
-        assert_eq!(filling.take(), [4]);
-        assert_eq!(filling.due(), None);
+    fn a_batch_leaves_when_it_is_full_or_old_and_the_last_one_when_the_images_end() {
+        let (prepared_tx, prepared_rx) = async_channel::bounded(8);
+        (1..=5).for_each(|number| prepared_tx.send_blocking(number).unwrap());
+        assert_eq!(next_batch_blocking(&prepared_rx, LIMITS), Some(vec![1, 2, 3]));
+        assert_eq!(
+            next_batch_blocking(&prepared_rx, LIMITS),
+            Some(vec![4, 5]),
+            "not full, but old"
+        );
+        prepared_tx.send_blocking(6).unwrap();
+        drop(prepared_tx);
+        assert_eq!(next_batch_blocking(&prepared_rx, LIMITS), Some(vec![6]));
+        assert_eq!(next_batch_blocking(&prepared_rx, LIMITS), None);
     }
 }

@@ -1,6 +1,6 @@
-//! The thread that owns the classifier: batches -> predictions.
+//! The threads that own the classifiers, one each: batches -> predictions.
 //!
-//! In: batches of prepared images. Out: a [`Recordable`] a batch, every image in it tagged. Never: a batch
+//! In: prepared images, which it takes in [batches](super::batch). Out: a [`Recordable`] a batch, every image in it tagged. Never: a batch
 //! answered by two models, or an answer made up where the model gave none: then the service ends, and the images
 //! are found again by the next start.
 
@@ -8,24 +8,38 @@ use std::time::SystemTime;
 
 use async_channel::{Receiver, Sender};
 
-use super::batch::Batch;
-use super::record::Recordable;
+use super::batch::{Batch, BatchLimits, next_batch_blocking};
+use super::prepare::PreparedImage;
+use super::record::{Pace, Recordable};
 use crate::domain::{Scores, Severity};
 use crate::model::{Classifier, ClassifyError};
 use crate::preprocess::InputTensor;
 use crate::status::Station;
 use crate::store::{Change, TagRecord};
 
-/// Runs until the batches end; a model that does not answer is an error.
+/// The station's ends.
+#[derive(Clone)]
+pub struct InferEnds {
+    /// What to answer; the station ends when this closes.
+    pub prepared_rx: Receiver<PreparedImage>,
+    /// To the record.
+    pub recordable_tx: Sender<Recordable>,
+}
+
+/// Runs until the images end; a model that does not answer is an error.
 pub fn infer_blocking(
     mut classifier: Box<dyn Classifier>,
-    batch_rx: &Receiver<Batch>,
-    recordable_tx: &Sender<Recordable>,
+    limits: BatchLimits,
+    ends: &InferEnds,
     station: &Station,
 ) -> Result<(), ClassifyError> {
-    while let Ok(batch) = batch_rx.recv_blocking() {
+    let InferEnds {
+        prepared_rx,
+        recordable_tx,
+    } = ends;
+    while let Some(batch) = next_batch_blocking(prepared_rx, limits) {
         let size = batch.len();
-        let recordable = answer(classifier.as_mut(), batch)?;
+        let recordable = answer(classifier.as_mut(), batch, limits.max_images)?;
         station.did_many(size as u64, || format!("batch of {size}"));
         if recordable_tx.send_blocking(recordable).is_err() {
             break; // The record has failed and says so itself.
@@ -34,7 +48,16 @@ pub fn infer_blocking(
     Ok(())
 }
 
-fn answer(classifier: &mut dyn Classifier, batch: Batch) -> Result<Recordable, ClassifyError> {
+fn answer(
+    classifier: &mut dyn Classifier,
+    batch: Batch,
+    full_batch: usize,
+) -> Result<Recordable, ClassifyError> {
+    let pace = if batch.len() >= full_batch {
+        Pace::Busy
+    } else {
+        Pace::Calm
+    };
     let inputs: Vec<&InputTensor> = batch.iter().map(|image| &image.input).collect();
     let scores = match classifier.classify(&inputs) {
         Err(error) if error.severity() == Severity::Retry => {
@@ -66,6 +89,7 @@ fn answer(classifier: &mut dyn Classifier, batch: Batch) -> Result<Recordable, C
     Ok(Recordable {
         changes: tagged.collect(),
         claims,
+        pace,
     })
 }
 

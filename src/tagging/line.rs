@@ -10,9 +10,9 @@ use async_channel::{Receiver, Sender, WeakReceiver, bounded};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
-use super::batch::{Batch, Filling, batch};
+use super::batch::BatchLimits;
 use super::inbox::Inboxes;
-use super::infer::infer_blocking;
+use super::infer::{InferEnds, infer_blocking};
 use super::prepare::{InFlight, PrepareEnds, PreparedImage, Preparer, Serving};
 use super::record::{OnTrouble, Recordable, Recorder};
 use super::settle::{NoticedFile, SettledFile};
@@ -23,8 +23,6 @@ use crate::store::{Applied, Change, Reader, Store, StoreError};
 
 /// A file waits here with its path only; enough that readers never wait for a sweep's next folder.
 const SETTLED_CAPACITY: usize = 256;
-/// Batches that wait for the model, of up to `batch_max_images` inputs of 3 kB: one in hand, one ready.
-const BATCH_CAPACITY: usize = 2;
 /// Answers that wait for the store; while it commits (a sync, some milliseconds) the model goes on.
 const RECORDABLE_CAPACITY: usize = 64;
 /// Files that go back to wait, for example truncated ones; rare.
@@ -90,8 +88,8 @@ impl Tally {
 
 /// What a line is built from.
 pub struct LineParts {
-    /// Who answers.
-    pub classifier: Box<dyn Classifier>,
+    /// Who answers: copies of one model, never empty; each gets a thread of its own.
+    pub classifiers: Vec<Box<dyn Classifier>>,
     /// Who writes.
     pub store: Store,
     /// What is ours.
@@ -122,7 +120,6 @@ pub struct Line {
 pub struct Queues {
     settled: WeakReceiver<SettledFile>,
     prepared: WeakReceiver<PreparedImage>,
-    batches: WeakReceiver<Batch>,
     recordable: WeakReceiver<Recordable>,
 }
 
@@ -140,7 +137,6 @@ impl Queues {
         [
             one("settled", &self.settled),
             one("prepared", &self.prepared),
-            one("batches", &self.batches),
             one("recordable", &self.recordable),
         ]
         .into_iter()
@@ -153,28 +149,29 @@ impl Line {
     /// Starts every station; must be called within a tokio runtime.
     pub fn start(config: &Config, parts: LineParts) -> Result<Self, LineError> {
         let (settled_tx, settled_rx) = bounded(SETTLED_CAPACITY);
-        // Inputs of 3 kB each: one batch that fills while another leaves.
+        // Inputs of 3 kB each: a batch that piles up while another is answered, and one in reserve.
         let (prepared_tx, prepared_rx) = bounded(2 * config.tagging.batch_max_images);
-        let (batch_tx, batch_rx) = bounded(BATCH_CAPACITY);
         let (recordable_tx, recordable_rx) = bounded(RECORDABLE_CAPACITY);
         let (relook_tx, relook_rx) = bounded(RELOOK_CAPACITY);
         let LineParts {
-            classifier,
+            classifiers,
             store,
             inboxes,
             on_trouble,
             board,
         } = parts;
+        let first = classifiers
+            .first()
+            .expect("a line is built from at least one copy of the model; this is a bug");
         let serving = Serving {
-            model: classifier.id().clone(),
-            preprocessing: classifier.preprocessing(),
+            model: first.id().clone(),
+            preprocessing: first.preprocessing(),
         };
         let in_flight = Arc::new(InFlight::default());
         let tally = Arc::new(Tally::default());
         let queues = Queues {
             settled: settled_rx.downgrade(),
             prepared: prepared_rx.downgrade(),
-            batches: batch_rx.downgrade(),
             recordable: recordable_rx.downgrade(),
         };
         let mut stations = JoinSet::new();
@@ -201,16 +198,21 @@ impl Line {
         }
         drop(ends);
 
-        let filling = Filling::new(config.tagging.batch_max_images, config.tagging.batch_max_wait);
-        stations.spawn(async move {
-            batch(prepared_rx, batch_tx, filling).await;
-            ("batch", Ok(()))
-        });
-
-        let (station, answers_tx) = (board.station("infer"), recordable_tx.clone());
-        let work =
-            move || infer_blocking(classifier, &batch_rx, &answers_tx, &station).map_err(LineError::from);
-        start_thread(&mut stations, "infer", work)?;
+        let station = board.station("infer");
+        let limits = BatchLimits {
+            max_images: config.tagging.batch_max_images,
+            max_wait: config.tagging.batch_max_wait,
+        };
+        let ends = InferEnds {
+            prepared_rx,
+            recordable_tx: recordable_tx.clone(),
+        };
+        for classifier in classifiers {
+            let (ends, station) = (ends.clone(), station.clone());
+            let work = move || infer_blocking(classifier, limits, &ends, &station).map_err(LineError::from);
+            start_thread(&mut stations, "infer", work)?;
+        }
+        drop(ends);
 
         let station = board.station("record");
         let recorder = Recorder {

@@ -307,7 +307,8 @@ fn read_file(path: &Path, expected: FileStamp, buffer: &mut Vec<u8>) -> io::Resu
     // Non-blocking, so that a pipe that has just taken the name cannot hold the reader; it changes nothing for files.
     let flags = rustix::fs::OFlags::NONBLOCK.bits() as i32;
     let mut file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
-    if !file.metadata()?.is_file() || stamp_of(&file.metadata()?) != expected {
+    let opened = file.metadata()?;
+    if !opened.is_file() || stamp_of(&opened) != expected {
         return Ok(false);
     }
     buffer.clear();

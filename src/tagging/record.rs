@@ -22,6 +22,18 @@ pub struct Recordable {
     pub changes: Vec<Change>,
     /// Content that is answered by them.
     pub claims: Vec<ContentHash>,
+    /// Whether more is sure to follow at once.
+    pub pace: Pace,
+}
+
+/// How busy the line is, as far as the sender can tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Pace {
+    /// Nothing is known to follow: somebody may be waiting for this very answer.
+    #[default]
+    Calm,
+    /// A full batch: more come, and fewer, larger transactions write each page of the store less often.
+    Busy,
 }
 
 impl Recordable {
@@ -30,6 +42,7 @@ impl Recordable {
         Self {
             changes: vec![change],
             claims: Vec::new(),
+            pace: Pace::Calm,
         }
     }
 
@@ -38,12 +51,17 @@ impl Recordable {
         Self {
             changes: vec![change],
             claims: vec![hash],
+            pace: Pace::Calm,
         }
     }
 }
 
-/// Changes a transaction: more gain little (a sync is spread over them) and hold others' writes up longer.
-const MAX_CHANGES: usize = 256;
+/// Changes a transaction: more gain little, and hold others' writes up longer.
+const MAX_CHANGES: usize = 1_024;
+/// How long a transaction of a busy line is held open for more; nobody waits for a single photo then.
+const MAX_GATHERING: Duration = Duration::from_millis(100);
+/// Between two looks for more.
+const GATHER_PAUSE: Duration = Duration::from_millis(3);
 /// Between two attempts after the disk was full or another process held the lock.
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
 /// The write-ahead log is folded into the database after so many transactions, so that it does not grow.
@@ -159,11 +177,19 @@ impl Recorder {
 /// Waits for one recordable and takes what else is there, up to a transaction's worth.
 fn gather(recordable_rx: &Receiver<Recordable>) -> Result<Recordable, RecvError> {
     let mut group = recordable_rx.recv_blocking()?;
-    while group.changes.len() < MAX_CHANGES
-        && let Ok(more) = recordable_rx.try_recv()
-    {
-        group.changes.extend(more.changes);
-        group.claims.extend(more.claims);
+    let since = Instant::now();
+    loop {
+        while group.changes.len() < MAX_CHANGES
+            && let Ok(more) = recordable_rx.try_recv()
+        {
+            group.changes.extend(more.changes);
+            group.claims.extend(more.claims);
+            group.pace = more.pace;
+        }
+        let is_full = group.changes.len() >= MAX_CHANGES || since.elapsed() >= MAX_GATHERING;
+        if is_full || group.pace == Pace::Calm || recordable_rx.is_closed() {
+            return Ok(group);
+        }
+        std::thread::sleep(GATHER_PAUSE);
     }
-    Ok(group)
 }

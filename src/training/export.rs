@@ -103,8 +103,16 @@ fn nodes() -> Vec<Node<'static>> {
         ..Node::default()
     };
     let mut nodes = Vec::new();
+    let mut side = INPUT_SIDE;
     for [input, weights, biases, sums, positive, pooled] in BLOCK_NAMES {
-        let window = vec![integers("kernel_shape", &[3, 3]), integers("pads", &[1, 1, 1, 1])];
+        // Pooling leaves out the last row and column of an odd side: what is not computed is not missed, and a
+        // quarter of the third convolution's work is saved.
+        let end = if side.is_multiple_of(2) { 1 } else { 0 };
+        side /= 2;
+        let window = vec![
+            integers("kernel_shape", &[3, 3]),
+            integers("pads", &[1, 1, end, end]),
+        ];
         nodes.push(node(OpType::Conv, &[input, weights, biases], sums, window));
         nodes.push(node(OpType::Relu, &[sums], positive, vec![]));
         let window = vec![integers("kernel_shape", &[2, 2]), integers("strides", &[2, 2])];
