@@ -198,8 +198,13 @@ impl Layers {
         });
     }
 
-    fn merge(self) -> Result<Layered, Vec<Problem>> {
+    fn merge(mut self) -> Result<Layered, Vec<Problem>> {
         if !self.problems.is_empty() {
+            // As they stand in the file, the other layers after it.
+            self.problems.sort_by_key(|problem| match &problem.origin {
+                Some(Origin::File(_, line)) => *line,
+                _ => usize::MAX,
+            });
             return Err(self.problems);
         }
         let whole = |message: String| {

@@ -194,3 +194,52 @@ fn command(parameters: &TrainParameters) -> String {
 fn shortest(value: f32) -> Value {
     value.to_string().parse::<f64>().map_or(Value::Null, Value::from)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::testing::runtime;
+    use crate::model::{InferenceOptions, OnnxClassifier};
+    use crate::training::network::Network;
+
+    /// The trainer's own answers and those of the exported file, through ONNX Runtime, on the same pictures.
+    #[test]
+    fn the_exported_file_answers_as_the_trainer_does() {
+        let network = Network::new(Architecture::REFERENCE, 7);
+        let data = DataSet {
+            train: Images::default(),
+            test: Images::default(),
+            files: Vec::new(),
+        };
+        let rebuild = Rebuild {
+            data: &data,
+            parameters: &TrainParameters::default(),
+            checkpoint: Checkpointing::Off,
+        };
+        let onnx = to_onnx(&network, preprocess::VERSION);
+        let manifest = manifest(&rebuild, &onnx, 1);
+        let bundle = ModelBundle::from_bytes(onnx, manifest).unwrap();
+        let (mut classifier, _) =
+            OnnxClassifier::open(runtime(), &bundle, &InferenceOptions::default()).unwrap();
+        let inputs: Vec<InputTensor> = (0..50u32)
+            .map(|picture| {
+                let pixel = |place: usize| {
+                    (place as u32)
+                        .wrapping_mul(2_654_435_761)
+                        .wrapping_mul(picture + 1)
+                        >> 24
+                };
+                preprocess::from_idx(&std::array::from_fn(|place| pixel(place) as u8))
+            })
+            .collect();
+        let pixels: Vec<f32> = inputs.iter().flat_map(|input| *input.values()).collect();
+        let ours = network.probabilities(&pixels);
+        let theirs = classifier.classify(&inputs.iter().collect::<Vec<_>>()).unwrap();
+        for (ours, theirs) in ours.iter().zip(&theirs) {
+            for (one, other) in ours.iter().zip(theirs.values()) {
+                assert!((one - other).abs() < 1e-4, "{one} and {other}");
+            }
+        }
+        assert_eq!(ours.len(), theirs.len());
+    }
+}
