@@ -164,7 +164,7 @@ impl Feeder {
         // Until nothing waits and nothing is under way: a file under way may come back as truncated.
         while !self.progress.stop.load(Ordering::Relaxed) {
             self.take_back(&mut settler);
-            let all_committed = self.tally.tagged() + self.tally.rejected() >= self.sent;
+            let all_committed = self.tally.through() >= self.sent;
             if settler.is_empty() && all_committed || self.inputs.settled_tx.is_closed() {
                 break; // A closed line has failed, and says so itself.
             }

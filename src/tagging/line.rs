@@ -57,6 +57,7 @@ pub enum LineError {
 pub struct Tally {
     tagged: AtomicU64,
     rejected: AtomicU64,
+    unanswered: AtomicU64,
 }
 
 impl Tally {
@@ -70,6 +71,11 @@ impl Tally {
         self.rejected.load(Ordering::Relaxed)
     }
 
+    /// Files that came through the line to its end, whatever their answer.
+    pub fn through(&self) -> u64 {
+        self.tagged() + self.rejected() + self.unanswered.load(Ordering::Relaxed)
+    }
+
     /// Adds a committed transaction.
     pub fn recorded(&self, changes: &[Change], applied: &Applied) {
         for change in changes {
@@ -81,6 +87,12 @@ impl Tally {
                 Change::Known { .. } | Change::Moved { .. } | Change::Absent { .. } => 0,
             };
         }
+        // The store had forgotten what it knew a moment before; the next sweep finds these files without an answer.
+        for path in &applied.unknown {
+            tracing::warn!("{path}: its content was known and is not any more; the next sweep tags it");
+        }
+        self.unanswered
+            .fetch_add(applied.unknown.len() as u64, Ordering::Relaxed);
         self.tagged.fetch_add(applied.known_tagged, Ordering::Relaxed);
         self.rejected.fetch_add(applied.known_rejected, Ordering::Relaxed);
     }
