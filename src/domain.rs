@@ -288,6 +288,40 @@ impl fmt::Display for ModelId {
 #[serde(transparent)]
 pub struct PreprocessingVersion(pub u32);
 
+/// How the learning rate changes from step to step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RateSchedule {
+    /// Not at all.
+    #[default]
+    Constant,
+    /// It falls to zero along half a cosine (Loshchilov and Hutter 2017, without restarts): large steps find the
+    /// valley, small ones its floor.
+    Cosine,
+}
+
+impl RateSchedule {
+    /// The rate of a step, from 0, of so many in all.
+    pub fn rate(self, first: f32, step: u64, steps: u64) -> f32 {
+        match self {
+            RateSchedule::Constant => first,
+            RateSchedule::Cosine => {
+                let done = step as f64 / steps as f64;
+                (f64::from(first) * 0.5 * (1.0 + (std::f64::consts::PI * done).cos())) as f32
+            }
+        }
+    }
+}
+
+impl fmt::Display for RateSchedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            RateSchedule::Constant => "constant",
+            RateSchedule::Cosine => "cosine",
+        })
+    }
+}
+
 /// Where inference was asked to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -16,7 +16,7 @@ use globset::{Glob, GlobSet, GlobSetBuilder};
 pub use layers::{ENVIRONMENT_PREFIX, Origin, Problem, Sources};
 pub use settings::{Durability, LogFormat, LogLevel, Settings, WatchMode};
 
-use crate::domain::DevicePolicy;
+use crate::domain::{DevicePolicy, RateSchedule};
 
 /// Everything a person can set, checked; nothing downstream checks again.
 #[derive(Debug, Clone)]
@@ -127,6 +127,7 @@ pub struct TrainConfig {
     pub epochs: u32,
     pub batch_size: usize,
     pub learning_rate: f32,
+    pub schedule: RateSchedule,
     pub weight_averaging: f32,
     pub validation_share: f64,
     pub seed: u64,
@@ -296,6 +297,7 @@ impl Check<'_> {
                 epochs: settings.train.epochs,
                 batch_size: settings.train.batch_size as usize,
                 learning_rate: settings.train.learning_rate as f32,
+                schedule: settings.train.schedule,
                 weight_averaging: settings.train.weight_averaging as f32,
                 validation_share: settings.train.validation_share,
                 seed: settings.train.seed,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::domain::DevicePolicy;
+use crate::domain::{DevicePolicy, RateSchedule};
 
 macro_rules! section {
     ($(#[$doc:meta])* $name:ident { $($key:ident: $type:ty = $default:expr,)* }) => {
@@ -128,6 +128,7 @@ section! {
         epochs: u32 = 50,
         batch_size: u32 = 64,
         learning_rate: f64 = 0.001,
+        schedule: RateSchedule = RateSchedule::Cosine,
         weight_averaging: f64 = 0.999,
         validation_share: f64 = 0.1,
         seed: u64 = 1,

@@ -17,6 +17,7 @@ use super::network::averaging::Average;
 use super::network::{Architecture, Network};
 use super::parameters::TrainParameters;
 use super::train::{BestEpoch, EpochRecord};
+use crate::domain::RateSchedule;
 use crate::durable::{self, WriteError};
 
 /// What a checkpoint must be of.
@@ -24,7 +25,7 @@ use crate::durable::{self, WriteError};
 pub struct Identity<'a> {
     /// The network's sizes.
     pub architecture: Architecture,
-    /// How it is trained; epochs and threads may differ.
+    /// How it is trained; threads may differ, and under a constant rate epochs.
     pub parameters: &'a TrainParameters,
     /// What it is trained on.
     pub files: &'a [FileRecord],
@@ -306,18 +307,26 @@ impl Header {
 }
 
 /// The parameters that must be the same, by name; numbers as their bits where decimals might lose some.
-fn comparable(parameters: &TrainParameters) -> [(&'static str, String); 6] {
+fn comparable(parameters: &TrainParameters) -> [(&'static str, String); 8] {
     let TrainParameters {
-        epochs: _,
+        epochs,
         batch_size,
         learning_rate,
+        schedule,
         weight_averaging,
         validation_share,
         seed,
         limit_images,
         threads: _,
     } = parameters;
+    // With a falling rate, more epochs would have been other steps from the first on.
+    let epochs_of_schedule = match schedule {
+        RateSchedule::Constant => "any".into(),
+        RateSchedule::Cosine => epochs.to_string(),
+    };
     [
+        ("train.schedule", schedule.to_string()),
+        ("train.epochs (which the schedule depends on)", epochs_of_schedule),
         ("train.batch_size", batch_size.to_string()),
         // Six digits: what is written as JSON and read again may differ in the last of seventeen.
         ("train.learning_rate", format!("{learning_rate:.6e}")),

@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::RateSchedule;
+
 /// How to train. The same parameters on the same pictures give the same weights, bit by bit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -13,8 +15,10 @@ pub struct TrainParameters {
     pub epochs: u32,
     /// Pictures a step, at least 1.
     pub batch_size: usize,
-    /// Adam's rate, above 0.
+    /// Adam's rate at the first step, above 0.
     pub learning_rate: f32,
+    /// How the rate goes on from there.
+    pub schedule: RateSchedule,
     /// Share of a running average of the weights that each step leaves, 0 up to but not 1. 0 is no averaging; with
     /// more (0.999 is usual), the averaged network is what is validated and exported.
     pub weight_averaging: f32,
@@ -34,6 +38,7 @@ impl Default for TrainParameters {
             epochs: 50,
             batch_size: 64,
             learning_rate: 1e-3,
+            schedule: RateSchedule::Constant,
             weight_averaging: 0.0,
             validation_share: 0.1,
             seed: 1,

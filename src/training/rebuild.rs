@@ -162,6 +162,7 @@ fn manifest(rebuild: &Rebuild<'_>, onnx: &[u8], epoch: u32) -> Manifest {
             "chosen_epoch": epoch,
             "batch_size": parameters.batch_size,
             "learning_rate": shortest(parameters.learning_rate),
+            "schedule": parameters.schedule,
             "weight_averaging": shortest(parameters.weight_averaging),
             "validation_share": parameters.validation_share,
             "seed": parameters.seed,
@@ -176,11 +177,12 @@ fn manifest(rebuild: &Rebuild<'_>, onnx: &[u8], epoch: u32) -> Manifest {
 /// The command that trains the same bytes again.
 fn command(parameters: &TrainParameters) -> String {
     let mut command = format!(
-        "hangtag train --epochs {} --seed {} --set train.batch_size={} --set train.learning_rate={} --set train.weight_averaging={} --set train.validation_share={}",
+        "hangtag train --epochs {} --seed {} --set train.batch_size={} --set train.learning_rate={} --set train.schedule={} --set train.weight_averaging={} --set train.validation_share={}",
         parameters.epochs,
         parameters.seed,
         parameters.batch_size,
         parameters.learning_rate,
+        parameters.schedule,
         parameters.weight_averaging,
         parameters.validation_share,
     );

@@ -266,6 +266,7 @@ impl<'a> Run<'a> {
         self.order.extend(0..self.split.train as u32);
         Stream::new(parameters.seed, Purpose::Shuffle { epoch }).shuffle(&mut self.order);
         let mut tally = Tally::default();
+        let epoch_steps = self.split.train.div_ceil(parameters.batch_size) as u64;
         for (index, rows) in self.order.chunks(parameters.batch_size).enumerate() {
             fill_labels(
                 &mut self.labels,
@@ -281,15 +282,16 @@ impl<'a> Run<'a> {
                 epoch,
                 first: (index * parameters.batch_size) as u32,
             };
+            let step = u64::from(epoch - 1) * epoch_steps + index as u64;
+            let steps = u64::from(parameters.epochs) * epoch_steps;
             tally.add(self.engine.train(
                 (&mut self.network, &mut self.adam),
                 (batch, &self.labels),
                 place,
-                parameters.learning_rate,
+                parameters.schedule.rate(parameters.learning_rate, step, steps),
             ));
             if let Some(average) = &mut self.average {
-                let steps = self.split.train.div_ceil(parameters.batch_size) as u64;
-                average.follow(&self.network, u64::from(epoch - 1) * steps + index as u64);
+                average.follow(&self.network, step);
             }
             let progress = Progress {
                 epoch,
