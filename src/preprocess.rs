@@ -18,11 +18,13 @@ use crate::domain::{DecodedImage, INPUT_LEN, INPUT_SIDE, PreprocessingVersion};
 
 mod background;
 mod crop;
+mod reduce;
 
 use background::Background;
+use reduce::{Grey, Reducer};
 
 /// Raised whenever a picture may come out differently than before.
-pub const VERSION: PreprocessingVersion = PreprocessingVersion(1);
+pub const VERSION: PreprocessingVersion = PreprocessingVersion(2);
 
 /// What a model sees: 28 rows of 28 grey values, 0 (background) to 1, the garment bright on black.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,22 +58,33 @@ pub fn prepare(image: &DecodedImage) -> InputTensor {
 /// Prepares picture after picture, with the same memory; one for each thread.
 #[derive(Debug, Default)]
 pub struct Preprocessor {
+    reducer: Reducer,
     resizer: Resizer,
     columns: Vec<u32>,
 }
 
 impl Preprocessor {
-    /// Without memory yet; it grows to the largest picture's rows.
+    /// Without memory yet; it grows to the largest picture's needs.
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Prepares one picture; the result depends on nothing but the picture.
     pub fn prepare(&mut self, image: &DecodedImage) -> InputTensor {
-        let background = Background::of(image);
-        let garment = crop::find_garment(image, &background, &mut self.columns);
+        let Self {
+            reducer,
+            resizer,
+            columns,
+        } = self;
+        let picture = reducer.reduce(Grey {
+            luma: &image.luma,
+            width: image.width,
+            height: image.height,
+        });
+        let background = Background::of(picture);
+        let garment = crop::find_garment(picture, &background, columns);
         let mut canvas = [0; INPUT_LEN];
-        let (small, width, height) = self.shrink(image, garment);
+        let (small, width, height) = shrink(resizer, picture, garment);
         let (left, top) = ((INPUT_SIDE - width) / 2, (INPUT_SIDE - height) / 2);
         for (row, line) in small.chunks_exact(width).enumerate() {
             let begin = (top + row) * INPUT_SIDE + left;
@@ -82,34 +95,34 @@ impl Preprocessor {
         stretch_contrast(&mut canvas);
         InputTensor::from_bytes(&canvas)
     }
+}
 
-    /// The crop with its longest edge at 28 pixels; gives the grey values, width and height.
-    fn shrink(&mut self, image: &DecodedImage, crop: crop::Crop) -> (Vec<u8>, usize, usize) {
-        let longest = crop.width.max(crop.height);
-        let fitted = |edge: u32| {
-            let side = INPUT_SIDE as u64;
-            ((2 * u64::from(edge) * side + u64::from(longest)) / (2 * u64::from(longest))).max(1) as u32
-        };
-        let (width, height) = (fitted(crop.width), fitted(crop.height));
-        // Typed, so that the resizer is compiled for grey alone and not for every kind of pixel there is.
-        let source = TypedImageRef::<U8>::from_buffer(image.width, image.height, &image.luma)
-            .expect("a decoded image has width times height values; this is a bug");
-        let mut small = TypedImage::<U8>::new(width, height);
-        // A triangle shrinks without aliasing, and its weights cost a fraction of those of filters with sines.
-        let options = ResizeOptions::new()
-            .resize_alg(ResizeAlg::Convolution(FilterType::Bilinear))
-            .crop(
-                f64::from(crop.left),
-                f64::from(crop.top),
-                f64::from(crop.width),
-                f64::from(crop.height),
-            );
-        self.resizer
-            .resize_typed(&source, &mut small, &options)
-            .expect("a crop lies within its image and both are grey; this is a bug");
-        let values = small.pixels().iter().map(|pixel| pixel.0).collect();
-        (values, width as usize, height as usize)
-    }
+/// The crop with its longest edge at 28 pixels; gives the grey values, width and height.
+fn shrink(resizer: &mut Resizer, picture: Grey, crop: crop::Crop) -> (Vec<u8>, usize, usize) {
+    let longest = crop.width.max(crop.height);
+    let fitted = |edge: u32| {
+        let side = INPUT_SIDE as u64;
+        ((2 * u64::from(edge) * side + u64::from(longest)) / (2 * u64::from(longest))).max(1) as u32
+    };
+    let (width, height) = (fitted(crop.width), fitted(crop.height));
+    // Typed, so that the resizer is compiled for grey alone and not for every kind of pixel there is.
+    let source = TypedImageRef::<U8>::from_buffer(picture.width, picture.height, picture.luma)
+        .expect("a decoded image has width times height values; this is a bug");
+    let mut small = TypedImage::<U8>::new(width, height);
+    // A triangle shrinks without aliasing, and its weights cost a fraction of those of filters with sines.
+    let options = ResizeOptions::new()
+        .resize_alg(ResizeAlg::Convolution(FilterType::Bilinear))
+        .crop(
+            f64::from(crop.left),
+            f64::from(crop.top),
+            f64::from(crop.width),
+            f64::from(crop.height),
+        );
+    resizer
+        .resize_typed(&source, &mut small, &options)
+        .expect("a crop lies within its image and both are grey; this is a bug");
+    let values = small.pixels().iter().map(|pixel| pixel.0).collect();
+    (values, width as usize, height as usize)
 }
 
 /// Brightens a garment that hardly differs from its background, up to the full range, at most fourfold.

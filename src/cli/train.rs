@@ -160,7 +160,6 @@ fn begin(arguments: &TrainArguments, config: &Config, store: &mut Store) -> anyh
         batch_size: config.train.batch_size,
         learning_rate: config.train.learning_rate,
         schedule: config.train.schedule,
-        weight_averaging: config.train.weight_averaging,
         validation_share: config.train.validation_share,
         seed: arguments.seed.unwrap_or(config.train.seed),
         limit_images: arguments.limit_images,

@@ -128,7 +128,6 @@ pub struct TrainConfig {
     pub batch_size: usize,
     pub learning_rate: f32,
     pub schedule: RateSchedule,
-    pub weight_averaging: f32,
     pub validation_share: f64,
     pub seed: u64,
     /// Never 0.
@@ -298,7 +297,6 @@ impl Check<'_> {
                 batch_size: settings.train.batch_size as usize,
                 learning_rate: settings.train.learning_rate as f32,
                 schedule: settings.train.schedule,
-                weight_averaging: settings.train.weight_averaging as f32,
                 validation_share: settings.train.validation_share,
                 seed: settings.train.seed,
                 threads: or_cores(settings.train.threads),
@@ -367,13 +365,6 @@ impl Check<'_> {
                 "train.learning_rate",
                 train.learning_rate.to_string(),
                 "must be above 0 and at most 1",
-            );
-        }
-        if !(0.0..1.0).contains(&train.weight_averaging) {
-            self.problem(
-                "train.weight_averaging",
-                train.weight_averaging.to_string(),
-                "must be from 0 to below 1",
             );
         }
         if !(train.validation_share > 0.0 && train.validation_share <= 0.5) {

@@ -129,7 +129,6 @@ section! {
         batch_size: u32 = 64,
         learning_rate: f64 = 0.001,
         schedule: RateSchedule = RateSchedule::Cosine,
-        weight_averaging: f64 = 0.999,
         validation_share: f64 = 0.1,
         seed: u64 = 1,
         threads: u32 = 0,

@@ -2,7 +2,7 @@
 //!
 //! In: a picture. Out: its grey value and whether there is a single one. Never: a look at the inside.
 
-use crate::domain::DecodedImage;
+use super::reduce::Grey;
 
 /// Grey values that still count as background: 5 % of 255, as in the making of Fashion-MNIST.
 pub(super) const TOLERANCE: u8 = 13;
@@ -21,8 +21,8 @@ pub(super) struct Background {
 
 impl Background {
     /// From the outermost pixels of a picture.
-    pub(super) fn of(image: &DecodedImage) -> Self {
-        let counts = border_histogram(image);
+    pub(super) fn of(picture: Grey) -> Self {
+        let counts = border_histogram(picture);
         let level = commonest_level(&counts);
         let total: u64 = counts.iter().sum();
         let near = |value: usize| value.abs_diff(usize::from(level)) <= usize::from(TOLERANCE);
@@ -49,10 +49,10 @@ impl Background {
 }
 
 /// How often each grey value is there in the outermost rows and columns.
-fn border_histogram(image: &DecodedImage) -> [u64; 256] {
-    let width = image.width as usize;
+fn border_histogram(picture: Grey) -> [u64; 256] {
+    let width = picture.width as usize;
     let mut counts = [0; 256];
-    let rows = image.luma.chunks_exact(width);
+    let rows = picture.luma.chunks_exact(width);
     let last = rows.len() - 1;
     for (index, row) in rows.enumerate() {
         if index == 0 || index == last {

@@ -3,7 +3,7 @@
 //! In: a picture and its background. Out: a rectangle within it, never empty. Never: changed pixels.
 
 use super::background::{Background, TOLERANCE};
-use crate::domain::DecodedImage;
+use super::reduce::Grey;
 
 /// A row or column belongs to the garment if more than one in this many of its pixels is no background, which
 /// leaves out dust and the noise of compression.
@@ -21,17 +21,17 @@ pub(super) struct Crop {
 /// The garment's rectangle; the whole picture if it has no plain background or nothing before it.
 ///
 /// `columns` is memory to work in.
-pub(super) fn find_garment(image: &DecodedImage, background: &Background, columns: &mut Vec<u32>) -> Crop {
+pub(super) fn find_garment(picture: Grey, background: &Background, columns: &mut Vec<u32>) -> Crop {
     let whole = Crop {
         left: 0,
         top: 0,
-        width: image.width,
-        height: image.height,
+        width: picture.width,
+        height: picture.height,
     };
     if !background.is_plain {
         return whole;
     }
-    let width = image.width as usize;
+    let width = picture.width as usize;
     columns.clear();
     columns.resize(width, 0);
     let mut counts = ColumnCounts {
@@ -40,7 +40,7 @@ pub(super) fn find_garment(image: &DecodedImage, background: &Background, column
         recent_rows: 0,
     };
     let mut rows = Extent::default();
-    for (y, row) in image.luma.chunks_exact(width).enumerate() {
+    for (y, row) in picture.luma.chunks_exact(width).enumerate() {
         if counts.add_row(row, background.level) > width / SPECK {
             rows.include(y);
         }
@@ -48,7 +48,7 @@ pub(super) fn find_garment(image: &DecodedImage, background: &Background, column
     counts.flush();
     let mut sides = Extent::default();
     for (x, &count) in columns.iter().enumerate() {
-        if count as usize > image.height as usize / SPECK {
+        if count as usize > picture.height as usize / SPECK {
             sides.include(x);
         }
     }

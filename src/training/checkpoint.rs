@@ -4,7 +4,7 @@
 //! Never: a state of other data or other parameters than those it is asked for.
 //!
 //! The file: a line of magic and version; the length of a JSON header (u64); the header; numbers, little-endian
-//! (history as f64, then weights, means, squares, best weights and average, if there, as f32); the SHA-256 of all that.
+//! (history as f64, then weights, means, squares, best weights, if there, as f32); the SHA-256 of all that.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,6 @@ use sha2::{Digest, Sha256};
 
 use super::dataset::FileRecord;
 use super::network::adam::Adam;
-use super::network::averaging::Average;
 use super::network::{Architecture, Network};
 use super::parameters::TrainParameters;
 use super::train::{BestEpoch, EpochRecord};
@@ -38,8 +37,6 @@ pub struct Checkpoint<'a> {
     pub network: &'a Network,
     /// Its optimiser.
     pub adam: &'a Adam,
-    /// The running average, if one is kept.
-    pub average: Option<&'a Average>,
     /// Every whole epoch.
     pub history: &'a [EpochRecord],
     /// The best of them.
@@ -53,8 +50,6 @@ pub struct Restored {
     pub network: Network,
     /// Its optimiser.
     pub adam: Adam,
-    /// The running average, if one is kept.
-    pub average: Option<Average>,
     /// Every whole epoch.
     pub history: Vec<EpochRecord>,
     /// The best of them.
@@ -130,7 +125,7 @@ pub fn read_blocking(path: &Path, identity: &Identity) -> Result<Restored, Check
         .ok_or_else(|| damaged("its numbers do not fit its header".into()))
 }
 
-const MAGIC: &[u8] = b"hangtag checkpoint 1\n";
+const MAGIC: &[u8] = b"hangtag checkpoint 2\n";
 const DIGEST_LEN: usize = 32;
 /// Numbers of an epoch in the history.
 const EPOCH_NUMBERS: usize = 5;
@@ -173,16 +168,12 @@ fn encode(identity: &Identity, state: &Checkpoint) -> Vec<u8> {
         ];
         bytes.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
     }
-    let best = state.best.map(|best| &best.network);
-    let average = state.average.map(Average::network);
-    let of =
-        |network: Option<&'_ Network>| network.map_or(Vec::new(), |network| network.parameters().to_vec());
+    let best = state.best.map_or(&[][..], |best| best.network.parameters());
     for numbers in [
         state.network.parameters(),
         &state.adam.means,
         &state.adam.squares,
-        &of(best),
-        &of(average),
+        best,
     ] {
         bytes.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
     }
@@ -273,8 +264,6 @@ impl Header {
         let mut take = || values.by_ref().take(count).collect::<Vec<f32>>();
         let (parameters, means, squares) = (take(), take(), take());
         let best = self.best_epoch.map(|epoch| (epoch, take()));
-        let keep = self.parameters.weight_averaging;
-        let average = (keep > 0.0).then(&mut take);
         if means.len() != count || squares.len() != count {
             return None;
         }
@@ -286,14 +275,9 @@ impl Header {
             }),
             None => None,
         };
-        let average = match average {
-            Some(parameters) => Some(Average::new(&network(parameters)?, keep)),
-            None => None,
-        };
         let [beta_1_power, beta_2_power] = self.power_bits.map(f64::from_bits);
         Some(Restored {
             network: network(parameters)?,
-            average,
             adam: Adam {
                 means,
                 squares,
@@ -307,13 +291,12 @@ impl Header {
 }
 
 /// The parameters that must be the same, by name; numbers as their bits where decimals might lose some.
-fn comparable(parameters: &TrainParameters) -> [(&'static str, String); 8] {
+fn comparable(parameters: &TrainParameters) -> [(&'static str, String); 7] {
     let TrainParameters {
         epochs,
         batch_size,
         learning_rate,
         schedule,
-        weight_averaging,
         validation_share,
         seed,
         limit_images,
@@ -330,7 +313,6 @@ fn comparable(parameters: &TrainParameters) -> [(&'static str, String); 8] {
         ("train.batch_size", batch_size.to_string()),
         // Six digits: what is written as JSON and read again may differ in the last of seventeen.
         ("train.learning_rate", format!("{learning_rate:.6e}")),
-        ("train.weight_averaging", format!("{weight_averaging:.6e}")),
         ("train.validation_share", format!("{validation_share:.6e}")),
         ("train.seed", seed.to_string()),
         (

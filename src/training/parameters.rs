@@ -19,9 +19,6 @@ pub struct TrainParameters {
     pub learning_rate: f32,
     /// How the rate goes on from there.
     pub schedule: RateSchedule,
-    /// Share of a running average of the weights that each step leaves, 0 up to but not 1. 0 is no averaging; with
-    /// more (0.999 is usual), the averaged network is what is validated and exported.
-    pub weight_averaging: f32,
     /// Share of the training pictures, taken from their end, that are kept for validation; between 0 and 1.
     pub validation_share: f64,
     /// Decides initial weights, order and dropout.
@@ -39,7 +36,6 @@ impl Default for TrainParameters {
             batch_size: 64,
             learning_rate: 1e-3,
             schedule: RateSchedule::Constant,
-            weight_averaging: 0.0,
             validation_share: 0.1,
             seed: 1,
             limit_images: None,
@@ -107,10 +103,6 @@ impl TrainParameters {
             let expected = "it must be above 0 (0.001 is usual)";
             return refuse("train.learning_rate", self.learning_rate, expected);
         }
-        if !(0.0..1.0).contains(&self.weight_averaging) {
-            let expected = "it must be at least 0 and less than 1 (0 is off, 0.999 is usual)";
-            return refuse("train.weight_averaging", self.weight_averaging, expected);
-        }
         if !(self.validation_share > 0.0 && self.validation_share < 1.0) {
             let expected = "it must lie between 0 and 1 (0.1 is usual)";
             return refuse("train.validation_share", self.validation_share, expected);
@@ -153,6 +145,15 @@ mod tests {
     }
 
     #[test]
+    fn a_cosine_begins_at_the_first_rate_and_ends_next_to_zero() {
+        let rate = |step| RateSchedule::Cosine.rate(1e-3, step, 1000);
+        assert_eq!(rate(0), 1e-3);
+        assert!((rate(500) - 5e-4).abs() < 1e-9);
+        assert!(rate(999) > 0.0 && rate(999) < 1e-8);
+        assert_eq!(RateSchedule::Constant.rate(1e-3, 999, 1000), 1e-3);
+    }
+
+    #[test]
     fn impossible_parameters_are_named() {
         let change = |change: fn(&mut TrainParameters)| {
             let mut parameters = TrainParameters::default();
@@ -168,7 +169,6 @@ mod tests {
                 change(|p| p.learning_rate = f32::NAN),
                 "train.learning_rate = NaN",
             ),
-            (change(|p| p.weight_averaging = 1.0), "train.weight_averaging = 1"),
             (change(|p| p.validation_share = 1.0), "train.validation_share = 1"),
             (change(|p| p.limit_images = Some(1)), "train.limit_images = 1"),
         ] {

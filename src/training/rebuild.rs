@@ -163,7 +163,6 @@ fn manifest(rebuild: &Rebuild<'_>, onnx: &[u8], epoch: u32) -> Manifest {
             "batch_size": parameters.batch_size,
             "learning_rate": shortest(parameters.learning_rate),
             "schedule": parameters.schedule,
-            "weight_averaging": shortest(parameters.weight_averaging),
             "validation_share": parameters.validation_share,
             "seed": parameters.seed,
             "limit_images": parameters.limit_images,
@@ -177,13 +176,12 @@ fn manifest(rebuild: &Rebuild<'_>, onnx: &[u8], epoch: u32) -> Manifest {
 /// The command that trains the same bytes again.
 fn command(parameters: &TrainParameters) -> String {
     let mut command = format!(
-        "hangtag train --epochs {} --seed {} --set train.batch_size={} --set train.learning_rate={} --set train.schedule={} --set train.weight_averaging={} --set train.validation_share={}",
+        "hangtag train --epochs {} --seed {} --set train.batch_size={} --set train.learning_rate={} --set train.schedule={} --set train.validation_share={}",
         parameters.epochs,
         parameters.seed,
         parameters.batch_size,
         parameters.learning_rate,
         parameters.schedule,
-        parameters.weight_averaging,
         parameters.validation_share,
     );
     if let Some(limit) = parameters.limit_images {

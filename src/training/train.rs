@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 use super::checkpoint::{self, Checkpoint, CheckpointError};
 use super::dataset::{FileRecord, Images};
 use super::network::adam::Adam;
-use super::network::averaging::Average;
 use super::network::engine::{Batch, BatchPlace, Engine, SHARDS};
 use super::network::loss::{self, Tally};
 use super::network::random::{Purpose, Stream};
@@ -124,7 +123,7 @@ pub struct TrainingJob<'a> {
 pub struct BestEpoch {
     /// From 1.
     pub epoch: u32,
-    /// The network as it was after that epoch; the average if one was asked for.
+    /// The network as it was after that epoch.
     pub network: Network,
 }
 
@@ -194,8 +193,6 @@ struct Run<'a> {
     engine: Engine,
     network: Network,
     adam: Adam,
-    /// Absent if no average is asked for.
-    average: Option<Average>,
     history: Vec<EpochRecord>,
     best: Option<BestEpoch>,
     /// Rows in this epoch's order.
@@ -214,7 +211,6 @@ impl<'a> Run<'a> {
             engine: Engine::new(architecture, batch_size),
             network: Network::new(architecture, job.parameters.seed),
             adam: Adam::new(architecture.parameter_count()),
-            average: None,
             history: Vec::new(),
             best: None,
             order: Vec::with_capacity(split.train),
@@ -227,11 +223,6 @@ impl<'a> Run<'a> {
             run.adam = found.adam;
             run.history = found.history;
             run.best = found.best;
-            run.average = found.average;
-        }
-        let keep = job.parameters.weight_averaging;
-        if keep > 0.0 && run.average.is_none() {
-            run.average = Some(Average::new(&run.network, keep));
         }
         run.engine.load(&run.network);
         Ok(run)
@@ -290,9 +281,6 @@ impl<'a> Run<'a> {
                 place,
                 parameters.schedule.rate(parameters.learning_rate, step, steps),
             ));
-            if let Some(average) = &mut self.average {
-                average.follow(&self.network, step);
-            }
             let progress = Progress {
                 epoch,
                 epochs: parameters.epochs,
@@ -323,8 +311,6 @@ impl<'a> Run<'a> {
 
     fn validate(&mut self) -> Tally {
         let mut tally = Tally::default();
-        let network = self.average.as_ref().map_or(&self.network, Average::network);
-        self.engine.load(network);
         self.order.clear();
         let first = self.split.train;
         self.order
@@ -340,10 +326,9 @@ impl<'a> Run<'a> {
                 rows,
             };
             let probabilities = &mut self.probabilities[..rows.len() * LABEL_COUNT];
-            self.engine.score(network, batch, probabilities);
+            self.engine.score(&self.network, batch, probabilities);
             tally.add(loss::tally(probabilities, &self.labels));
         }
-        self.engine.load(&self.network);
         tally
     }
 
@@ -361,11 +346,7 @@ impl<'a> Run<'a> {
         if record.val_accuracy > best_so_far {
             self.best = Some(BestEpoch {
                 epoch: record.epoch,
-                network: self
-                    .average
-                    .as_ref()
-                    .map_or(&self.network, Average::network)
-                    .clone(),
+                network: self.network.clone(),
             });
         }
         self.history.push(record);
@@ -373,7 +354,6 @@ impl<'a> Run<'a> {
             let checkpoint = Checkpoint {
                 network: &self.network,
                 adam: &self.adam,
-                average: self.average.as_ref(),
                 history: &self.history,
                 best: self.best.as_ref(),
             };

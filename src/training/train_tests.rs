@@ -1,4 +1,7 @@
+//! Training on drawn pictures: the same bits on any number of threads, after any interruption.
+
 use super::*;
+use crate::domain::RateSchedule;
 use crate::training::synthetic;
 
 const SMALL: Architecture = Architecture {
@@ -117,17 +120,6 @@ fn a_seed_gives_the_same_bits_on_one_two_and_three_threads() {
             assert_eq!(timeless(&one.history), timeless(&other.history));
         }
     }
-    let averaged = TrainParameters {
-        weight_averaging: 0.9,
-        ..parameters(2)
-    };
-    let plain = train_blocking(&job(&parameters(2), &images), &mut ()).unwrap();
-    let average = train_blocking(&job(&averaged, &images), &mut ()).unwrap();
-    assert_eq!(
-        plain.history[1].loss, average.history[1].loss,
-        "averaging changes no step"
-    );
-    assert_ne!(plain.history[1].val_loss, average.history[1].val_loss);
     let other_seed = TrainParameters {
         seed: 8,
         ..parameters(2)
@@ -142,9 +134,9 @@ fn a_resumed_training_gives_the_same_bits_as_an_uninterrupted_one() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("checkpoint");
     let images = synthetic::images(300, 1);
-    for weight_averaging in [0.0, 0.9] {
+    for schedule in [RateSchedule::Constant, RateSchedule::Cosine] {
         let four = TrainParameters {
-            weight_averaging,
+            schedule,
             ..parameters(4)
         };
         let whole = train_blocking(&job(&four, &images), &mut ()).unwrap();
@@ -256,6 +248,13 @@ fn a_checkpoint_of_other_data_or_parameters_is_refused() {
                 ..two.clone()
             },
             "train.learning_rate",
+        ),
+        (
+            TrainParameters {
+                schedule: RateSchedule::Cosine,
+                ..two.clone()
+            },
+            "train.schedule constant, asked for is cosine",
         ),
         (
             TrainParameters {

@@ -9,7 +9,6 @@ use crate::domain::{INPUT_LEN, LABEL_COUNT};
 
 pub mod adam;
 pub mod architecture;
-pub mod averaging;
 pub mod conv;
 pub mod dense;
 pub mod engine;
