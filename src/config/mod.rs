@@ -3,6 +3,7 @@
 //! In: a TOML file, the environment, the command line. Out: a [`Config`] whose every value makes sense, or every
 //! problem at once. Never: a file or folder made; only the settings file is read.
 
+pub mod cron;
 mod layers;
 pub mod settings;
 

@@ -19,5 +19,8 @@ pub mod evaluate;
 
 pub mod rebuild;
 
+pub mod gate;
+pub mod schedule;
+
 #[cfg(test)]
 mod synthetic;

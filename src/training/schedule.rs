@@ -1,0 +1,220 @@
+//! Is a rebuild due?
+//!
+//! In: the time, the rules, what is on record. Out: a [`Decision`]: run, skip or wait. Never: a clock, the store, a
+//! sleep. Who asks does so only while nothing runs, writes down what was decided, and asks again.
+//!
+//! A due time is dealt with once it is on record, as run or as skipped; only later ones count from then on. That makes
+//! the decision the same whether the daemon was up, asleep or down, and a clock that is set back repeats nothing.
+
+use std::num::NonZeroU64;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::cron::CronSchedule;
+use crate::domain::Timestamp;
+
+/// Cron's grain. A run starts a moment after it is due, and must not be held to have come too early for that.
+const GRAIN: Duration = Duration::from_secs(60);
+/// A due time on record that lies further ahead than this was written under a wrong clock, and holds nothing back.
+const LONGEST_STEP_BACK: Duration = Duration::from_secs(32 * 24 * 3600);
+
+/// What a person has set.
+#[derive(Debug, Clone)]
+pub struct ScheduleRules {
+    /// When runs are due by the calendar; `None` where none shall be.
+    pub schedule: Option<CronSchedule>,
+    /// What becomes of due times while the daemon was down.
+    pub catch_up: CatchUp,
+    /// Least time from the start of a run to the next that no person asked for.
+    pub min_interval: Duration,
+    /// So many new corrections start a run early; `None`: never.
+    pub after_corrections: Option<NonZeroU64>,
+}
+
+/// What becomes of due times that passed while the daemon was down (`retrain.catch_up`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CatchUp {
+    /// One run for all of them together.
+    #[default]
+    Once,
+    /// None.
+    Skip,
+}
+
+/// What is on record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ScheduleRecord {
+    /// When the daemon came up.
+    pub up_since: Timestamp,
+    /// The newest due time that is dealt with, as run or as skipped; `None` counts from `up_since`.
+    pub last_due: Option<Timestamp>,
+    /// When the newest run started, whatever became of it and whoever asked for it.
+    pub last_start: Option<Timestamp>,
+    /// When a person asked for a run that was not made yet.
+    pub requested_at: Option<Timestamp>,
+    /// Corrections that came in since the newest run started.
+    pub new_corrections: u64,
+}
+
+/// Why a run is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trigger {
+    /// It is due by the calendar.
+    Schedule,
+    /// It was due while the daemon was down.
+    CatchUp,
+    /// A person asked for it.
+    Person,
+    /// Enough new corrections came in.
+    Corrections,
+}
+
+/// Why a due time is passed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "snake_case", tag = "reason")]
+pub enum SkipReason {
+    /// `catch_up` is `skip`.
+    #[error("hangtag was not running then, and retrain.catch_up is \"skip\"")]
+    DaemonWasDown,
+    /// Less than `min_interval` since the last run started.
+    #[error(
+        "the last run started {since_last_seconds} s before, less than retrain.min_interval ({min_interval_seconds} s)"
+    )]
+    TooSoon {
+        /// From the start of the last run to now.
+        since_last_seconds: u64,
+        /// What it should be at least.
+        min_interval_seconds: u64,
+    },
+}
+
+/// What to do now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// Nothing before `next`; `None`: nothing until a person or corrections say otherwise.
+    Wait {
+        /// When to ask again at the latest.
+        next: Option<Timestamp>,
+    },
+    /// Start a run, and put `due_at` on record with it if the trigger is `Schedule` or `CatchUp`.
+    Run {
+        /// Why.
+        trigger: Trigger,
+        /// The due time; for `Person` when it was asked for, for `Corrections` now.
+        due_at: Timestamp,
+    },
+    /// Put `due_at` on record as skipped, and ask again.
+    Skip {
+        /// The newest due time; older ones that are not on record go with it.
+        due_at: Timestamp,
+        /// Why.
+        reason: SkipReason,
+    },
+}
+
+/// Decides; asked only while no run is under way.
+pub fn decide(now: Timestamp, rules: &ScheduleRules, record: &ScheduleRecord) -> Decision {
+    if let Some(due_at) = record.requested_at {
+        return Decision::Run {
+            trigger: Trigger::Person,
+            due_at,
+        };
+    }
+    let dealt_with = dealt_with_until(now, record);
+    let too_soon = too_soon(now, rules, record);
+    let schedule = rules.schedule.as_ref();
+    if let Some(due_at) = schedule.and_then(|schedule| newest_due(schedule, dealt_with, now)) {
+        return decide_due(due_at, rules, record, too_soon);
+    }
+    let next_due = schedule.and_then(|schedule| schedule.next_after(dealt_with.max(now)));
+    let enough = rules
+        .after_corrections
+        .is_some_and(|enough| record.new_corrections >= enough.get());
+    match (enough, record.last_start) {
+        (true, _) if too_soon.is_none() => Decision::Run {
+            trigger: Trigger::Corrections,
+            due_at: now,
+        },
+        (true, Some(last_start)) => {
+            let allowed = after(last_start, rules.min_interval.saturating_sub(GRAIN));
+            Decision::Wait {
+                next: Some(next_due.map_or(allowed, |due| due.min(allowed))),
+            }
+        }
+        _ => Decision::Wait { next: next_due },
+    }
+}
+
+fn decide_due(
+    due_at: Timestamp,
+    rules: &ScheduleRules,
+    record: &ScheduleRecord,
+    too_soon: Option<SkipReason>,
+) -> Decision {
+    let was_down = due_at < record.up_since;
+    let skip = |reason| Decision::Skip { due_at, reason };
+    match (was_down, rules.catch_up, too_soon) {
+        (true, CatchUp::Skip, _) => skip(SkipReason::DaemonWasDown),
+        (_, _, Some(reason)) => skip(reason),
+        (was_down, _, None) => Decision::Run {
+            trigger: if was_down {
+                Trigger::CatchUp
+            } else {
+                Trigger::Schedule
+            },
+            due_at,
+        },
+    }
+}
+
+/// Due times up to this one are dealt with, or never counted.
+fn dealt_with_until(now: Timestamp, record: &ScheduleRecord) -> Timestamp {
+    match record.last_due {
+        Some(last_due) if last_due <= after(now, LONGEST_STEP_BACK) => last_due,
+        Some(_) => now,
+        // A clock set back since the daemon came up must not silence it until then.
+        None => record.up_since.min(now),
+    }
+}
+
+/// Why nothing but a person may start a run now.
+fn too_soon(now: Timestamp, rules: &ScheduleRules, record: &ScheduleRecord) -> Option<SkipReason> {
+    // A run that started in the future tells of a clock that was set back, and nothing about the time that passed.
+    let since_last = u64::try_from(now.as_millis() - record.last_start?.as_millis()).ok()?;
+    let since_last = Duration::from_millis(since_last);
+    (since_last < rules.min_interval.saturating_sub(GRAIN)).then(|| SkipReason::TooSoon {
+        since_last_seconds: since_last.as_secs(),
+        min_interval_seconds: rules.min_interval.as_secs(),
+    })
+}
+
+/// The newest due time later than `since` and no later than `now`.
+///
+/// Looks back by spans that double, so that a daemon that was down for a year does not step through all of it.
+fn newest_due(schedule: &CronSchedule, since: Timestamp, now: Timestamp) -> Option<Timestamp> {
+    let no_later = |due: &Timestamp| *due <= now;
+    let mut span_millis = 3_600_000_i64;
+    loop {
+        let from = Timestamp::from_millis(now.as_millis().saturating_sub(span_millis)).max(since);
+        if let Some(first) = schedule.next_after(from).filter(no_later) {
+            let later = |due: &Timestamp| schedule.next_after(*due).filter(no_later);
+            return std::iter::successors(Some(first), later).last();
+        }
+        if from <= since {
+            return None;
+        }
+        span_millis = span_millis.saturating_mul(2);
+    }
+}
+
+fn after(moment: Timestamp, span: Duration) -> Timestamp {
+    let millis = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
+    Timestamp::from_millis(moment.as_millis().saturating_add(millis))
+}
+
+#[cfg(test)]
+#[path = "schedule_tests.rs"]
+mod tests;
