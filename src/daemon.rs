@@ -49,6 +49,10 @@ pub enum DaemonError {
         "could not make the inbox {path}: {source}; make it by hand, or set inbox to a folder that can be made"
     )]
     Inbox { path: PathBuf, source: std::io::Error },
+    #[error(
+        "{inner} really lies in the inbox {outer}; name only one of two inboxes that are the same place, and keep data_dir out of them"
+    )]
+    Overlap { inner: PathBuf, outer: PathBuf },
     #[error("could not look at {path}: {source}; name a file or a folder that is there")]
     ScanPath { path: PathBuf, source: std::io::Error },
     #[error(transparent)]
@@ -66,6 +70,8 @@ pub enum DaemonError {
 /// Runs the service until `shutdown` resolves, then drains it; the caller ends the process on a second signal.
 pub async fn run(config: Arc<Config>, shutdown: impl Future<Output = ()>) -> Result<(), DaemonError> {
     let lock = StoreLock::take(&config.lock_path())?;
+    // The report of a daemon that was killed would say that this one is ready.
+    let _ = std::fs::remove_file(config.status_path());
     let inboxes = Arc::new(open_inboxes(&config)?);
     let mut store = Store::open(&config.store_path(), config.durability.into())?;
     let opening = Arc::clone(&config);
@@ -84,14 +90,21 @@ pub async fn run(config: Arc<Config>, shutdown: impl Future<Output = ()>) -> Res
     ));
     let ended = service.run_until(shutdown, config.shutdown_grace).await;
     reporter.abort();
-    // An old report would say "running"; the lock is what counts, so a leftover does no harm.
+    // A leftover is removed by the next start.
     let _ = std::fs::remove_file(config.status_path());
     drop(lock);
     ended
 }
 
+fn overlap(inner: &Path, outer: &Path) -> DaemonError {
+    DaemonError::Overlap {
+        inner: inner.to_owned(),
+        outer: outer.to_owned(),
+    }
+}
+
 /// Makes the inboxes if they are absent; their real paths.
-pub fn open_inboxes(config: &Config) -> Result<Inboxes, DaemonError> {
+fn open_inboxes(config: &Config) -> Result<Inboxes, DaemonError> {
     let open = |path: &PathBuf| {
         let opened = std::fs::create_dir_all(path).and_then(|()| path.canonicalize());
         opened.map_err(|source| DaemonError::Inbox {
@@ -100,6 +113,20 @@ pub fn open_inboxes(config: &Config) -> Result<Inboxes, DaemonError> {
         })
     };
     let roots = config.inboxes.iter().map(open).collect::<Result<Vec<_>, _>>()?;
+    // The settings compared the paths as they are written; links may lead to one place by several.
+    let own = config
+        .data_dir
+        .canonicalize()
+        .unwrap_or_else(|_| config.data_dir.clone());
+    for (index, root) in roots.iter().enumerate() {
+        let mut others = roots.iter().enumerate().filter(|(other, _)| *other != index);
+        if let Some((_, outer)) = others.find(|(_, outer)| root.starts_with(outer)) {
+            return Err(overlap(root, outer));
+        }
+        if own.starts_with(root) {
+            return Err(overlap(&own, root));
+        }
+    }
     Ok(Inboxes::new(roots, config.watch.ignore.clone()))
 }
 
@@ -290,10 +317,15 @@ async fn report(path: PathBuf, board: StatusBoard, identity: Identity, queues: Q
         let report = board.report(&identity, queues.status());
         let file = path.clone();
         let written = tokio::task::spawn_blocking(move || report.write_blocking(&file)).await;
-        if let Ok(Err(error)) = written
+        let trouble = match written {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(panicked) => Some(panicked.to_string()),
+        };
+        if let Some(trouble) = trouble
             && !std::mem::replace(&mut complained, true)
         {
-            tracing::error!("status: {error}");
+            tracing::error!("status: {trouble}");
         }
         tokio::time::sleep(REPORT_INTERVAL).await;
     }
@@ -313,7 +345,7 @@ impl OpenedModel {
                 why: self.device.why.clone(),
             },
             onnxruntime: self.runtime.clone(),
-            store: config.store_path(),
+            store: config.store_path().display().to_string(),
         }
     }
 }

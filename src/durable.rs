@@ -48,6 +48,14 @@ pub fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
+/// A named place where a test may kill the process: it aborts there, as if by kill -9, if `HANGTAG_CRASH_AT` names it.
+/// Builds for use have no such places.
+pub fn crash_point(name: &str) {
+    if cfg!(debug_assertions) && std::env::var_os("HANGTAG_CRASH_AT").is_some_and(|at| at == name) {
+        std::process::abort();
+    }
+}
+
 /// The folder a path lies in; `.` for a bare name.
 pub fn folder_of(path: &Path) -> &Path {
     match path.parent() {

@@ -74,7 +74,7 @@ pub struct Identity {
     pub model: ModelId,
     pub device: DeviceStatus,
     pub onnxruntime: String,
-    pub store: PathBuf,
+    pub store: String,
 }
 
 /// How full a queue is.
@@ -106,7 +106,8 @@ pub struct StatusReport {
 #[derive(Debug, Clone, Serialize)]
 #[allow(missing_docs)]
 pub struct FolderStatus {
-    pub path: PathBuf,
+    /// As text, also where the name is not UTF-8.
+    pub path: String,
     #[serde(flatten)]
     pub state: FolderState,
 }
@@ -172,7 +173,7 @@ impl StatusBoard {
                 .folders
                 .iter()
                 .map(|(path, state)| FolderStatus {
-                    path: path.clone(),
+                    path: path.display().to_string(),
                     state: state.clone(),
                 })
                 .collect(),
@@ -225,6 +226,8 @@ impl StationEntry {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::ffi::OsStringExt;
+
     use super::*;
 
     #[test]
@@ -250,6 +253,8 @@ mod tests {
         board.folder(Path::new("/in"), FolderState::Missing("gone".into()));
         board.problem("store", "the disk is full".into());
         assert_eq!(report().problems, ["store: the disk is full", "inbox /in: gone"]);
+        let unprintable = PathBuf::from(std::ffi::OsString::from_vec(vec![b'/', 0xff]));
+        board.folder(&unprintable, FolderState::Watched);
         board.folder(Path::new("/in"), FolderState::Watched);
         board.solved("store");
         assert!(report().healthy && report().ready);

@@ -158,10 +158,11 @@ fn answer_of(history: Option<&FileHistory>, now: &[String], config: &Config) -> 
 /// What the pipeline would find now, in its order; the last line is what decides.
 fn look_now(path: &Path, inboxes: &Inboxes, config: &Config, history: Option<&FileHistory>) -> Vec<String> {
     let mut lines = Vec::new();
-    if inboxes.root_of(path).is_none() {
+    let is_inside = inboxes.root_of(path).is_some();
+    if !is_inside {
         lines.push("it lies in no inbox, so it is tagged only by `hangtag scan PATH`".to_owned());
     }
-    if let Some(name) = inboxes.ignored_name(path) {
+    if is_inside && let Some(name) = inboxes.ignored_name(path) {
         lines.push(format!(
             "the name {:?} is passed over (watch.ignore)",
             name.display().to_string()

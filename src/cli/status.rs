@@ -70,7 +70,10 @@ pub fn run(arguments: &StatusArguments, config: &Config) -> anyhow::Result<Ended
 fn read_report(config: &Config) -> Result<Value, String> {
     let path = config.status_path();
     let text = std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-    serde_json::from_slice(&text).map_err(|error| format!("{}: {error}", path.display()))
+    serde_json::from_slice::<Value>(&text)
+        .map_err(|error| error.to_string())
+        .and_then(|report| report.is_object().then_some(report).ok_or("not a report".into()))
+        .map_err(|error| format!("{}: {error}", path.display()))
 }
 
 fn late_by_seconds(report: &Value) -> Option<i64> {

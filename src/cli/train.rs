@@ -110,6 +110,7 @@ pub fn run(arguments: &TrainArguments, config: &Config) -> anyhow::Result<Ended>
     };
     let rebuild = Rebuild {
         data: &data,
+        extras: 0,
         parameters: &started.parameters,
         checkpoint,
     };

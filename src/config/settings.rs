@@ -40,6 +40,9 @@ section! {
         store: Store = Store::default(),
         dataset: Dataset = Dataset::default(),
         train: Train = Train::default(),
+        retrain: Retrain = Retrain::default(),
+        gate: Gate = Gate::default(),
+        retag: Retag = Retag::default(),
         shutdown: Shutdown = Shutdown::default(),
         log: Log = Log::default(),
     }
@@ -136,6 +139,45 @@ section! {
 }
 
 section! {
+    /// `[retrain]`
+    Retrain {
+        enabled: bool = false,
+        schedule: String = "0 3 * * sun".into(),
+        timezone: String = "UTC".into(),
+        catch_up: CatchUp = CatchUp::Once,
+        max_duration: Span = Span::from_millis(6 * 3_600_000),
+        min_interval: Span = Span::from_millis(3_600_000),
+        seed: SeedPolicy = SeedPolicy::PerRun,
+        threads: u32 = 1,
+        nice: u32 = 10,
+        keep_runs: u32 = 20,
+        after_corrections: u32 = 0,
+        correction_weight: f64 = 0.3,
+    }
+}
+
+section! {
+    /// `[gate]`
+    Gate {
+        min_accuracy: f64 = 0.9,
+        margin: f64 = 0.005,
+        max_class_drop: f64 = 0.02,
+        max_cost: f64 = 3.0,
+        min_photos: u32 = 100,
+    }
+}
+
+section! {
+    /// `[retag]`
+    Retag {
+        policy: RetagPolicy = RetagPolicy::All,
+        below_confidence: f64 = 0.9,
+        images_per_second: u32 = 50,
+        keep_models: u32 = 3,
+    }
+}
+
+section! {
     /// `[shutdown]`
     Shutdown {
         grace: Span = Span::from_millis(20_000),
@@ -215,6 +257,79 @@ pub enum Durability {
     Full,
     Normal,
 }
+
+/// `retrain.catch_up`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CatchUp {
+    /// However many due times were missed, one run makes up for them.
+    Once,
+    /// They are passed over.
+    Skip,
+}
+
+/// `retag.policy`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RetagPolicy {
+    /// Every photo that is there.
+    All,
+    /// Those of which the old model was not so sure.
+    BelowConfidence,
+    /// None; new photos alone are asked of the new model.
+    None,
+}
+
+/// `retrain.seed`: the word, or a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SeedPolicy {
+    /// The run's number.
+    PerRun,
+    /// Always this one.
+    Fixed(u64),
+}
+
+impl Serialize for SeedPolicy {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            SeedPolicy::PerRun => serializer.serialize_str(PER_RUN),
+            SeedPolicy::Fixed(seed) => serializer.serialize_u64(*seed),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for SeedPolicy {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl serde::de::Visitor<'_> for Visitor {
+            type Value = SeedPolicy;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                write!(f, "{PER_RUN:?} or a whole number from 0")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<SeedPolicy, E> {
+                match text {
+                    PER_RUN => Ok(SeedPolicy::PerRun),
+                    _ => Err(E::invalid_value(serde::de::Unexpected::Str(text), &self)),
+                }
+            }
+
+            fn visit_u64<E>(self, seed: u64) -> Result<SeedPolicy, E> {
+                Ok(SeedPolicy::Fixed(seed))
+            }
+
+            fn visit_i64<E: serde::de::Error>(self, seed: i64) -> Result<SeedPolicy, E> {
+                u64::try_from(seed)
+                    .map(SeedPolicy::Fixed)
+                    .map_err(|_| E::invalid_value(serde::de::Unexpected::Signed(seed), &self))
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+const PER_RUN: &str = "per_run";
 
 /// `log.level`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,7 +5,7 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::domain::Timestamp;
 use crate::durable;
@@ -59,7 +59,7 @@ impl StoreLock {
         };
         std::fs::create_dir_all(durable::folder_of(path)).map_err(fail)?;
         let mut file = open(path).map_err(fail)?;
-        match file.try_lock() {
+        match lock_patiently(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let holder = read_holder(&mut file).map_err(fail)?;
@@ -100,6 +100,21 @@ impl StoreLock {
     }
 }
 
+/// Who asks for the holder has a shared lock for a moment; a service must not fail to start because of that.
+const PATIENCE: Duration = Duration::from_millis(200);
+
+fn lock_patiently(file: &File) -> Result<(), TryLockError> {
+    let since = Instant::now();
+    loop {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) if since.elapsed() < PATIENCE => {
+                std::thread::sleep(PATIENCE / 20);
+            }
+            tried => return tried,
+        }
+    }
+}
+
 fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new()
         .read(true)
@@ -135,5 +150,19 @@ mod tests {
         drop(lock);
         assert_eq!(StoreLock::holder(&path).unwrap(), None);
         StoreLock::take(&path).unwrap();
+    }
+
+    #[test]
+    fn a_question_for_the_holder_does_not_keep_a_daemon_from_starting() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("daemon.lock");
+        std::fs::write(&path, "").unwrap();
+        let asking = File::open(&path).unwrap();
+        asking.try_lock_shared().unwrap();
+        std::thread::scope(|scope| {
+            let starting = scope.spawn(|| StoreLock::take(&path));
+            drop(asking);
+            starting.join().unwrap().unwrap();
+        });
     }
 }

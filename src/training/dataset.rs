@@ -48,12 +48,6 @@ pub const OFFICIAL_FILES: [OfficialFile; 4] = [
     },
 ];
 
-/// Where the files can be had; tried in this order. Each ends in a slash.
-pub const MIRRORS: [&str; 2] = [
-    "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
-    "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
-];
-
 /// A data set that could not be had.
 #[derive(Debug, thiserror::Error)]
 pub enum DatasetError {
@@ -253,11 +247,6 @@ pub fn fetch_blocking(
         fetch::download_blocking(&download, &mut |have, of| progress(file.name, have, of))?;
     }
     Ok(())
-}
-
-/// `MIRRORS` as `fetch_blocking` takes them.
-pub fn default_mirrors() -> Vec<String> {
-    MIRRORS.map(String::from).to_vec()
 }
 
 /// A PNG of ten pictures a class, a row each; which ones depends on the seed. Fewer where a class has fewer.

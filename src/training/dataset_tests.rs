@@ -1,3 +1,5 @@
+//! Data sets drawn here: whole, cut off, mislabelled; and a loopback server in the place of a mirror.
+
 use std::io::Write;
 
 use flate2::Compression;

@@ -20,6 +20,8 @@ pub mod evaluate;
 pub mod rebuild;
 
 pub mod gate;
+pub mod job;
+pub mod publish;
 pub mod schedule;
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::CatchUp;
 use crate::config::cron::CronSchedule;
 use crate::domain::Timestamp;
 
@@ -30,17 +31,6 @@ pub struct ScheduleRules {
     pub min_interval: Duration,
     /// So many new corrections start a run early; `None`: never.
     pub after_corrections: Option<NonZeroU64>,
-}
-
-/// What becomes of due times that passed while the daemon was down (`retrain.catch_up`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum CatchUp {
-    /// One run for all of them together.
-    #[default]
-    Once,
-    /// None.
-    Skip,
 }
 
 /// What is on record.

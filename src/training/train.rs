@@ -110,8 +110,10 @@ pub struct TrainingJob<'a> {
     pub architecture: Architecture,
     /// How to train.
     pub parameters: &'a TrainParameters,
-    /// Pictures for training and validation.
+    /// Pictures for training and validation, and behind them the extras.
     pub images: &'a Images,
+    /// So many of the last pictures are trained on whatever the split; never more than there are.
+    pub extras: usize,
     /// Where they came from; a checkpoint fits only the same.
     pub files: &'a [FileRecord],
     /// Whether and where the state is kept.
@@ -173,7 +175,7 @@ pub enum TrainError {
 
 /// Trains on all cores (or `parameters.threads`) until all epochs are done or the observer stops it.
 pub fn train_blocking(job: &TrainingJob, observer: &mut dyn Observer) -> Result<Trained, TrainError> {
-    let split = job.parameters.check(job.images.len())?;
+    let split = job.parameters.check(job.images.len() - job.extras)?;
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     let threads = job.parameters.threads.unwrap_or_else(cores).min(MAX_THREADS);
     let pool = rayon::ThreadPoolBuilder::new()
@@ -213,7 +215,7 @@ impl<'a> Run<'a> {
             adam: Adam::new(architecture.parameter_count()),
             history: Vec::new(),
             best: None,
-            order: Vec::with_capacity(split.train),
+            order: Vec::with_capacity(split.train + job.extras),
             labels: Vec::with_capacity(batch_size),
             probabilities: vec![0.0; batch_size * LABEL_COUNT],
         };
@@ -255,9 +257,11 @@ impl<'a> Run<'a> {
         let parameters = self.job.parameters;
         self.order.clear();
         self.order.extend(0..self.split.train as u32);
+        let all = self.job.images.len();
+        self.order.extend((all - self.job.extras) as u32..all as u32);
         Stream::new(parameters.seed, Purpose::Shuffle { epoch }).shuffle(&mut self.order);
         let mut tally = Tally::default();
-        let epoch_steps = self.split.train.div_ceil(parameters.batch_size) as u64;
+        let epoch_steps = self.order.len().div_ceil(parameters.batch_size) as u64;
         for (index, rows) in self.order.chunks(parameters.batch_size).enumerate() {
             fill_labels(
                 &mut self.labels,
@@ -285,7 +289,7 @@ impl<'a> Run<'a> {
                 epoch,
                 epochs: parameters.epochs,
                 images_done: tally.images as usize,
-                images_total: self.split.train,
+                images_total: self.order.len(),
                 loss: tally.loss(),
                 accuracy: tally.accuracy(),
                 seconds: begun.elapsed().as_secs_f64(),

@@ -1,0 +1,254 @@
+//! What a rebuild in a process of its own is told, and what it leaves: the files of a run's folder.
+//!
+//! In: the daemon's [`Job`]. Out: a line for each epoch, then a [`Conclusion`]. Never: the store; the process that
+//! trains reads its job and writes into its folder, and that is all the two processes share.
+//!
+//! ```text
+//! runs/000007/job.json         what to do, written before the process starts
+//!             settings.toml    the settings it runs under
+//!             progress.jsonl   one line an epoch, as they end
+//!             checkpoint       the state after the last whole epoch
+//!             conclusion.json  how it ended; absent while it runs, and when it was killed
+//!             bundle/          the exported model
+//!             log.txt          what the process said
+//! ```
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::parameters::TrainParameters;
+use super::train::EpochRecord;
+use crate::durable::{self, WriteError};
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Job {
+    /// The run's number.
+    pub run: i64,
+    /// How to train.
+    pub parameters: TrainParameters,
+    /// How far to step back behind other processes, 0..=19.
+    pub nice: u32,
+    /// The bundle that the new model has to stand up to.
+    pub in_service: PathBuf,
+    /// What people have put right, in the order of their hashes.
+    pub corrections: Vec<CorrectionNote>,
+    /// Where the pictures of corrected photos lie.
+    pub corrections_dir: PathBuf,
+    /// Share of an epoch's images that are corrections.
+    pub correction_weight: f64,
+}
+
+/// A correction, as a job notes it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct CorrectionNote {
+    /// Content hash, 64 hexadecimal digits.
+    pub content_hash: String,
+    /// The right label; absent where it is none of the ten.
+    pub label: Option<String>,
+}
+
+/// The folder of one run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunFolder(PathBuf);
+
+/// A file of a run's folder that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RunFolderError {
+    /// Not read.
+    #[error("could not read {path} of a training run: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// Not what it should be.
+    #[error("{path} of a training run is unusable: {source}")]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: serde_json::Error,
+    },
+    /// Not written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+
+impl RunFolder {
+    /// The folder of run `number` below `runs`.
+    pub fn of(runs: &Path, number: i64) -> Self {
+        Self(runs.join(format!("{number:06}")))
+    }
+
+    /// A folder by its path.
+    pub fn at(path: &Path) -> Self {
+        Self(path.to_owned())
+    }
+
+    /// The folder itself.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The settings the process runs under.
+    pub fn settings_path(&self) -> PathBuf {
+        self.0.join("settings.toml")
+    }
+
+    /// The state after the last whole epoch.
+    pub fn checkpoint_path(&self) -> PathBuf {
+        self.0.join("checkpoint")
+    }
+
+    /// The exported model.
+    pub fn bundle_path(&self) -> PathBuf {
+        self.0.join("bundle")
+    }
+
+    /// What the process said.
+    pub fn log_path(&self) -> PathBuf {
+        self.0.join("log.txt")
+    }
+
+    /// Writes the job and the settings it runs under; the folder is made if absent.
+    pub fn write_job_blocking(&self, job: &Job, settings: &str) -> Result<(), RunFolderError> {
+        durable::write_file(&self.settings_path(), settings.as_bytes())?;
+        self.write("job.json", job)
+    }
+
+    /// The job.
+    pub fn read_job_blocking(&self) -> Result<Job, RunFolderError> {
+        self.read("job.json")
+    }
+
+    /// Adds a line for an epoch.
+    pub fn add_progress_blocking(&self, epoch: &EpochRecord) -> Result<(), WriteError> {
+        let path = self.progress_path();
+        let add = || {
+            let mut line = serde_json::to_vec(epoch)?;
+            line.push(b'\n');
+            let mut file = File::options().create(true).append(true).open(&path)?;
+            file.write_all(&line)
+        };
+        add().map_err(|source| WriteError {
+            path: path.clone(),
+            source,
+        })
+    }
+
+    /// The epochs whose lines begin at `from` bytes or later, and where the next line will begin. A line that is not
+    /// whole yet is left for the next call.
+    pub fn read_progress_blocking(&self, from: u64) -> Result<(Vec<EpochRecord>, u64), RunFolderError> {
+        let path = self.progress_path();
+        let fail = |source| RunFolderError::Read {
+            path: path.clone(),
+            source,
+        };
+        let mut file = match File::open(&path) {
+            Ok(file) => BufReader::new(file),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((Vec::new(), from)),
+            Err(source) => return Err(fail(source)),
+        };
+        file.seek(SeekFrom::Start(from)).map_err(fail)?;
+        let (mut epochs, mut next, mut line) = (Vec::new(), from, Vec::new());
+        while file.read_until(b'\n', &mut line).map_err(fail)? > 0 && line.ends_with(b"\n") {
+            epochs.push(
+                serde_json::from_slice(&line).map_err(|source| RunFolderError::Content {
+                    path: path.clone(),
+                    source,
+                })?,
+            );
+            next += line.len() as u64;
+            line.clear();
+        }
+        Ok((epochs, next))
+    }
+
+    /// Writes how the run ended; the last thing its process does.
+    pub fn write_conclusion_blocking<C: Serialize>(&self, conclusion: &C) -> Result<(), RunFolderError> {
+        self.write(CONCLUSION, conclusion)
+    }
+
+    /// How the run ended; `None` if its process did not live to say it.
+    pub fn read_conclusion_blocking<C: DeserializeOwned>(&self) -> Result<Option<C>, RunFolderError> {
+        match self.read(CONCLUSION) {
+            Ok(conclusion) => Ok(Some(conclusion)),
+            Err(RunFolderError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn progress_path(&self) -> PathBuf {
+        self.0.join("progress.jsonl")
+    }
+
+    fn write<T: Serialize>(&self, name: &str, value: &T) -> Result<(), RunFolderError> {
+        let json =
+            serde_json::to_vec_pretty(value).expect("a value of plain types has a JSON form; this is a bug");
+        Ok(durable::write_file(&self.0.join(name), &json)?)
+    }
+
+    fn read<T: DeserializeOwned>(&self, name: &str) -> Result<T, RunFolderError> {
+        let path = self.0.join(name);
+        let bytes = std::fs::read(&path).map_err(|source| RunFolderError::Read {
+            path: path.clone(),
+            source,
+        })?;
+        serde_json::from_slice(&bytes).map_err(|source| RunFolderError::Content { path, source })
+    }
+}
+
+const CONCLUSION: &str = "conclusion.json";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn epoch(epoch: u32) -> EpochRecord {
+        EpochRecord {
+            epoch,
+            seconds: 1.5,
+            loss: 0.25,
+            accuracy: 0.5,
+            val_loss: 0.75,
+            val_accuracy: 0.125,
+        }
+    }
+
+    #[test]
+    fn progress_is_read_line_by_line_and_never_twice() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunFolder::at(folder.path());
+        assert_eq!(run.read_progress_blocking(0).unwrap(), (vec![], 0));
+        run.add_progress_blocking(&epoch(1)).unwrap();
+        run.add_progress_blocking(&epoch(2)).unwrap();
+        let (epochs, next) = run.read_progress_blocking(0).unwrap();
+        assert_eq!(epochs, [epoch(1), epoch(2)]);
+        let mut file = File::options().append(true).open(run.progress_path()).unwrap();
+        file.write_all(br#"{"epoch": 3, "sec"#).unwrap();
+        assert_eq!(
+            run.read_progress_blocking(next).unwrap(),
+            (vec![], next),
+            "half a line"
+        );
+        file.write_all(b"onds\": 1.5}\n").unwrap();
+        let error = run.read_progress_blocking(next).unwrap_err().to_string();
+        assert!(error.contains("progress.jsonl"), "{error}");
+    }
+
+    #[test]
+    fn a_run_that_was_killed_has_no_conclusion() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunFolder::of(folder.path(), 7);
+        assert!(run.path().ends_with("000007"));
+        assert_eq!(run.read_conclusion_blocking::<u32>().unwrap(), None);
+        run.write_conclusion_blocking(&5).unwrap();
+        assert_eq!(run.read_conclusion_blocking::<u32>().unwrap(), Some(5));
+    }
+}
