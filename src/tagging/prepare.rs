@@ -207,6 +207,7 @@ impl Preparer {
                     from,
                     to: sighting,
                     hash,
+                    model: self.serving.model.clone(),
                 },
                 None => Change::Known {
                     file: sighting,
