@@ -133,7 +133,8 @@ fn open_inboxes(config: &Config) -> Result<Inboxes, DaemonError> {
 /// The running stations.
 struct Service {
     stop_tx: watch::Sender<bool>,
-    stop_sweep: Arc<AtomicBool>,
+    /// Told to whoever works in a thread: the sweep, and the record that waits for room on a disk.
+    stopped: Arc<AtomicBool>,
     sources: JoinSet<&'static str>,
     settling: JoinSet<&'static str>,
     line: Drained,
@@ -149,7 +150,8 @@ impl Service {
         board: StatusBoard,
     ) -> Result<Self, DaemonError> {
         let model = opened.entry.id().clone();
-        let on_trouble = OnTrouble::KeepTrying;
+        let stopped = Arc::new(AtomicBool::new(false));
+        let on_trouble = OnTrouble::KeepTryingUntil(Arc::clone(&stopped));
         let parts = LineParts {
             classifiers: opened.classifiers,
             store,
@@ -183,13 +185,12 @@ impl Service {
             "notice"
         });
 
-        let stop_sweep = Arc::new(AtomicBool::new(false));
         let sweeper = Sweeper {
             inboxes: Arc::clone(&inboxes),
             reader: Reader::open(&config.store_path())?,
             model,
             quiet: config.settle.quiet_unclosed,
-            stop: Arc::clone(&stop_sweep),
+            stop: Arc::clone(&stopped),
             settled_tx: settled_tx.clone(),
             noticed_tx,
             recordable_tx: recordable_tx.clone(),
@@ -232,7 +233,7 @@ impl Service {
         });
         Ok(Self {
             stop_tx,
-            stop_sweep,
+            stopped,
             sources,
             settling,
             line,
@@ -257,7 +258,7 @@ impl Service {
         }
         // The receivers are stations that have not ended, or have and need no word.
         let _ = self.stop_tx.send(true);
-        self.stop_sweep.store(true, Ordering::Relaxed);
+        self.stopped.store(true, Ordering::Relaxed);
         let drained = tokio::time::timeout(grace, async {
             while self.sources.join_next().await.is_some() {}
             while self.settling.join_next().await.is_some() {}

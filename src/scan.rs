@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use async_channel::TrySendError;
 use serde::Serialize;
 
-use crate::config::Config;
+use crate::config::{Config, SettleConfig};
 use crate::daemon::{DaemonError, open_model_blocking};
 use crate::domain::{ModelId, Rejection, RejectionReason};
 use crate::status::StatusBoard;
@@ -38,9 +38,9 @@ pub struct ScanSummary {
     pub rejected: u64,
     /// Files that the store knew as they are.
     pub unchanged: u64,
-    /// From start to the last commit.
+    /// All of the work, from before the store and the model are opened to the last commit.
     pub seconds: f64,
-    /// Files met a second.
+    /// Files met a second, of those same seconds.
     pub images_per_second: f64,
 }
 
@@ -68,7 +68,7 @@ pub async fn scan(
 ) -> Result<ScanSummary, DaemonError> {
     let started = Instant::now();
     let paths = real_paths(paths)?;
-    let inboxes = Arc::new(Inboxes::new(paths.clone(), config.watch.ignore.clone()));
+    let inboxes = Arc::new(grounds(&paths, config));
     let mut store = Store::open(&config.store_path(), config.durability.into())?;
     let opened = open_model_blocking(config)?;
     store.register_model(&opened.entry)?;
@@ -83,17 +83,15 @@ pub async fn scan(
     let line = Line::start(config, parts)?;
     let tally = Arc::clone(&line.tally);
     let (inputs, mut drained) = line.into_parts();
-    let feeder = Feeder {
-        reader: Some(Reader::open(&config.store_path())?),
-        config: Arc::clone(config),
+    let ground = Ground {
+        reader: Reader::open(&config.store_path())?,
         inboxes,
         model,
-        inputs,
-        tally: Arc::clone(&tally),
+        quiet: config.settle.quiet,
         progress: Arc::clone(progress),
-        sent: 0,
     };
-    let feeding = tokio::task::spawn_blocking(move || feeder.run_blocking(&paths));
+    let feeder = Feeder::new(config.settle, inputs, Arc::clone(&tally), Arc::clone(progress));
+    let feeding = tokio::task::spawn_blocking(move || feeder.run_blocking(&ground, &paths));
     let ended = drained.all().await;
     let fed = feeding
         .await
@@ -140,96 +138,149 @@ fn beside_real_folder(path: &Path) -> std::io::Result<PathBuf> {
     Ok(path.file_name().map_or(folder.clone(), |name| folder.join(name)))
 }
 
-/// Walks the paths, waits for what is restless, and ends when every file has its answer.
-struct Feeder {
-    /// Taken out while a sweep borrows it.
-    reader: Option<Reader>,
-    config: Arc<Config>,
+/// What counts as ours: the paths that were named, by hand, so that no name above them is passed over, and the
+/// inboxes, so that a link from one place of the inventory to another is followed as the service follows it.
+fn grounds(paths: &[PathBuf], config: &Config) -> Inboxes {
+    let inboxes = config.inboxes.iter();
+    let inboxes = inboxes.map(|inbox| inbox.canonicalize().unwrap_or_else(|_| inbox.clone()));
+    Inboxes::new(
+        paths.iter().cloned().chain(inboxes).collect(),
+        config.watch.ignore.clone(),
+    )
+}
+
+/// What the folders are held against.
+struct Ground {
+    reader: Reader,
     inboxes: Arc<Inboxes>,
     model: ModelId,
+    quiet: Duration,
+    progress: Arc<ScanProgress>,
+}
+
+impl Ground {
+    fn sweep(&self) -> Sweep<'_> {
+        Sweep {
+            inboxes: &self.inboxes,
+            reader: &self.reader,
+            model: &self.model,
+            quiet: self.quiet,
+            stop: &self.progress.stop,
+        }
+    }
+}
+
+/// Walks the paths, waits for what is restless, and ends when every file has its answer.
+struct Feeder {
+    settle: SettleConfig,
+    settler: Settler,
     inputs: LineInputs,
     tally: Arc<Tally>,
     progress: Arc<ScanProgress>,
     /// Files handed to the line and not come back.
     sent: u64,
+    /// When files that still change are given up; set once nothing but waiting is left to do.
+    patience_ends: Option<Instant>,
 }
 
 impl Feeder {
-    fn run_blocking(mut self, paths: &[PathBuf]) -> Result<(), DaemonError> {
-        let mut settler = Settler::new(self.config.settle);
-        let started = Instant::now();
-        for path in paths {
-            self.walk_blocking(path, &mut settler)?;
+    fn new(settle: SettleConfig, inputs: LineInputs, tally: Arc<Tally>, progress: Arc<ScanProgress>) -> Self {
+        Self {
+            settle,
+            settler: Settler::new(settle),
+            inputs,
+            tally,
+            progress,
+            sent: 0,
+            patience_ends: None,
         }
-        // Until nothing waits and nothing is under way: a file under way may come back as truncated.
+    }
+
+    fn run_blocking(mut self, ground: &Ground, paths: &[PathBuf]) -> Result<(), DaemonError> {
+        for path in paths {
+            let walked = ground
+                .sweep()
+                .walk(path, &mut |found| self.take_blocking(found, ground));
+            walked?;
+        }
+        self.patience_ends = Some(Instant::now() + 2 * self.settle.give_up);
+        self.wait_for_answers_blocking(ground);
+        // Only now: the answer for a file that went meanwhile would bring it back.
+        for path in paths {
+            let looked = ground.sweep().look_for_removed(path, &mut |found| match found {
+                // Not met, but missed: it counts neither as seen nor as answered.
+                Found::Change(change) => self.record_blocking(change),
+                _ => Ok(()),
+            });
+            looked?;
+        }
+        Ok(())
+    }
+
+    /// Until nothing waits and nothing is under way: a file under way may come back as truncated.
+    fn wait_for_answers_blocking(&mut self, ground: &Ground) {
         while !self.progress.stop.load(Ordering::Relaxed) {
-            self.take_back(&mut settler);
+            self.take_back();
             let all_committed = self.tally.through() >= self.sent;
-            if settler.is_empty() && all_committed || self.inputs.settled_tx.is_closed() {
+            if self.settler.is_empty() && all_committed || self.inputs.settled_tx.is_closed() {
                 break; // A closed line has failed, and says so itself.
             }
-            self.look_at_due_blocking(&mut settler, started);
+            if self.look_at_due_blocking(ground).is_err() {
+                break;
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    fn take_blocking(&mut self, found: Found, ground: &Ground) -> Result<(), NoMore> {
+        match found {
+            // A folder under the name of a file that was known: the file is missed, and the folder no file.
+            Found::Change(change @ Change::Absent { .. }) => return self.record_blocking(change),
+            Found::Unchanged => {
+                self.progress.unchanged.fetch_add(1, Ordering::Relaxed);
+            }
+            Found::AtRest(file) => {
+                self.make_room_blocking(ground)?;
+                self.send_file_blocking(file)?;
+            }
+            Found::Restless(noticed) => {
+                self.make_room_blocking(ground)?;
+                let hint = Hint::Closed;
+                // There is room.
+                self.settler
+                    .notice(Instant::now(), NoticedFile { hint, ..noticed });
+            }
+            Found::Change(change) => self.send_change_blocking(change)?,
+        }
+        self.progress.seen.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Files that were read too early wait again.
+    fn take_back(&mut self) {
+        while let Ok(noticed) = self.inputs.relook_rx.try_recv() {
+            self.sent -= 1;
+            self.settler.take_back(Instant::now(), noticed);
+        }
+    }
+
+    /// Deals with the files that wait until one more can.
+    fn make_room_blocking(&mut self, ground: &Ground) -> Result<(), NoMore> {
+        while !self.settler.has_room() {
+            if self.progress.stop.load(Ordering::Relaxed) {
+                return Err(NoMore);
+            }
+            let patience = 2 * self.settle.give_up;
+            self.patience_ends
+                .get_or_insert_with(|| Instant::now() + patience);
+            self.look_at_due_blocking(ground)?;
             std::thread::sleep(PAUSE);
         }
         Ok(())
     }
 
-    fn walk_blocking(&mut self, path: &Path, settler: &mut Settler) -> Result<(), DaemonError> {
-        let (reader, inboxes, model) = (self.reader.take(), Arc::clone(&self.inboxes), self.model.clone());
-        let Some(reader) = reader else { return Ok(()) };
-        let progress = Arc::clone(&self.progress);
-        let quiet = self.config.settle.quiet;
-        let sweep = Sweep {
-            inboxes: &inboxes,
-            reader: &reader,
-            model: &model,
-            quiet,
-            stop: &progress.stop,
-        };
-        let swept = sweep.run_blocking(path, &mut |found| {
-            match found {
-                // Not met, but missed: it counts neither as seen nor as answered.
-                Found::Change(change @ Change::Absent { .. }) => {
-                    let recordable = Recordable::change(change);
-                    return self
-                        .inputs
-                        .recordable_tx
-                        .send_blocking(recordable)
-                        .map_err(|_| NoMore);
-                }
-                Found::Unchanged => {
-                    progress.unchanged.fetch_add(1, Ordering::Relaxed);
-                }
-                Found::AtRest(file) => self.send_file_blocking(file, settler)?,
-                Found::Restless(noticed) => {
-                    settler.notice(
-                        Instant::now(),
-                        NoticedFile {
-                            hint: Hint::Closed,
-                            ..noticed
-                        },
-                    );
-                }
-                Found::Change(change) => self.send_change_blocking(change)?,
-            }
-            progress.seen.fetch_add(1, Ordering::Relaxed);
-            Ok(())
-        });
-        self.reader = Some(reader);
-        swept?;
-        Ok(())
-    }
-
-    /// Files that were read too early wait again.
-    fn take_back(&mut self, settler: &mut Settler) {
-        while let Ok(noticed) = self.inputs.relook_rx.try_recv() {
-            self.sent -= 1;
-            settler.notice(Instant::now(), noticed);
-        }
-    }
-
-    /// Waits for room without ceasing to take files back: the readers may wait for that.
-    fn send_file_blocking(&mut self, file: SettledFile, settler: &mut Settler) -> Result<(), NoMore> {
+    /// Waits for a place in the queue without ceasing to take files back: the readers may wait for that.
+    fn send_file_blocking(&mut self, file: SettledFile) -> Result<(), NoMore> {
         let mut file = file;
         loop {
             match self.inputs.settled_tx.try_send(file) {
@@ -239,7 +290,7 @@ impl Feeder {
                 }
                 Err(TrySendError::Closed(_)) => return Err(NoMore),
                 Err(TrySendError::Full(back)) => {
-                    self.take_back(settler);
+                    self.take_back();
                     std::thread::sleep(PAUSE);
                     file = back;
                 }
@@ -248,25 +299,28 @@ impl Feeder {
     }
 
     fn send_change_blocking(&mut self, change: Change) -> Result<(), NoMore> {
-        self.inputs
-            .recordable_tx
-            .send_blocking(Recordable::change(change))
-            .map_err(|_| NoMore)?;
+        self.record_blocking(change)?;
         self.sent += 1;
         Ok(())
     }
 
-    fn look_at_due_blocking(&mut self, settler: &mut Settler, started: Instant) {
-        for path in settler.due(Instant::now(), usize::MAX) {
-            let change = match self.inboxes.look_blocking(&path) {
-                Look::File(seen) => match settler.judge(Instant::now(), &path, seen) {
+    fn record_blocking(&self, change: Change) -> Result<(), NoMore> {
+        let recordable = Recordable::change(change);
+        let sent = self.inputs.recordable_tx.send_blocking(recordable);
+        sent.map_err(|_| NoMore)
+    }
+
+    fn look_at_due_blocking(&mut self, ground: &Ground) -> Result<(), NoMore> {
+        for path in self.settler.due(Instant::now(), usize::MAX) {
+            let now = Instant::now();
+            let change = match ground.inboxes.look_blocking(&path) {
+                Look::File(seen) => match self.settler.judge(now, &path, seen) {
                     Verdict::Settled(file) => {
-                        // A closed line is noticed by the loop around this.
-                        let _ = self.send_file_blocking(file, settler);
+                        self.send_file_blocking(file)?;
                         continue;
                     }
                     // It still changes; a scan has to end.
-                    Verdict::Wait if started.elapsed() > 2 * self.config.settle.give_up => {
+                    Verdict::Wait if self.patience_ends.is_some_and(|end| now > end) => {
                         let detail = "it was still changing when the scan had to end".to_owned();
                         let rejection = Rejection {
                             reason: RejectionReason::NeverSettled,
@@ -279,8 +333,12 @@ impl Feeder {
                 Look::Refused(rejection, stamp) => Change::unread(&path, stamp, rejection),
                 Look::Missing | Look::Folder => Change::vanished(&path),
             };
-            settler.drop_file(&path);
-            let _ = self.send_change_blocking(change);
+            self.settler.drop_file(&path);
+            self.send_change_blocking(change)?;
         }
+        Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

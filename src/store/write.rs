@@ -4,6 +4,7 @@
 //! transaction that begins by reading and turns to writing later.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Transaction};
 
@@ -40,12 +41,30 @@ impl Store {
         })
     }
 
-    /// Copies the write-ahead log into the database and empties it, as far as readers allow. To be called when the
-    /// writer idles; commits do it by themselves when the log grows.
+    /// Copies the write-ahead log into the database and empties it, as far as readers allow: it waits for nobody. To be
+    /// called when the writer ends; commits do it by themselves when the log grows.
     pub fn checkpoint(&mut self) -> Result<(), StoreError> {
+        self.wait_for_locks(Duration::ZERO)?;
+        let emptied = self.run_checkpoint("PRAGMA wal_checkpoint(TRUNCATE)");
+        self.wait_for_locks(Duration::from_millis(open::BUSY_TIMEOUT_MS))?;
+        emptied
+    }
+
+    /// Copies into the database what no reader needs in the log any more; neither readers nor writers wait for it.
+    pub fn checkpoint_beside_others(&mut self) -> Result<(), StoreError> {
+        self.run_checkpoint("PRAGMA wal_checkpoint(PASSIVE)")
+    }
+
+    fn run_checkpoint(&self, sql: &str) -> Result<(), StoreError> {
         self.connection
-            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+            .query_row(sql, [], |_| Ok(()))
             .map_err(|source| StoreError::of("checkpoint the write-ahead log", &self.path, source))
+    }
+
+    fn wait_for_locks(&self, at_most: Duration) -> Result<(), StoreError> {
+        self.connection
+            .busy_timeout(at_most)
+            .map_err(|source| StoreError::of("set how long locks are waited for", &self.path, source))
     }
 
     /// Runs `work` in one immediate transaction and commits it; an error rolls back and leaves the store usable.
@@ -89,7 +108,7 @@ impl Store {
 
     /// For tests: the database may not grow past what it has plus `pages` of 4 KiB; `None` lifts the limit.
     #[cfg(test)]
-    pub(super) fn limit_growth(&mut self, pages: Option<i64>) {
+    pub(crate) fn limit_growth(&mut self, pages: Option<i64>) {
         let used: i64 = self
             .connection
             .pragma_query_value(None, "page_count", |row| row.get(0))

@@ -15,3 +15,6 @@ pub mod infer;
 pub mod record;
 
 pub mod line;
+
+#[cfg(test)]
+pub(crate) mod testing;

@@ -6,7 +6,7 @@
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_channel::{Sender, TrySendError};
@@ -36,48 +36,78 @@ pub struct EventSink {
     pub station: Station,
 }
 
-impl EventSink {
+/// One watcher's callback: the events of one inbox.
+struct RootEvents {
+    root: PathBuf,
+    sink: EventSink,
+    news: Arc<Mutex<WatchNews>>,
+}
+
+/// What the events say of the watch itself. Owner: the watcher's callback writes, the station takes; each watcher has
+/// its own, so that the last words of an old one say nothing of the next.
+#[derive(Debug, Default)]
+struct WatchNews {
+    /// The folder was removed or renamed: the watch is silent for good, even if a folder with its name, and with its
+    /// inode, is there again by the next look.
+    is_lost: bool,
+    /// A new folder is not watched, and why: from now on events tell only a part.
+    is_partial: Option<String>,
+}
+
+impl RootEvents {
     /// Takes one event, or the news that events were lost.
     fn take(&self, event: Result<Event, notify::Error>) {
+        let sweeps = &self.sink.sweeps;
         match event {
             Ok(event) if event.need_rescan() => {
                 tracing::warn!("the operating system dropped file events; looking through the inboxes");
-                self.sweeps.request_all();
+                sweeps.request_all();
             }
             Ok(event) => self.files_of(&event),
             Err(error) => {
                 tracing::warn!("file events: {error}; looking through the inboxes");
-                self.sweeps.request_all();
+                if matches!(error.kind, notify::ErrorKind::MaxFilesWatch) {
+                    self.news().is_partial = Some(not_to_be_had(&error));
+                }
+                sweeps.request_all();
             }
         }
     }
 
     fn files_of(&self, event: &Event) {
-        match meaning(&event.kind) {
-            Meaning::Nothing => {}
-            Meaning::Folder => event.paths.iter().for_each(|path| self.sweeps.request(path)),
-            Meaning::Gone => event.paths.iter().for_each(|path| {
-                self.notice(path, Hint::MovedAway);
-                self.sweeps.request(path);
-            }),
-            Meaning::File(hint) => event.paths.iter().for_each(|path| self.notice(path, hint)),
-            // The pair of a rename: its two halves come as events of their own, too.
-            Meaning::Renamed => {}
+        for path in &event.paths {
+            match meaning(&event.kind) {
+                Meaning::Nothing => {}
+                Meaning::Folder => self.sink.sweeps.request_new_folder(path),
+                Meaning::Gone if *path == self.root => self.news().is_lost = true,
+                Meaning::Gone => {
+                    self.notice(path, Hint::MovedAway);
+                    self.sink.sweeps.request(path);
+                }
+                Meaning::File(hint) => self.notice(path, hint),
+                // The pair of a rename: its two halves come as events of their own, too.
+                Meaning::Renamed => {}
+            }
         }
     }
 
     fn notice(&self, path: &Path, hint: Hint) {
-        if self.inboxes.root_of(path).is_none() || self.inboxes.ignored_name(path).is_some() {
+        let sink = &self.sink;
+        if sink.inboxes.root_of(path).is_none() || sink.inboxes.ignored_name(path).is_some() {
             return;
         }
-        self.station.did(|| format!("noticed {}", path.display()));
-        match self.noticed_tx.try_send(NoticedFile {
+        sink.station.did(|| format!("noticed {}", path.display()));
+        match sink.noticed_tx.try_send(NoticedFile {
             path: path.to_owned(),
             hint,
         }) {
             Ok(()) | Err(TrySendError::Closed(_)) => {}
-            Err(TrySendError::Full(_)) => self.sweeps.request_all(),
+            Err(TrySendError::Full(_)) => sink.sweeps.request_all(),
         }
+    }
+
+    fn news(&self) -> MutexGuard<'_, WatchNews> {
+        self.news.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -118,6 +148,8 @@ struct WatchedRoot {
     identity: Option<(u64, u64)>,
     /// Dropped when the folder goes: it would be silent for good.
     watcher: Option<RecommendedWatcher>,
+    /// Of that watcher.
+    news: Arc<Mutex<WatchNews>>,
     polled: bool,
     next_poll: Instant,
 }
@@ -140,6 +172,7 @@ pub async fn notice(
         for root in &mut roots {
             root.check(&sink, &config, &board);
         }
+        sweep_new_folders(&mut roots, &sink.sweeps);
         if Instant::now() >= next_sweep {
             sink.sweeps.request_all();
             next_sweep = Instant::now() + config.sweep_interval;
@@ -158,12 +191,14 @@ impl WatchedRoot {
             path: path.to_owned(),
             identity: None,
             watcher: None,
+            news: Arc::default(),
             polled: false,
             next_poll: Instant::now(),
         }
     }
 
     fn check(&mut self, sink: &EventSink, config: &WatchConfig, board: &StatusBoard) {
+        let news = std::mem::take(&mut *self.news.lock().unwrap_or_else(PoisonError::into_inner));
         match identity(&self.path) {
             Err(why) => {
                 if self.identity.take().is_some() || self.watcher.take().is_some() {
@@ -175,7 +210,7 @@ impl WatchedRoot {
                 self.watcher = None;
                 board.folder(&self.path, FolderState::Missing(why));
             }
-            Ok(identity) if self.identity != Some(identity) => {
+            Ok(identity) if self.identity != Some(identity) || news.is_lost => {
                 let state = self.watch(sink, config.mode);
                 tracing::info!("inbox {}: {}", self.path.display(), described(&state));
                 self.polled = matches!(state, FolderState::Polled(_));
@@ -185,17 +220,25 @@ impl WatchedRoot {
                 sink.sweeps.request(&self.path);
                 self.next_poll = Instant::now() + config.poll_interval;
             }
-            Ok(_) if self.polled && Instant::now() >= self.next_poll => {
-                sink.sweeps.request(&self.path);
-                self.next_poll = Instant::now() + config.poll_interval;
+            Ok(_) => {
+                if let Some(why) = news.is_partial.filter(|_| !self.polled) {
+                    let state = FolderState::Polled(why);
+                    tracing::warn!("inbox {}: {}", self.path.display(), described(&state));
+                    self.polled = true;
+                    board.folder(&self.path, state);
+                }
+                if self.polled && Instant::now() >= self.next_poll {
+                    sink.sweeps.request(&self.path);
+                    self.next_poll = Instant::now() + config.poll_interval;
+                }
             }
-            Ok(_) => {}
         }
     }
 
     /// Puts a watcher on the folder, or says why it is looked through at intervals instead.
     fn watch(&mut self, sink: &EventSink, mode: WatchMode) -> FolderState {
         self.watcher = None;
+        self.news = Arc::default();
         match mode {
             WatchMode::Poll => return FolderState::Polled("watch.mode = \"poll\"".into()),
             WatchMode::Auto => {
@@ -205,20 +248,24 @@ impl WatchedRoot {
             }
             WatchMode::Events => {}
         }
-        let callback = sink.clone();
-        let config = notify::Config::default().with_follow_symlinks(false);
-        let watcher =
-            RecommendedWatcher::new(move |event| callback.take(event), config).and_then(|mut watcher| {
+        let callback = RootEvents {
+            root: self.path.clone(),
+            sink: sink.clone(),
+            news: Arc::clone(&self.news),
+        };
+        let watcher = RecommendedWatcher::new(move |event| callback.take(event), watcher_config()).and_then(
+            |mut watcher| {
                 watcher.watch(&self.path, RecursiveMode::Recursive)?;
                 Ok(watcher)
-            });
+            },
+        );
         match watcher {
             Ok(watcher) => {
                 self.watcher = Some(watcher);
                 FolderState::Watched
             }
             Err(error) => {
-                let why = format!("file events cannot be had: {error}{}", remedy(&error));
+                let why = not_to_be_had(&error);
                 tracing::warn!("inbox {}: {why}", self.path.display());
                 FolderState::Polled(why)
             }
@@ -226,11 +273,30 @@ impl WatchedRoot {
     }
 }
 
-fn remedy(error: &notify::Error) -> &'static str {
-    match error.kind {
+fn watcher_config() -> notify::Config {
+    notify::Config::default().with_follow_symlinks(false)
+}
+
+/// Looks through folders that came since the last time once more, now that they are watched.
+fn sweep_new_folders(roots: &mut [WatchedRoot], sweeps: &SweepRequests) {
+    let folders = sweeps.take_new_folders();
+    if folders.is_empty() {
+        return;
+    }
+    // A watcher announces a folder before it watches it, and answers this question, which changes nothing, only when
+    // it is done with all that it has announced. One that cannot answer has ended, which the next check finds.
+    for watcher in roots.iter_mut().filter_map(|root| root.watcher.as_mut()) {
+        let _ = watcher.configure(watcher_config());
+    }
+    folders.iter().for_each(|folder| sweeps.request(folder));
+}
+
+fn not_to_be_had(error: &notify::Error) -> String {
+    let remedy = match error.kind {
         notify::ErrorKind::MaxFilesWatch => "; raise fs.inotify.max_user_watches",
         _ => "",
-    }
+    };
+    format!("file events cannot be had: {error}{remedy}")
 }
 
 fn described(state: &FolderState) -> String {
@@ -280,6 +346,80 @@ mod tests {
     use notify::event::{DataChange, MetadataKind};
 
     use super::*;
+    use crate::tagging::testing::Shop;
+
+    /// A root that is watched, what it notices, and its settings.
+    fn watched(shop: &Shop) -> (WatchedRoot, EventSink, WatchConfig) {
+        let sink = EventSink {
+            inboxes: Arc::new(shop.inboxes()),
+            noticed_tx: async_channel::bounded(64).0,
+            sweeps: SweepRequests::new(vec![shop.inbox()]),
+            station: StatusBoard::default().station("notice"),
+        };
+        let config = WatchConfig {
+            mode: WatchMode::Events,
+            poll_interval: Duration::ZERO,
+            sweep_interval: Duration::from_secs(3_600),
+            ignore: globset::GlobSet::empty(),
+        };
+        let mut root = WatchedRoot::new(&shop.inbox());
+        root.check(&sink, &config, &StatusBoard::default());
+        assert_eq!(sink.sweeps.take().len(), 1, "after the watch stands");
+        (root, sink, config)
+    }
+
+    fn events_of(root: &WatchedRoot, sink: &EventSink) -> RootEvents {
+        RootEvents {
+            root: root.path.clone(),
+            sink: sink.clone(),
+            news: Arc::clone(&root.news),
+        }
+    }
+
+    /// File systems give a folder that is made anew the inode of the one that was removed: seen once a second it looks
+    /// the same, and its watch is dead.
+    #[test]
+    fn a_root_that_was_removed_and_made_again_at_once_is_watched_again() {
+        let shop = Shop::new();
+        let (mut root, sink, config) = watched(&shop);
+        let news = Arc::clone(&root.news);
+        let removed = Event::new(EventKind::Remove(RemoveKind::Folder)).add_path(shop.inbox());
+        events_of(&root, &sink).take(Ok(removed));
+        root.check(&sink, &config, &StatusBoard::default());
+        assert!(!Arc::ptr_eq(&news, &root.news), "another watcher");
+        assert_eq!(sink.sweeps.take().len(), 1);
+        root.check(&sink, &config, &StatusBoard::default());
+        assert!(sink.sweeps.take().is_empty(), "only once");
+    }
+
+    #[test]
+    fn an_inbox_with_more_folders_than_can_be_watched_is_polled_from_then_on() {
+        let shop = Shop::new();
+        let (mut root, sink, config) = watched(&shop);
+        let refused = notify::Error::new(notify::ErrorKind::MaxFilesWatch);
+        events_of(&root, &sink).take(Err(refused));
+        sink.sweeps.take();
+        for _ in 0..2 {
+            root.check(&sink, &config, &StatusBoard::default());
+            assert_eq!(sink.sweeps.take().len(), 1);
+        }
+        assert!(root.polled);
+    }
+
+    /// Its watch is set after its event: what is made in it between a sweep at the event and the watch was seen by
+    /// neither.
+    #[test]
+    fn a_new_folder_is_swept_again_once_its_watch_stands() {
+        let shop = Shop::new();
+        let (root, sink, _) = watched(&shop);
+        let folder = shop.inbox().join("new");
+        std::fs::create_dir(&folder).unwrap();
+        let created = Event::new(EventKind::Create(CreateKind::Folder)).add_path(folder.clone());
+        events_of(&root, &sink).take(Ok(created));
+        assert!(sink.sweeps.take().contains(&folder), "at once");
+        sweep_new_folders(&mut [root], &sink.sweeps);
+        assert!(sink.sweeps.take().contains(&folder), "and again");
+    }
 
     #[test]
     fn events_mean_what_the_kernel_sends_them_for() {

@@ -201,7 +201,7 @@ impl Preparer {
             let from = known
                 .paths
                 .into_iter()
-                .find(|path| *path != sighting.path && is_gone(&path.to_path()));
+                .find(|path| *path != sighting.path && self.has_moved_away(&path.to_path()));
             let change = match from {
                 Some(from) => Change::Moved {
                     from,
@@ -267,6 +267,13 @@ impl Preparer {
         )
     }
 
+    /// Whether the file that was at `path` is gone from a folder that is still there: all files of an inbox that was
+    /// unmounted are gone, and none of them has moved.
+    fn has_moved_away(&self, path: &Path) -> bool {
+        let home = self.inboxes.root_of(path).or_else(|| path.parent());
+        is_gone(path) && home.is_some_and(Path::is_dir)
+    }
+
     /// Reads a whole file that does not change meanwhile.
     fn read_blocking(&self, path: &Path, buffer: &mut Vec<u8>) -> ReadOutcome {
         // Looked at once more: since it was found at rest, the name may have become a pipe or a link to elsewhere.
@@ -325,7 +332,8 @@ fn unchanged(file: &File, expected: FileStamp) -> io::Result<bool> {
 }
 
 fn is_gone(path: &Path) -> bool {
-    matches!(std::fs::symlink_metadata(path), Err(error) if error.kind() == io::ErrorKind::NotFound)
+    let look = std::fs::symlink_metadata(path);
+    matches!(look, Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory))
 }
 
 fn facts_of(hash: ContentHash, bytes: usize, image: Option<&DecodedImage>) -> ContentFacts {
@@ -360,5 +368,51 @@ impl Change {
             rejection,
             at,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use globset::GlobSet;
+
+    use super::*;
+    use crate::tagging::testing::{SETTLE, Shop, VERSION, model, png, settled, tagged};
+
+    fn preparer(shop: &Shop, inboxes: Inboxes) -> Preparer {
+        Preparer {
+            reader: shop.reader(),
+            serving: Serving {
+                model: model("a"),
+                preprocessing: VERSION,
+            },
+            inboxes: Arc::new(inboxes),
+            limits: LimitsConfig {
+                max_file_bytes: 1 << 20,
+                max_pixels: 1 << 20,
+                max_decode_bytes: 1 << 24,
+            },
+            settle: SETTLE,
+            in_flight: Arc::default(),
+        }
+    }
+
+    /// A copy of a photo that came while the stick with the original was not plugged in took the original's row.
+    #[test]
+    fn files_of_an_inbox_that_is_not_there_have_not_moved() {
+        let shop = Shop::new();
+        let stick = shop.path().join("stick");
+        let (original, copy) = (stick.join("a.png"), shop.file("copy.png", &png(7)));
+        shop.store().apply(&[tagged(&original, &png(7), "a")]).unwrap();
+        let prepared = || {
+            let inboxes = Inboxes::new(vec![shop.inbox(), stick.clone()], GlobSet::empty());
+            let step = preparer(&shop, inboxes).prepare_blocking(&settled(&copy), &mut Scratch::default());
+            match step.unwrap() {
+                Step::Record(recordable) => recordable.changes,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert!(matches!(&prepared()[..], [Change::Known { .. }]));
+        std::fs::create_dir(&stick).unwrap();
+        assert!(matches!(&prepared()[..], [Change::Moved { from, .. }] if from.to_path() == original));
     }
 }

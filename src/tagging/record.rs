@@ -4,6 +4,7 @@
 //! forgotten because the disk was full (it is tried again until the service is told to end), or a second writer.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use async_channel::{Receiver, RecvError};
@@ -68,12 +69,23 @@ const RETRY_PAUSE: Duration = Duration::from_millis(500);
 const CHECKPOINT_EVERY: u32 = 64;
 
 /// What happens when a write fails for a reason that may pass.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum OnTrouble {
-    /// Say so and try again until the inputs end: the daemon.
-    KeepTrying,
+    /// Say so and try again until this is set: the daemon, which sets it when it is to end. That the inputs have ended
+    /// would be no sign: while the store is stuck, those before it are stuck with what they hold.
+    KeepTryingUntil(Arc<AtomicBool>),
     /// Give up after this long: a command that somebody waits for.
     GiveUpAfter(Duration),
+}
+
+impl OnTrouble {
+    /// Whether another attempt is worth it: a service that ends does not wait for room on a disk.
+    fn goes_on(&self, since: Instant) -> bool {
+        match self {
+            OnTrouble::KeepTryingUntil(stopped) => !stopped.load(Ordering::Relaxed),
+            OnTrouble::GiveUpAfter(limit) => since.elapsed() < *limit,
+        }
+    }
 }
 
 /// What the record needs.
@@ -99,25 +111,22 @@ impl Recorder {
     pub fn run_blocking(mut self, recordable_rx: &Receiver<Recordable>) -> Result<(), StoreError> {
         let mut transactions = 0;
         while let Ok(group) = gather(recordable_rx) {
-            self.commit(group.changes, recordable_rx)?;
+            self.commit(group.changes)?;
             let known = self.release(&group.claims);
             if !known.is_empty() {
-                self.commit(known, recordable_rx)?;
+                self.commit(known)?;
             }
             transactions += 1;
             if transactions % CHECKPOINT_EVERY == 0 {
-                self.store.checkpoint()?;
+                // Never one that waits: a reader in the middle of a long answer must not hold the line up.
+                unless_fatal(self.store.checkpoint_beside_others())?;
             }
         }
-        self.store.checkpoint()
+        unless_fatal(self.store.checkpoint())
     }
 
     /// One transaction, tried until it succeeds or trying makes no sense any more.
-    fn commit(
-        &mut self,
-        changes: Vec<Change>,
-        recordable_rx: &Receiver<Recordable>,
-    ) -> Result<(), StoreError> {
+    fn commit(&mut self, changes: Vec<Change>) -> Result<(), StoreError> {
         let since = Instant::now();
         loop {
             match self.store.apply(&changes) {
@@ -129,21 +138,13 @@ impl Recorder {
                     });
                     return Ok(());
                 }
-                Err(error) if error.severity() == Severity::Retry && self.goes_on(since, recordable_rx) => {
+                Err(error) if error.severity() == Severity::Retry && self.on_trouble.goes_on(since) => {
                     tracing::error!("{error}");
                     self.board.problem("store", error.to_string());
                     std::thread::sleep(RETRY_PAUSE);
                 }
                 Err(error) => return Err(error),
             }
-        }
-    }
-
-    /// Whether another attempt is worth it: a service that ends does not wait for room on a disk.
-    fn goes_on(&self, since: Instant, recordable_rx: &Receiver<Recordable>) -> bool {
-        match self.on_trouble {
-            OnTrouble::KeepTrying => !recordable_rx.is_closed(),
-            OnTrouble::GiveUpAfter(limit) => since.elapsed() < limit,
         }
     }
 
@@ -174,6 +175,17 @@ impl Recorder {
     }
 }
 
+/// The log grows until the next checkpoint and loses nothing meanwhile: only what will never pass ends the record.
+fn unless_fatal(checkpoint: Result<(), StoreError>) -> Result<(), StoreError> {
+    match checkpoint {
+        Err(error) if error.severity() != Severity::Fatal => {
+            tracing::warn!("{error}");
+            Ok(())
+        }
+        outcome => outcome,
+    }
+}
+
 /// Waits for one recordable and takes what else is there, up to a transaction's worth.
 fn gather(recordable_rx: &Receiver<Recordable>) -> Result<Recordable, RecvError> {
     let mut group = recordable_rx.recv_blocking()?;
@@ -193,3 +205,6 @@ fn gather(recordable_rx: &Receiver<Recordable>) -> Result<Recordable, RecvError>
         std::thread::sleep(GATHER_PAUSE);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -33,9 +33,12 @@ pub struct NoticedFile {
 pub enum Hint {
     /// Closed after writing, or renamed into place: probably complete.
     Closed,
-    /// Created, modified or found: somebody may still be writing.
+    /// Created or modified: somebody may still be writing.
     Unclosed,
-    /// It was read and ends too early: complete only when it rests for `settle.give_up`.
+    /// Found by a look through the folder, which is no news of it: a wait that has begun goes on.
+    Found,
+    /// It was read and ends too early: complete only when it rests for `settle.give_up`. A wait that has begun since
+    /// goes on: it was begun by newer news.
     Truncated,
     /// Renamed to another name, under which it will be noticed: nothing to wait for here.
     MovedAway,
@@ -63,6 +66,7 @@ pub struct Settler {
     config: SettleConfig,
     pending: HashMap<PathBuf, Pending>,
     due: BTreeSet<(Instant, PathBuf)>,
+    most_pending: usize,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -86,11 +90,22 @@ pub enum Verdict {
 impl Settler {
     /// An empty waiting room.
     pub fn new(config: SettleConfig) -> Self {
+        Self::with_room_for(MAX_PENDING, config)
+    }
+
+    /// As [`new`](Self::new), for at most so many files.
+    pub fn with_room_for(most_pending: usize, config: SettleConfig) -> Self {
         Self {
             config,
             pending: HashMap::new(),
             due: BTreeSet::new(),
+            most_pending,
         }
+    }
+
+    /// Whether a file that does not wait yet would be taken.
+    pub fn has_room(&self) -> bool {
+        self.pending.len() < self.most_pending
     }
 
     /// How many files wait.
@@ -103,21 +118,31 @@ impl Settler {
         self.pending.is_empty()
     }
 
-    /// Takes a file in, or starts its wait anew; `false` when the room is full and the file was not taken.
+    /// Takes a file in, or starts its wait anew where the hint is news; `false` when the room is full and the file was
+    /// not taken.
     pub fn notice(&mut self, now: Instant, noticed: NoticedFile) -> bool {
+        let is_taken =
+            self.has_room() || noticed.hint == Hint::MovedAway || self.pending.contains_key(&noticed.path);
+        if is_taken {
+            self.take_back(now, noticed);
+        }
+        is_taken
+    }
+
+    /// As [`notice`](Self::notice), for a file that was here before and came back from reading: it is taken even when
+    /// the room is full. No more can come back than the line holds.
+    pub fn take_back(&mut self, now: Instant, noticed: NoticedFile) {
         let quiet = match noticed.hint {
+            Hint::Found | Hint::Truncated if self.pending.contains_key(&noticed.path) => return,
             Hint::Closed => self.config.quiet,
-            Hint::Unclosed => self.config.quiet_unclosed,
+            Hint::Unclosed | Hint::Found => self.config.quiet_unclosed,
             Hint::Truncated => self.config.give_up,
             Hint::MovedAway => {
                 self.forget(&noticed.path);
-                return true;
+                return;
             }
         };
         let last = self.forget(&noticed.path).and_then(|pending| pending.last);
-        if self.pending.len() >= MAX_PENDING {
-            return false;
-        }
         self.wait(
             noticed.path,
             Pending {
@@ -126,7 +151,6 @@ impl Settler {
                 last,
             },
         );
-        true
     }
 
     /// When the next file is to be looked at.
@@ -274,12 +298,12 @@ async fn look_at_due(
             Look::File(seen) => {
                 if let Verdict::Settled(file) = settler.judge(Instant::now(), &path, seen) {
                     station.did(|| format!("{} rests", path.display()));
-                    send_settled(settler, ends, file).await?;
+                    send_settled(settler, ends, sweeps, file).await?;
                 }
             }
             Look::Folder => {
                 settler.drop_file(&path);
-                sweeps.request(&path);
+                sweeps.request_new_folder(&path);
             }
             Look::Missing => {
                 settler.drop_file(&path);
@@ -295,14 +319,21 @@ async fn look_at_due(
 }
 
 /// Waits for room without ceasing to take files back: the readers that make room may wait for that.
-async fn send_settled(settler: &mut Settler, ends: &SettleEnds, file: SettledFile) -> Result<(), Closed> {
+async fn send_settled(
+    settler: &mut Settler,
+    ends: &SettleEnds,
+    sweeps: &SweepRequests,
+    file: SettledFile,
+) -> Result<(), Closed> {
     let sending = ends.settled_tx.send(file);
     tokio::pin!(sending);
     loop {
         tokio::select! {
             sent = &mut sending => return sent.map_err(|_| Closed),
             Ok(noticed) = ends.relook_rx.recv() => {
-                settler.notice(Instant::now(), noticed);
+                if !settler.notice(Instant::now(), noticed) {
+                    sweeps.request_all();
+                }
             }
         }
     }
@@ -364,6 +395,8 @@ mod tests {
             (vec![Hint::Truncated], Some(GIVE_UP)),
             (vec![Hint::Truncated, Hint::Closed], Some(QUIET)),
             (vec![Hint::Closed, Hint::MovedAway], None),
+            (vec![Hint::Found], Some(UNCLOSED)),
+            (vec![Hint::Closed, Hint::Truncated], Some(QUIET)),
         ] {
             let mut settler = settler();
             for hint in &hints {
@@ -415,6 +448,62 @@ mod tests {
         let second = settler.next_due().unwrap();
         assert_eq!(second, first + QUIET);
         assert!(settled(&settler.judge(second, path, seen(5, Duration::ZERO))));
+    }
+
+    /// A file whose time lies in the future is found restless by every sweep, as is every file of an inbox that is
+    /// polled faster than files rest; each find began the wait anew.
+    #[test]
+    fn sweeps_do_not_keep_a_waiting_file_from_being_read() {
+        for (first, wait) in [(Hint::Unclosed, UNCLOSED), (Hint::Truncated, GIVE_UP)] {
+            let (mut settler, start) = (settler(), Instant::now());
+            let path = Path::new("/in/a.jpg");
+            settler.notice(start, noticed(first));
+            let mut now = start;
+            let settled_at = loop {
+                now += Duration::from_millis(100);
+                settler.notice(now, noticed(Hint::Found));
+                if !settler.due(now, 1).is_empty()
+                    && settled(&settler.judge(now, path, seen(5, Duration::ZERO)))
+                {
+                    break now;
+                }
+                assert!(now < start + 3 * wait, "{first:?} is starved");
+            };
+            assert_eq!(settled_at, start + 2 * wait, "two equal looks a full wait apart");
+        }
+    }
+
+    /// While a file is handed on, others come back; those for which there was no room were forgotten.
+    #[tokio::test]
+    async fn what_comes_back_to_a_full_room_is_left_to_a_sweep() {
+        let (_noticed_tx, noticed_rx) = async_channel::bounded(1);
+        let (relook_tx, relook_rx) = async_channel::bounded(2);
+        let (settled_tx, settled_rx) = async_channel::bounded(1);
+        let (recordable_tx, _recordable_rx) = async_channel::bounded(1);
+        let ends = SettleEnds {
+            noticed_rx,
+            relook_rx,
+            settled_tx,
+            recordable_tx,
+        };
+        let sweeps = SweepRequests::new(vec!["/in".into()]);
+        let mut room_for_none = Settler::with_room_for(0, settler().config);
+        let file = |name: &str| SettledFile {
+            path: name.into(),
+            stamp: seen(5, QUIET).stamp,
+            rested: QUIET,
+        };
+        ends.settled_tx.send(file("/in/in-the-queue.jpg")).await.unwrap();
+        relook_tx.send(noticed(Hint::Truncated)).await.unwrap();
+        let sending = send_settled(&mut room_for_none, &ends, &sweeps, file("/in/next.jpg"));
+        let reading = async {
+            let folders = sweeps.next().await;
+            settled_rx.recv().await.unwrap();
+            folders
+        };
+        let (sent, folders) = tokio::join!(sending, reading);
+        assert!(sent.is_ok());
+        assert_eq!(folders.into_iter().collect::<Vec<_>>(), [PathBuf::from("/in")]);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use walkdir::WalkDir;
 
 use super::inbox::{Inboxes, Look, Seen, folder_named_like_a_photo};
 use super::settle::{Hint, NoticedFile, SettledFile};
-use crate::domain::{FileStamp, InventoryPath, ModelId, Rejection};
+use crate::domain::{FileStamp, InventoryPath, ModelId, Rejection, RejectionReason};
 use crate::store::{Change, Reader, StoreError};
 
 /// Folders asked for at once; more become "everything".
@@ -33,7 +33,9 @@ pub struct SweepRequests {
 struct Requested {
     roots: Vec<PathBuf>,
     folders: Mutex<BTreeSet<PathBuf>>,
-    /// Set from the moment a sweep is asked for to its end.
+    /// Folders that came: to be asked for once more when they are sure to be watched.
+    new_folders: Mutex<BTreeSet<PathBuf>>,
+    /// Rung by every request; the station then takes all there are.
     wake: Notify,
 }
 
@@ -44,6 +46,7 @@ impl SweepRequests {
             shared: Arc::new(Requested {
                 roots,
                 folders: Mutex::default(),
+                new_folders: Mutex::default(),
                 wake: Notify::new(),
             }),
         }
@@ -71,16 +74,46 @@ impl SweepRequests {
         self.shared.wake.notify_one();
     }
 
+    /// Asks for a folder that has just come, and keeps it for [`take_new_folders`](Self::take_new_folders): it may not
+    /// be watched yet, and what is made in it between this sweep and the watch would be seen by neither.
+    pub fn request_new_folder(&self, path: &Path) {
+        self.request(path);
+        let mut folders = self
+            .shared
+            .new_folders
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        folders.insert(path.to_owned());
+        if folders.len() > MAX_FOLDERS {
+            *folders = self.shared.roots.iter().cloned().collect();
+        }
+    }
+
+    /// The folders that came; to be taken, and asked for again, by whoever makes sure that they are watched.
+    pub fn take_new_folders(&self) -> BTreeSet<PathBuf> {
+        std::mem::take(
+            &mut *self
+                .shared
+                .new_folders
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
+    }
+
     /// Waits for a request and takes all there are.
     pub async fn next(&self) -> BTreeSet<PathBuf> {
         loop {
-            let requested =
-                std::mem::take(&mut *self.shared.folders.lock().unwrap_or_else(PoisonError::into_inner));
+            let requested = self.take();
             if !requested.is_empty() {
                 return requested;
             }
             self.shared.wake.notified().await;
         }
+    }
+
+    /// All requests there are, perhaps none.
+    pub fn take(&self) -> BTreeSet<PathBuf> {
+        std::mem::take(&mut *self.shared.folders.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -189,7 +222,7 @@ impl Sweep<'_> {
             Look::File(seen) => self.file(path, seen).map(Some),
             Look::Folder => match folder_named_like_a_photo(path) {
                 Some(rejection) => self.refused(path, rejection, None).map(Some),
-                None => Ok(None),
+                None => self.folder(path),
             },
             Look::Refused(rejection, stamp) => self.refused(path, rejection, stamp).map(Some),
             // Gone since the folder was listed: whether it was known is the second look's affair.
@@ -214,9 +247,20 @@ impl Sweep<'_> {
         } else {
             Found::Restless(NoticedFile {
                 path: path.to_owned(),
-                hint: Hint::Unclosed,
+                hint: Hint::Found,
             })
         })
+    }
+
+    /// A folder is no find, but the end of what was known under its name: a file, or a folder that could not be read.
+    fn folder(&self, path: &Path) -> Result<Option<Found>, StoreError> {
+        let name = InventoryPath::of(path);
+        let Some(known) = self.reader.known_file(&name)?.filter(|known| known.is_present) else {
+            return Ok(None);
+        };
+        let is_still_unreadable =
+            known.reason == Some(RejectionReason::Unreadable) && std::fs::read_dir(path).is_err();
+        Ok((!is_still_unreadable).then(|| Found::Change(absent(name))))
     }
 
     fn refused(
@@ -236,8 +280,9 @@ impl Sweep<'_> {
         })
     }
 
-    /// The files that were there.
-    fn look_for_removed(
+    /// The files that were there and are gone. Not while answers for them are on their way: one that is recorded later
+    /// would bring its file back.
+    pub fn look_for_removed(
         &self,
         folder: &Path,
         emit: &mut dyn FnMut(Found) -> Result<(), NoMore>,
@@ -257,11 +302,7 @@ impl Sweep<'_> {
                 return Ok(Swept::Whole);
             }
             for path in gone {
-                let change = Change::Absent {
-                    path,
-                    at: SystemTime::now().into(),
-                };
-                if self.stop.load(Ordering::Relaxed) || emit(Found::Change(change)).is_err() {
+                if self.stop.load(Ordering::Relaxed) || emit(Found::Change(absent(path))).is_err() {
                     return Ok(Swept::Stopped);
                 }
             }
@@ -270,7 +311,81 @@ impl Sweep<'_> {
     }
 }
 
+fn absent(path: InventoryPath) -> Change {
+    Change::Absent {
+        path,
+        at: SystemTime::now().into(),
+    }
+}
+
 fn is_gone(path: &InventoryPath) -> bool {
     let look = std::fs::symlink_metadata(path.to_path());
     matches!(look, Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tagging::inbox::unreadable;
+    use crate::tagging::testing::{Shop, model, tagged};
+
+    fn found(shop: &Shop) -> Vec<Found> {
+        let (mut found, stop) = (Vec::new(), AtomicBool::new(false));
+        let sweep = Sweep {
+            inboxes: &shop.inboxes(),
+            reader: &shop.reader(),
+            model: &model("a"),
+            quiet: Duration::ZERO,
+            stop: &stop,
+        };
+        let swept = sweep.run_blocking(&shop.inbox(), &mut |find| {
+            found.push(find);
+            Ok(())
+        });
+        assert_eq!(swept.unwrap(), Swept::Whole);
+        found
+    }
+
+    /// The file's row said for ever that it is there, for a look at its name finds something.
+    #[test]
+    fn a_folder_ends_the_file_that_had_its_name() {
+        let shop = Shop::new();
+        let path = shop.inbox().join("dress");
+        std::fs::create_dir(&path).unwrap();
+        shop.store().apply(&[tagged(&path, b"photo", "a")]).unwrap();
+        let ended = found(&shop);
+        assert!(
+            matches!(&ended[..], [Found::Change(Change::Absent { path: gone, .. })] if gone.to_path() == path),
+            "{ended:?}"
+        );
+        let Some(Found::Change(change)) = ended.into_iter().next() else {
+            return;
+        };
+        shop.store().apply(&[change]).unwrap();
+        assert!(found(&shop).is_empty(), "said once");
+    }
+
+    #[test]
+    fn a_folder_that_can_be_read_again_is_no_rejected_file_any_more() {
+        let shop = Shop::new();
+        let path = shop.inbox().join("private");
+        std::fs::create_dir(&path).unwrap();
+        let error = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
+        let refused = Change::unread(&path, None, unreadable(&path, &error));
+        shop.store().apply(&[refused]).unwrap();
+        assert!(matches!(
+            &found(&shop)[..],
+            [Found::Change(Change::Absent { .. })]
+        ));
+    }
+
+    #[tokio::test]
+    async fn a_new_folder_is_asked_for_at_once_and_kept_until_it_is_watched() {
+        let requests = SweepRequests::new(vec!["/in".into()]);
+        requests.request_new_folder(Path::new("/in/new"));
+        let new = BTreeSet::from([PathBuf::from("/in/new")]);
+        assert_eq!(requests.next().await, new);
+        assert_eq!(requests.take_new_folders(), new);
+        assert!(requests.take_new_folders().is_empty() && requests.take().is_empty());
+    }
 }

@@ -97,6 +97,20 @@ fn single_files_and_folders_outside_the_inbox_can_be_scanned() {
     assert!(text(&missing.stderr).contains("nowhere"));
 }
 
+/// The service follows such a link; a scan of a part of the inbox called it one that leads out.
+#[test]
+fn a_link_within_the_inbox_is_followed_when_only_a_part_is_scanned() {
+    let shop = Shop::new();
+    for folder in ["spring", "summer"] {
+        std::fs::create_dir(shop.inbox().join(folder)).unwrap();
+    }
+    drop_png(&shop.inbox().join("spring"), 1);
+    let link = shop.inbox().join("summer/link.png");
+    std::os::unix::fs::symlink("../spring/photo-00001.png", &link).unwrap();
+    shop.ok(&["scan", "inbox/summer"]);
+    assert_eq!(shop.row(&link).unwrap()["status"], "tagged");
+}
+
 #[test]
 fn results_do_not_depend_on_batches_and_workers() {
     let shop = Shop::new();

@@ -208,3 +208,21 @@ fn a_reader_sees_only_what_is_committed_and_the_log_is_emptied() {
     let log = fixture.path().with_extension("db-wal");
     assert_eq!(std::fs::metadata(log).unwrap().len(), 0);
 }
+
+/// A long answer to somebody else held the writer up for as long as it waits for locks.
+#[test]
+fn no_checkpoint_waits_for_a_reader() {
+    let mut fixture = Fixture::new();
+    let reader = fixture.reader();
+    let since = std::time::Instant::now();
+    reader
+        .at_one_moment("read for long", || {
+            reader.models()?;
+            fixture.apply(tagged("a.jpg", "a", "a", 1));
+            fixture.store.checkpoint_beside_others()?;
+            fixture.store.checkpoint()
+        })
+        .unwrap();
+    let patience = std::time::Duration::from_millis(super::super::open::BUSY_TIMEOUT_MS);
+    assert!(since.elapsed() < patience);
+}

@@ -1,0 +1,96 @@
+use async_channel::{Receiver, bounded};
+
+use super::*;
+use crate::store::Applied;
+use crate::tagging::testing::{SETTLE, Shop, model, tagged};
+
+/// A feeder whose line is this test.
+struct Fed {
+    feeder: Feeder,
+    settled_rx: Receiver<SettledFile>,
+    recordable_rx: Receiver<Recordable>,
+    tally: Arc<Tally>,
+}
+
+impl Fed {
+    fn new() -> Self {
+        let (settled_tx, settled_rx) = bounded(1);
+        let (recordable_tx, recordable_rx) = bounded(16);
+        let (_, relook_rx) = bounded(1);
+        let inputs = LineInputs {
+            settled_tx,
+            recordable_tx,
+            relook_rx,
+        };
+        let tally = Arc::new(Tally::default());
+        let feeder = Feeder::new(SETTLE, inputs, Arc::clone(&tally), Arc::default());
+        Self {
+            feeder,
+            settled_rx,
+            recordable_rx,
+            tally,
+        }
+    }
+
+    /// As the record does for a file that came to its end.
+    fn answered(tally: &Tally, file: &SettledFile) {
+        tally.recorded(&[tagged(&file.path, b"", "a")], &Applied::default());
+    }
+}
+
+fn ground(shop: &Shop, quiet: Duration) -> Ground {
+    Ground {
+        reader: shop.reader(),
+        inboxes: Arc::new(shop.inboxes()),
+        model: model("a"),
+        quiet,
+        progress: Arc::default(),
+    }
+}
+
+/// A folder with more young files than the waiting room holds lost all that came after.
+#[test]
+fn more_restless_files_than_there_is_room_for_are_all_read() {
+    let shop = Shop::new();
+    for number in 0..5 {
+        shop.file(&format!("{number}.png"), b"young");
+    }
+    let mut fed = Fed::new();
+    fed.feeder.settler = Settler::with_room_for(1, SETTLE);
+    // All of them are young.
+    let ground = ground(&shop, Duration::from_secs(3_600));
+    let (feeder, paths) = (fed.feeder, vec![shop.inbox()]);
+    let feeding = std::thread::spawn(move || feeder.run_blocking(&ground, &paths));
+    let mut read = 0;
+    while let Ok(file) = fed.settled_rx.recv_blocking() {
+        read += 1;
+        Fed::answered(&fed.tally, &file);
+    }
+    feeding.join().unwrap().unwrap();
+    assert_eq!(read, 5);
+}
+
+/// An answer that is recorded after its file was found to be gone brings the file back, and no sweep follows a scan.
+#[test]
+fn removed_files_are_looked_for_when_all_answers_are_recorded() {
+    let shop = Shop::new();
+    let (first, second) = (shop.inbox().join("1"), shop.inbox().join("2"));
+    std::fs::create_dir(&first).unwrap();
+    std::fs::create_dir(&second).unwrap();
+    shop.store()
+        .apply(&[tagged(&first.join("gone.png"), b"gone", "a")])
+        .unwrap();
+    std::fs::write(second.join("new.png"), b"new").unwrap();
+    let fed = Fed::new();
+    let ground = ground(&shop, Duration::ZERO);
+    let (feeder, paths) = (fed.feeder, vec![first, second]);
+    let feeding = std::thread::spawn(move || feeder.run_blocking(&ground, &paths));
+    let file = fed.settled_rx.recv_blocking().unwrap();
+    assert!(fed.recordable_rx.is_empty(), "one answer is still on its way");
+    Fed::answered(&fed.tally, &file);
+    feeding.join().unwrap().unwrap();
+    let recorded = fed.recordable_rx.try_recv().unwrap();
+    assert!(
+        matches!(&recorded.changes[..], [Change::Absent { path, .. }] if path.as_str().ends_with("gone.png"))
+    );
+}
