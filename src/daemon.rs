@@ -26,7 +26,6 @@ pub use open::{
 };
 
 use crate::config::Config;
-use crate::domain::ModelId;
 use crate::status::{DeviceStatus, Identity, REPORT_INTERVAL, StatusBoard};
 use crate::store::{Reader, Store, StoreError};
 use crate::tagging::inbox::Inboxes;
@@ -34,7 +33,7 @@ use crate::tagging::line::{Drained, Line, LineError, LineInputs, LineParts, Queu
 use crate::tagging::notice::{EventSink, notice};
 use crate::tagging::record::{OnTrouble, Recordable};
 use crate::tagging::settle::{NoticedFile, SettleEnds, SettledFile, Settler, settle};
-use crate::tagging::sweep::{Found, NoMore, Sweep, SweepRequests};
+use crate::tagging::sweep::{Counted, Found, NoMore, Sweep, SweepRequests};
 
 /// Events that wait for the settler: a burst of some thousand files; more, and the sweep finds them.
 const NOTICED_CAPACITY: usize = 8_192;
@@ -122,7 +121,6 @@ impl Service {
         opened: OpenedModel,
         board: StatusBoard,
     ) -> Result<Self, DaemonError> {
-        let model = opened.entry.id().clone();
         let stopped = Arc::new(AtomicBool::new(false));
         let on_trouble = OnTrouble::KeepTryingUntil(Arc::clone(&stopped));
         let parts = LineParts {
@@ -134,7 +132,7 @@ impl Service {
         };
         let line = Line::start(config, parts)?;
         let queues = line.queues.clone();
-        let (inputs, line) = line.into_parts();
+        let (inputs, _swapper, line) = line.into_parts();
         let LineInputs {
             settled_tx,
             recordable_tx,
@@ -161,7 +159,6 @@ impl Service {
         let sweeper = Sweeper {
             inboxes: Arc::clone(&inboxes),
             reader: Reader::open(&config.store_path())?,
-            model,
             quiet: config.settle.quiet_unclosed,
             stop: Arc::clone(&stopped),
             settled_tx: settled_tx.clone(),
@@ -248,7 +245,6 @@ impl Service {
 struct Sweeper {
     inboxes: Arc<Inboxes>,
     reader: Reader,
-    model: ModelId,
     quiet: Duration,
     stop: Arc<AtomicBool>,
     settled_tx: Sender<SettledFile>,
@@ -261,7 +257,7 @@ impl Sweeper {
         let sweep = Sweep {
             inboxes: &self.inboxes,
             reader: &self.reader,
-            model: &self.model,
+            counted: Counted::AnyAnswer,
             quiet: self.quiet,
             stop: &self.stop,
         };

@@ -15,13 +15,13 @@ use std::time::SystemTime;
 use async_channel::{Receiver, Sender};
 
 use super::inbox::{Inboxes, Look, stamp_of, unreadable};
-use super::record::Recordable;
+use super::record::{Answered, Recordable};
+use super::serving::{InService, Serving};
 use super::settle::{Hint, NoticedFile, SettledFile};
 use crate::config::{LimitsConfig, SettleConfig};
 use crate::decode::{DecodeError, DecodeLimits, DecodedImage, decode_reusing};
 use crate::domain::{
-    ContentHash, FileStamp, InventoryPath, ModelId, PreprocessingVersion, Rejection, RejectionReason,
-    Timestamp,
+    ContentHash, FileStamp, InventoryPath, PreprocessingVersion, Rejection, RejectionReason, Timestamp,
 };
 use crate::preprocess::{InputTensor, Preprocessor};
 use crate::status::Station;
@@ -36,14 +36,7 @@ pub struct PreparedImage {
     pub content: ContentFacts,
     /// What the model sees.
     pub input: InputTensor,
-}
-
-/// The model that will answer.
-#[derive(Debug, Clone)]
-pub struct Serving {
-    /// Which one.
-    pub model: ModelId,
-    /// How its inputs are prepared.
+    /// How that was made; only a model that was trained on the like may answer.
     pub preprocessing: PreprocessingVersion,
 }
 
@@ -58,7 +51,7 @@ pub struct InFlight {
 
 impl InFlight {
     /// `true`: the content is the caller's to answer. `false`: somebody else's, and `file` waits with it.
-    fn claim(&self, hash: ContentHash, file: &SettledFile) -> bool {
+    pub(super) fn claim(&self, hash: ContentHash, file: &SettledFile) -> bool {
         let mut claims = self.claims.lock().unwrap_or_else(PoisonError::into_inner);
         match claims.get_mut(&hash) {
             Some(waiting) => {
@@ -104,8 +97,8 @@ impl Scratch {
 pub struct Preparer {
     /// To ask whether content is known.
     pub reader: Reader,
-    /// The model that will answer.
-    pub serving: Serving,
+    /// The model that will answer, unless another one is swapped in on the way.
+    pub in_service: InService,
     /// What is ours.
     pub inboxes: Arc<Inboxes>,
     /// What is too large.
@@ -170,6 +163,7 @@ impl Preparer {
     /// One file's way; straight-line, each exit an answer.
     pub fn prepare_blocking(&self, file: &SettledFile, scratch: &mut Scratch) -> Result<Step, StoreError> {
         scratch.give_back_excess();
+        let serving = self.in_service.now();
         let stamp = match self.read_blocking(&file.path, &mut scratch.bytes) {
             ReadOutcome::Whole(stamp) => stamp,
             ReadOutcome::Changed => return Ok(Step::Relook(Hint::Unclosed, vec![file.path.clone()])),
@@ -188,7 +182,7 @@ impl Preparer {
             path: InventoryPath::of(&file.path),
             stamp,
         };
-        let known = match self.reader.known_content(&hash, &self.serving.model) {
+        let known = match self.reader.known_content(&hash, &serving.model) {
             Ok(known) => known,
             Err(error) => {
                 self.in_flight.release(&hash);
@@ -211,10 +205,14 @@ impl Preparer {
                 None => Change::Known {
                     file: sighting,
                     hash,
-                    model: self.serving.model.clone(),
+                    model: serving.model.clone(),
                 },
             };
-            return Ok(Step::Record(Recordable::answer(change, hash)));
+            let answered = Answered {
+                hash,
+                model: serving.model.clone(),
+            };
+            return Ok(Step::Record(Recordable::answer(change, answered)));
         }
         let limits = DecodeLimits {
             max_pixels: self.limits.max_pixels,
@@ -229,6 +227,7 @@ impl Preparer {
                     file: sighting,
                     content,
                     input,
+                    preprocessing: serving.preprocessing,
                 })))
             }
             Err(error) if error.is_truncated() && file.rested < self.settle.give_up => {
@@ -240,30 +239,11 @@ impl Preparer {
                     .collect();
                 Ok(Step::Relook(Hint::Truncated, paths))
             }
-            Err(error) => Ok(Step::Record(self.rejected(
-                sighting,
-                facts_of(hash, scratch.bytes.len(), None),
-                error,
-            ))),
+            Err(error) => {
+                let content = facts_of(hash, scratch.bytes.len(), None);
+                Ok(Step::Record(rejected(sighting, content, error, &serving)))
+            }
         }
-    }
-
-    fn rejected(&self, file: FileSighting, content: ContentFacts, error: DecodeError) -> Recordable {
-        let hash = content.hash;
-        let rejection = RejectionRecord {
-            rejection: error.into(),
-            model: self.serving.model.clone(),
-            preprocessing: self.serving.preprocessing,
-            at: SystemTime::now().into(),
-        };
-        Recordable::answer(
-            Change::Rejected {
-                file,
-                content,
-                rejection,
-            },
-            hash,
-        )
     }
 
     /// Whether the file that was at `path` is gone from a folder that is still there: all files of an inbox that was
@@ -335,6 +315,27 @@ fn is_gone(path: &Path) -> bool {
     matches!(look, Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory))
 }
 
+fn rejected(file: FileSighting, content: ContentFacts, error: DecodeError, serving: &Serving) -> Recordable {
+    let answered = Answered {
+        hash: content.hash,
+        model: serving.model.clone(),
+    };
+    let rejection = RejectionRecord {
+        rejection: error.into(),
+        model: serving.model.clone(),
+        preprocessing: serving.preprocessing,
+        at: SystemTime::now().into(),
+    };
+    Recordable::answer(
+        Change::Rejected {
+            file,
+            content,
+            rejection,
+        },
+        answered,
+    )
+}
+
 fn facts_of(hash: ContentHash, bytes: usize, image: Option<&DecodedImage>) -> ContentFacts {
     ContentFacts {
         hash,
@@ -375,15 +376,12 @@ mod tests {
     use globset::GlobSet;
 
     use super::*;
-    use crate::tagging::testing::{SETTLE, Shop, VERSION, model, png, settled, tagged};
+    use crate::tagging::testing::{SETTLE, Shop, in_service, png, settled, tagged};
 
     fn preparer(shop: &Shop, inboxes: Inboxes) -> Preparer {
         Preparer {
             reader: shop.reader(),
-            serving: Serving {
-                model: model("a"),
-                preprocessing: VERSION,
-            },
+            in_service: in_service("a"),
             inboxes: Arc::new(inboxes),
             limits: LimitsConfig {
                 max_file_bytes: 1 << 20,

@@ -16,7 +16,7 @@ use walkdir::WalkDir;
 use super::inbox::{Inboxes, Look, Seen, folder_named_like_a_photo};
 use super::settle::{Hint, NoticedFile, SettledFile};
 use crate::domain::{FileStamp, InventoryPath, ModelId, Rejection, RejectionReason};
-use crate::store::{Change, Reader, StoreError};
+use crate::store::{Change, KnownFile, Reader, StoreError};
 
 /// Folders asked for at once; more become "everything".
 const MAX_FOLDERS: usize = 64;
@@ -136,12 +136,32 @@ pub struct Sweep<'a> {
     pub inboxes: &'a Inboxes,
     /// What is known.
     pub reader: &'a Reader,
-    /// Only its outcomes count as known.
-    pub model: &'a ModelId,
+    /// Whose outcomes count as known.
+    pub counted: Counted<'a>,
     /// A file that is younger is looked at again before it is read.
     pub quiet: Duration,
     /// Ends the sweep early.
     pub stop: &'a AtomicBool,
+}
+
+/// Whose outcomes count as known; files that have none are found.
+#[derive(Debug, Clone, Copy)]
+pub enum Counted<'a> {
+    /// Only this model's: a scan, after which all that it saw is tagged by the model in service.
+    AnswersOf(&'a ModelId),
+    /// Any model's: the service, where the inventory follows a change of model at its own pace.
+    AnyAnswer,
+}
+
+impl Counted<'_> {
+    fn holds(self, known: &KnownFile) -> bool {
+        match (self, &known.model) {
+            (Counted::AnyAnswer, Some(_)) => true,
+            // Permissions change without leaving a trace in size or time.
+            (Counted::AnyAnswer, None) => known.reason != Some(RejectionReason::Unreadable),
+            (Counted::AnswersOf(model), _) => known.is_answered_by(model),
+        }
+    }
 }
 
 /// How far a sweep came.
@@ -234,7 +254,7 @@ impl Sweep<'_> {
         if let Some(known) = self.reader.known_file(&InventoryPath::of(path))?
             && known.is_present
             && known.stamp == Some(seen.stamp)
-            && known.is_answered_by(self.model)
+            && self.counted.holds(&known)
         {
             return Ok(Found::Unchanged);
         }
@@ -330,11 +350,15 @@ mod tests {
     use crate::tagging::testing::{Shop, model, tagged};
 
     fn found(shop: &Shop) -> Vec<Found> {
+        found_where(shop, Counted::AnyAnswer)
+    }
+
+    fn found_where(shop: &Shop, counted: Counted<'_>) -> Vec<Found> {
         let (mut found, stop) = (Vec::new(), AtomicBool::new(false));
         let sweep = Sweep {
             inboxes: &shop.inboxes(),
             reader: &shop.reader(),
-            model: &model("a"),
+            counted,
             quiet: Duration::ZERO,
             stop: &stop,
         };
@@ -377,6 +401,26 @@ mod tests {
             &found(&shop)[..],
             [Found::Change(Change::Absent { .. })]
         ));
+    }
+
+    #[test]
+    fn after_a_change_of_model_a_scan_finds_everything_and_the_service_nothing() {
+        let shop = Shop::new();
+        let path = shop.file("a.png", b"photo");
+        shop.store().apply(&[tagged(&path, b"photo", "a")]).unwrap();
+        let (former, next) = (model("a"), model("b"));
+        for (counted, is_known) in [
+            (Counted::AnyAnswer, true),
+            (Counted::AnswersOf(&former), true),
+            (Counted::AnswersOf(&next), false),
+        ] {
+            let found = found_where(&shop, counted);
+            assert_eq!(
+                matches!(&found[..], [Found::Unchanged]),
+                is_known,
+                "{counted:?}: {found:?}"
+            );
+        }
     }
 
     #[tokio::test]
