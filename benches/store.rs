@@ -139,7 +139,7 @@ fn ask_everything(path: &Path, files: usize) {
             },
         ),
         (
-            "--max-confidence 0.5 --sort -tagged_at",
+            "--max-confidence 0.5 --sort time-desc",
             FileQuery {
                 max_confidence: confidence(0.5),
                 sort: Sort::TaggedAtDescending,
@@ -184,7 +184,7 @@ fn ask_everything(path: &Path, files: usize) {
             },
         ),
         (
-            "--since (last tenth) --sort tagged_at",
+            "--since (last tenth) --sort time",
             FileQuery {
                 since: ms(0.9),
                 sort: Sort::TaggedAt,
@@ -207,7 +207,7 @@ fn ask_everything(path: &Path, files: usize) {
             },
         ),
         (
-            "--path '/shop/season-3/*' --sort -tagged_at",
+            "--path '/shop/season-3/*' --sort time-desc",
             FileQuery {
                 path_glob: Some("/shop/season-3/*".into()),
                 sort: Sort::TaggedAtDescending,
@@ -245,14 +245,14 @@ fn ask_everything(path: &Path, files: usize) {
             },
         ),
         (
-            "--present",
+            "--presence present",
             FileQuery {
                 presence: Presence::Present,
                 ..any()
             },
         ),
         (
-            "--absent",
+            "--presence absent",
             FileQuery {
                 presence: Presence::Absent,
                 ..any()
@@ -266,7 +266,7 @@ fn ask_everything(path: &Path, files: usize) {
             },
         ),
         (
-            "--tag dress --max-confidence 0.6 --path '*7.jpg' present",
+            "--tag dress --max-confidence 0.6 --path '*7.jpg' --presence present",
             FileQuery {
                 labels: vec![dress],
                 max_confidence: confidence(0.6),

@@ -13,7 +13,7 @@ use super::{Ended, Format, output};
 use crate::config::Config;
 use crate::daemon::StoreLock;
 use crate::decode::{DecodeLimits, decode};
-use crate::domain::{ContentHash, InventoryPath};
+use crate::domain::{ContentHash, InventoryPath, Truth};
 use crate::store::{ContentHistory, FileHistory, Reader, StoreError};
 use crate::tagging::inbox::{Inboxes, Look};
 
@@ -71,15 +71,18 @@ pub fn run(arguments: &ExplainArguments, config: &Config) -> anyhow::Result<Ende
 
 fn by_hash(hash: &ContentHash, reader: &Reader) -> anyhow::Result<Explanation> {
     let content = reader.history_of_content(hash)?;
-    let answer = match content.as_ref().and_then(|content| content.outcomes.last()) {
-        Some(outcome) => match (outcome.label, outcome.confidence, outcome.reason) {
+    let correction = content.as_ref().and_then(|content| content.correction.as_ref());
+    let outcome = content.as_ref().and_then(|content| content.outcomes.last());
+    let answer = match (correction, outcome) {
+        (Some(correction), _) => format!("corrected to {} by {}", correction.truth, correction.by),
+        (None, Some(outcome)) => match (outcome.label, outcome.confidence, outcome.reason) {
             (Some(label), Some(confidence), _) => {
                 format!("tagged {label} with confidence {:.4}", confidence.get())
             }
             (_, _, Some(reason)) => format!("rejected: {reason}"),
             _ => "no outcome".to_owned(),
         },
-        None => "no content with this hash has been seen".to_owned(),
+        (None, None) => "no content with this hash has been seen".to_owned(),
     };
     let path = InventoryPath::from_stored(hash.to_string());
     Ok(Explanation {
@@ -141,6 +144,12 @@ fn answer_of(history: Option<&FileHistory>, now: &[String], config: &Config) -> 
     } else {
         "; the file is gone, its record stays"
     };
+    if let Some(corrected_at) = file.corrected_at {
+        return Ok(format!(
+            "corrected to {} at {corrected_at}{gone}",
+            Truth::from(file.label)
+        ));
+    }
     Ok(match (file.label, file.confidence, file.reason) {
         (Some(label), Some(confidence), _) => {
             format!("tagged {label} with confidence {:.4}{gone}", confidence.get())
@@ -263,6 +272,14 @@ fn content_in_words(content: &ContentHistory, lines: &mut Vec<String>) {
     }
     for path in &content.absent_paths {
         lines.push(format!("    was at {}", output::shown(path.as_str())));
+    }
+    if let Some(correction) = &content.correction {
+        lines.push(format!(
+            "  corrected to {} by {} at {}",
+            correction.truth,
+            output::shown(&correction.by),
+            correction.at
+        ));
     }
     for outcome in &content.outcomes {
         let model = outcome

@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 
 use super::{Ended, UsageError, output};
 use crate::config::Config;
-use crate::domain::{Confidence, Label, Status, Timestamp};
+use crate::domain::{Confidence, Label, Status, Timestamp, Truth};
 use crate::store::{FileQuery, FileRow, PageAccess, Presence, Reader, Sort};
 
 /// Ask which photos have which tags.
@@ -34,7 +34,7 @@ pub struct QueryArguments {
     /// At most this sure, 0 to 1
     #[arg(long, value_name = "X")]
     max_confidence: Option<Confidence>,
-    /// tagged or rejected; may be repeated
+    /// tagged, corrected or rejected; may be repeated
     #[arg(long = "status", value_name = "STATUS")]
     statuses: Vec<Status>,
     /// Pattern for the path: * ? [a-z]
@@ -181,10 +181,11 @@ fn moment(text: &str) -> Result<Timestamp, String> {
 
 fn as_table(rows: &[FileRow]) -> String {
     let cells = rows.iter().map(|row| {
-        let answer = row.label.map_or_else(
-            || row.reason.map(|reason| reason.to_string()).unwrap_or_default(),
-            |label| label.to_string(),
-        );
+        let answer = match (row.label, row.reason) {
+            (Some(label), _) => label.to_string(),
+            (None, Some(reason)) => reason.to_string(),
+            (None, None) => Truth::Unknown.to_string(),
+        };
         let gone = if row.present { "" } else { "  (gone)" };
         vec![
             row.status.to_string(),

@@ -32,11 +32,12 @@ pub fn run(arguments: &StatsArguments, config: &Config) -> anyhow::Result<Ended>
 
 fn in_words(stats: &Stats) -> String {
     let mut words = format!(
-        "{} files ({} of them gone), {} different contents: {} tagged, {} rejected\n",
+        "{} files ({} of them gone), {} different contents: {} tagged, {} corrected, {} rejected\n",
         stats.files_present + stats.files_absent,
         stats.files_absent,
         stats.contents,
         stats.tagged,
+        stats.corrected,
         stats.rejected,
     );
     if let Some(last) = stats.last_tagged_at {

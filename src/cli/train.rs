@@ -179,10 +179,7 @@ fn begin(arguments: &TrainArguments, config: &Config, store: &mut Store) -> anyh
         checkpoint = Some(path);
     }
     let started_at = SystemTime::now().into();
-    let run = store.start_run(&NewRun {
-        started_at,
-        parameters: json!(parameters),
-    })?;
+    let run = store.start_run(&NewRun::by_command(started_at, json!(parameters)))?;
     let folder = run_folder(config, run);
     std::fs::create_dir_all(&folder).with_context(|| format!("could not make {}", folder.display()))?;
     if let Some(from) = checkpoint {
@@ -233,6 +230,8 @@ fn finish(
             figures: Some(rebuilt.bundle.manifest().figures.clone()),
             reason: None,
             bundle: Some(std::path::absolute(folder)?),
+            model: Some(rebuilt.bundle.id().clone()),
+            verdict: None,
         },
         Err(error) => return end_run(store, run, RunState::Failed, error.to_string()),
     };
@@ -240,17 +239,8 @@ fn finish(
 }
 
 fn end_run(store: &mut Store, run: RunId, state: RunState, reason: String) -> anyhow::Result<()> {
-    let ended_at = SystemTime::now().into();
-    Ok(store.finish_run(
-        run,
-        &RunEnd {
-            ended_at,
-            state,
-            figures: None,
-            reason: Some(reason),
-            bundle: None,
-        },
-    )?)
+    let end = RunEnd::without_result(state, SystemTime::now().into(), reason);
+    Ok(store.finish_run(run, &end)?)
 }
 
 fn answer(arguments: &TrainArguments, begun: &Begun, rebuilt: &Rebuilt, folder: &Path) -> anyhow::Result<()> {

@@ -1,7 +1,7 @@
 //! What the pipeline tells the store: one value a file that was dealt with.
 //!
 //! In: files, contents and outcomes as the pipeline found them. Out: `Change` values for `Store::apply`.
-//! Never: a change that does harm when it is applied twice in a row.
+//! Never: a change that does harm when it is applied twice in a row, or that undoes what a person said.
 
 use crate::domain::{
     ContentHash, Device, FileStamp, ImageFormat, InventoryPath, ModelId, PreprocessingVersion, Rejection,
@@ -53,7 +53,8 @@ pub enum Change {
     },
     /// The file was renamed: the same row gets the new path, and a row that was there is replaced. Where `from` is
     /// not known (any more) but the content is, the new path is recorded as one of its files; where neither is,
-    /// `Applied::unknown` names the new path.
+    /// `Applied::unknown` names the new path. All files of the content take the answer of `model`; where it has none,
+    /// they keep the one they have.
     Moved {
         /// The old path.
         from: InventoryPath,
@@ -61,6 +62,8 @@ pub enum Change {
         to: FileSighting,
         /// The content, which did not change.
         hash: ContentHash,
+        /// The model whose outcome counts.
+        model: ModelId,
     },
     /// The file is gone: marked, its tags stay.
     Absent {
@@ -128,9 +131,9 @@ pub struct Applied {
     pub new_images: u64,
     /// Outcomes that were not there before.
     pub new_outcomes: u64,
-    /// `Known` and `Moved` changes whose file took over a tag.
+    /// `Known` and `Moved` changes whose file took over a model's tag, corrected or not.
     pub known_tagged: u64,
-    /// `Known` and `Moved` changes whose file took over a rejection.
+    /// `Known` and `Moved` changes whose file took over a model's rejection, corrected or not.
     pub known_rejected: u64,
     /// Paths of `Known` and `Moved` changes whose content the store does not know: nothing was written for them,
     /// they have to be tagged.

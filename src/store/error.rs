@@ -146,6 +146,41 @@ pub enum StoreError {
         /// The model's id.
         model: String,
     },
+    /// A model that the store does not know.
+    #[error(
+        "could not {operation} in {path}: there is no model {model} on record; `hangtag models list` names those \
+         there are"
+    )]
+    NoSuchModel {
+        /// What was being done.
+        operation: &'static str,
+        /// The database.
+        path: PathBuf,
+        /// The model's id.
+        model: String,
+    },
+    /// There is something already where a backup was to be.
+    #[error(
+        "could not back up {path}: {to} exists already and is left as it is; name a file that does not exist"
+    )]
+    BackupExists {
+        /// The database.
+        path: PathBuf,
+        /// Where the copy was to be.
+        to: PathBuf,
+    },
+    /// A backup that was not made, or is not whole; there is no trace of it.
+    #[error(
+        "could not back up {path} to {to}: {detail}; nothing was left there: check room and rights in that folder"
+    )]
+    Backup {
+        /// The database.
+        path: PathBuf,
+        /// Where the copy was to be.
+        to: PathBuf,
+        /// What SQLite or the system said.
+        detail: String,
+    },
     /// A training run that the store does not know, or that has ended already.
     #[error(
         "could not {operation} in {path}: there is no running training run {run}; `hangtag status` lists them"
@@ -207,7 +242,10 @@ impl StoreError {
             | StoreError::CannotOpen { .. }
             | StoreError::Io { .. }
             | StoreError::UnknownModel { .. }
+            | StoreError::NoSuchModel { .. }
             | StoreError::NoSuchRun { .. }
+            | StoreError::BackupExists { .. }
+            | StoreError::Backup { .. }
             | StoreError::BadValue { .. }
             | StoreError::Migration { .. }
             | StoreError::Sqlite { .. } => Severity::Fatal,

@@ -1,9 +1,11 @@
 //! All that is known about one file or one content.
 //!
-//! In: a path or a hash. Out: its row, its content, its other names, every outcome it ever had. Never: judges.
+//! In: a path or a hash. Out: its row, its content, its other names, every outcome it
+//! ever had, what a person said. Never: judges.
 
 use serde::Serialize;
 
+use super::corrections::CorrectionRow;
 use super::error::StoreError;
 use super::lookup::Reader;
 use super::rows::{self, FileRow};
@@ -44,6 +46,8 @@ pub struct ContentHistory {
     pub absent_paths: Vec<InventoryPath>,
     /// What each model said, oldest first.
     pub outcomes: Vec<OutcomeRow>,
+    /// What a person said, where that stands.
+    pub correction: Option<CorrectionRow>,
 }
 
 /// What one model said about a content.
@@ -130,6 +134,7 @@ impl Reader {
                     present_paths: Vec::new(),
                     absent_paths: Vec::new(),
                     outcomes: Vec::new(),
+                    correction: None,
                 };
                 Ok((row.get::<_, i64>(0)?, content))
             },
@@ -151,6 +156,7 @@ impl Reader {
             }
         }
         content.outcomes = self.outcomes_of(image_id)?;
+        content.correction = self.correction_of(hash)?;
         Ok(Some(content))
     }
 
@@ -165,7 +171,7 @@ impl Reader {
             |row| {
                 let label = rows::label(row, 0)?;
                 Ok(OutcomeRow {
-                    status: rows::status(label),
+                    status: rows::status(label, None),
                     label,
                     confidence: rows::confidence(row, 1)?,
                     scores: rows::scores(row, 2)?,

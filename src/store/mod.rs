@@ -3,17 +3,24 @@
 //! In: `Change`s from the pipeline, questions from commands and pages. Out: rows, figures, histories.
 //! Never: inference, files of the inventory, or a write outside `BEGIN IMMEDIATE`.
 //!
-//! - `write.rs`: `Store`, the one writer of a process; one transaction a batch of changes.
-//! - `change.rs`: what it can be told.
-//! - `models.rs`, `runs.rs`: the registry of models and the record of training runs.
+//! - `write.rs`: `Store`, the one writer of a process, and its transactions.
+//! - `change.rs` (what the pipeline can tell it), `apply.rs` (what each change does), `answer.rs` (the rows of a
+//!   content's answer).
+//! - `models.rs`, `service.rs`: the models on record, and which one serves.
+//! - `runs.rs`, `requests.rs`: the record of training runs, and who asked for one.
+//! - `corrections.rs`: what people put right. `retag.rs`: what follows a change of model.
 //! - `query.rs` (what can be asked), `plan.rs` (which index answers), `rows.rs` (what is answered).
 //! - `lookup.rs`: the short questions that the pipeline asks for each file.
 //! - `history.rs`, `stats.rs`: all about one file; figures about all files.
-//! - `open.rs`: connections, settings, migrations. `error.rs`: what can go wrong.
+//! - `open.rs`: connections, settings, migrations. `backup.rs`: a copy while in use. `error.rs`: what can go wrong.
 //!
 //! `docs/database.md` describes tables, views, guarantees and speed.
 
+mod answer;
+mod apply;
+mod backup;
 mod change;
+mod corrections;
 mod error;
 mod history;
 mod lookup;
@@ -21,20 +28,27 @@ mod models;
 mod open;
 mod plan;
 mod query;
+mod requests;
+mod retag;
 mod rows;
 mod runs;
+mod service;
 mod stats;
 mod write;
 
 pub use change::{Applied, Change, ContentFacts, FileSighting, RejectionRecord, TagRecord};
+pub use corrections::{CorrectionRow, NewCorrection};
 pub use error::StoreError;
 pub use history::{ContentHistory, FileHistory, OutcomeRow};
 pub use lookup::{KnownContent, KnownFile, Reader};
 pub use models::{ModelRow, NewModel};
 pub use open::{Durability, PageAccess};
 pub use query::{FileQuery, Presence, Sort};
+pub use requests::RebuildRequest;
+pub use retag::{LabelChange, Portion, RetagProgress, RetagQuery, RetagRow, Walked};
 pub use rows::FileRow;
-pub use runs::{EpochRow, NewRun, RunEnd, RunId, RunRow, RunState};
+pub use runs::{EpochRow, NewRun, RunEnd, RunId, RunRow, RunState, RunTrigger};
+pub use service::{Actor, Forced, ModelState, ServiceChange, ServiceRow};
 pub use stats::{LabelStats, ModelStats, Stats};
 pub use write::Store;
 

@@ -28,7 +28,7 @@ const MAX_IDLE_LOG_BYTES: i64 = 64 << 20;
 const WRITER_CACHE_KIB: i64 = 16 << 10;
 /// Page cache of a reader: pages mostly come from the mapped file.
 const READER_CACHE_KIB: i64 = 2 << 10;
-/// Prepared statements that are kept; the store knows about thirty.
+/// Prepared statements that are kept; the store knows about fifty.
 const STATEMENTS_KEPT: usize = 64;
 
 static MIGRATION_FOLDER: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/migrations");

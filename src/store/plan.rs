@@ -30,6 +30,12 @@ pub(super) enum Column {
     Present,
     /// Must be absent: few are.
     Absent,
+    /// Must be rejected: few are.
+    Rejected,
+    /// Must be corrected: few are.
+    Corrected,
+    /// Must not be rejected, or not be corrected: nearly all are not.
+    Status,
 }
 
 /// An index of `files`, or the table itself.
@@ -41,17 +47,23 @@ pub(super) enum Plan {
     Confidence,
     Model,
     Absent,
+    Rejected,
+    RejectedByPath,
+    Corrected,
     Table,
 }
 
 impl Plan {
-    const INDEXES: [Plan; 6] = [
+    const INDEXES: [Plan; 9] = [
         Plan::Path,
         Plan::Label,
         Plan::Model,
         Plan::Confidence,
         Plan::Time,
         Plan::Absent,
+        Plan::Rejected,
+        Plan::RejectedByPath,
+        Plan::Corrected,
     ];
 
     /// The column whose conditions narrow the walk through this index.
@@ -63,8 +75,18 @@ impl Plan {
             Plan::Confidence => Some(Column::Confidence),
             Plan::Model => Some(Column::Model),
             Plan::Absent => Some(Column::Absent),
+            Plan::Rejected | Plan::RejectedByPath => Some(Column::Rejected),
+            Plan::Corrected => Some(Column::Corrected),
             Plan::Table => None,
         }
+    }
+
+    /// Whether it holds only the files of which its leading condition is true.
+    fn is_partial(self) -> bool {
+        matches!(
+            self,
+            Plan::Absent | Plan::Rejected | Plan::RejectedByPath | Plan::Corrected
+        )
     }
 
     /// Whether the index alone can tell if the condition holds.
@@ -77,6 +99,9 @@ impl Plan {
             Plan::Confidence => &[Confidence, Label, Present, Absent],
             Plan::Model => &[Model, Time, Present, Absent],
             Plan::Absent => &[Absent, Time],
+            Plan::Rejected => &[Rejected, Time, Present, Absent],
+            Plan::RejectedByPath => &[Rejected, Path, PathRange, Present, Absent],
+            Plan::Corrected => &[Corrected, Time, Present, Absent],
             Plan::Table => &[],
         };
         covered.contains(&column)
@@ -93,6 +118,9 @@ impl fmt::Display for Plan {
             Plan::Confidence => "INDEXED BY files_by_confidence",
             Plan::Model => "INDEXED BY files_by_model",
             Plan::Absent => "INDEXED BY files_absent",
+            Plan::Rejected => "INDEXED BY files_rejected",
+            Plan::RejectedByPath => "INDEXED BY files_rejected_by_path",
+            Plan::Corrected => "INDEXED BY files_corrected",
             Plan::Table => "NOT INDEXED",
         })
     }
@@ -106,11 +134,18 @@ pub(super) fn for_list(
     limit: Option<u32>,
 ) -> rusqlite::Result<Plan> {
     let in_order = index_in_order(conditions, sort);
+    if conditions
+        .iter()
+        .all(|condition| Some(condition.column) == in_order.leading())
+    {
+        return Ok(in_order); // Nothing is skipped on the way.
+    }
     let total = files_ever(connection)?;
     let wanted = limit.map_or(total, i64::from).min(total);
     let few = ((wanted as f64) * (total as f64)).sqrt() as i64;
     let mut best = (few, in_order);
-    for index in narrowing(conditions).filter(|index| *index != in_order) {
+    // One that narrows by the same condition looks at no less, and sorts on top.
+    for index in narrowing(conditions).filter(|index| index.leading() != in_order.leading()) {
         let count = count_up_to(connection, conditions, index, best.0 + 1)?;
         if count <= best.0 {
             best = (count, index);
@@ -130,7 +165,7 @@ pub(super) fn for_count(connection: &Connection, conditions: &Conditions) -> rus
     let mut best = (files_ever(connection)? / 10, Plan::Table);
     if let Some(index) = Plan::INDEXES
         .into_iter()
-        .find(|index| *index != Plan::Absent && knows_all(index))
+        .find(|index| !index.is_partial() && knows_all(index))
     {
         best.1 = index;
     }
@@ -145,19 +180,22 @@ pub(super) fn for_count(connection: &Connection, conditions: &Conditions) -> rus
 
 /// The index that can be walked in the wanted order, the one that skips most where there are several.
 fn index_in_order(conditions: &Conditions, sort: Sort) -> Plan {
+    let is_asked = |column| conditions.iter().any(|condition| condition.column == column);
     let is_fixed = |column| {
         conditions
             .iter()
             .any(|condition| condition.column == column && condition.is_equality)
     };
-    let must_be_absent = conditions
-        .iter()
-        .any(|condition| condition.column == Column::Absent);
     match sort {
+        Sort::Path if is_asked(Column::Rejected) => Plan::RejectedByPath,
         Sort::Path => Plan::Path,
         Sort::Confidence | Sort::ConfidenceDescending => Plan::Confidence,
         Sort::TaggedAt | Sort::TaggedAtDescending | Sort::Natural => {
-            if must_be_absent {
+            if is_asked(Column::Corrected) {
+                Plan::Corrected
+            } else if is_asked(Column::Rejected) {
+                Plan::Rejected
+            } else if is_asked(Column::Absent) {
                 Plan::Absent
             } else if is_fixed(Column::Label) {
                 Plan::Label

@@ -15,11 +15,11 @@ use crate::domain::{Confidence, Label, Status, Timestamp};
 /// A question about files. What is left empty does not restrict; everything given must hold.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct FileQuery {
-    /// Any of these labels.
+    /// Any of these labels, given by a model or a person.
     pub labels: Vec<Label>,
-    /// At least this sure; files without a tag have no confidence and do not match.
+    /// At least this sure; files without a tag, and corrected ones, have no confidence and do not match.
     pub min_confidence: Option<Confidence>,
-    /// At most this sure; files without a tag have no confidence and do not match.
+    /// At most this sure; files without a tag, and corrected ones, have no confidence and do not match.
     pub max_confidence: Option<Confidence>,
     /// Any of these.
     pub statuses: Vec<Status>,
@@ -62,9 +62,9 @@ pub enum Sort {
     Natural,
     /// By path, byte by byte.
     Path,
-    /// Least sure first; files without a tag have no confidence and come before all.
+    /// Least sure first; files without a tag, and corrected ones, have no confidence and come before all.
     Confidence,
-    /// Surest first; files without a tag come last.
+    /// Surest first; files without a tag, and corrected ones, come last.
     ConfidenceDescending,
     /// Oldest answer first.
     TaggedAt,
@@ -302,15 +302,18 @@ impl Conditions {
         }
     }
 
+    /// The columns that tell statuses apart, as the table's constraint has it: a confidence stands beside a model's
+    /// tag, a reason beside a rejection, a time beside a correction, and nothing else has them.
     fn add_statuses(&mut self, statuses: &[Status]) {
-        let (tagged, rejected) = (
-            statuses.contains(&Status::Tagged),
-            statuses.contains(&Status::Rejected),
-        );
-        match (tagged, rejected) {
-            (true, false) => self.add(Column::Label, "label_id IS NOT NULL", []),
-            (false, true) => self.add_equality(Column::Label, "label_id IS NULL", None),
-            _ => {}
+        let is_wanted = |status| statuses.contains(&status);
+        match Status::ALL.map(is_wanted) {
+            [true, false, false] => self.add(Column::Confidence, "confidence IS NOT NULL", []),
+            [false, true, false] => self.add(Column::Corrected, "corrected_at_ms IS NOT NULL", []),
+            [false, false, true] => self.add(Column::Rejected, "reason IS NOT NULL", []),
+            [false, true, true] => self.add_equality(Column::Confidence, "confidence IS NULL", None),
+            [true, false, true] => self.add(Column::Status, "corrected_at_ms IS NULL", []),
+            [true, true, false] => self.add(Column::Status, "reason IS NULL", []),
+            [true, true, true] | [false, false, false] => {}
         }
     }
 

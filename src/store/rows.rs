@@ -14,19 +14,22 @@ use crate::domain::{
 
 /// One file with its current answer. In JSON: `path`, `content_hash`, `status`, `label`, `confidence`, `scores`
 /// (an object label -> probability), `model`, `device`, `preprocessing`, `tagged_at`, `reason`, `detail`, `present`,
-/// `bytes`, `width`, `height`, `format`; what there is not is `null`.
+/// `bytes`, `width`, `height`, `format`, `corrected_at`; what there is not is `null`.
+///
+/// Where a person has corrected it, `label` is what the person said and there is no confidence; scores, model,
+/// device and preprocessing are those of the answer underneath.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FileRow {
     /// Absolute path.
     pub path: InventoryPath,
     /// Identity of the content; `None` where the file could not be read.
     pub content_hash: Option<ContentHash>,
-    /// Tagged or rejected.
+    /// Tagged, corrected or rejected.
     #[serde(serialize_with = "as_text")]
     pub status: Status,
-    /// The likeliest label.
+    /// The likeliest label, or what a person said; `None` for a rejected file and for "none of the ten".
     pub label: Option<Label>,
-    /// Its probability.
+    /// Its probability; `None` where no model gave the label.
     pub confidence: Option<Confidence>,
     /// All ten probabilities.
     #[serde(serialize_with = "as_label_map")]
@@ -37,7 +40,7 @@ pub struct FileRow {
     pub device: Option<Device>,
     /// How the pixels were prepared.
     pub preprocessing: Option<PreprocessingVersion>,
-    /// When the answer was given: tagged, or found to be without a tag.
+    /// When the answer was given: tagged, corrected, or found to be without a tag.
     pub tagged_at: Timestamp,
     /// Why there is no tag.
     #[serde(serialize_with = "as_optional_text")]
@@ -54,12 +57,14 @@ pub struct FileRow {
     pub height: Option<u32>,
     /// Format told from the content.
     pub format: Option<String>,
+    /// When a person said what it is.
+    pub corrected_at: Option<Timestamp>,
 }
 
 /// The columns that `file_from_row` reads, from the tables that `FILE_TABLES` joins.
 pub(super) const FILE_COLUMNS: &str = "f.path, i.content_hash, f.label_id, f.confidence, o.scores, m.model, o.device, \
      o.preprocessing_version, f.tagged_at_ms, f.reason, f.detail, f.is_present, coalesce(i.bytes, f.size), i.width, \
-     i.height, i.format";
+     i.height, i.format, f.corrected_at_ms";
 /// `files` with all that belongs to a file's current answer.
 pub(super) const FILE_TABLES: &str = "files f LEFT JOIN images i ON i.id = f.image_id \
      LEFT JOIN models m ON m.id = f.model_id \
@@ -67,10 +72,11 @@ pub(super) const FILE_TABLES: &str = "files f LEFT JOIN images i ON i.id = f.ima
 
 pub(super) fn file_from_row(row: &Row<'_>) -> rusqlite::Result<FileRow> {
     let label = label(row, 2)?;
+    let corrected_at_ms: Option<i64> = row.get(16)?;
     Ok(FileRow {
         path: InventoryPath::from_stored(row.get(0)?),
         content_hash: content_hash(row, 1)?,
-        status: status(label),
+        status: status(label, corrected_at_ms),
         label,
         confidence: confidence(row, 3)?,
         scores: scores(row, 4)?,
@@ -85,14 +91,16 @@ pub(super) fn file_from_row(row: &Row<'_>) -> rusqlite::Result<FileRow> {
         width: row.get(13)?,
         height: row.get(14)?,
         format: row.get(15)?,
+        corrected_at: corrected_at_ms.map(Timestamp::from_millis),
     })
 }
 
-/// A file has a label or a reason, never both: the table's constraint.
-pub(super) fn status(label: Option<Label>) -> Status {
-    match label {
-        Some(_) => Status::Tagged,
-        None => Status::Rejected,
+/// A file that nobody corrected has a label or a reason, never both: the table's constraint.
+pub(super) fn status(label: Option<Label>, corrected_at_ms: Option<i64>) -> Status {
+    match (corrected_at_ms, label) {
+        (Some(_), _) => Status::Corrected,
+        (None, Some(_)) => Status::Tagged,
+        (None, None) => Status::Rejected,
     }
 }
 
@@ -195,6 +203,30 @@ pub(super) fn json(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<serd
     serde_json::from_str(&text)
         .map(Some)
         .map_err(|_| bad_value(column, text, "JSON"))
+}
+
+/// One of the values of an enum, by its word.
+pub(super) fn word<T: Copy>(row: &Row<'_>, column: usize, words: Words<T>) -> rusqlite::Result<T> {
+    let text: String = row.get(column)?;
+    let found = words
+        .all
+        .iter()
+        .copied()
+        .find(|value| (words.name)(*value) == text);
+    found.ok_or_else(|| bad_value(column, text, words.expected))
+}
+
+/// The values of an enum and their words in the database.
+pub(super) struct Words<T: 'static> {
+    pub(super) all: &'static [T],
+    pub(super) name: fn(T) -> &'static str,
+    /// Worded to follow "is not".
+    pub(super) expected: &'static str,
+}
+
+/// A value that a constraint of the table promises.
+pub(super) fn present<T>(value: Option<T>, column: usize, expected: &'static str) -> rusqlite::Result<T> {
+    value.ok_or_else(|| bad_value(column, "NULL".into(), expected))
 }
 
 pub(super) fn bad_value(column: usize, value: String, expected: &'static str) -> rusqlite::Error {

@@ -5,14 +5,14 @@
 
 use std::path::PathBuf;
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{OptionalExtension, Params, Row, params};
 use serde::Serialize;
 
 use super::error::StoreError;
 use super::lookup::Reader;
-use super::rows;
-use super::write::{Store, WriteError};
-use crate::domain::{InventoryPath, Timestamp};
+use super::rows::{self, Words};
+use super::write::{Batch, Store, WriteError};
+use crate::domain::{InventoryPath, ModelId, Timestamp};
 
 /// Number of a training run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -27,6 +27,10 @@ pub enum RunState {
     Running,
     /// Went through to its end.
     Finished,
+    /// Due, and not trained: data, corrections, parameters and seed are those of the model in service.
+    Unchanged,
+    /// Due, and passed over: the reason says why.
+    Skipped,
     /// Ended by an error.
     Failed,
     /// Ended by a person or a shutdown.
@@ -34,20 +38,69 @@ pub enum RunState {
 }
 
 impl RunState {
-    const ALL: [RunState; 4] = [
-        RunState::Running,
-        RunState::Finished,
-        RunState::Failed,
-        RunState::Stopped,
-    ];
+    const WORDS: Words<RunState> = Words {
+        all: &[
+            RunState::Running,
+            RunState::Finished,
+            RunState::Unchanged,
+            RunState::Skipped,
+            RunState::Failed,
+            RunState::Stopped,
+        ],
+        name: RunState::name,
+        expected: "a state of a run",
+    };
 
     /// The word in records.
     pub fn name(self) -> &'static str {
         match self {
             RunState::Running => "running",
             RunState::Finished => "finished",
+            RunState::Unchanged => "unchanged",
+            RunState::Skipped => "skipped",
             RunState::Failed => "failed",
             RunState::Stopped => "stopped",
+        }
+    }
+}
+
+/// Why a run was begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunTrigger {
+    /// Somebody ran `hangtag train`.
+    Command,
+    /// A moment of the schedule came.
+    Schedule,
+    /// Moments of the schedule had passed while nobody was there.
+    CatchUp,
+    /// Somebody asked a running daemon.
+    Person,
+    /// Enough corrections had come in.
+    Corrections,
+}
+
+impl RunTrigger {
+    const WORDS: Words<RunTrigger> = Words {
+        all: &[
+            RunTrigger::Command,
+            RunTrigger::Schedule,
+            RunTrigger::CatchUp,
+            RunTrigger::Person,
+            RunTrigger::Corrections,
+        ],
+        name: RunTrigger::name,
+        expected: "a reason to begin a run",
+    };
+
+    /// The word in records.
+    pub fn name(self) -> &'static str {
+        match self {
+            RunTrigger::Command => "command",
+            RunTrigger::Schedule => "schedule",
+            RunTrigger::CatchUp => "catch_up",
+            RunTrigger::Person => "person",
+            RunTrigger::Corrections => "corrections",
         }
     }
 }
@@ -59,6 +112,25 @@ pub struct NewRun {
     pub started_at: Timestamp,
     /// What was asked for: epochs, seed, data, ….
     pub parameters: serde_json::Value,
+    /// Why.
+    pub trigger: RunTrigger,
+    /// The moment of the schedule that it answers, where there is one.
+    pub due_at: Option<Timestamp>,
+    /// A hash of all that decides what comes out: data, corrections, parameters, seed.
+    pub fingerprint: Option<String>,
+}
+
+impl NewRun {
+    /// A run that somebody begins by a command, without a fingerprint.
+    pub fn by_command(started_at: Timestamp, parameters: serde_json::Value) -> NewRun {
+        NewRun {
+            started_at,
+            parameters,
+            trigger: RunTrigger::Command,
+            due_at: None,
+            fingerprint: None,
+        }
+    }
 }
 
 /// How one epoch went.
@@ -91,6 +163,25 @@ pub struct RunEnd {
     pub reason: Option<String>,
     /// Where its bundle lies.
     pub bundle: Option<PathBuf>,
+    /// The model that came of it, registered or not.
+    pub model: Option<ModelId>,
+    /// What the gate said of that model.
+    pub verdict: Option<serde_json::Value>,
+}
+
+impl RunEnd {
+    /// An end of which nothing came, and why.
+    pub fn without_result(state: RunState, ended_at: Timestamp, reason: impl Into<String>) -> RunEnd {
+        RunEnd {
+            ended_at,
+            state,
+            figures: None,
+            reason: Some(reason.into()),
+            bundle: None,
+            model: None,
+            verdict: None,
+        }
+    }
 }
 
 /// A training run.
@@ -112,6 +203,16 @@ pub struct RunRow {
     pub reason: Option<String>,
     /// Where its bundle lies.
     pub bundle: Option<String>,
+    /// Why it was begun.
+    pub trigger: RunTrigger,
+    /// The moment of the schedule that it answers.
+    pub due_at: Option<Timestamp>,
+    /// A hash of all that decides what comes out.
+    pub fingerprint: Option<String>,
+    /// The model that came of it.
+    pub model: Option<ModelId>,
+    /// What the gate said of that model.
+    pub verdict: Option<serde_json::Value>,
     /// Its epochs, in order.
     pub epochs: Vec<EpochRow>,
 }
@@ -120,11 +221,17 @@ impl Store {
     /// Puts a run on record that begins.
     pub fn start_run(&mut self, run: &NewRun) -> Result<RunId, StoreError> {
         self.write("record the start of a training run", |batch| {
-            batch.transaction.execute(
-                "INSERT INTO runs (state, started_at_ms, parameters) VALUES ('running', ?1, ?2)",
-                params![run.started_at.as_millis(), run.parameters.to_string()],
-            )?;
-            Ok(RunId(batch.transaction.last_insert_rowid()))
+            Ok(batch.start_run(run)?)
+        })
+    }
+
+    /// Puts a run on record that ended as it began: nothing had changed, or it was passed over. One transaction, so
+    /// that none is left running.
+    pub fn record_run(&mut self, run: &NewRun, end: &RunEnd) -> Result<RunId, StoreError> {
+        self.write("record a training run", |batch| {
+            let id = batch.start_run(run)?;
+            batch.finish_run(id, end)?;
+            Ok(id)
         })
     }
 
@@ -156,76 +263,136 @@ impl Store {
     /// Ends a running run.
     pub fn finish_run(&mut self, run: RunId, end: &RunEnd) -> Result<(), StoreError> {
         self.write("record the end of a training run", |batch| {
-            let rows = batch.transaction.execute(
-                "UPDATE runs SET state = ?2, ended_at_ms = ?3, figures = ?4, reason = ?5, bundle = ?6
-                 WHERE id = ?1 AND state = 'running'",
-                params![
-                    run.0,
-                    end.state.name(),
-                    end.ended_at.as_millis(),
-                    end.figures.as_ref().map(|figures| figures.to_string()),
-                    end.reason,
-                    end.bundle
-                        .as_deref()
-                        .map(|path| InventoryPath::of(path).as_str().to_owned()),
-                ],
-            )?;
-            if rows == 1 {
-                Ok(())
-            } else {
-                Err(WriteError::NoSuchRun(run.0))
-            }
+            batch.finish_run(run, end)
         })
+    }
+}
+
+impl Batch<'_> {
+    fn start_run(&self, run: &NewRun) -> rusqlite::Result<RunId> {
+        self.transaction.execute(
+            "INSERT INTO runs (state, cause, due_at_ms, fingerprint, started_at_ms, parameters)
+             VALUES ('running', ?1, ?2, ?3, ?4, ?5)",
+            params![
+                run.trigger.name(),
+                run.due_at.map(Timestamp::as_millis),
+                run.fingerprint,
+                run.started_at.as_millis(),
+                run.parameters.to_string(),
+            ],
+        )?;
+        Ok(RunId(self.transaction.last_insert_rowid()))
+    }
+
+    fn finish_run(&self, run: RunId, end: &RunEnd) -> Result<(), WriteError> {
+        let text = |json: &Option<serde_json::Value>| json.as_ref().map(|json| json.to_string());
+        let bundle = end.bundle.as_deref().map(InventoryPath::of);
+        let rows = self.transaction.execute(
+            "UPDATE runs SET state = ?2, ended_at_ms = ?3, figures = ?4, reason = ?5, bundle = ?6, model = ?7,
+                 verdict = ?8
+             WHERE id = ?1 AND state = 'running'",
+            params![
+                run.0,
+                end.state.name(),
+                end.ended_at.as_millis(),
+                text(&end.figures),
+                end.reason,
+                bundle.as_ref().map(InventoryPath::as_str),
+                end.model.as_ref().map(ModelId::as_str),
+                text(&end.verdict),
+            ],
+        )?;
+        match rows {
+            1 => Ok(()),
+            _ => Err(WriteError::NoSuchRun(run.0)),
+        }
     }
 }
 
 impl Reader {
     /// The latest `limit` runs with their epochs, newest first.
     pub fn runs(&self, limit: u32) -> Result<Vec<RunRow>, StoreError> {
-        let mut runs = self.rows(
-            "list the training runs",
-            "SELECT id, state, started_at_ms, ended_at_ms, parameters, figures, reason, bundle FROM runs
-             ORDER BY id DESC LIMIT ?1",
-            [limit],
-            run_from_row,
+        self.runs_where("1 ORDER BY id DESC LIMIT ?1", [limit])
+    }
+
+    /// One run with its epochs.
+    pub fn run(&self, run: RunId) -> Result<Option<RunRow>, StoreError> {
+        Ok(self.runs_where("id = ?1", [run.0])?.pop())
+    }
+
+    /// The runs that have not ended, oldest first: at a start, those whose process died.
+    pub fn running_runs(&self) -> Result<Vec<RunRow>, StoreError> {
+        self.runs_where("state = 'running' ORDER BY id", [])
+    }
+
+    /// The latest finished run of which this model came: its fingerprint tells whether another would differ.
+    pub fn run_that_made(&self, model: &ModelId) -> Result<Option<RunRow>, StoreError> {
+        let condition = "model = ?1 AND state = 'finished' ORDER BY id DESC LIMIT 1";
+        Ok(self.runs_where(condition, [model.as_str()])?.pop())
+    }
+
+    /// The latest moment of the schedule that any run answers, also one that was passed over.
+    pub fn last_due(&self) -> Result<Option<Timestamp>, StoreError> {
+        let last: Option<Option<i64>> = self.row(
+            "look up the last moment of the schedule that was answered",
+            "SELECT max(due_at_ms) FROM runs",
+            [],
+            |row| row.get(0),
         )?;
-        for run in &mut runs {
-            run.epochs = self.rows(
-                "list the epochs of a training run",
-                "SELECT epoch, seconds, loss, accuracy, val_loss, val_accuracy FROM run_epochs
-                 WHERE run_id = ?1 ORDER BY epoch",
-                [run.id.0],
-                |row| {
-                    Ok(EpochRow {
-                        epoch: row.get(0)?,
-                        seconds: row.get(1)?,
-                        loss: row.get::<_, Option<f64>>(2)?.unwrap_or(f64::NAN),
-                        accuracy: row.get(3)?,
-                        val_loss: row.get::<_, Option<f64>>(4)?.unwrap_or(f64::NAN),
-                        val_accuracy: row.get(5)?,
-                    })
-                },
-            )?;
-        }
-        Ok(runs)
+        Ok(last.flatten().map(Timestamp::from_millis))
+    }
+
+    fn runs_where(&self, condition: &str, params: impl Params) -> Result<Vec<RunRow>, StoreError> {
+        const OPERATION: &str = "list the training runs";
+        let sql = format!(
+            "SELECT id, state, started_at_ms, ended_at_ms, parameters, figures, reason, bundle, cause, due_at_ms,
+                 fingerprint, model, verdict
+             FROM runs WHERE {condition}"
+        );
+        self.at_one_moment(OPERATION, || {
+            let mut runs = self.rows(OPERATION, &sql, params, run_from_row)?;
+            for run in &mut runs {
+                run.epochs = self.epochs_of(run.id)?;
+            }
+            Ok(runs)
+        })
+    }
+
+    fn epochs_of(&self, run: RunId) -> Result<Vec<EpochRow>, StoreError> {
+        self.rows(
+            "list the epochs of a training run",
+            "SELECT epoch, seconds, loss, accuracy, val_loss, val_accuracy FROM run_epochs
+             WHERE run_id = ?1 ORDER BY epoch",
+            [run.0],
+            |row| {
+                Ok(EpochRow {
+                    epoch: row.get(0)?,
+                    seconds: row.get(1)?,
+                    loss: row.get::<_, Option<f64>>(2)?.unwrap_or(f64::NAN),
+                    accuracy: row.get(3)?,
+                    val_loss: row.get::<_, Option<f64>>(4)?.unwrap_or(f64::NAN),
+                    val_accuracy: row.get(5)?,
+                })
+            },
+        )
     }
 }
 
-fn run_from_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<RunRow> {
-    let word: String = row.get(1)?;
-    let state = RunState::ALL
-        .into_iter()
-        .find(|state| state.name() == word)
-        .ok_or_else(|| rows::bad_value(1, word, "a state of a run"))?;
+fn run_from_row(row: &Row<'_>) -> rusqlite::Result<RunRow> {
     Ok(RunRow {
         id: RunId(row.get(0)?),
-        state,
+        state: rows::word(row, 1, RunState::WORDS)?,
         started_at: Timestamp::from_millis(row.get(2)?),
         ended_at: row.get::<_, Option<i64>>(3)?.map(Timestamp::from_millis),
         parameters: rows::json(row, 4)?.unwrap_or_default(),
         figures: rows::json(row, 5)?,
         reason: row.get(6)?,
         bundle: row.get(7)?,
+        trigger: rows::word(row, 8, RunTrigger::WORDS)?,
+        due_at: row.get::<_, Option<i64>>(9)?.map(Timestamp::from_millis),
+        fingerprint: row.get(10)?,
+        model: rows::model(row, 11)?,
+        verdict: rows::json(row, 12)?,
         epochs: Vec::new(),
     })
 }

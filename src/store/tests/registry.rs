@@ -1,0 +1,224 @@
+//! Which model serves, training runs, requests.
+
+use super::*;
+use serde_json::json;
+
+fn serve(digit: &str, ms: i64, by: Actor) -> ServiceChange {
+    ServiceChange {
+        model: model(digit),
+        at: at(ms),
+        by,
+        reason: format!("because of {digit}"),
+        forced: Forced::No,
+        verdict: None,
+    }
+}
+
+fn states(fixture: &Fixture) -> Vec<ModelState> {
+    let models = fixture.reader().models().unwrap();
+    models.into_iter().map(|model| model.state).collect()
+}
+
+#[test]
+fn one_model_serves_and_the_history_says_why() {
+    let mut fixture = Fixture::new();
+    assert_eq!(states(&fixture), [ModelState::Candidate; 2]);
+    assert_eq!(fixture.reader().model_in_service_id().unwrap(), None);
+    assert_eq!(fixture.reader().former_model().unwrap(), None);
+
+    fixture
+        .store
+        .put_in_service(&serve("a", 10, Actor::Start))
+        .unwrap();
+    assert_eq!(fixture.reader().former_model().unwrap(), None);
+    let forced = ServiceChange {
+        forced: Forced::Yes,
+        verdict: Some(json!({"keep": ["worse"]})),
+        ..serve("b", 20, Actor::Person)
+    };
+    fixture.store.put_in_service(&forced).unwrap();
+    let before = fixture.dump();
+    fixture
+        .store
+        .put_in_service(&serve("b", 30, Actor::Gate))
+        .unwrap();
+    assert_eq!(before, fixture.dump(), "it is in service already");
+
+    assert_eq!(states(&fixture), [ModelState::Retired, ModelState::InService]);
+    let reader = fixture.reader();
+    assert_eq!(reader.model_in_service_id().unwrap(), Some(model("b")));
+    assert_eq!(reader.model_in_service().unwrap().unwrap().state_since, at(20));
+    assert_eq!(reader.former_model().unwrap(), Some(model("a")));
+    let history = reader.service_history(9).unwrap();
+    let times: Vec<_> = history
+        .iter()
+        .map(|row| (row.model.clone(), row.since, row.until, row.by, row.forced))
+        .collect();
+    assert_eq!(
+        times,
+        [
+            (model("b"), at(20), None, Actor::Person, true),
+            (model("a"), at(10), Some(at(20)), Actor::Start, false),
+        ]
+    );
+    assert_eq!(
+        (history[0].verdict.as_ref(), history[0].reason.as_str()),
+        (forced.verdict.as_ref(), "because of b")
+    );
+
+    // Rolled back: the former one is now the other.
+    fixture
+        .store
+        .put_in_service(&serve("a", 40, Actor::Person))
+        .unwrap();
+    assert_eq!(states(&fixture), [ModelState::InService, ModelState::Retired]);
+    assert_eq!(fixture.reader().former_model().unwrap(), Some(model("b")));
+    assert_eq!(fixture.reader().service_history(1).unwrap().len(), 1);
+}
+
+#[test]
+fn two_models_in_service_are_impossible() {
+    let mut fixture = Fixture::new();
+    fixture
+        .store
+        .put_in_service(&serve("a", 10, Actor::Start))
+        .unwrap();
+    for sql in [
+        "UPDATE models SET state = 'in_service'",
+        "UPDATE models SET state = 'nonsense'",
+        "INSERT INTO service_history (model_id, since_ms, put_by, forced, reason) VALUES (2, 1, 'gate', 0, '')",
+        "UPDATE service_history SET put_by = 'nobody'",
+    ] {
+        assert!(fixture.store.connection.execute(sql, []).is_err(), "{sql}");
+    }
+}
+
+#[test]
+fn a_refused_model_says_why_and_the_one_in_service_stays() {
+    let mut fixture = Fixture::new();
+    fixture
+        .store
+        .put_in_service(&serve("a", 10, Actor::Start))
+        .unwrap();
+    assert!(
+        fixture
+            .store
+            .reject_model(&model("b"), "2 points worse", at(20))
+            .unwrap()
+    );
+    assert!(
+        !fixture
+            .store
+            .reject_model(&model("a"), "made again", at(30))
+            .unwrap()
+    );
+    let row = fixture.reader().model(&model("b")).unwrap().unwrap();
+    assert_eq!(
+        (row.state, row.state_reason.as_deref(), row.state_since),
+        (ModelState::Rejected, Some("2 points worse"), at(20))
+    );
+    assert_eq!(fixture.reader().model_in_service_id().unwrap(), Some(model("a")));
+    // Registered again, it stays what it is; a person may still promote it.
+    fixture.store.register_model(&new_model("b")).unwrap();
+    assert_eq!(states(&fixture), [ModelState::InService, ModelState::Rejected]);
+    fixture
+        .store
+        .put_in_service(&serve("b", 40, Actor::Person))
+        .unwrap();
+    assert_eq!(states(&fixture), [ModelState::Retired, ModelState::InService]);
+    assert_eq!(fixture.reader().model(&model("c")).unwrap(), None);
+    for error in [
+        fixture
+            .store
+            .put_in_service(&serve("c", 50, Actor::Person))
+            .unwrap_err(),
+        fixture.store.reject_model(&model("c"), "", at(50)).unwrap_err(),
+    ] {
+        assert!(
+            matches!(&error, StoreError::NoSuchModel { model, .. } if model == "cccccccccccccccc"),
+            "{error:?}"
+        );
+    }
+}
+
+#[test]
+fn runs_say_why_they_began_and_what_came_of_them() {
+    let mut fixture = Fixture::new();
+    let run = NewRun {
+        trigger: RunTrigger::Schedule,
+        due_at: Some(at(100)),
+        fingerprint: Some("f00d".into()),
+        ..NewRun::by_command(at(101), json!({"seed": 1}))
+    };
+    let first = fixture.store.start_run(&run).unwrap();
+    assert_eq!(fixture.reader().running_runs().unwrap()[0].id, first);
+    let end = RunEnd {
+        state: RunState::Finished,
+        reason: None,
+        model: Some(model("c")),
+        verdict: Some(json!("promote")),
+        ..RunEnd::without_result(RunState::Finished, at(200), "")
+    };
+    fixture.store.finish_run(first, &end).unwrap();
+    let again = NewRun {
+        trigger: RunTrigger::CatchUp,
+        due_at: Some(at(300)),
+        ..run.clone()
+    };
+    let end = RunEnd::without_result(RunState::Unchanged, at(301), "nothing has changed since run 1");
+    let second = fixture.store.record_run(&again, &end).unwrap();
+    let passed_over = NewRun {
+        due_at: Some(at(250)),
+        ..again
+    };
+    let end = RunEnd::without_result(RunState::Skipped, at(302), "the daemon was not running");
+    fixture.store.record_run(&passed_over, &end).unwrap();
+
+    let reader = fixture.reader();
+    assert_eq!(reader.running_runs().unwrap(), []);
+    assert_eq!(
+        reader.last_due().unwrap(),
+        Some(at(300)),
+        "the greatest, not the latest recorded"
+    );
+    let row = reader.run(first).unwrap().unwrap();
+    assert_eq!(
+        (row.trigger, row.due_at, row.fingerprint.as_deref()),
+        (RunTrigger::Schedule, Some(at(100)), Some("f00d"))
+    );
+    assert_eq!(
+        (row.model, row.verdict),
+        (Some(model("c")), Some(json!("promote")))
+    );
+    assert_eq!(reader.run(second).unwrap().unwrap().state, RunState::Unchanged);
+    assert_eq!(reader.run(RunId(99)).unwrap(), None);
+    assert_eq!(reader.run_that_made(&model("c")).unwrap().unwrap().id, first);
+    assert_eq!(reader.run_that_made(&model("a")).unwrap(), None);
+    let words: Vec<_> = reader
+        .runs(9)
+        .unwrap()
+        .iter()
+        .map(|run| run.state.name())
+        .collect();
+    assert_eq!(words, ["skipped", "unchanged", "finished"]);
+    assert_eq!(Fixture::new().reader().last_due().unwrap(), None);
+}
+
+#[test]
+fn a_request_stays_open_until_a_run_takes_it() {
+    let mut fixture = Fixture::new();
+    assert_eq!(fixture.reader().open_rebuild_request().unwrap(), None);
+    let asked = fixture.store.ask_for_rebuild(at(1), "anna").unwrap();
+    fixture.store.ask_for_rebuild(at(2), "ben").unwrap();
+    let open = fixture.reader().open_rebuild_request().unwrap().unwrap();
+    assert_eq!((open.id, open.by.as_str(), open.asked_at), (asked, "anna", at(1)));
+    assert_eq!(fixture.reader().run_of_request(asked).unwrap(), None);
+    let run = fixture
+        .store
+        .start_run(&NewRun::by_command(at(3), json!({})))
+        .unwrap();
+    assert_eq!(fixture.store.take_rebuild_requests(run, at(3)).unwrap(), 2);
+    assert_eq!(fixture.store.take_rebuild_requests(run, at(4)).unwrap(), 0);
+    assert_eq!(fixture.reader().open_rebuild_request().unwrap(), None);
+    assert_eq!(fixture.reader().run_of_request(asked).unwrap(), Some(run));
+}
