@@ -32,6 +32,7 @@ use crate::tagging::inbox::Inboxes;
 use crate::tagging::line::{Drained, Line, LineError, LineInputs, LineParts, Queues};
 use crate::tagging::notice::{EventSink, notice};
 use crate::tagging::record::{OnTrouble, Recordable};
+use crate::tagging::retag::{RetagEnds, RetagSettings, Retagger, retag};
 use crate::tagging::settle::{NoticedFile, SettleEnds, SettledFile, Settler, settle};
 use crate::tagging::sweep::{Counted, Found, NoMore, Sweep, SweepRequests};
 
@@ -132,6 +133,7 @@ impl Service {
         };
         let line = Line::start(config, parts)?;
         let queues = line.queues.clone();
+        let (in_service, stragglers) = (line.swapper.in_service(), Arc::clone(&line.stragglers));
         let (inputs, _swapper, line) = line.into_parts();
         let LineInputs {
             settled_tx,
@@ -165,6 +167,26 @@ impl Service {
             noticed_tx,
             recordable_tx: recordable_tx.clone(),
         };
+        let retagger = Retagger {
+            reader: Reader::open(&config.store_path())?,
+            in_service,
+            settings: RetagSettings::default(),
+            inboxes: Arc::clone(&inboxes),
+            ends: RetagEnds {
+                settled_tx: settled_tx.clone(),
+                recordable_tx: recordable_tx.clone(),
+                queues: queues.clone(),
+                stragglers,
+            },
+            board: board.clone(),
+            station: board.station("retag"),
+        };
+        let retagging = retag(retagger, stop_rx.clone());
+        sources.spawn(async move {
+            retagging.await;
+            "retag"
+        });
+
         let (requests, station, trouble) = (sweeps.clone(), board.station("sweep"), board.clone());
         let mut stop = stop_rx;
         sources.spawn(async move {

@@ -162,6 +162,7 @@ fn answer(
         changes: tagged.collect(),
         claims,
         pace,
+        ..Recordable::default()
     })
 }
 

@@ -163,6 +163,20 @@ impl Queues {
     }
 }
 
+/// Files that may wait to be read, or images to be answered, while the line still counts as having nothing else to do:
+/// enough that readers and model need not pause, too few for a new drop to notice.
+const NEARLY_EMPTY: usize = 4;
+
+impl Queues {
+    /// Whether a file that is not urgent holds nobody up.
+    pub fn are_nearly_empty(&self) -> bool {
+        fn few<T>(queue: &WeakReceiver<T>) -> bool {
+            queue.upgrade().is_none_or(|queue| queue.len() < NEARLY_EMPTY)
+        }
+        few(&self.settled) && few(&self.prepared) && few(&self.recordable)
+    }
+}
+
 impl Line {
     /// Starts every station; must be called within a tokio runtime.
     pub fn start(config: &Config, parts: LineParts) -> Result<Self, LineError> {

@@ -3,7 +3,7 @@
 //! In: folders. Out: rows in the store. The stations stand in the order of the photo's way; [`mod@line`] joins them.
 //! A
 //! change of model comes in from the side: [`swap`] puts it in the place of the one that answers, [`serving`] tells
-//! the stations. Never: training, pages, or a decision about which model serves.
+//! the stations, [`retag`] lets the inventory follow. Never: training, pages, or a decision about which model serves.
 
 pub mod inbox;
 pub mod notice;
@@ -16,6 +16,7 @@ pub mod batch;
 pub mod infer;
 pub mod record;
 
+pub mod retag;
 pub mod serving;
 pub mod swap;
 

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use async_channel::{Receiver, RecvError};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
 use super::line::Tally;
 use super::prepare::InFlight;
@@ -16,7 +16,7 @@ use super::serving::InService;
 use super::settle::SettledFile;
 use crate::domain::{ContentHash, InventoryPath, ModelId, Severity};
 use crate::status::{Station, StatusBoard};
-use crate::store::{Change, FileSighting, Store, StoreError};
+use crate::store::{Change, FileSighting, Portion, Store, StoreError, Walked};
 
 /// What belongs together: changes for one transaction, and the claims that end with its commit.
 #[derive(Debug, Default)]
@@ -27,6 +27,19 @@ pub struct Recordable {
     pub claims: Vec<Answered>,
     /// Whether more is sure to follow at once.
     pub pace: Pace,
+    /// What the writer shall do besides, after the changes.
+    pub take_known: Vec<TakeKnown>,
+}
+
+/// A portion of contents whose files shall show what a model said of them, where that is on record.
+#[derive(Debug)]
+pub struct TakeKnown {
+    /// The model in service.
+    pub model: ModelId,
+    /// Which contents.
+    pub portion: Portion,
+    /// How far it came, once that is committed.
+    pub walked_tx: oneshot::Sender<Walked>,
 }
 
 /// Content of which the answer is found, and whose answer that is: perhaps no longer that of the model in service.
@@ -49,6 +62,14 @@ pub enum Pace {
 }
 
 impl Recordable {
+    /// Answers that are on record already.
+    pub fn take_known(known: TakeKnown) -> Self {
+        Self {
+            take_known: vec![known],
+            ..Self::default()
+        }
+    }
+
     /// A change about a file of which the content plays no part.
     pub fn change(change: Change) -> Self {
         Self {
@@ -123,10 +144,15 @@ impl Recorder {
     pub fn run_blocking(mut self, recordable_rx: &Receiver<Recordable>) -> Result<(), StoreError> {
         let mut transactions = 0;
         while let Ok(group) = gather(recordable_rx) {
-            self.commit(group.changes)?;
+            if !group.changes.is_empty() {
+                self.commit(group.changes)?;
+            }
             let known = self.release(&group.claims);
             if !known.is_empty() {
                 self.commit(known)?;
+            }
+            for known in group.take_known {
+                self.bring_back(known)?;
             }
             transactions += 1;
             if transactions % CHECKPOINT_EVERY == 0 {
@@ -144,6 +170,13 @@ impl Recorder {
         self.station.did_many(changes.len() as u64, || {
             format!("committed {} changes", changes.len())
         });
+        Ok(())
+    }
+
+    fn bring_back(&mut self, known: TakeKnown) -> Result<(), StoreError> {
+        let walked = self.write(|store| store.take_known_outcomes(&known.model, known.portion))?;
+        // Whoever asked may have ended with the service.
+        let _ = known.walked_tx.send(walked);
         Ok(())
     }
 
@@ -232,6 +265,7 @@ fn gather(recordable_rx: &Receiver<Recordable>) -> Result<Recordable, RecvError>
         {
             group.changes.extend(more.changes);
             group.claims.extend(more.claims);
+            group.take_known.extend(more.take_known);
             group.pace = more.pace;
         }
         let is_full = group.changes.len() >= MAX_CHANGES || since.elapsed() >= MAX_GATHERING;

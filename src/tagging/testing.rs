@@ -11,7 +11,7 @@ use super::inbox::{Inboxes, stamp_of};
 use super::prepare::PreparedImage;
 use super::serving::{InService, ServiceChange, Serving};
 use super::settle::SettledFile;
-use crate::config::SettleConfig;
+use crate::config::{Config, SettleConfig, Sources};
 use crate::domain::{
     ContentHash, Device, FileStamp, INPUT_LEN, INPUT_SIDE, InventoryPath, LABEL_COUNT, ModelId,
     PreprocessingVersion, Scores, Timestamp,
@@ -69,6 +69,20 @@ impl Shop {
 
     pub(crate) fn reader(&self) -> Reader {
         Reader::open(&self.path().join("hangtag.db")).unwrap()
+    }
+
+    /// Settings for the folders here.
+    pub(crate) fn config(&self) -> Config {
+        let text = |path: PathBuf| path.to_str().unwrap().to_owned();
+        let flags = vec![
+            ("inbox".to_owned(), text(self.inbox())),
+            ("data_dir".to_owned(), text(self.path())),
+        ];
+        let sources = Sources {
+            flags,
+            ..Sources::default()
+        };
+        Config::from_sources(&sources).unwrap()
     }
 
     /// A file in the inbox.

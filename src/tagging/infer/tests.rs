@@ -1,3 +1,5 @@
+//! Images answered while models are swapped.
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};

@@ -1,3 +1,5 @@
+//! A store without room, and answers that come late.
+
 use super::*;
 use crate::tagging::testing::{Shop, in_service, model, settled, tagged};
 

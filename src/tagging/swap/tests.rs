@@ -1,3 +1,5 @@
+//! Swaps that succeed, and those that are refused.
+
 use std::sync::mpsc;
 
 use super::*;
