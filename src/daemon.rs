@@ -26,15 +26,15 @@ pub use open::{
 };
 
 use crate::config::Config;
-use crate::domain::ModelId;
 use crate::status::{DeviceStatus, Identity, REPORT_INTERVAL, StatusBoard};
 use crate::store::{Reader, Store, StoreError};
 use crate::tagging::inbox::Inboxes;
 use crate::tagging::line::{Drained, Line, LineError, LineInputs, LineParts, Queues};
 use crate::tagging::notice::{EventSink, notice};
 use crate::tagging::record::{OnTrouble, Recordable};
+use crate::tagging::retag::{RetagEnds, RetagSettings, Retagger, retag};
 use crate::tagging::settle::{NoticedFile, SettleEnds, SettledFile, Settler, settle};
-use crate::tagging::sweep::{Found, NoMore, Sweep, SweepRequests};
+use crate::tagging::sweep::{Counted, Found, NoMore, Sweep, SweepRequests};
 
 /// Events that wait for the settler: a burst of some thousand files; more, and the sweep finds them.
 const NOTICED_CAPACITY: usize = 8_192;
@@ -149,7 +149,6 @@ impl Service {
         opened: OpenedModel,
         board: StatusBoard,
     ) -> Result<Self, DaemonError> {
-        let model = opened.entry.id().clone();
         let stopped = Arc::new(AtomicBool::new(false));
         let on_trouble = OnTrouble::KeepTryingUntil(Arc::clone(&stopped));
         let parts = LineParts {
@@ -161,7 +160,8 @@ impl Service {
         };
         let line = Line::start(config, parts)?;
         let queues = line.queues.clone();
-        let (inputs, line) = line.into_parts();
+        let (in_service, stragglers) = (line.swapper.in_service(), Arc::clone(&line.stragglers));
+        let (inputs, _swapper, line) = line.into_parts();
         let LineInputs {
             settled_tx,
             recordable_tx,
@@ -188,13 +188,32 @@ impl Service {
         let sweeper = Sweeper {
             inboxes: Arc::clone(&inboxes),
             reader: Reader::open(&config.store_path())?,
-            model,
             quiet: config.settle.quiet_unclosed,
             stop: Arc::clone(&stopped),
             settled_tx: settled_tx.clone(),
             noticed_tx,
             recordable_tx: recordable_tx.clone(),
         };
+        let retagger = Retagger {
+            reader: Reader::open(&config.store_path())?,
+            in_service,
+            settings: RetagSettings::default(),
+            inboxes: Arc::clone(&inboxes),
+            ends: RetagEnds {
+                settled_tx: settled_tx.clone(),
+                recordable_tx: recordable_tx.clone(),
+                queues: queues.clone(),
+                stragglers,
+            },
+            board: board.clone(),
+            station: board.station("retag"),
+        };
+        let retagging = retag(retagger, stop_rx.clone());
+        sources.spawn(async move {
+            retagging.await;
+            "retag"
+        });
+
         let (requests, station, trouble) = (sweeps.clone(), board.station("sweep"), board.clone());
         let mut stop = stop_rx;
         sources.spawn(async move {
@@ -275,7 +294,6 @@ impl Service {
 struct Sweeper {
     inboxes: Arc<Inboxes>,
     reader: Reader,
-    model: ModelId,
     quiet: Duration,
     stop: Arc<AtomicBool>,
     settled_tx: Sender<SettledFile>,
@@ -288,7 +306,7 @@ impl Sweeper {
         let sweep = Sweep {
             inboxes: &self.inboxes,
             reader: &self.reader,
-            model: &self.model,
+            counted: Counted::AnyAnswer,
             quiet: self.quiet,
             stop: &self.stop,
         };

@@ -20,7 +20,7 @@ use crate::tagging::inbox::{Inboxes, Look};
 use crate::tagging::line::{Line, LineInputs, LineParts, Tally};
 use crate::tagging::record::{OnTrouble, Recordable};
 use crate::tagging::settle::{Hint, NoticedFile, SettledFile, Settler, Verdict};
-use crate::tagging::sweep::{Found, NoMore, Sweep};
+use crate::tagging::sweep::{Counted, Found, NoMore, Sweep};
 
 /// Somebody waits for this command: a disk that is full, or a store that is locked, ends it after this long.
 const TROUBLE_LIMIT: Duration = Duration::from_secs(10);
@@ -82,7 +82,7 @@ pub async fn scan(
     };
     let line = Line::start(config, parts)?;
     let tally = Arc::clone(&line.tally);
-    let (inputs, mut drained) = line.into_parts();
+    let (inputs, _, mut drained) = line.into_parts();
     let ground = Ground {
         reader: Reader::open(&config.store_path())?,
         inboxes,
@@ -163,7 +163,7 @@ impl Ground {
         Sweep {
             inboxes: &self.inboxes,
             reader: &self.reader,
-            model: &self.model,
+            counted: Counted::AnswersOf(&self.model),
             quiet: self.quiet,
             stop: &self.progress.stop,
         }

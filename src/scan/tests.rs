@@ -1,3 +1,5 @@
+//! How a scan feeds a line, which is the test itself.
+
 use async_channel::{Receiver, bounded};
 
 use super::*;

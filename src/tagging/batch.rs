@@ -21,19 +21,19 @@ pub struct BatchLimits {
     pub max_wait: Duration,
 }
 
-/// Waits for an image and takes what follows within the limits; `None` once the images have ended.
+/// Takes what follows an image within the limits.
 ///
 /// Called by the thread that owns the model, between two batches: on a busy line a full batch has piled up by then
 /// and nothing is waited for.
-pub fn next_batch_blocking<T>(prepared_rx: &Receiver<T>, limits: BatchLimits) -> Option<Vec<T>> {
+pub fn fill_batch_blocking<T>(first: T, prepared_rx: &Receiver<T>, limits: BatchLimits) -> Vec<T> {
     let mut batch = Vec::with_capacity(limits.max_images);
-    batch.push(prepared_rx.recv_blocking().ok()?);
+    batch.push(first);
     take_ready(prepared_rx, limits, &mut batch);
     if batch.len() < limits.max_images && !prepared_rx.is_closed() {
         std::thread::sleep(limits.max_wait);
         take_ready(prepared_rx, limits, &mut batch);
     }
-    Some(batch)
+    batch
 }
 
 fn take_ready<T>(prepared_rx: &Receiver<T>, limits: BatchLimits, batch: &mut Vec<T>) {
@@ -56,16 +56,20 @@ mod tests {
     #[test]
     fn a_batch_leaves_when_it_is_full_or_old_and_the_last_one_when_the_images_end() {
         let (prepared_tx, prepared_rx) = async_channel::bounded(8);
-        (1..=5).for_each(|number| prepared_tx.send_blocking(number).unwrap());
-        assert_eq!(next_batch_blocking(&prepared_rx, LIMITS), Some(vec![1, 2, 3]));
+        (2..=5).for_each(|number| prepared_tx.send_blocking(number).unwrap());
+        assert_eq!(fill_batch_blocking(1, &prepared_rx, LIMITS), [1, 2, 3]);
         assert_eq!(
-            next_batch_blocking(&prepared_rx, LIMITS),
-            Some(vec![4, 5]),
+            fill_batch_blocking(0, &prepared_rx, LIMITS),
+            [0, 4, 5],
+            "nothing is left behind"
+        );
+        prepared_tx.send_blocking(7).unwrap();
+        assert_eq!(
+            fill_batch_blocking(6, &prepared_rx, LIMITS),
+            [6, 7],
             "not full, but old"
         );
-        prepared_tx.send_blocking(6).unwrap();
         drop(prepared_tx);
-        assert_eq!(next_batch_blocking(&prepared_rx, LIMITS), Some(vec![6]));
-        assert_eq!(next_batch_blocking(&prepared_rx, LIMITS), None);
+        assert_eq!(fill_batch_blocking(8, &prepared_rx, LIMITS), [8]);
     }
 }

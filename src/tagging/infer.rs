@@ -1,17 +1,20 @@
-//! The threads that own the classifiers, one each: batches -> predictions.
+//! The threads that own the classifiers, one each: batches -> predictions; the swap point.
 //!
-//! In: prepared images, which it takes in [batches](super::batch). Out: a [`Recordable`] a batch, every image in it tagged. Never: a batch
-//! answered by two models, or an answer made up where the model gave none: then the service ends, and the images
+//! In: prepared images, which it takes in [batches](super::batch), and models to [swap](super::swap) in. Out: a
+//! [`Recordable`] a batch, every image in it tagged. Never: a batch answered by two models, an input answered that was
+//! prepared for another model, or an answer made up where the model gave none: then the service ends, and the images
 //! are found again by the next start.
 
 use std::time::SystemTime;
 
 use async_channel::{Receiver, Sender};
+use tokio::runtime::Handle;
 
-use super::batch::{Batch, BatchLimits, next_batch_blocking};
+use super::batch::{Batch, BatchLimits, fill_batch_blocking};
 use super::prepare::PreparedImage;
-use super::record::{Pace, Recordable};
-use crate::domain::{Scores, Severity};
+use super::record::{Answered, Pace, Recordable};
+use super::swap::{Seat, SwapOrder};
+use crate::domain::{ModelId, PreprocessingVersion, Scores, Severity};
 use crate::model::{Classifier, ClassifyError};
 use crate::preprocess::InputTensor;
 use crate::status::Station;
@@ -24,35 +27,100 @@ pub struct InferEnds {
     pub prepared_rx: Receiver<PreparedImage>,
     /// To the record.
     pub recordable_tx: Sender<Recordable>,
+    /// On which a thread waits for an image and an order at once.
+    pub runtime: Handle,
+}
+
+/// Why no answers come any more.
+#[derive(Debug, thiserror::Error)]
+pub enum InferError {
+    /// The model does not answer.
+    #[error(transparent)]
+    Classify(#[from] ClassifyError),
+    /// A swap let a model in whose inputs are prepared in another way.
+    #[error(
+        "an image prepared by version {} reached model {model}, which takes version {}; this is a bug",
+        .prepared.0, .expected.0
+    )]
+    Preprocessing {
+        /// The model.
+        model: ModelId,
+        /// How the image was prepared.
+        prepared: PreprocessingVersion,
+        /// How it should have been.
+        expected: PreprocessingVersion,
+    },
+}
+
+impl InferError {
+    /// What fails at once for one image, fails for all.
+    pub fn severity(&self) -> Severity {
+        match self {
+            InferError::Classify(_) | InferError::Preprocessing { .. } => Severity::Fatal,
+        }
+    }
 }
 
 /// Runs until the images end; a model that does not answer is an error.
 pub fn infer_blocking(
-    mut classifier: Box<dyn Classifier>,
+    mut seat: Seat,
     limits: BatchLimits,
     ends: &InferEnds,
     station: &Station,
-) -> Result<(), ClassifyError> {
-    let InferEnds {
-        prepared_rx,
-        recordable_tx,
-    } = ends;
-    while let Some(batch) = next_batch_blocking(prepared_rx, limits) {
+) -> Result<(), InferError> {
+    while let Some(first) = next_image_blocking(&mut seat, ends, station) {
+        let batch = fill_batch_blocking(first, &ends.prepared_rx, limits);
         let size = batch.len();
-        let recordable = answer(classifier.as_mut(), batch, limits.max_images)?;
+        let recordable = answer(seat.classifier.as_mut(), batch, limits.max_images)?;
         station.did_many(size as u64, || format!("batch of {size}"));
-        if recordable_tx.send_blocking(recordable).is_err() {
+        if ends.recordable_tx.send_blocking(recordable).is_err() {
             break; // The record has failed and says so itself.
         }
     }
     Ok(())
 }
 
+enum Next {
+    Image(PreparedImage),
+    Swap(SwapOrder),
+    End,
+}
+
+/// Waits for the next image, and meanwhile carries out swaps: they come first, so that a busy line cannot put one off.
+fn next_image_blocking(seat: &mut Seat, ends: &InferEnds, station: &Station) -> Option<PreparedImage> {
+    loop {
+        let next = ends.runtime.block_on(async {
+            tokio::select! {
+                biased;
+                // Closed where nobody will swap: then only images are waited for.
+                Ok(order) = seat.order_rx.recv() => Next::Swap(order),
+                image = ends.prepared_rx.recv() => image.map_or(Next::End, Next::Image),
+            }
+        });
+        match next {
+            Next::Image(image) => return Some(image),
+            Next::Swap(order) => {
+                seat.take(order);
+                station.did_many(0, || format!("model {} answers", seat.classifier.id()));
+            }
+            Next::End => return None,
+        }
+    }
+}
+
 fn answer(
     classifier: &mut dyn Classifier,
     batch: Batch,
     full_batch: usize,
-) -> Result<Recordable, ClassifyError> {
+) -> Result<Recordable, InferError> {
+    let expected = classifier.preprocessing();
+    if let Some(image) = batch.iter().find(|image| image.preprocessing != expected) {
+        return Err(InferError::Preprocessing {
+            model: classifier.id().clone(),
+            prepared: image.preprocessing,
+            expected,
+        });
+    }
     let pace = if batch.len() >= full_batch {
         Pace::Busy
     } else {
@@ -69,9 +137,13 @@ fn answer(
         }
         answered => answered?,
     };
-    let (device, preprocessing) = (classifier.device(), classifier.preprocessing());
+    let (model, device) = (classifier.id().clone(), classifier.device());
     let tagged_at = SystemTime::now().into();
-    let claims = batch.iter().map(|image| image.content.hash).collect();
+    let claims = batch.iter().map(|image| Answered {
+        hash: image.content.hash,
+        model: model.clone(),
+    });
+    let claims = claims.collect();
     let tagged = batch
         .into_iter()
         .zip(scores)
@@ -80,9 +152,9 @@ fn answer(
             content: image.content,
             tag: TagRecord {
                 scores,
-                model: classifier.id().clone(),
+                model: model.clone(),
                 device,
-                preprocessing,
+                preprocessing: image.preprocessing,
                 tagged_at,
             },
         });
@@ -90,6 +162,7 @@ fn answer(
         changes: tagged.collect(),
         claims,
         pace,
+        ..Recordable::default()
     })
 }
 
@@ -104,3 +177,6 @@ fn one_by_one(
     }
     Ok(scores)
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,17 +7,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_channel::{Receiver, Sender, WeakReceiver, bounded};
-use tokio::sync::oneshot;
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinSet;
 
 use super::batch::BatchLimits;
 use super::inbox::Inboxes;
-use super::infer::{InferEnds, infer_blocking};
-use super::prepare::{InFlight, PrepareEnds, PreparedImage, Preparer, Serving};
+use super::infer::{InferEnds, InferError, infer_blocking};
+use super::prepare::{InFlight, PrepareEnds, PreparedImage, Preparer};
 use super::record::{OnTrouble, Recordable, Recorder};
 use super::settle::{NoticedFile, SettledFile};
+use super::swap::Swapper;
 use crate::config::Config;
-use crate::model::{Classifier, ClassifyError};
+use crate::model::Classifier;
 use crate::status::{QueueStatus, StatusBoard};
 use crate::store::{Applied, Change, Reader, Store, StoreError};
 
@@ -36,7 +38,7 @@ pub enum LineError {
     Store(#[from] StoreError),
     /// The model does not answer.
     #[error(transparent)]
-    Classify(#[from] ClassifyError),
+    Infer(#[from] InferError),
     /// A thread could not be started.
     #[error(
         "could not start the thread {name}: {source}; raise the limit of threads for this user (ulimit -u)"
@@ -124,6 +126,10 @@ pub struct Line {
     pub tally: Arc<Tally>,
     /// How full the queues are.
     pub queues: Queues,
+    /// Puts another model in the place of the one that answers.
+    pub swapper: Swapper,
+    /// Rung when an outcome was committed that did not count any more.
+    pub stragglers: Arc<Notify>,
     stations: JoinSet<(&'static str, Result<(), LineError>)>,
 }
 
@@ -157,6 +163,20 @@ impl Queues {
     }
 }
 
+/// Files that may wait to be read, or images to be answered, while the line still counts as having nothing else to do:
+/// enough that readers and model need not pause, too few for a new drop to notice.
+const NEARLY_EMPTY: usize = 4;
+
+impl Queues {
+    /// Whether a file that is not urgent holds nobody up.
+    pub fn are_nearly_empty(&self) -> bool {
+        fn few<T>(queue: &WeakReceiver<T>) -> bool {
+            queue.upgrade().is_none_or(|queue| queue.len() < NEARLY_EMPTY)
+        }
+        few(&self.settled) && few(&self.prepared) && few(&self.recordable)
+    }
+}
+
 impl Line {
     /// Starts every station; must be called within a tokio runtime.
     pub fn start(config: &Config, parts: LineParts) -> Result<Self, LineError> {
@@ -172,13 +192,8 @@ impl Line {
             on_trouble,
             board,
         } = parts;
-        let first = classifiers
-            .first()
-            .expect("a line is built from at least one copy of the model; this is a bug");
-        let serving = Serving {
-            model: first.id().clone(),
-            preprocessing: first.preprocessing(),
-        };
+        let (swapper, seats) = Swapper::seat(classifiers);
+        let stragglers = Arc::new(Notify::new());
         let in_flight = Arc::new(InFlight::default());
         let tally = Arc::new(Tally::default());
         let queues = Queues {
@@ -198,7 +213,7 @@ impl Line {
         for _ in 0..config.tagging.decode_workers {
             let preparer = Preparer {
                 reader: Reader::open(&config.store_path())?,
-                serving: serving.clone(),
+                in_service: swapper.in_service(),
                 inboxes: Arc::clone(&inboxes),
                 limits: config.limits,
                 settle: config.settle,
@@ -218,10 +233,11 @@ impl Line {
         let ends = InferEnds {
             prepared_rx,
             recordable_tx: recordable_tx.clone(),
+            runtime: Handle::current(),
         };
-        for classifier in classifiers {
+        for seat in seats {
             let (ends, station) = (ends.clone(), station.clone());
-            let work = move || infer_blocking(classifier, limits, &ends, &station).map_err(LineError::from);
+            let work = move || infer_blocking(seat, limits, &ends, &station).map_err(LineError::from);
             start_thread(&mut stations, "infer", work)?;
         }
         drop(ends);
@@ -229,7 +245,8 @@ impl Line {
         let station = board.station("record");
         let recorder = Recorder {
             store,
-            serving,
+            in_service: swapper.in_service(),
+            stragglers: Arc::clone(&stragglers),
             in_flight,
             tally: Arc::clone(&tally),
             on_trouble,
@@ -245,16 +262,19 @@ impl Line {
             relook_rx,
             tally,
             queues,
+            swapper,
+            stragglers,
             stations,
         })
     }
 
-    /// Splits the line into its inputs and its end.
-    pub fn into_parts(self) -> (LineInputs, Drained) {
+    /// Splits the line into its inputs, what swaps its model, and its end.
+    pub fn into_parts(self) -> (LineInputs, Swapper, Drained) {
         let Self {
             settled_tx,
             recordable_tx,
             relook_rx,
+            swapper,
             stations,
             ..
         } = self;
@@ -264,6 +284,7 @@ impl Line {
                 recordable_tx,
                 relook_rx,
             },
+            swapper,
             Drained(stations),
         )
     }

@@ -15,13 +15,13 @@ use std::time::SystemTime;
 use async_channel::{Receiver, Sender};
 
 use super::inbox::{Inboxes, Look, stamp_of, unreadable};
-use super::record::Recordable;
+use super::record::{Answered, Recordable};
+use super::serving::{InService, Serving};
 use super::settle::{Hint, NoticedFile, SettledFile};
 use crate::config::{LimitsConfig, SettleConfig};
 use crate::decode::{DecodeError, DecodeLimits, DecodedImage, decode_reusing};
 use crate::domain::{
-    ContentHash, FileStamp, InventoryPath, ModelId, PreprocessingVersion, Rejection, RejectionReason,
-    Timestamp,
+    ContentHash, FileStamp, InventoryPath, PreprocessingVersion, Rejection, RejectionReason, Timestamp,
 };
 use crate::preprocess::{InputTensor, Preprocessor};
 use crate::status::Station;
@@ -36,14 +36,7 @@ pub struct PreparedImage {
     pub content: ContentFacts,
     /// What the model sees.
     pub input: InputTensor,
-}
-
-/// The model that will answer.
-#[derive(Debug, Clone)]
-pub struct Serving {
-    /// Which one.
-    pub model: ModelId,
-    /// How its inputs are prepared.
+    /// How that was made; only a model that was trained on the like may answer.
     pub preprocessing: PreprocessingVersion,
 }
 
@@ -58,7 +51,7 @@ pub struct InFlight {
 
 impl InFlight {
     /// `true`: the content is the caller's to answer. `false`: somebody else's, and `file` waits with it.
-    fn claim(&self, hash: ContentHash, file: &SettledFile) -> bool {
+    pub(super) fn claim(&self, hash: ContentHash, file: &SettledFile) -> bool {
         let mut claims = self.claims.lock().unwrap_or_else(PoisonError::into_inner);
         match claims.get_mut(&hash) {
             Some(waiting) => {
@@ -104,8 +97,8 @@ impl Scratch {
 pub struct Preparer {
     /// To ask whether content is known.
     pub reader: Reader,
-    /// The model that will answer.
-    pub serving: Serving,
+    /// The model that will answer, unless another one is swapped in on the way.
+    pub in_service: InService,
     /// What is ours.
     pub inboxes: Arc<Inboxes>,
     /// What is too large.
@@ -170,6 +163,7 @@ impl Preparer {
     /// One file's way; straight-line, each exit an answer.
     pub fn prepare_blocking(&self, file: &SettledFile, scratch: &mut Scratch) -> Result<Step, StoreError> {
         scratch.give_back_excess();
+        let serving = self.in_service.now();
         let stamp = match self.read_blocking(&file.path, &mut scratch.bytes) {
             ReadOutcome::Whole(stamp) => stamp,
             ReadOutcome::Changed => return Ok(Step::Relook(Hint::Unclosed, vec![file.path.clone()])),
@@ -188,7 +182,7 @@ impl Preparer {
             path: InventoryPath::of(&file.path),
             stamp,
         };
-        let known = match self.reader.known_content(&hash, &self.serving.model) {
+        let known = match self.reader.known_content(&hash, &serving.model) {
             Ok(known) => known,
             Err(error) => {
                 self.in_flight.release(&hash);
@@ -207,15 +201,19 @@ impl Preparer {
                     from,
                     to: sighting,
                     hash,
-                    model: self.serving.model.clone(),
+                    model: serving.model.clone(),
                 },
                 None => Change::Known {
                     file: sighting,
                     hash,
-                    model: self.serving.model.clone(),
+                    model: serving.model.clone(),
                 },
             };
-            return Ok(Step::Record(Recordable::answer(change, hash)));
+            let answered = Answered {
+                hash,
+                model: serving.model.clone(),
+            };
+            return Ok(Step::Record(Recordable::answer(change, answered)));
         }
         let limits = DecodeLimits {
             max_pixels: self.limits.max_pixels,
@@ -230,6 +228,7 @@ impl Preparer {
                     file: sighting,
                     content,
                     input,
+                    preprocessing: serving.preprocessing,
                 })))
             }
             Err(error) if error.is_truncated() && file.rested < self.settle.give_up => {
@@ -241,30 +240,11 @@ impl Preparer {
                     .collect();
                 Ok(Step::Relook(Hint::Truncated, paths))
             }
-            Err(error) => Ok(Step::Record(self.rejected(
-                sighting,
-                facts_of(hash, scratch.bytes.len(), None),
-                error,
-            ))),
+            Err(error) => {
+                let content = facts_of(hash, scratch.bytes.len(), None);
+                Ok(Step::Record(rejected(sighting, content, error, &serving)))
+            }
         }
-    }
-
-    fn rejected(&self, file: FileSighting, content: ContentFacts, error: DecodeError) -> Recordable {
-        let hash = content.hash;
-        let rejection = RejectionRecord {
-            rejection: error.into(),
-            model: self.serving.model.clone(),
-            preprocessing: self.serving.preprocessing,
-            at: SystemTime::now().into(),
-        };
-        Recordable::answer(
-            Change::Rejected {
-                file,
-                content,
-                rejection,
-            },
-            hash,
-        )
     }
 
     /// Whether the file that was at `path` is gone from a folder that is still there: all files of an inbox that was
@@ -336,6 +316,27 @@ fn is_gone(path: &Path) -> bool {
     matches!(look, Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory))
 }
 
+fn rejected(file: FileSighting, content: ContentFacts, error: DecodeError, serving: &Serving) -> Recordable {
+    let answered = Answered {
+        hash: content.hash,
+        model: serving.model.clone(),
+    };
+    let rejection = RejectionRecord {
+        rejection: error.into(),
+        model: serving.model.clone(),
+        preprocessing: serving.preprocessing,
+        at: SystemTime::now().into(),
+    };
+    Recordable::answer(
+        Change::Rejected {
+            file,
+            content,
+            rejection,
+        },
+        answered,
+    )
+}
+
 fn facts_of(hash: ContentHash, bytes: usize, image: Option<&DecodedImage>) -> ContentFacts {
     ContentFacts {
         hash,
@@ -372,47 +373,4 @@ impl Change {
 }
 
 #[cfg(test)]
-mod tests {
-    use globset::GlobSet;
-
-    use super::*;
-    use crate::tagging::testing::{SETTLE, Shop, VERSION, model, png, settled, tagged};
-
-    fn preparer(shop: &Shop, inboxes: Inboxes) -> Preparer {
-        Preparer {
-            reader: shop.reader(),
-            serving: Serving {
-                model: model("a"),
-                preprocessing: VERSION,
-            },
-            inboxes: Arc::new(inboxes),
-            limits: LimitsConfig {
-                max_file_bytes: 1 << 20,
-                max_pixels: 1 << 20,
-                max_decode_bytes: 1 << 24,
-            },
-            settle: SETTLE,
-            in_flight: Arc::default(),
-        }
-    }
-
-    /// A copy of a photo that came while the stick with the original was not plugged in took the original's row.
-    #[test]
-    fn files_of_an_inbox_that_is_not_there_have_not_moved() {
-        let shop = Shop::new();
-        let stick = shop.path().join("stick");
-        let (original, copy) = (stick.join("a.png"), shop.file("copy.png", &png(7)));
-        shop.store().apply(&[tagged(&original, &png(7), "a")]).unwrap();
-        let prepared = || {
-            let inboxes = Inboxes::new(vec![shop.inbox(), stick.clone()], GlobSet::empty());
-            let step = preparer(&shop, inboxes).prepare_blocking(&settled(&copy), &mut Scratch::default());
-            match step.unwrap() {
-                Step::Record(recordable) => recordable.changes,
-                other => panic!("{other:?}"),
-            }
-        };
-        assert!(matches!(&prepared()[..], [Change::Known { .. }]));
-        std::fs::create_dir(&stick).unwrap();
-        assert!(matches!(&prepared()[..], [Change::Moved { from, .. }] if from.to_path() == original));
-    }
-}
+mod tests;

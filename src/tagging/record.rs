@@ -8,13 +8,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use async_channel::{Receiver, RecvError};
+use tokio::sync::{Notify, oneshot};
 
 use super::line::Tally;
-use super::prepare::{InFlight, Serving};
+use super::prepare::InFlight;
+use super::serving::InService;
 use super::settle::SettledFile;
-use crate::domain::{ContentHash, InventoryPath, Severity};
+use crate::domain::{ContentHash, InventoryPath, ModelId, Severity};
 use crate::status::{Station, StatusBoard};
-use crate::store::{Change, FileSighting, Store, StoreError};
+use crate::store::{Change, FileSighting, Portion, Store, StoreError, Walked};
 
 /// What belongs together: changes for one transaction, and the claims that end with its commit.
 #[derive(Debug, Default)]
@@ -22,9 +24,31 @@ pub struct Recordable {
     /// In the order they were found.
     pub changes: Vec<Change>,
     /// Content that is answered by them.
-    pub claims: Vec<ContentHash>,
+    pub claims: Vec<Answered>,
     /// Whether more is sure to follow at once.
     pub pace: Pace,
+    /// What the writer shall do besides, after the changes.
+    pub take_known: Vec<TakeKnown>,
+}
+
+/// A portion of contents whose files shall show what a model said of them, where that is on record.
+#[derive(Debug)]
+pub struct TakeKnown {
+    /// The model in service.
+    pub model: ModelId,
+    /// Which contents.
+    pub portion: Portion,
+    /// How far it came, once that is committed.
+    pub walked_tx: oneshot::Sender<Walked>,
+}
+
+/// Content of which the answer is found, and whose answer that is: perhaps no longer that of the model in service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answered {
+    /// Which content.
+    pub hash: ContentHash,
+    /// Who answers for it.
+    pub model: ModelId,
 }
 
 /// How busy the line is, as far as the sender can tell.
@@ -38,21 +62,28 @@ pub enum Pace {
 }
 
 impl Recordable {
+    /// Answers that are on record already.
+    pub fn take_known(known: TakeKnown) -> Self {
+        Self {
+            take_known: vec![known],
+            ..Self::default()
+        }
+    }
+
     /// A change about a file of which the content plays no part.
     pub fn change(change: Change) -> Self {
         Self {
             changes: vec![change],
-            claims: Vec::new(),
-            pace: Pace::Calm,
+            ..Self::default()
         }
     }
 
     /// The answer for claimed content.
-    pub fn answer(change: Change, hash: ContentHash) -> Self {
+    pub fn answer(change: Change, answered: Answered) -> Self {
         Self {
             changes: vec![change],
-            claims: vec![hash],
-            pace: Pace::Calm,
+            claims: vec![answered],
+            ..Self::default()
         }
     }
 }
@@ -92,8 +123,10 @@ impl OnTrouble {
 pub struct Recorder {
     /// The one writer.
     pub store: Store,
-    /// Whose outcomes the parked files take.
-    pub serving: Serving,
+    /// Whose outcomes count.
+    pub in_service: InService,
+    /// Rung when an outcome was committed that does not count any more: its content has to be tagged anew.
+    pub stragglers: Arc<Notify>,
     /// Claims that end here.
     pub in_flight: Arc<InFlight>,
     /// Counts what was committed.
@@ -111,10 +144,15 @@ impl Recorder {
     pub fn run_blocking(mut self, recordable_rx: &Receiver<Recordable>) -> Result<(), StoreError> {
         let mut transactions = 0;
         while let Ok(group) = gather(recordable_rx) {
-            self.commit(group.changes)?;
+            if !group.changes.is_empty() {
+                self.commit(group.changes)?;
+            }
             let known = self.release(&group.claims);
             if !known.is_empty() {
                 self.commit(known)?;
+            }
+            for known in group.take_known {
+                self.bring_back(known)?;
             }
             transactions += 1;
             if transactions % CHECKPOINT_EVERY == 0 {
@@ -125,18 +163,34 @@ impl Recorder {
         unless_fatal(self.store.checkpoint())
     }
 
-    /// One transaction, tried until it succeeds or trying makes no sense any more.
     fn commit(&mut self, changes: Vec<Change>) -> Result<(), StoreError> {
+        let applied = self.write(|store| store.apply(&changes))?;
+        self.tally.recorded(&changes, &applied);
+        self.ring_for_stragglers(&changes);
+        self.station.did_many(changes.len() as u64, || {
+            format!("committed {} changes", changes.len())
+        });
+        Ok(())
+    }
+
+    fn bring_back(&mut self, known: TakeKnown) -> Result<(), StoreError> {
+        let walked = self.write(|store| store.take_known_outcomes(&known.model, known.portion))?;
+        // Whoever asked may have ended with the service.
+        let _ = known.walked_tx.send(walked);
+        Ok(())
+    }
+
+    /// One transaction, tried until it succeeds or trying makes no sense any more.
+    fn write<T>(
+        &mut self,
+        mut transaction: impl FnMut(&mut Store) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         let since = Instant::now();
         loop {
-            match self.store.apply(&changes) {
-                Ok(applied) => {
+            match transaction(&mut self.store) {
+                Ok(written) => {
                     self.board.solved("store");
-                    self.tally.recorded(&changes, &applied);
-                    self.station.did_many(changes.len() as u64, || {
-                        format!("committed {} changes", changes.len())
-                    });
-                    return Ok(());
+                    return Ok(written);
                 }
                 Err(error) if error.severity() == Severity::Retry && self.on_trouble.goes_on(since) => {
                     tracing::error!("{error}");
@@ -148,30 +202,45 @@ impl Recorder {
         }
     }
 
-    /// Ends the claims; other names of the same content take the outcome that was just committed.
-    fn release(&self, claims: &[ContentHash]) -> Vec<Change> {
-        let mut known = Vec::new();
-        for hash in claims {
-            known.extend(
-                self.in_flight
-                    .release(hash)
-                    .into_iter()
-                    .map(|file| self.known(*hash, &file)),
-            );
+    /// After the commit, so that whoever comes finds them; a change of service rings by itself, also for those before.
+    fn ring_for_stragglers(&self, changes: &[Change]) {
+        let serving = self.in_service.now();
+        let is_straggler = |change| model_of(change).is_some_and(|model| *model != serving.model);
+        if changes.iter().any(is_straggler) {
+            self.stragglers.notify_one();
         }
-        known
     }
 
-    fn known(&self, hash: ContentHash, file: &SettledFile) -> Change {
-        let file = FileSighting {
-            path: InventoryPath::of(&file.path),
-            stamp: file.stamp,
-        };
-        Change::Known {
-            file,
-            hash,
-            model: self.serving.model.clone(),
+    /// Ends the claims; other names of the same content take the outcome that was just committed.
+    fn release(&self, claims: &[Answered]) -> Vec<Change> {
+        let mut known_files = Vec::new();
+        for answered in claims {
+            let waiting = self.in_flight.release(&answered.hash);
+            known_files.extend(waiting.iter().map(|file| known(answered, file)));
         }
+        known_files
+    }
+}
+
+fn known(answered: &Answered, file: &SettledFile) -> Change {
+    let file = FileSighting {
+        path: InventoryPath::of(&file.path),
+        stamp: file.stamp,
+    };
+    Change::Known {
+        file,
+        hash: answered.hash,
+        model: answered.model.clone(),
+    }
+}
+
+/// Whose answer a change is; `None` where no model plays a part.
+fn model_of(change: &Change) -> Option<&ModelId> {
+    match change {
+        Change::Tagged { tag, .. } => Some(&tag.model),
+        Change::Rejected { rejection, .. } => Some(&rejection.model),
+        Change::Known { model, .. } | Change::Moved { model, .. } => Some(model),
+        Change::Unread { .. } | Change::Absent { .. } => None,
     }
 }
 
@@ -196,6 +265,7 @@ fn gather(recordable_rx: &Receiver<Recordable>) -> Result<Recordable, RecvError>
         {
             group.changes.extend(more.changes);
             group.claims.extend(more.claims);
+            group.take_known.extend(more.take_known);
             group.pace = more.pace;
         }
         let is_full = group.changes.len() >= MAX_CHANGES || since.elapsed() >= MAX_GATHERING;

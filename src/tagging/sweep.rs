@@ -16,7 +16,7 @@ use walkdir::WalkDir;
 use super::inbox::{Inboxes, Look, Seen, folder_named_like_a_photo};
 use super::settle::{Hint, NoticedFile, SettledFile};
 use crate::domain::{FileStamp, InventoryPath, ModelId, Rejection, RejectionReason};
-use crate::store::{Change, Reader, StoreError};
+use crate::store::{Change, KnownFile, Reader, StoreError};
 
 /// Folders asked for at once; more become "everything".
 const MAX_FOLDERS: usize = 64;
@@ -136,12 +136,32 @@ pub struct Sweep<'a> {
     pub inboxes: &'a Inboxes,
     /// What is known.
     pub reader: &'a Reader,
-    /// Only its outcomes count as known.
-    pub model: &'a ModelId,
+    /// Whose outcomes count as known.
+    pub counted: Counted<'a>,
     /// A file that is younger is looked at again before it is read.
     pub quiet: Duration,
     /// Ends the sweep early.
     pub stop: &'a AtomicBool,
+}
+
+/// Whose outcomes count as known; files that have none are found.
+#[derive(Debug, Clone, Copy)]
+pub enum Counted<'a> {
+    /// Only this model's: a scan, after which all that it saw is tagged by the model in service.
+    AnswersOf(&'a ModelId),
+    /// Any model's: the service, where the inventory follows a change of model at its own pace.
+    AnyAnswer,
+}
+
+impl Counted<'_> {
+    fn holds(self, known: &KnownFile) -> bool {
+        match (self, &known.model) {
+            (Counted::AnyAnswer, Some(_)) => true,
+            // Permissions change without leaving a trace in size or time.
+            (Counted::AnyAnswer, None) => known.reason != Some(RejectionReason::Unreadable),
+            (Counted::AnswersOf(model), _) => known.is_answered_by(model),
+        }
+    }
 }
 
 /// How far a sweep came.
@@ -234,7 +254,7 @@ impl Sweep<'_> {
         if let Some(known) = self.reader.known_file(&InventoryPath::of(path))?
             && known.is_present
             && known.stamp == Some(seen.stamp)
-            && known.is_answered_by(self.model)
+            && self.counted.holds(&known)
         {
             return Ok(Found::Unchanged);
         }
@@ -324,68 +344,4 @@ fn is_gone(path: &InventoryPath) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::tagging::inbox::unreadable;
-    use crate::tagging::testing::{Shop, model, tagged};
-
-    fn found(shop: &Shop) -> Vec<Found> {
-        let (mut found, stop) = (Vec::new(), AtomicBool::new(false));
-        let sweep = Sweep {
-            inboxes: &shop.inboxes(),
-            reader: &shop.reader(),
-            model: &model("a"),
-            quiet: Duration::ZERO,
-            stop: &stop,
-        };
-        let swept = sweep.run_blocking(&shop.inbox(), &mut |find| {
-            found.push(find);
-            Ok(())
-        });
-        assert_eq!(swept.unwrap(), Swept::Whole);
-        found
-    }
-
-    /// The file's row said for ever that it is there, for a look at its name finds something.
-    #[test]
-    fn a_folder_ends_the_file_that_had_its_name() {
-        let shop = Shop::new();
-        let path = shop.inbox().join("dress");
-        std::fs::create_dir(&path).unwrap();
-        shop.store().apply(&[tagged(&path, b"photo", "a")]).unwrap();
-        let ended = found(&shop);
-        assert!(
-            matches!(&ended[..], [Found::Change(Change::Absent { path: gone, .. })] if gone.to_path() == path),
-            "{ended:?}"
-        );
-        let Some(Found::Change(change)) = ended.into_iter().next() else {
-            return;
-        };
-        shop.store().apply(&[change]).unwrap();
-        assert!(found(&shop).is_empty(), "said once");
-    }
-
-    #[test]
-    fn a_folder_that_can_be_read_again_is_no_rejected_file_any_more() {
-        let shop = Shop::new();
-        let path = shop.inbox().join("private");
-        std::fs::create_dir(&path).unwrap();
-        let error = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
-        let refused = Change::unread(&path, None, unreadable(&path, &error));
-        shop.store().apply(&[refused]).unwrap();
-        assert!(matches!(
-            &found(&shop)[..],
-            [Found::Change(Change::Absent { .. })]
-        ));
-    }
-
-    #[tokio::test]
-    async fn a_new_folder_is_asked_for_at_once_and_kept_until_it_is_watched() {
-        let requests = SweepRequests::new(vec!["/in".into()]);
-        requests.request_new_folder(Path::new("/in/new"));
-        let new = BTreeSet::from([PathBuf::from("/in/new")]);
-        assert_eq!(requests.next().await, new);
-        assert_eq!(requests.take_new_folders(), new);
-        assert!(requests.take_new_folders().is_empty() && requests.take().is_empty());
-    }
-}
+mod tests;

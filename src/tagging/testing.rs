@@ -8,12 +8,16 @@ use std::time::Duration;
 use globset::GlobSet;
 
 use super::inbox::{Inboxes, stamp_of};
+use super::prepare::PreparedImage;
+use super::serving::{InService, ServiceChange, Serving};
 use super::settle::SettledFile;
-use crate::config::SettleConfig;
+use crate::config::{Config, SettleConfig, Sources};
 use crate::domain::{
-    ContentHash, Device, FileStamp, INPUT_SIDE, InventoryPath, LABEL_COUNT, ModelId, PreprocessingVersion,
-    Scores, Timestamp,
+    ContentHash, Device, FileStamp, INPUT_LEN, INPUT_SIDE, InventoryPath, LABEL_COUNT, ModelId,
+    PreprocessingVersion, Scores, Timestamp,
 };
+use crate::model::{Classifier, ClassifyError};
+use crate::preprocess::InputTensor;
 use crate::store::{Change, ContentFacts, Durability, FileSighting, NewModel, Reader, Store, TagRecord};
 
 /// The preprocessing of every made-up model.
@@ -67,6 +71,20 @@ impl Shop {
         Reader::open(&self.path().join("hangtag.db")).unwrap()
     }
 
+    /// Settings for the folders here.
+    pub(crate) fn config(&self) -> Config {
+        let text = |path: PathBuf| path.to_str().unwrap().to_owned();
+        let flags = vec![
+            ("inbox".to_owned(), text(self.inbox())),
+            ("data_dir".to_owned(), text(self.path())),
+        ];
+        let sources = Sources {
+            flags,
+            ..Sources::default()
+        };
+        Config::from_sources(&sources).unwrap()
+    }
+
     /// A file in the inbox.
     pub(crate) fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
         let path = self.inbox().join(name);
@@ -78,6 +96,79 @@ impl Shop {
 /// The model of which the SHA-256 is this digit, 64 times.
 pub(crate) fn model(digit: &str) -> ModelId {
     ModelId::from_sha256(&digit.repeat(64)).unwrap()
+}
+
+/// That model, serving for good.
+pub(crate) fn in_service(digit: &str) -> InService {
+    let serving = Serving {
+        model: model(digit),
+        preprocessing: VERSION,
+    };
+    ServiceChange::starting_with(serving).in_service()
+}
+
+/// A model that always says the same, for pictures of any kind.
+pub(crate) struct Fake {
+    pub(crate) id: ModelId,
+    /// What it says.
+    pub(crate) label: usize,
+    /// What it claims of its inputs.
+    pub(crate) preprocessing: PreprocessingVersion,
+    /// Goes when the model does.
+    pub(crate) _memory: Option<std::sync::mpsc::Sender<()>>,
+}
+
+impl Fake {
+    /// Model `digit` says label `label`.
+    pub(crate) fn new(digit: &str, label: usize) -> Self {
+        Self {
+            id: model(digit),
+            label,
+            preprocessing: VERSION,
+            _memory: None,
+        }
+    }
+
+    /// So many copies.
+    pub(crate) fn copies(digit: &str, label: usize, count: usize) -> Vec<Box<dyn Classifier>> {
+        (0..count)
+            .map(|_| Box::new(Self::new(digit, label)) as _)
+            .collect()
+    }
+}
+
+impl Classifier for Fake {
+    fn id(&self) -> &ModelId {
+        &self.id
+    }
+
+    fn device(&self) -> Device {
+        Device::Cpu
+    }
+
+    fn preprocessing(&self) -> PreprocessingVersion {
+        self.preprocessing
+    }
+
+    fn warm_up(&mut self) -> Result<(), ClassifyError> {
+        Ok(())
+    }
+
+    fn classify(&mut self, inputs: &[&InputTensor]) -> Result<Vec<Scores>, ClassifyError> {
+        let mut scores = [0.0; LABEL_COUNT];
+        scores[self.label] = 1.0;
+        Ok(vec![Scores::new(scores).unwrap(); inputs.len()])
+    }
+}
+
+/// A picture on its way to the model; each number another one.
+pub(crate) fn prepared(number: u32) -> PreparedImage {
+    PreparedImage {
+        file: sighting(Path::new(&format!("/in/{number}.png"))),
+        content: content(&number.to_le_bytes()),
+        input: crate::preprocess::from_idx(&[0; INPUT_LEN]),
+        preprocessing: VERSION,
+    }
 }
 
 /// What is known of a content.

@@ -1,14 +1,14 @@
+//! A store without room, and answers that come late.
+
 use super::*;
-use crate::tagging::testing::{Shop, tagged};
+use crate::tagging::testing::{Shop, in_service, model, settled, tagged};
 
 fn recorder(store: Store, on_trouble: OnTrouble) -> Recorder {
     let board = StatusBoard::default();
     Recorder {
         store,
-        serving: Serving {
-            model: crate::tagging::testing::model("a"),
-            preprocessing: crate::tagging::testing::VERSION,
-        },
+        in_service: in_service("a"),
+        stragglers: Arc::default(),
         in_flight: Arc::default(),
         tally: Arc::default(),
         on_trouble,
@@ -52,4 +52,35 @@ fn a_checkpoint_that_finds_no_room_does_not_end_the_service() {
         detail: "disk I/O error".into(),
     };
     assert!(unless_fatal(Err(failed)).is_err());
+}
+
+/// It was looked for under the model that serves by then, not found, and left without a row.
+#[tokio::test]
+async fn a_file_that_waited_takes_the_answer_that_was_given() {
+    let shop = Shop::new();
+    let (first, second) = (shop.file("1.png", b"same"), shop.file("2.png", b"same"));
+    let hash = ContentHash::of(b"same");
+    let recorder = recorder(shop.store(), OnTrouble::GiveUpAfter(Duration::ZERO));
+    let recorder = Recorder {
+        in_service: in_service("b"),
+        ..recorder
+    };
+    assert!(recorder.in_flight.claim(hash, &settled(&first)));
+    assert!(!recorder.in_flight.claim(hash, &settled(&second)));
+    let stragglers = Arc::clone(&recorder.stragglers);
+    let (recordable_tx, recordable_rx) = async_channel::bounded(1);
+    let answered = Answered {
+        hash,
+        model: model("a"),
+    };
+    let recordable = Recordable::answer(tagged(&first, b"same", "a"), answered);
+    recordable_tx.send(recordable).await.unwrap();
+    drop(recordable_tx);
+    recorder.run_blocking(&recordable_rx).unwrap();
+    for path in [first, second] {
+        let known = shop.reader().known_file(&InventoryPath::of(&path)).unwrap();
+        assert_eq!(known.unwrap().model, Some(model("a")));
+    }
+    // Another model serves by now: whoever tags anew is told. This waits for ever where nobody rang.
+    stragglers.notified().await;
 }

@@ -1,0 +1,89 @@
+//! What a look through the inboxes finds after files, folders and models have changed.
+
+use super::*;
+use crate::tagging::inbox::unreadable;
+use crate::tagging::testing::{Shop, model, tagged};
+
+fn found(shop: &Shop) -> Vec<Found> {
+    found_where(shop, Counted::AnyAnswer)
+}
+
+fn found_where(shop: &Shop, counted: Counted<'_>) -> Vec<Found> {
+    let (mut found, stop) = (Vec::new(), AtomicBool::new(false));
+    let sweep = Sweep {
+        inboxes: &shop.inboxes(),
+        reader: &shop.reader(),
+        counted,
+        quiet: Duration::ZERO,
+        stop: &stop,
+    };
+    let swept = sweep.run_blocking(&shop.inbox(), &mut |find| {
+        found.push(find);
+        Ok(())
+    });
+    assert_eq!(swept.unwrap(), Swept::Whole);
+    found
+}
+
+/// The file's row said for ever that it is there, for a look at its name finds something.
+#[test]
+fn a_folder_ends_the_file_that_had_its_name() {
+    let shop = Shop::new();
+    let path = shop.inbox().join("dress");
+    std::fs::create_dir(&path).unwrap();
+    shop.store().apply(&[tagged(&path, b"photo", "a")]).unwrap();
+    let ended = found(&shop);
+    assert!(
+        matches!(&ended[..], [Found::Change(Change::Absent { path: gone, .. })] if gone.to_path() == path),
+        "{ended:?}"
+    );
+    let Some(Found::Change(change)) = ended.into_iter().next() else {
+        return;
+    };
+    shop.store().apply(&[change]).unwrap();
+    assert!(found(&shop).is_empty(), "said once");
+}
+
+#[test]
+fn a_folder_that_can_be_read_again_is_no_rejected_file_any_more() {
+    let shop = Shop::new();
+    let path = shop.inbox().join("private");
+    std::fs::create_dir(&path).unwrap();
+    let error = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
+    let refused = Change::unread(&path, None, unreadable(&path, &error));
+    shop.store().apply(&[refused]).unwrap();
+    assert!(matches!(
+        &found(&shop)[..],
+        [Found::Change(Change::Absent { .. })]
+    ));
+}
+
+#[test]
+fn after_a_change_of_model_a_scan_finds_everything_and_the_service_nothing() {
+    let shop = Shop::new();
+    let path = shop.file("a.png", b"photo");
+    shop.store().apply(&[tagged(&path, b"photo", "a")]).unwrap();
+    let (former, next) = (model("a"), model("b"));
+    for (counted, is_known) in [
+        (Counted::AnyAnswer, true),
+        (Counted::AnswersOf(&former), true),
+        (Counted::AnswersOf(&next), false),
+    ] {
+        let found = found_where(&shop, counted);
+        assert_eq!(
+            matches!(&found[..], [Found::Unchanged]),
+            is_known,
+            "{counted:?}: {found:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_new_folder_is_asked_for_at_once_and_kept_until_it_is_watched() {
+    let requests = SweepRequests::new(vec!["/in".into()]);
+    requests.request_new_folder(Path::new("/in/new"));
+    let new = BTreeSet::from([PathBuf::from("/in/new")]);
+    assert_eq!(requests.next().await, new);
+    assert_eq!(requests.take_new_folders(), new);
+    assert!(requests.take_new_folders().is_empty() && requests.take().is_empty());
+}
