@@ -148,6 +148,12 @@ impl Confidence {
     }
 }
 
+impl<'de> Deserialize<'de> for Confidence {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::new(f32::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+}
+
 impl FromStr for Confidence {
     type Err = ParseError;
 
@@ -251,6 +257,64 @@ pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Whether a content is kept from training and asked only by the gate: one in five, by its hash alone, so that it is
+/// the same one for every run on every machine, however many corrections there are.
+pub fn held_out(hash: &ContentHash) -> bool {
+    let first = hash.0.first_chunk::<8>();
+    let first = first.expect("a hash has 32 bytes; this is a bug");
+    u64::from_be_bytes(*first).is_multiple_of(5)
+}
+
+/// What a person says that a photo shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Truth {
+    /// One of the ten.
+    Label(Label),
+    /// None of the ten.
+    Unknown,
+}
+
+impl Truth {
+    /// The label, `None` where it is none of the ten.
+    pub fn label(self) -> Option<Label> {
+        match self {
+            Truth::Label(label) => Some(label),
+            Truth::Unknown => None,
+        }
+    }
+}
+
+impl From<Option<Label>> for Truth {
+    fn from(label: Option<Label>) -> Self {
+        label.map_or(Truth::Unknown, Truth::Label)
+    }
+}
+
+impl fmt::Display for Truth {
+    /// The label's name, or `unknown`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.label().map_or("unknown", Label::name))
+    }
+}
+
+impl FromStr for Truth {
+    type Err = ParseError;
+
+    /// `unknown`, or a label in any spelling that `Label` takes.
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        match text.to_lowercase().as_str() {
+            "unknown" => Ok(Truth::Unknown),
+            _ => text.parse().map(Truth::Label),
+        }
+    }
+}
+
+impl Serialize for Truth {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 /// Identity of a model: the first 16 hexadecimal digits of the SHA-256 of its ONNX file, which carries
 /// labels and preprocessing version in its metadata, so that what answers differently is named differently.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -280,6 +344,12 @@ impl ModelId {
 impl fmt::Display for ModelId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for ModelId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::from_sha256(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
     }
 }
 
@@ -410,6 +480,25 @@ impl fmt::Display for Timestamp {
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+impl FromStr for Timestamp {
+    type Err = ParseError;
+
+    /// Reads what `Display` writes, and every other ISO 8601 moment with an offset; cut to milliseconds.
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        text.parse::<jiff::Timestamp>()
+            .map(|moment| Self(moment.as_millisecond()))
+            .map_err(|_| ParseError::new(text, "a moment in ISO 8601, such as 2026-11-23T18:31:00.250Z"))
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -751,6 +840,40 @@ mod tests {
             Timestamp::from_millis(1_700_000_000_250).to_string(),
             "2023-11-14T22:13:20.250Z"
         );
+    }
+
+    #[test]
+    fn timestamps_and_model_ids_survive_their_json() {
+        let time = Timestamp::from_millis(1_700_000_000_250);
+        let json = serde_json::to_string(&time).unwrap();
+        assert_eq!(serde_json::from_str::<Timestamp>(&json).unwrap(), time);
+        assert!(serde_json::from_str::<Timestamp>("\"soon\"").is_err());
+        let model = ModelId::from_sha256(&"0a".repeat(32)).unwrap();
+        let json = serde_json::to_string(&model).unwrap();
+        assert_eq!(serde_json::from_str::<ModelId>(&json).unwrap(), model);
+        assert!(serde_json::from_str::<Confidence>("1.5").is_err());
+    }
+
+    #[test]
+    fn one_content_in_five_is_held_out_by_its_hash_alone() {
+        let mut bytes = [0; 32];
+        assert!(held_out(&ContentHash::from_bytes(bytes)));
+        bytes[7] = 4;
+        bytes[31] = 1; // Past the first eight: plays no part.
+        assert!(!held_out(&ContentHash::from_bytes(bytes)));
+        bytes[7] = 10;
+        assert!(held_out(&ContentHash::from_bytes(bytes)));
+        let held = (0..10_000u32).filter(|n| held_out(&ContentHash::of(&n.to_le_bytes())));
+        assert!((1_900..2_100).contains(&held.count()));
+    }
+
+    #[test]
+    fn truths_are_labels_or_unknown() {
+        let dress = Label::from_index(3).unwrap();
+        assert_eq!("DRESS".parse::<Truth>().unwrap(), Truth::Label(dress));
+        assert_eq!("Unknown".parse::<Truth>().unwrap(), Truth::Unknown);
+        assert_eq!(Truth::from(Truth::Unknown.label()).to_string(), "unknown");
+        assert!("hat".parse::<Truth>().is_err());
     }
 
     #[test]
