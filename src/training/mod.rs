@@ -25,5 +25,7 @@ pub mod rebuild;
 
 pub mod gate;
 
+pub mod report;
+
 #[cfg(test)]
 mod synthetic;
