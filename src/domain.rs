@@ -148,6 +148,12 @@ impl Confidence {
     }
 }
 
+impl<'de> Deserialize<'de> for Confidence {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::new(f32::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+}
+
 impl FromStr for Confidence {
     type Err = ParseError;
 
@@ -341,6 +347,12 @@ impl fmt::Display for ModelId {
     }
 }
 
+impl<'de> Deserialize<'de> for ModelId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::from_sha256(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+}
+
 /// Version of the way from pixels to tensor; a model runs only with the one it was trained with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -468,6 +480,25 @@ impl fmt::Display for Timestamp {
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+impl FromStr for Timestamp {
+    type Err = ParseError;
+
+    /// Reads what `Display` writes, and every other ISO 8601 moment with an offset; cut to milliseconds.
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        text.parse::<jiff::Timestamp>()
+            .map(|moment| Self(moment.as_millisecond()))
+            .map_err(|_| ParseError::new(text, "a moment in ISO 8601, such as 2026-11-23T18:31:00.250Z"))
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -812,6 +843,18 @@ mod tests {
             Timestamp::from_millis(1_700_000_000_250).to_string(),
             "2023-11-14T22:13:20.250Z"
         );
+    }
+
+    #[test]
+    fn timestamps_and_model_ids_survive_their_json() {
+        let time = Timestamp::from_millis(1_700_000_000_250);
+        let json = serde_json::to_string(&time).unwrap();
+        assert_eq!(serde_json::from_str::<Timestamp>(&json).unwrap(), time);
+        assert!(serde_json::from_str::<Timestamp>("\"soon\"").is_err());
+        let model = ModelId::from_sha256(&"0a".repeat(32)).unwrap();
+        let json = serde_json::to_string(&model).unwrap();
+        assert_eq!(serde_json::from_str::<ModelId>(&json).unwrap(), model);
+        assert!(serde_json::from_str::<Confidence>("1.5").is_err());
     }
 
     #[test]

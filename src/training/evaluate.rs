@@ -249,7 +249,7 @@ fn percent(share: Option<f64>) -> String {
 }
 
 /// A name that is narrow enough for a column.
-fn short_name(label: Label) -> &'static str {
+pub(super) fn short_name(label: Label) -> &'static str {
     const SHORT: [&str; LABEL_COUNT] = [
         "T-shirt", "Trouser", "Pullov.", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Boot",
     ];

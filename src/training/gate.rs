@@ -13,11 +13,14 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{LABEL_COUNT, Label};
+use crate::domain::Label;
 
 mod paired;
+mod tally;
+mod words;
 
 pub use paired::PairedDifference;
+use tally::Tally;
 
 /// What is asked of a candidate (`[gate]`).
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -378,48 +381,6 @@ impl Measured {
         }
     }
 }
-
-/// For each class: pictures, only the candidate wrong, only the model in service wrong.
-struct Tally([[u64; 3]; LABEL_COUNT]);
-
-impl Tally {
-    fn of(on: HeldOut, candidate: &[Answer], in_service: &[Answer]) -> Result<Self, GateError> {
-        let same = |(one, other): (&Answer, &Answer)| one.truth == other.truth;
-        let paired = candidate.iter().zip(in_service);
-        if candidate.len() != in_service.len() || !paired.clone().all(same) {
-            return Err(GateError::NotPaired {
-                on,
-                candidate: candidate.len(),
-                in_service: in_service.len(),
-            });
-        }
-        let mut counts = [[0; 3]; LABEL_COUNT];
-        for (new, old) in paired {
-            let [images, only_candidate_wrong, only_in_service_wrong] = &mut counts[new.truth.index()];
-            *images += 1;
-            *only_candidate_wrong += u64::from(!new.is_right() && old.is_right());
-            *only_in_service_wrong += u64::from(new.is_right() && !old.is_right());
-        }
-        Ok(Self(counts))
-    }
-
-    fn all(&self) -> Option<PairedDifference> {
-        let sum = |place: usize| self.0.iter().map(|counts| counts[place]).sum();
-        PairedDifference::of(sum(0), sum(1), sum(2))
-    }
-
-    fn classes(&self) -> Vec<ClassDifference> {
-        Label::all()
-            .zip(self.0)
-            .filter_map(|(label, [images, new, old])| {
-                let paired = PairedDifference::of(images, new, old)?;
-                Some(ClassDifference { label, paired })
-            })
-            .collect()
-    }
-}
-
-mod words;
 
 #[cfg(test)]
 mod tests;

@@ -1,10 +1,14 @@
-//! Journey 2: from a data set to a model.
+//! Journey 2: from a data set to a model that may serve.
 //!
-//! In: Fashion-MNIST. Out: an exported model, its figures and its manifest: a bundle. Never: tagging, or a model put
-//! into service.
+//! In: Fashion-MNIST, what people corrected, a schedule. Out: an exported model with its figures and its manifest (a
+//! bundle), a report, and whether the bundle may go into service. Never: tagging, or a model put into service.
+
+pub mod schedule;
 
 pub mod dataset;
 pub mod idx;
+
+pub mod corrections;
 
 pub mod network;
 pub mod summary;
@@ -19,10 +23,12 @@ pub mod evaluate;
 
 pub mod rebuild;
 
-pub mod gate;
 pub mod job;
+
+pub mod gate;
 pub mod publish;
-pub mod schedule;
+
+pub mod report;
 
 #[cfg(test)]
 mod synthetic;

@@ -175,7 +175,7 @@ fn too_soon(now: Timestamp, rules: &ScheduleRules, record: &ScheduleRecord) -> O
     // A run that started in the future tells of a clock that was set back, and nothing about the time that passed.
     let since_last = u64::try_from(now.as_millis() - record.last_start?.as_millis()).ok()?;
     let since_last = Duration::from_millis(since_last);
-    (since_last < rules.min_interval.saturating_sub(GRAIN)).then(|| SkipReason::TooSoon {
+    (since_last < rules.min_interval.saturating_sub(GRAIN)).then_some(SkipReason::TooSoon {
         since_last_seconds: since_last.as_secs(),
         min_interval_seconds: rules.min_interval.as_secs(),
     })

@@ -4,13 +4,13 @@
 
 use std::fmt::Write;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::network::Architecture;
 use crate::domain::{INPUT_SIDE, LABEL_COUNT};
 
 /// One layer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LayerRow {
     /// What it does.
     pub layer: String,
@@ -101,7 +101,7 @@ pub fn table(rows: &[LayerRow]) -> String {
 }
 
 /// Digits in groups of three: 241,546.
-fn grouped(number: usize) -> String {
+pub(super) fn grouped(number: usize) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {

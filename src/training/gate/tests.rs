@@ -2,6 +2,7 @@
 //! search of the likelihood, the bound by bisection.
 
 use super::*;
+use crate::domain::LABEL_COUNT;
 
 /// `images` answers of classes in turn, of which `lost` are wrong, the first ones of class `of` if given.
 fn answers(images: usize, wrong: impl Fn(usize, Label) -> bool) -> Vec<Answer> {
@@ -226,10 +227,7 @@ fn a_class_that_is_lost_is_named_and_chance_is_not() {
         assert_eq!(coats.only_in_service_wrong, 20);
         if !expected.is_empty() {
             let text = verdict.to_string();
-            assert!(
-                text.contains("Coat (100 right answers lost, 20 won, 8.00 points more errors"),
-                "{text}"
-            );
+            assert!(text.contains("Coat by 8.00 points, at least 6."), "{text}");
         }
     }
 }
@@ -260,6 +258,33 @@ fn enough_photos_decide_and_fashion_mnist_is_only_the_floor() {
         verdict.to_string().contains("on 200 held-out photos of the shop"),
         "{verdict}"
     );
+}
+
+#[test]
+fn findings_say_in_words_which_way_and_by_how_much() {
+    for (new_wrong, old_wrong, words) in [
+        (
+            5,
+            20,
+            "15.00 points fewer errors (5 right answers lost, 20 won), with 95 % confidence at least 7.19 points fewer errors",
+        ),
+        (
+            3,
+            1,
+            "2.00 points more errors (3 right answers lost, 1 won), with 95 % confidence at most",
+        ),
+    ] {
+        let finding = Finding::Errors {
+            on: HeldOut::Photos,
+            paired: PairedDifference::of(100, new_wrong, old_wrong).unwrap(),
+            margin: 0.005,
+        };
+        let text = finding.to_string();
+        assert!(
+            text.contains(words) && text.contains("less than 0.50 points"),
+            "{text}"
+        );
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@
 use std::fmt;
 
 use super::{ClassDifference, Finding, HeldOut, PairedDifference, WarmUp};
+use crate::training::summary;
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -29,7 +30,8 @@ impl fmt::Display for Finding {
                 min_accuracy,
             } => write!(
                 f,
-                "accuracy on the {images} test pictures is {}, {} the floor of {}",
+                "accuracy on the {} test pictures is {}, {} the floor of {}",
+                grouped(*images),
                 percent(*accuracy),
                 verb("not below", "below"),
                 percent(*min_accuracy)
@@ -42,19 +44,20 @@ impl fmt::Display for Finding {
             } => write!(
                 f,
                 "it takes {} multiply-adds a picture and {} bytes, the model in service {} and {}: {} {max_cost} times as much",
-                candidate.multiply_adds,
-                candidate.file_bytes,
-                in_service.multiply_adds,
-                in_service.file_bytes,
+                grouped(candidate.multiply_adds),
+                grouped(candidate.file_bytes),
+                grouped(in_service.multiply_adds),
+                grouped(in_service.file_bytes),
                 verb("not more than", "more than")
             ),
             Finding::Errors { on, paired, margin } => write!(
                 f,
-                "on {} {on} it {} no worse than the model in service: {}; with 95 % confidence at most {} more errors, and less than {} must be shown",
-                paired.images,
+                "on {} {on} it {} no worse than the model in service: {} ({}), with 95 % confidence {}, where less than {} more are asked",
+                grouped(paired.images),
                 verb("is proved to be", "is not proved to be"),
-                balance(paired),
-                points(paired.upper_bound),
+                errors(paired.difference),
+                exchange(paired),
+                errors_at_most(paired.upper_bound),
                 points(*margin)
             ),
             Finding::Classes {
@@ -94,9 +97,9 @@ fn write_classes(
     let lost: Vec<String> = classes
         .iter()
         .filter(|class| class.has_lost(max_class_drop))
-        .map(|class| {
-            let (paired, least) = (&class.paired, points(class.paired.lower_bound));
-            format!("{} ({}, at least {least})", class.label, balance(paired))
+        .map(|ClassDifference { label, paired }| {
+            let (drop, least) = (points(paired.difference), points(paired.lower_bound));
+            format!("{label} by {drop}, at least {least} ({})", exchange(paired))
         })
         .collect();
     let allowed = points(max_class_drop);
@@ -104,22 +107,36 @@ fn write_classes(
         let count = classes.len();
         return write!(
             f,
-            "none of the {count} classes among the {on} lost more than {allowed} of recall beyond chance"
+            "among the {on}, none of {count} classes lost more than {allowed} of recall beyond chance"
         );
     }
     write!(
         f,
-        "classes among the {on} that lost more than {allowed} of recall beyond chance: {}",
+        "among the {on}, recall fell by more than {allowed} beyond chance: {}",
         lost.join(", ")
     )
 }
 
-/// `12 right answers lost, 9 won, 0.30 points more errors`.
-fn balance(paired: &PairedDifference) -> String {
+/// `12 right answers lost, 9 won`.
+fn exchange(paired: &PairedDifference) -> String {
     let (lost, won) = (paired.only_candidate_wrong, paired.only_in_service_wrong);
-    let direction = if paired.difference > 0.0 { "more" } else { "fewer" };
-    let difference = points(paired.difference.abs());
-    format!("{lost} right answers lost, {won} won, {difference} {direction} errors")
+    format!("{} right answers lost, {} won", grouped(lost), grouped(won))
+}
+
+/// `0.30 points more errors`, `1.20 points fewer errors`.
+fn errors(difference: f64) -> String {
+    let direction = if difference < 0.0 { "fewer" } else { "more" };
+    format!("{} {direction} errors", points(difference.abs()))
+}
+
+/// `at most 0.63 points more errors`, `at least 0.70 points fewer errors`.
+fn errors_at_most(upper_bound: f64) -> String {
+    let limit = if upper_bound < 0.0 { "least" } else { "most" };
+    format!("at {limit} {}", errors(upper_bound))
+}
+
+fn grouped(number: u64) -> String {
+    usize::try_from(number).map_or_else(|_| number.to_string(), summary::grouped)
 }
 
 fn percent(share: f64) -> String {

@@ -35,6 +35,8 @@ pub enum Purpose {
         /// Number of the class, from 0.
         class: u32,
     },
+    /// Which corrections are seen once more than others in an epoch.
+    Corrections,
 }
 
 /// A stream of 64-bit numbers (SplitMix64).
@@ -129,6 +131,7 @@ fn key(seed: u64, purpose: Purpose) -> u64 {
         Purpose::Shuffle { epoch } => [2, epoch, 0, 0],
         Purpose::Dropout { epoch, image, layer } => [3, epoch, image, layer],
         Purpose::Sample { class } => [4, class, 0, 0],
+        Purpose::Corrections => [5, 0, 0, 0],
     };
     words.iter().fold(mix(seed ^ GOLDEN), |state, &word| {
         mix(state.wrapping_add(GOLDEN) ^ u64::from(word))

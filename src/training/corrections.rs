@@ -1,0 +1,236 @@
+//! Corrections as material for training, and for the gate.
+//!
+//! In: what people said of photos, and a small grey copy of each that is kept in the data folder. Out: pictures and
+//! labels for training, others for the gate alone, and what could not be used. Never: a photo of the inbox (it may be
+//! gone by then), a held-out correction or a correction in the validation rows, chance.
+//!
+//! The copy is grey, upright and at most 256 pixels wide and high: all that preprocessing needs for a picture of
+//! 28x28, at some ten kilobytes. It goes through the same preprocessing as a photo in service.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::U8;
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
+use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
+use serde::{Deserialize, Serialize};
+
+use super::dataset::Images;
+use crate::decode::{self, DecodeError, DecodeLimits};
+use crate::domain::{ContentHash, DecodedImage, Severity, Truth, held_out};
+use crate::durable;
+use crate::preprocess::Preprocessor;
+
+mod mix;
+
+pub use mix::{CorrectionWeight, Mixed, mix};
+
+/// Longest edge of a kept copy, in pixels.
+pub const MAX_SIDE: u32 = 256;
+/// More than any copy that is written here has; keeps a wrong file from filling the memory.
+const MAX_FILE_BYTES: u64 = 1 << 20;
+/// What a copy may ask for: its pixels, and the decoder's buffers for them.
+const LIMITS: DecodeLimits = DecodeLimits {
+    max_pixels: (MAX_SIDE * MAX_SIDE) as u64,
+    max_decode_bytes: 4 << 20,
+};
+
+/// What a person said of a photo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Correction {
+    /// Which photo.
+    pub hash: ContentHash,
+    /// What it shows.
+    pub truth: Truth,
+}
+
+/// All corrections of a rebuild, read, prepared and sorted out.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Material {
+    /// To be trained on, in the order of their hashes.
+    pub train: Images,
+    /// For the gate alone, in the order of their hashes.
+    pub held_out: Images,
+    /// How many are of none of the classes: the networks have no output for that, so that they are only counted.
+    pub unknown: usize,
+    /// What could not be used.
+    pub unusable: Vec<Unusable>,
+}
+
+/// A correction that a rebuild has to do without.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unusable {
+    /// The photo's content hash.
+    pub hash: String,
+    /// Why, with the file's name.
+    pub error: String,
+}
+
+/// What corrections came to in a rebuild.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MaterialSummary {
+    /// Corrections that were trained on.
+    pub trained_on: usize,
+    /// How often each is seen in an epoch, rounded down; some are seen once more.
+    pub repetitions: usize,
+    /// Their share of all pictures that are trained on in an epoch, 0..=1.
+    pub share: f64,
+    /// Corrections that only the gate saw.
+    pub held_out: usize,
+    /// Corrections to "none of the classes".
+    pub unknown: usize,
+    /// Corrections that could not be used.
+    pub unusable: Vec<Unusable>,
+}
+
+/// A copy that could not be kept or used.
+#[derive(Debug, thiserror::Error)]
+pub enum CorrectionError {
+    /// Not written.
+    #[error("the corrected picture is not kept for training: {0}")]
+    Write(#[from] durable::WriteError),
+    /// Not read.
+    #[error(
+        "could not read the corrected picture {path}: {source}; correct the photo again to have it copied anew, or undo the correction"
+    )]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// Read, but it is not the copy it should be.
+    #[error(
+        "the corrected picture {path} cannot be used: {source}; correct the photo again to have it copied anew, or undo the correction"
+    )]
+    Decode {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: DecodeError,
+    },
+}
+
+impl CorrectionError {
+    /// Without a place to write nothing can be kept; one copy that is missing or broken concerns itself alone.
+    pub fn severity(&self) -> Severity {
+        match self {
+            CorrectionError::Write(_) => Severity::Retry,
+            CorrectionError::Read { .. } | CorrectionError::Decode { .. } => Severity::Item,
+        }
+    }
+}
+
+/// Where the copy of a photo lies in the folder of all copies (`<data_dir>/corrections`).
+pub fn copy_path(folder: &Path, hash: &ContentHash) -> PathBuf {
+    folder.join(format!("{hash}.png"))
+}
+
+/// Keeps a copy of a corrected photo, shrunk to at most 256 pixels, replacing an earlier one.
+pub fn keep_blocking(folder: &Path, hash: &ContentHash, image: &DecodedImage) -> Result<(), CorrectionError> {
+    let (luma, width, height) = shrink(image);
+    let mut png = Vec::new();
+    PngEncoder::new(&mut png)
+        .write_image(&luma, width, height, ExtendedColorType::L8)
+        .expect("grey values of the right number are written to memory; this is a bug");
+    durable::write_file(&copy_path(folder, hash), &png)?;
+    Ok(())
+}
+
+/// Reads the copy of a corrected photo.
+pub fn read_blocking(folder: &Path, hash: &ContentHash) -> Result<DecodedImage, CorrectionError> {
+    let path = copy_path(folder, hash);
+    let read = || -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        File::open(&path)?
+            .take(MAX_FILE_BYTES + 1)
+            .read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > MAX_FILE_BYTES {
+            return Err(io::Error::other(format!(
+                "it has more than {MAX_FILE_BYTES} bytes"
+            )));
+        }
+        Ok(bytes)
+    };
+    match read() {
+        Ok(bytes) => {
+            decode::decode(&bytes, &LIMITS).map_err(|source| CorrectionError::Decode { path, source })
+        }
+        Err(source) => Err(CorrectionError::Read { path, source }),
+    }
+}
+
+/// Reads and prepares the copies of all corrections; what cannot be used is left out and said.
+///
+/// The same corrections give the same material in whatever order they come.
+pub fn prepare_blocking(folder: &Path, corrections: &[Correction]) -> Material {
+    let mut sorted = corrections.to_vec();
+    sorted.sort_by_key(|correction| correction.hash);
+    let (mut material, mut preprocessor) = (Material::default(), Preprocessor::new());
+    for Correction { hash, truth } in &sorted {
+        let Some(label) = truth.label() else {
+            material.unknown += 1;
+            continue;
+        };
+        match read_blocking(folder, hash) {
+            Ok(image) => {
+                let into = match held_out(hash) {
+                    true => &mut material.held_out,
+                    false => &mut material.train,
+                };
+                let tensor = preprocessor.prepare(&image);
+                // Exactly the bytes that the tensor was made of.
+                let bytes = tensor.values().iter().map(|value| (value * 255.0).round() as u8);
+                into.pixels.extend(bytes);
+                into.labels.push(label);
+            }
+            Err(error) => material.unusable.push(Unusable {
+                hash: hash.to_string(),
+                error: error.to_string(),
+            }),
+        }
+    }
+    material
+}
+
+impl MaterialSummary {
+    /// What is to be told of this material and what was mixed of it.
+    pub fn of(material: &Material, mixed: &Mixed) -> Self {
+        Self {
+            trained_on: material.train.len(),
+            repetitions: mixed.repetitions,
+            share: mixed.share,
+            held_out: material.held_out.len(),
+            unknown: material.unknown,
+            unusable: material.unusable.clone(),
+        }
+    }
+}
+
+/// Grey values, width and height with the longest edge at no more than 256 pixels; never enlarged.
+fn shrink(image: &DecodedImage) -> (Vec<u8>, u32, u32) {
+    let longest = image.width.max(image.height);
+    if longest <= MAX_SIDE {
+        return (image.luma.clone(), image.width, image.height);
+    }
+    let fitted = |edge: u32| {
+        let (edge, side, longest) = (u64::from(edge), u64::from(MAX_SIDE), u64::from(longest));
+        ((2 * edge * side + longest) / (2 * longest)).max(1) as u32
+    };
+    let (width, height) = (fitted(image.width), fitted(image.height));
+    let source = TypedImageRef::<U8>::from_buffer(image.width, image.height, &image.luma)
+        .expect("a decoded image has width times height values; this is a bug");
+    let mut small = TypedImage::<U8>::new(width, height);
+    // The filter that preprocessing shrinks with.
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
+    Resizer::new()
+        .resize_typed(&source, &mut small, &options)
+        .expect("both pictures are grey and not empty; this is a bug");
+    let values = small.pixels().iter().map(|pixel| pixel.0).collect();
+    (values, width, height)
+}
+
+#[cfg(test)]
+mod tests;

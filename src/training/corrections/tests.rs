@@ -1,0 +1,157 @@
+//! Copies of corrected photos: kept, read back, prepared, and what happens to those that are not as they should be.
+
+use super::*;
+use crate::domain::{INPUT_LEN, ImageFormat, Label};
+
+/// A photo of a dark garment on white, `width` by `height`.
+fn photo(width: u32, height: u32) -> DecodedImage {
+    let inside = |x: u32, y: u32| x > width / 4 && x < width * 3 / 4 && y > height / 8 && y < height * 7 / 8;
+    let luma = (0..height)
+        .flat_map(|y| {
+            (0..width).map(move |x| {
+                if inside(x, y) {
+                    40 + (x * 60 / width) as u8
+                } else {
+                    255
+                }
+            })
+        })
+        .collect();
+    DecodedImage {
+        luma,
+        width,
+        height,
+        format: ImageFormat::Jpeg,
+        stored_width: width,
+        stored_height: height,
+    }
+}
+
+/// The first content hashes that are held out, or not.
+fn hashes(wanted: bool, count: usize) -> Vec<ContentHash> {
+    (0u32..)
+        .map(|number| ContentHash::of(&number.to_le_bytes()))
+        .filter(|hash| held_out(hash) == wanted)
+        .take(count)
+        .collect()
+}
+
+fn corrected(hash: ContentHash, label: &str) -> Correction {
+    Correction {
+        hash,
+        truth: label.parse().unwrap(),
+    }
+}
+
+#[test]
+fn a_copy_is_small_and_a_small_photo_is_kept_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    for (photo, size) in [
+        (photo(400, 533), (192, 256)),
+        (photo(4000, 10), (256, 1)),
+        (photo(256, 20), (256, 20)),
+        (photo(1, 1), (1, 1)),
+    ] {
+        let hash = ContentHash::of(&photo.luma);
+        keep_blocking(folder.path(), &hash, &photo).unwrap();
+        let copy = read_blocking(folder.path(), &hash).unwrap();
+        assert_eq!((copy.width, copy.height), size);
+        if photo.width <= MAX_SIDE && photo.height <= MAX_SIDE {
+            assert_eq!(copy.luma, photo.luma);
+        }
+    }
+}
+
+#[test]
+fn a_copy_comes_out_of_preprocessing_nearly_as_the_photo_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let (photo, hash) = (photo(800, 1066), hashes(false, 1)[0]);
+    keep_blocking(folder.path(), &hash, &photo).unwrap();
+    let material = prepare_blocking(folder.path(), &[corrected(hash, "Dress")]);
+    let of_photo = crate::preprocess::prepare(&photo);
+    let differences = material.train.pixels.iter().zip(of_photo.values());
+    let sum: f32 = differences
+        .map(|(&byte, &value)| (f32::from(byte) / 255.0 - value).abs())
+        .sum();
+    assert!(
+        sum / (INPUT_LEN as f32) < 0.02,
+        "mean difference {}",
+        sum / INPUT_LEN as f32
+    );
+}
+
+#[test]
+fn material_is_sorted_out_by_truth_and_hash_in_any_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let (trained, held) = (hashes(false, 3), hashes(true, 2));
+    for (place, hash) in trained.iter().chain(&held).enumerate() {
+        keep_blocking(folder.path(), hash, &photo(100 + place as u32, 100)).unwrap();
+    }
+    let mut corrections = vec![
+        corrected(trained[0], "Coat"),
+        corrected(trained[1], "Shirt"),
+        corrected(trained[2], "unknown"),
+        corrected(held[0], "Bag"),
+        corrected(held[1], "unknown"),
+    ];
+    let material = prepare_blocking(folder.path(), &corrections);
+    assert_eq!((material.train.len(), material.held_out.len()), (2, 1));
+    assert_eq!(material.held_out.labels, ["Bag".parse::<Label>().unwrap()]);
+    assert_eq!(material.unknown, 2);
+    assert!(material.unusable.is_empty());
+    corrections.reverse();
+    assert_eq!(prepare_blocking(folder.path(), &corrections), material);
+}
+
+#[test]
+fn missing_and_broken_copies_are_named_and_the_rest_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let hashes = hashes(false, 5);
+    let whole = copy_path(folder.path(), &hashes[0]);
+    keep_blocking(folder.path(), &hashes[0], &photo(300, 300)).unwrap();
+    let png = std::fs::read(&whole).unwrap();
+    // Missing is the second; the third is cut, the fourth is no picture, the fifth is far too long.
+    std::fs::write(copy_path(folder.path(), &hashes[2]), &png[..png.len() / 2]).unwrap();
+    std::fs::write(copy_path(folder.path(), &hashes[3]), "no picture").unwrap();
+    std::fs::write(
+        copy_path(folder.path(), &hashes[4]),
+        vec![0; (MAX_FILE_BYTES + 1) as usize],
+    )
+    .unwrap();
+    let corrections: Vec<_> = hashes.iter().map(|&hash| corrected(hash, "Bag")).collect();
+    let material = prepare_blocking(folder.path(), &corrections);
+    assert_eq!(material.train.len(), 1);
+    assert_eq!(material.unusable.len(), 4);
+    for unusable in &material.unusable {
+        let path = folder.path().join(format!("{}.png", unusable.hash));
+        assert!(
+            unusable.error.contains(&path.display().to_string()),
+            "{}",
+            unusable.error
+        );
+        assert!(
+            unusable.error.contains("correct the photo again"),
+            "{}",
+            unusable.error
+        );
+    }
+}
+
+#[test]
+fn a_copy_larger_than_copies_are_is_refused_before_it_is_decoded() {
+    let folder = tempfile::tempdir().unwrap();
+    let (hash, side) = (hashes(false, 1)[0], MAX_SIDE + 1);
+    let mut png = Vec::new();
+    PngEncoder::new(&mut png)
+        .write_image(
+            &vec![9; (side * side) as usize],
+            side,
+            side,
+            ExtendedColorType::L8,
+        )
+        .unwrap();
+    std::fs::write(copy_path(folder.path(), &hash), png).unwrap();
+    let error = read_blocking(folder.path(), &hash).unwrap_err();
+    assert_eq!(error.severity(), Severity::Item);
+    assert!(error.to_string().contains("257x257"), "{error}");
+}
