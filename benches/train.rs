@@ -68,7 +68,6 @@ fn main() {
         architecture: Architecture::REFERENCE,
         parameters: &parameters,
         images: &data.train,
-        extras: 0,
         files: &data.files,
         checkpoint: Checkpointing::Off,
     };

@@ -3,38 +3,48 @@
 //! In: the settings, and a future that resolves when the service is to end. Out: a service that tags whatever
 //! lands in the inboxes; an error when a station ended early. Never: two services on one store.
 //!
-//! The end, step by step: only the sources (notice, sweep) hear the stop signal; they drop their senders. Settle
+//! The end, step by step: only the sources (notice, sweep, retag, serve, retrain) hear the stop signal; they drop their senders. Settle
 //! ends when its events end, the readers when their files end, then batch, infer and record, each drained. A grace
 //! period bounds it; a second signal cuts it short. Unfinished files need no saving: the next sweep finds them.
 
 mod lock;
 mod open;
+mod rebuild_run;
+mod retrain;
+mod serve;
+mod sweeping;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use async_channel::{Sender, bounded};
+use async_channel::bounded;
+use sd_notify::NotifyState;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use serve::{Server, serve};
+use sweeping::Sweeper;
+
 pub use lock::{LockError, LockHolder, StoreLock};
 pub use open::{
-    OpenedModel, OpeningError, load_bundle_blocking, load_runtime_blocking, open_bundle_blocking,
-    open_model_blocking, runtime_settings,
+    OpenedModel, OpeningError, decode_limits, load_runtime_blocking, open_bundle_blocking, runtime_settings,
 };
+pub use retrain::{Beginning, RetrainError, Retrainer, RunSummary, rules};
+pub use serve::{ServingError, bundle_in_service_blocking, load_published_blocking, open_serving_blocking};
 
-use crate::config::Config;
+use crate::config::{self, Config};
+use crate::model::DeviceReport;
 use crate::status::{DeviceStatus, Identity, REPORT_INTERVAL, StatusBoard};
 use crate::store::{Reader, Store, StoreError};
 use crate::tagging::inbox::Inboxes;
 use crate::tagging::line::{Drained, Line, LineError, LineInputs, LineParts, Queues};
 use crate::tagging::notice::{EventSink, notice};
-use crate::tagging::record::{OnTrouble, Recordable};
-use crate::tagging::retag::{RetagEnds, RetagSettings, Retagger, retag};
-use crate::tagging::settle::{NoticedFile, SettleEnds, SettledFile, Settler, settle};
-use crate::tagging::sweep::{Counted, Found, NoMore, Sweep, SweepRequests};
+use crate::tagging::record::OnTrouble;
+use crate::tagging::retag::{RetagEnds, RetagPolicy, RetagSettings, Retagger, retag};
+use crate::tagging::settle::{SettleEnds, Settler, settle};
+use crate::tagging::sweep::SweepRequests;
 
 /// Events that wait for the settler: a burst of some thousand files; more, and the sweep finds them.
 const NOTICED_CAPACITY: usize = 8_192;
@@ -58,7 +68,9 @@ pub enum DaemonError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
-    Opening(#[from] OpeningError),
+    Serving(#[from] ServingError),
+    #[error("could not find hangtag's own program, which trains: {0}")]
+    Program(std::io::Error),
     #[error(transparent)]
     Line(#[from] LineError),
     #[error("the station {0} ended early; this is a bug, please report the messages before this line")]
@@ -75,13 +87,25 @@ pub async fn run(config: Arc<Config>, shutdown: impl Future<Output = ()>) -> Res
     let inboxes = Arc::new(open_inboxes(&config)?);
     let mut store = Store::open(&config.store_path(), config.durability.into())?;
     let opening = Arc::clone(&config);
-    let opened = tokio::task::spawn_blocking(move || open_model_blocking(&opening)).await;
-    let opened = opened.map_err(|error| LineError::Panicked(error.to_string()))??;
-    store.register_model(&opened.entry)?;
+    let opened = tokio::task::spawn_blocking(move || {
+        let opened = open_serving_blocking(&opening, &mut store)?;
+        Ok::<_, ServingError>((store, opened))
+    });
+    let (store, opened) = opened
+        .await
+        .map_err(|error| LineError::Panicked(error.to_string()))??;
     let board = StatusBoard::default();
-    let identity = opened.identity(&config);
-    let mut service = Service::start(&config, inboxes, store, opened, board.clone())?;
-    tracing::info!("ready: model {} on {}", identity.model, identity.device.used);
+    let (identity_tx, identity) = watch::channel(opened.identity(&config));
+    tracing::info!("ready: {}", identity.borrow().in_words());
+    let parts = ServiceParts {
+        inboxes,
+        store,
+        opened,
+        board: board.clone(),
+        identity_tx,
+    };
+    let mut service = Service::start(&config, parts)?;
+    tell_systemd(NotifyState::Ready);
     let reporter = tokio::spawn(report(
         config.status_path(),
         board,
@@ -141,27 +165,40 @@ struct Service {
     queues: Queues,
 }
 
+/// What the stations are built from.
+struct ServiceParts {
+    inboxes: Arc<Inboxes>,
+    store: Store,
+    opened: OpenedModel,
+    board: StatusBoard,
+    identity_tx: watch::Sender<Identity>,
+}
+
 impl Service {
-    fn start(
-        config: &Arc<Config>,
-        inboxes: Arc<Inboxes>,
-        store: Store,
-        opened: OpenedModel,
-        board: StatusBoard,
-    ) -> Result<Self, DaemonError> {
-        let stopped = Arc::new(AtomicBool::new(false));
-        let on_trouble = OnTrouble::KeepTryingUntil(Arc::clone(&stopped));
-        let parts = LineParts {
-            classifiers: opened.classifiers,
+    /// Straight-line: every station with its ends, in the order of the data's way.
+    fn start(config: &Arc<Config>, parts: ServiceParts) -> Result<Self, DaemonError> {
+        let ServiceParts {
+            inboxes,
             store,
-            inboxes: Arc::clone(&inboxes),
-            on_trouble,
-            board: board.clone(),
-        };
-        let line = Line::start(config, parts)?;
+            opened,
+            board,
+            identity_tx,
+        } = parts;
+        let reader = || Reader::open(&config.store_path());
+        let stopped = Arc::new(AtomicBool::new(false));
+        let line = Line::start(
+            config,
+            LineParts {
+                classifiers: opened.classifiers,
+                store,
+                inboxes: Arc::clone(&inboxes),
+                on_trouble: OnTrouble::KeepTryingUntil(Arc::clone(&stopped)),
+                board: board.clone(),
+            },
+        )?;
         let queues = line.queues.clone();
         let (in_service, stragglers) = (line.swapper.in_service(), Arc::clone(&line.stragglers));
-        let (inputs, _swapper, line) = line.into_parts();
+        let (inputs, swapper, line) = line.into_parts();
         let LineInputs {
             settled_tx,
             recordable_tx,
@@ -170,8 +207,7 @@ impl Service {
         let (noticed_tx, noticed_rx) = bounded(NOTICED_CAPACITY);
         let (stop_tx, stop_rx) = watch::channel(false);
         let sweeps = SweepRequests::new(inboxes.roots().to_vec());
-        let mut sources = JoinSet::new();
-        let mut settling = JoinSet::new();
+        let (mut sources, mut settling) = (JoinSet::new(), JoinSet::new());
 
         let sink = EventSink {
             inboxes: Arc::clone(&inboxes),
@@ -187,17 +223,23 @@ impl Service {
 
         let sweeper = Sweeper {
             inboxes: Arc::clone(&inboxes),
-            reader: Reader::open(&config.store_path())?,
+            reader: reader()?,
             quiet: config.settle.quiet_unclosed,
             stop: Arc::clone(&stopped),
             settled_tx: settled_tx.clone(),
             noticed_tx,
             recordable_tx: recordable_tx.clone(),
         };
+        let sweeping = sweeping::sweep(sweeper, sweeps.clone(), board.clone(), stop_rx.clone());
+        sources.spawn(async move {
+            sweeping.await;
+            "sweep"
+        });
+
         let retagger = Retagger {
-            reader: Reader::open(&config.store_path())?,
+            reader: reader()?,
             in_service,
-            settings: RetagSettings::default(),
+            settings: retag_settings(config),
             inboxes: Arc::clone(&inboxes),
             ends: RetagEnds {
                 settled_tx: settled_tx.clone(),
@@ -214,29 +256,29 @@ impl Service {
             "retag"
         });
 
-        let (requests, station, trouble) = (sweeps.clone(), board.station("sweep"), board.clone());
-        let mut stop = stop_rx;
-        sources.spawn(async move {
-            let mut sweeper = Some(sweeper);
-            loop {
-                let folders = tokio::select! {
-                    _ = stop.wait_for(|stopped| *stopped) => return "sweep",
-                    folders = requests.next() => folders,
-                };
-                let Some(working) = sweeper.take() else {
-                    return "sweep";
-                };
-                let (station, trouble) = (station.clone(), trouble.clone());
-                let work = tokio::task::spawn_blocking(move || {
-                    for folder in folders {
-                        working.sweep_blocking(&folder, &trouble);
-                        station.did(|| format!("looked through {}", folder.display()));
-                    }
-                    working
-                });
-                sweeper = work.await.ok();
-            }
-        });
+        // A model that the settings name is served whatever the registry says.
+        if config.inference.model.is_none() {
+            let server = Server {
+                config: Arc::clone(config),
+                reader: Arc::new(Mutex::new(reader()?)),
+                swapper,
+                identity_tx,
+                board: board.clone(),
+                station: board.station("serve"),
+            };
+            let serving = serve(server, stop_rx);
+            sources.spawn(async move {
+                serving.await;
+                "serve"
+            });
+            let program = std::env::current_exe().map_err(DaemonError::Program)?;
+            let retrainer = Retrainer::open(Arc::clone(config), program, Arc::clone(&stopped))?;
+            let (station, trouble) = (board.station("retrain"), board.clone());
+            sources.spawn_blocking(move || {
+                retrainer.run_blocking(&station, &trouble);
+                "retrain"
+            });
+        }
 
         let ends = SettleEnds {
             noticed_rx,
@@ -275,6 +317,7 @@ impl Service {
         if let Err(error) = &early {
             tracing::error!("{error}; draining what is under way");
         }
+        tell_systemd(NotifyState::Stopping);
         // The receivers are stations that have not ended, or have and need no word.
         let _ = self.stop_tx.send(true);
         self.stopped.store(true, Ordering::Relaxed);
@@ -290,50 +333,18 @@ impl Service {
     }
 }
 
-/// What the sweep needs of the line.
-struct Sweeper {
-    inboxes: Arc<Inboxes>,
-    reader: Reader,
-    quiet: Duration,
-    stop: Arc<AtomicBool>,
-    settled_tx: Sender<SettledFile>,
-    noticed_tx: Sender<NoticedFile>,
-    recordable_tx: Sender<Recordable>,
-}
-
-impl Sweeper {
-    fn sweep_blocking(&self, folder: &Path, board: &StatusBoard) {
-        let sweep = Sweep {
-            inboxes: &self.inboxes,
-            reader: &self.reader,
-            counted: Counted::AnyAnswer,
-            quiet: self.quiet,
-            stop: &self.stop,
-        };
-        let swept = sweep.run_blocking(folder, &mut |found| match found {
-            Found::Unchanged => Ok(()),
-            Found::AtRest(file) => self.settled_tx.send_blocking(file).map_err(|_| NoMore),
-            Found::Restless(noticed) => self.noticed_tx.send_blocking(noticed).map_err(|_| NoMore),
-            Found::Change(change) => self
-                .recordable_tx
-                .send_blocking(Recordable::change(change))
-                .map_err(|_| NoMore),
-        });
-        match swept {
-            Ok(_) => board.solved("sweep"),
-            Err(error) => {
-                tracing::error!("sweep of {}: {error}", folder.display());
-                board.problem("sweep", error.to_string());
-            }
-        }
+/// Where systemd started the service (`Type=notify`), it hears how that goes; elsewhere nobody listens.
+fn tell_systemd(state: NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::warn!("could not tell systemd: {error}");
     }
 }
 
 /// Keeps the status file fresh; one that cannot be written is said once and tried again.
-async fn report(path: PathBuf, board: StatusBoard, identity: Identity, queues: Queues) {
+async fn report(path: PathBuf, board: StatusBoard, identity: watch::Receiver<Identity>, queues: Queues) {
     let mut complained = false;
     loop {
-        let report = board.report(&identity, queues.status());
+        let report = board.report(&identity.borrow(), queues.status());
         let file = path.clone();
         let written = tokio::task::spawn_blocking(move || report.write_blocking(&file)).await;
         let trouble = match written {
@@ -358,13 +369,32 @@ impl OpenedModel {
             pid: std::process::id(),
             started_at: SystemTime::now().into(),
             model: self.entry.id().clone(),
-            device: DeviceStatus {
-                asked: self.device.asked,
-                used: self.device.got,
-                why: self.device.why.clone(),
-            },
+            device: DeviceStatus::from(&self.device),
             onnxruntime: self.runtime.clone(),
             store: config.store_path().display().to_string(),
         }
+    }
+}
+
+impl From<&DeviceReport> for DeviceStatus {
+    fn from(report: &DeviceReport) -> Self {
+        Self {
+            asked: report.asked,
+            used: report.got,
+            why: report.why.clone(),
+        }
+    }
+}
+
+fn retag_settings(config: &Config) -> RetagSettings {
+    RetagSettings {
+        policy: match config.retag.policy {
+            config::RetagPolicy::All => RetagPolicy::All,
+            config::RetagPolicy::BelowConfidence => {
+                RetagPolicy::BelowConfidence(config.retag.below_confidence)
+            }
+            config::RetagPolicy::None => RetagPolicy::None,
+        },
+        images_per_second: config.retag.images_per_second,
     }
 }

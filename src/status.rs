@@ -77,6 +77,19 @@ pub struct Identity {
     pub store: String,
 }
 
+impl Identity {
+    /// Model and device in a sentence.
+    pub fn in_words(&self) -> String {
+        let why = self.device.why.as_ref().map(|why| format!(" ({why})"));
+        format!(
+            "model {} on {}{}",
+            self.model,
+            self.device.used,
+            why.unwrap_or_default()
+        )
+    }
+}
+
 /// How full a queue is.
 #[derive(Debug, Clone, Serialize)]
 #[allow(missing_docs)]

@@ -15,7 +15,7 @@ use super::dataset::load_or_fetch_blocking;
 use super::{Ended, Format, UsageError, output};
 use crate::config::Config;
 use crate::daemon;
-use crate::decode::{DecodeLimits, decode};
+use crate::decode::decode;
 use crate::domain::{INPUT_LEN, Label, Rejection};
 use crate::model::Classifier;
 use crate::preprocess::{self, InputTensor, Preprocessor};
@@ -26,12 +26,12 @@ use crate::training::rebuild::evaluate_images;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  hangtag evaluate                              the model in the settings on the 10,000 test images
+  hangtag evaluate                              the model in service on the 10,000 test images
   hangtag evaluate --model ./my-model --format json
   hangtag evaluate --index 7                    predict one test image and show it
   hangtag evaluate --labels photos.csv          columns file,label; an empty label: none of the classes")]
 pub struct EvaluateArguments {
-    /// Folder of the model; without it, the one in the settings
+    /// Folder of the model; without it, the one in service
     #[arg(long, value_name = "BUNDLE")]
     model: Option<PathBuf>,
     /// Predict this one test image (from 0) and show it
@@ -76,7 +76,9 @@ pub fn run(arguments: &EvaluateArguments, config: &Config) -> anyhow::Result<End
     if let Some(model) = &arguments.model {
         config.inference.model = Some(std::path::absolute(model)?);
     }
-    let mut classifier = daemon::open_model_blocking(&config)?.into_one();
+    let bundle = daemon::bundle_in_service_blocking(&config)?;
+    let runtime = daemon::load_runtime_blocking(&config.runtime, config.inference.device)?;
+    let mut classifier = daemon::open_bundle_blocking(&config, &runtime, &bundle)?.into_one();
     match (&arguments.labels, arguments.index) {
         (Some(csv), _) => on_photos(csv, &config, classifier.as_mut(), arguments.format)?,
         (None, Some(index)) => on_one_image(index, &config, classifier.as_mut(), arguments.format)?,
@@ -148,10 +150,7 @@ fn on_photos(
     format: Format,
 ) -> anyhow::Result<()> {
     let labelled = read_labels(csv)?;
-    let limits = DecodeLimits {
-        max_pixels: config.limits.max_pixels,
-        max_decode_bytes: config.limits.max_decode_bytes,
-    };
+    let limits = daemon::decode_limits(config);
     let mut preprocessor = Preprocessor::new();
     let (mut judged, mut rejected) = (Vec::new(), Vec::new());
     // In chunks, so that any number of photos takes the memory of one chunk.

@@ -11,8 +11,8 @@ use serde::Serialize;
 
 use super::{Ended, Format, output};
 use crate::config::Config;
-use crate::daemon::StoreLock;
-use crate::decode::{DecodeLimits, decode};
+use crate::daemon::{self, StoreLock};
+use crate::decode::decode;
 use crate::domain::{ContentHash, InventoryPath, Truth};
 use crate::store::{ContentHistory, FileHistory, Reader, StoreError};
 use crate::tagging::inbox::{Inboxes, Look};
@@ -216,10 +216,7 @@ fn content_now(path: &Path, config: &Config, history: Option<&FileHistory>) -> S
             format!("its content has changed since (it is {hash} now); the next sweep tags it anew")
         };
     }
-    let limits = DecodeLimits {
-        max_pixels: config.limits.max_pixels,
-        max_decode_bytes: config.limits.max_decode_bytes,
-    };
+    let limits = daemon::decode_limits(config);
     match decode(&bytes, &limits) {
         Ok(image) => format!(
             "a {} of {}x{} pixels that can be tagged",

@@ -6,18 +6,24 @@
 //! Exit codes: 0 done; 1 it failed, the message says why; 2 wrong usage or settings; 130 ended by a signal before
 //! it was done. `hangtag status` has its own: 0 healthy, 1 degraded, 2 not running.
 
+mod backup;
 mod config;
+mod correct;
 mod dataset;
 mod evaluate;
 mod explain;
+mod models;
 mod output;
 mod query;
+mod report;
+mod retrain;
 mod run;
 mod runtime;
 mod scan;
 mod stats;
 mod status;
 mod train;
+mod train_run;
 
 use std::path::PathBuf;
 
@@ -41,7 +47,9 @@ Examples:
   hangtag scan ~/photos                         tag what lies there, once
   hangtag query --tag dress --min-confidence 0.9
   hangtag explain inventory/4711.jpg            everything known about one file
-  hangtag train --epochs 3                      rebuild the model
+  hangtag correct inventory/4711.jpg --label dress
+  hangtag retrain now                           rebuild the model; it goes live only if it proves itself
+  hangtag models rollback                       back to the former one
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 130 ended by a signal.";
 
@@ -76,6 +84,18 @@ enum Command {
     Status(status::StatusArguments),
     /// Everything known about a file, or why it has no tag
     Explain(explain::ExplainArguments),
+    /// Say what photos really show
+    Correct(correct::CorrectArguments),
+    /// List, import or export what was put right
+    Corrections(correct::CorrectionsArguments),
+    /// Which models there are; promote one, roll back
+    Models(models::ModelsArguments),
+    /// The scheduled rebuild: how it stands, or one now
+    Retrain(retrain::RetrainArguments),
+    /// Where the report of a rebuild lies
+    Report(report::ReportArguments),
+    /// Copy the store, also while the daemon runs
+    Backup(backup::BackupArguments),
     /// Train a model on Fashion-MNIST
     Train(train::TrainArguments),
     /// Score a model on Fashion-MNIST's test set, or on labelled photos
@@ -125,6 +145,12 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Ended> {
         Command::Stats(arguments) => stats::run(&arguments, &config),
         Command::Status(arguments) => status::run(&arguments, &config),
         Command::Explain(arguments) => explain::run(&arguments, &config),
+        Command::Correct(arguments) => correct::correct(arguments, &config),
+        Command::Corrections(arguments) => correct::corrections(arguments, &config),
+        Command::Models(arguments) => models::run(arguments, &config),
+        Command::Retrain(arguments) => retrain::run(&arguments, config),
+        Command::Report(arguments) => report::run(&arguments, &config),
+        Command::Backup(arguments) => backup::run(&arguments, &config),
         Command::Train(arguments) => train::run(&arguments, &config),
         Command::Evaluate(arguments) => evaluate::run(&arguments, &config),
         Command::Runtime(arguments) => runtime::run(&arguments, &config),
@@ -137,6 +163,14 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Ended> {
 pub fn exit_code_of(error: &anyhow::Error) -> u8 {
     let usage = error.downcast_ref::<ConfigError>().is_some() || error.downcast_ref::<UsageError>().is_some();
     if usage { 2 } else { 1 }
+}
+
+/// Who gives the command, for records: the name that the session goes by, else the user's number.
+fn person() -> String {
+    ["USER", "LOGNAME"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok().filter(|name| !name.is_empty()))
+        .unwrap_or_else(|| format!("user {}", rustix::process::getuid().as_raw()))
 }
 
 /// Arguments that each make sense, but not together or not here.

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 
 use super::{Ended, Format, output};
 use crate::config::Config;
-use crate::daemon::{load_bundle_blocking, load_runtime_blocking, runtime_settings};
+use crate::daemon::{bundle_in_service_blocking, load_runtime_blocking, runtime_settings};
 use crate::domain::DevicePolicy;
 use crate::model::runtime::{self, RuntimeReport};
 use crate::model::{Flavour, InferenceOptions, OnnxClassifier};
@@ -48,7 +48,7 @@ pub fn run(arguments: &RuntimeArguments, config: &Config) -> anyhow::Result<Ende
         return Ok(Ended::Well);
     }
     let runtime = load_runtime_blocking(&config.runtime, device)?;
-    let bundle = load_bundle_blocking(config.inference.model.as_deref())?;
+    let bundle = bundle_in_service_blocking(config)?;
     let options = InferenceOptions {
         device,
         cuda_device_id: config.inference.cuda_device_id,

@@ -20,10 +20,12 @@ use super::{Ended, Format, INTERRUPTED, UsageError, output};
 use crate::config::Config;
 use crate::daemon;
 use crate::domain::DevicePolicy;
+use crate::model::{Classifier, ModelBundle, Runtime};
 use crate::store::{EpochRow, NewRun, RunEnd, RunId, RunState, Store};
 use crate::training::dataset::DataSet;
 use crate::training::evaluate::Evaluation;
 use crate::training::network::Architecture;
+use crate::training::perform::fingerprint;
 use crate::training::rebuild::{Outcome, Rebuild, Rebuilt, rebuild_blocking};
 use crate::training::summary;
 use crate::training::train::{Checkpointing, EpochRecord, Flow, Observer, Progress, TrainParameters};
@@ -54,6 +56,9 @@ pub struct TrainArguments {
     /// Go on with the last run that was stopped or failed
     #[arg(long, conflicts_with = "limit_images")]
     resume: bool,
+    /// Carry out the job in a run's folder: how the service trains in a process of its own
+    #[arg(long, value_name = "FOLDER", hide = true)]
+    run: Option<PathBuf>,
     /// Print the network's layers and end
     #[arg(long)]
     summary: bool,
@@ -86,20 +91,14 @@ pub fn run(arguments: &TrainArguments, config: &Config) -> anyhow::Result<Ended>
         }
         return Ok(Ended::Well);
     }
+    if let Some(folder) = &arguments.run {
+        return super::train_run::run(folder, config);
+    }
     let data = load_or_fetch_blocking(config)?;
     // Before hours of training, not after: without it nothing could be measured.
     let runtime = daemon::load_runtime_blocking(&config.runtime, DevicePolicy::Cpu)?;
-    let open = |bundle: &crate::model::ModelBundle| {
-        let on_cpu = Config {
-            inference: crate::config::InferenceConfig {
-                device: DevicePolicy::Cpu,
-                workers: 1,
-                ..config.inference.clone()
-            },
-            ..config.clone()
-        };
-        Ok(daemon::open_bundle_blocking(&on_cpu, &runtime, bundle)?.into_one())
-    };
+    let on_cpu = config.on_cpu();
+    let open = opener(&on_cpu, &runtime);
     let mut store = Store::open(&config.store_path(), config.durability.into())?;
     let started = begin(arguments, config, &mut store)?;
     let checkpoint = started.folder.join("checkpoint");
@@ -108,11 +107,12 @@ pub fn run(arguments: &TrainArguments, config: &Config) -> anyhow::Result<Ended>
     } else {
         Checkpointing::Fresh(&checkpoint)
     };
+    let fingerprint = fingerprint(&data.files, &started.parameters, (&[], 0.0));
     let rebuild = Rebuild {
         data: &data,
-        extras: 0,
         parameters: &started.parameters,
         checkpoint,
+        fingerprint: Some(&fingerprint),
     };
     let mut observer = Watching::new(&mut store, started.run, &data)?;
     let outcome = rebuild_blocking(&rebuild, &mut observer, &open);
@@ -148,6 +148,14 @@ pub fn run(arguments: &TrainArguments, config: &Config) -> anyhow::Result<Ended>
     }
 }
 
+/// Opens exported bundles as the service would, on the CPU.
+pub fn opener<'a>(
+    on_cpu: &'a Config,
+    runtime: &'a Runtime,
+) -> impl Fn(&ModelBundle) -> Result<Box<dyn Classifier>, Box<dyn std::error::Error + Send + Sync>> + 'a {
+    |bundle| Ok(daemon::open_bundle_blocking(on_cpu, runtime, bundle)?.into_one())
+}
+
 /// A run on record, with its folder.
 struct Begun {
     run: RunId,
@@ -157,15 +165,11 @@ struct Begun {
 
 fn begin(arguments: &TrainArguments, config: &Config, store: &mut Store) -> anyhow::Result<Begun> {
     let mut parameters = TrainParameters {
-        epochs: arguments.epochs.unwrap_or(config.train.epochs),
-        batch_size: config.train.batch_size,
-        learning_rate: config.train.learning_rate,
-        schedule: config.train.schedule,
-        validation_share: config.train.validation_share,
-        seed: arguments.seed.unwrap_or(config.train.seed),
         limit_images: arguments.limit_images,
-        threads: Some(config.train.threads),
+        ..TrainParameters::from(&config.train)
     };
+    parameters.epochs = arguments.epochs.unwrap_or(parameters.epochs);
+    parameters.seed = arguments.seed.unwrap_or(parameters.seed);
     let mut checkpoint = None;
     if arguments.resume {
         let (old, path) = last_interrupted(config)?;
@@ -198,7 +202,7 @@ fn run_folder(config: &Config, run: RunId) -> PathBuf {
 }
 
 /// The newest run that did not finish and left a checkpoint.
-fn last_interrupted(config: &Config) -> anyhow::Result<(TrainParameters, PathBuf)> {
+pub fn last_interrupted(config: &Config) -> anyhow::Result<(TrainParameters, PathBuf)> {
     let reader = crate::store::Reader::open(&config.store_path())?;
     // More than anyone keeps unfinished.
     for run in reader.runs(1_000)? {
@@ -350,7 +354,7 @@ impl Observer for Watching<'_> {
 }
 
 /// The first signal ends training after the batch in hand, a second one at once.
-fn listen_for_signals(stop: Arc<AtomicBool>) -> anyhow::Result<()> {
+pub fn listen_for_signals(stop: Arc<AtomicBool>) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

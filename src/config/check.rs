@@ -4,6 +4,7 @@
 //! Never: a file opened; folders are looked at where they are used, since they need not exist yet.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -272,7 +273,7 @@ impl Check<'_> {
                 "must be from 0.1 to 1000",
             );
         }
-        self.number("gate.min_photos", u64::from(gate.min_photos), 10..=1_000_000);
+        self.number("gate.min_photos", u64::from(gate.min_photos), 11..=1_000_000);
         GateConfig {
             min_accuracy: gate.min_accuracy,
             margin: gate.margin,
@@ -294,7 +295,7 @@ impl Check<'_> {
             policy: retag.policy,
             // What is out of range has been said above.
             below_confidence: Confidence::new(retag.below_confidence as f32).ok()?,
-            images_per_second: retag.images_per_second,
+            images_per_second: NonZeroU32::new(retag.images_per_second)?,
             keep_models: retag.keep_models as usize,
         })
     }

@@ -3,6 +3,7 @@
 //! In: nothing; values are made by the [check](super::check) alone. Out: types that cannot be wrong. Never: a default;
 //! those stand in [`settings`](super::settings). What each key means in full stands in `config/hangtag.toml`.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -157,8 +158,8 @@ pub struct RetagConfig {
     pub policy: RetagPolicy,
     /// Under the policy `below_confidence`: below which.
     pub below_confidence: Confidence,
-    /// At most so many a second; 0: as fast as new drops leave room for.
-    pub images_per_second: u32,
+    /// At most so many a second.
+    pub images_per_second: NonZeroU32,
     /// Answers of so many models are kept.
     pub keep_models: usize,
 }

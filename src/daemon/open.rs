@@ -3,9 +3,8 @@
 //! In: the settings. Out: ONNX Runtime loaded, the bundle checked, the device chosen, the model warm. Never: a
 //! model whose bundle does not fit, or a device other than the one that is reported.
 
-use std::path::Path;
-
 use crate::config::{Config, Durability, RuntimeConfig};
+use crate::decode::DecodeLimits;
 use crate::domain::{Device, DevicePolicy, ParseError};
 use crate::model::{
     AutoInstall, BundleError, Classifier, ClassifyError, DeviceReport, InferenceOptions, ModelBundle,
@@ -49,13 +48,6 @@ impl OpenedModel {
     }
 }
 
-/// Opens the model of the settings: `inference.model`, else the one that ships; as many copies as the settings say.
-pub fn open_model_blocking(config: &Config) -> Result<OpenedModel, OpeningError> {
-    let runtime = load_runtime_blocking(&config.runtime, config.inference.device)?;
-    let bundle = load_bundle_blocking(config.inference.model.as_deref())?;
-    open_bundle_blocking(config, &runtime, &bundle)
-}
-
 /// Opens `bundle` on the device of the settings and lets each copy answer once.
 pub fn open_bundle_blocking(
     config: &Config,
@@ -92,9 +84,12 @@ pub fn open_bundle_blocking(
     })
 }
 
-/// The bundle in a folder, or the one that ships.
-pub fn load_bundle_blocking(folder: Option<&Path>) -> Result<ModelBundle, BundleError> {
-    folder.map_or_else(|| Ok(ModelBundle::embedded()), ModelBundle::load)
+/// `[limits]` as the decoders take them.
+pub fn decode_limits(config: &Config) -> DecodeLimits {
+    DecodeLimits {
+        max_pixels: config.limits.max_pixels,
+        max_decode_bytes: config.limits.max_decode_bytes,
+    }
 }
 
 /// Finds (and, where allowed, installs) ONNX Runtime; what takes long is said on the log.
@@ -118,7 +113,8 @@ pub fn runtime_settings(config: &RuntimeConfig, device: DevicePolicy) -> Runtime
     }
 }
 
-fn entry_of(bundle: &ModelBundle) -> Result<NewModel, ParseError> {
+/// What the store keeps of a bundle's model.
+pub(super) fn entry_of(bundle: &ModelBundle) -> Result<NewModel, ParseError> {
     let manifest = bundle.manifest();
     let json = serde_json::to_value(manifest).expect("a manifest that was read is plain JSON; this is a bug");
     let now = std::time::SystemTime::now().into();

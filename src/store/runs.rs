@@ -342,6 +342,17 @@ impl Reader {
         Ok(last.flatten().map(Timestamp::from_millis))
     }
 
+    /// When the latest run began that was not merely passed over.
+    pub fn last_run_start(&self) -> Result<Option<Timestamp>, StoreError> {
+        let last: Option<Option<i64>> = self.row(
+            "look up when the last training run began",
+            "SELECT max(started_at_ms) FROM runs WHERE state NOT IN ('skipped', 'unchanged')",
+            [],
+            |row| row.get(0),
+        )?;
+        Ok(last.flatten().map(Timestamp::from_millis))
+    }
+
     fn runs_where(&self, condition: &str, params: impl Params) -> Result<Vec<RunRow>, StoreError> {
         const OPERATION: &str = "list the training runs";
         let sql = format!(

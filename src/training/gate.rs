@@ -55,7 +55,7 @@ impl Default for GateRules {
 }
 
 /// One held-out picture and a model's answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
     /// What it is. Pictures of none of the classes are left out: the networks have no output for them.
     pub truth: Label,
@@ -64,7 +64,7 @@ pub struct Answer {
 }
 
 /// How a model did, always through its exported file and ONNX Runtime.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Measured {
     /// On Fashion-MNIST's test set, in the data set's order.
     pub test: Vec<Answer>,
@@ -84,7 +84,7 @@ pub struct Cost {
 }
 
 /// A rebuilt model.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Candidate {
     /// How it did; with empty answers if it did not warm up.
     pub measured: Measured,

@@ -184,6 +184,26 @@ impl RunFolder {
         }
     }
 
+    /// Removes the conclusion, for a run whose last part is to be done again.
+    pub fn forget_conclusion_blocking(&self) -> Result<(), RunFolderError> {
+        let path = self.0.join(CONCLUSION);
+        match std::fs::remove_file(&path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                Err(WriteError { path, source }.into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes over the checkpoint of another run.
+    pub fn take_checkpoint_blocking(&self, from: &Path) -> Result<(), RunFolderError> {
+        let bytes = std::fs::read(from).map_err(|source| RunFolderError::Read {
+            path: from.to_owned(),
+            source,
+        })?;
+        Ok(durable::write_file(&self.checkpoint_path(), &bytes)?)
+    }
+
     fn progress_path(&self) -> PathBuf {
         self.0.join("progress.jsonl")
     }

@@ -24,6 +24,7 @@ pub mod evaluate;
 pub mod rebuild;
 
 pub mod job;
+pub mod perform;
 
 pub mod gate;
 pub mod publish;

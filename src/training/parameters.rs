@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::TrainConfig;
 use crate::domain::RateSchedule;
 
 /// How to train. The same parameters on the same pictures give the same weights, bit by bit.
@@ -40,6 +41,21 @@ impl Default for TrainParameters {
             seed: 1,
             limit_images: None,
             threads: None,
+        }
+    }
+}
+
+impl From<&TrainConfig> for TrainParameters {
+    fn from(config: &TrainConfig) -> Self {
+        Self {
+            epochs: config.epochs,
+            batch_size: config.batch_size,
+            learning_rate: config.learning_rate,
+            schedule: config.schedule,
+            validation_share: config.validation_share,
+            seed: config.seed,
+            limit_images: None,
+            threads: Some(config.threads),
         }
     }
 }

@@ -30,12 +30,12 @@ const COMPARED_PICTURES: usize = 1_000;
 pub struct Rebuild<'a> {
     /// Pictures to learn from and to be judged by.
     pub data: &'a DataSet,
-    /// So many of the last training pictures are corrected photos, which are trained on whatever the split.
-    pub extras: usize,
     /// How to train.
     pub parameters: &'a TrainParameters,
     /// Anew or from a checkpoint, and where the state after each epoch is kept.
     pub checkpoint: Checkpointing<'a>,
+    /// Stands for all that decides the bytes that come of it; kept in the manifest.
+    pub fingerprint: Option<&'a str>,
 }
 
 /// What came of it.
@@ -90,7 +90,6 @@ pub fn rebuild_blocking(
         architecture,
         parameters: rebuild.parameters,
         images: &rebuild.data.train,
-        extras: rebuild.extras,
         files: &rebuild.data.files,
         checkpoint: rebuild.checkpoint,
     };
@@ -194,8 +193,8 @@ fn manifest(rebuild: &Rebuild<'_>, onnx: &[u8], epoch: u32) -> Manifest {
             "validation_share": parameters.validation_share,
             "seed": parameters.seed,
             "limit_images": parameters.limit_images,
-            "corrections": rebuild.extras,
             "data": rebuild.data.files,
+            "fingerprint": rebuild.fingerprint,
         }),
         figures: Value::Null,
         created_at: now.to_string(),
@@ -242,9 +241,9 @@ mod tests {
         };
         let rebuild = Rebuild {
             data: &data,
-            extras: 0,
             parameters: &TrainParameters::default(),
             checkpoint: Checkpointing::Off,
+            fingerprint: None,
         };
         let onnx = to_onnx(&network, preprocess::VERSION);
         let manifest = manifest(&rebuild, &onnx, 1);

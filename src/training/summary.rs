@@ -66,6 +66,14 @@ pub fn layers(architecture: &Architecture) -> Vec<LayerRow> {
     rows
 }
 
+/// Multiplications with additions of the whole network for one picture, forward.
+pub fn multiply_adds(architecture: &Architecture) -> u64 {
+    layers(architecture)
+        .iter()
+        .map(|row| row.multiply_adds as u64)
+        .sum()
+}
+
 /// The table as text, with its totals in the last line.
 pub fn table(rows: &[LayerRow]) -> String {
     let shape = |row: &LayerRow| {

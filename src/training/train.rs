@@ -110,10 +110,8 @@ pub struct TrainingJob<'a> {
     pub architecture: Architecture,
     /// How to train.
     pub parameters: &'a TrainParameters,
-    /// Pictures for training and validation, and behind them the extras.
+    /// Pictures for training and validation.
     pub images: &'a Images,
-    /// So many of the last pictures are trained on whatever the split; never more than there are.
-    pub extras: usize,
     /// Where they came from; a checkpoint fits only the same.
     pub files: &'a [FileRecord],
     /// Whether and where the state is kept.
@@ -175,7 +173,7 @@ pub enum TrainError {
 
 /// Trains on all cores (or `parameters.threads`) until all epochs are done or the observer stops it.
 pub fn train_blocking(job: &TrainingJob, observer: &mut dyn Observer) -> Result<Trained, TrainError> {
-    let split = job.parameters.check(job.images.len() - job.extras)?;
+    let split = job.parameters.check(job.images.len())?;
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     let threads = job.parameters.threads.unwrap_or_else(cores).min(MAX_THREADS);
     let pool = rayon::ThreadPoolBuilder::new()
@@ -215,7 +213,7 @@ impl<'a> Run<'a> {
             adam: Adam::new(architecture.parameter_count()),
             history: Vec::new(),
             best: None,
-            order: Vec::with_capacity(split.train + job.extras),
+            order: Vec::with_capacity(split.train),
             labels: Vec::with_capacity(batch_size),
             probabilities: vec![0.0; batch_size * LABEL_COUNT],
         };
@@ -257,8 +255,6 @@ impl<'a> Run<'a> {
         let parameters = self.job.parameters;
         self.order.clear();
         self.order.extend(0..self.split.train as u32);
-        let all = self.job.images.len();
-        self.order.extend((all - self.job.extras) as u32..all as u32);
         Stream::new(parameters.seed, Purpose::Shuffle { epoch }).shuffle(&mut self.order);
         let mut tally = Tally::default();
         let epoch_steps = self.order.len().div_ceil(parameters.batch_size) as u64;

@@ -25,7 +25,6 @@ fn job<'a>(parameters: &'a TrainParameters, images: &'a Images) -> TrainingJob<'
         architecture: SMALL,
         parameters,
         images,
-        extras: 0,
         files: &[],
         checkpoint: Checkpointing::Off,
     }

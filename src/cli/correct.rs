@@ -1,0 +1,338 @@
+//! `hangtag correct` and `hangtag corrections`: what people put right.
+//!
+//! In: photos by path, pattern or content hash, and what they show. Out: corrections in the store, which files show at
+//! once, and a copy of each picture for later rebuilds. Never: half of a list put in: what cannot be is said first.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use anyhow::Context;
+use clap::{ArgGroup, Args, Subcommand};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{Ended, Format, UsageError, output, person};
+use crate::config::Config;
+use crate::daemon;
+use crate::decode::{DecodeLimits, decode};
+use crate::domain::{ContentHash, InventoryPath, Timestamp, Truth};
+use crate::store::{FileQuery, NewCorrection, Reader, Store, StoreError};
+use crate::training::corrections::{copy_path, keep_blocking};
+
+/// Say what photos really show.
+#[derive(Debug, Args)]
+#[command(
+    group(ArgGroup::new("truth").required(true).args(["label", "unknown", "undo"])),
+    after_help = "\
+Examples:
+  hangtag correct inventory/4711.jpg --label dress
+  hangtag correct 'inventory/summer/*' --label sandal     a pattern, in quotes, for photos that are on record
+  hangtag correct inventory/watch.jpg --unknown           it shows none of the ten
+  hangtag correct inventory/4711.jpg --undo               the model's answer counts again
+  hangtag correct 5f2c…  --label bag                      by content hash (64 digits)
+
+A correction counts at once, for every file of that content, and no model changes it. It joins the next rebuild."
+)]
+pub struct CorrectArguments {
+    /// Files, patterns for files on record, or content hashes
+    #[arg(value_name = "PATH", required = true)]
+    paths: Vec<PathBuf>,
+    /// What they show
+    #[arg(long, value_name = "LABEL")]
+    label: Option<crate::domain::Label>,
+    /// They show none of the ten
+    #[arg(long)]
+    unknown: bool,
+    /// Take the correction back
+    #[arg(long)]
+    undo: bool,
+    /// How the answer is printed
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// Records or takes back.
+pub fn correct(arguments: CorrectArguments, config: &Config) -> anyhow::Result<Ended> {
+    let mut store = Store::open(&config.store_path(), config.durability.into())?;
+    let reader = Reader::open(&config.store_path())?;
+    let mut contents = BTreeMap::new();
+    for path in &arguments.paths {
+        contents.extend(contents_of(path, &reader)?);
+    }
+    let now: Timestamp = SystemTime::now().into();
+    let (count, what) = if arguments.undo {
+        let hashes: Vec<_> = contents.keys().copied().collect();
+        (store.undo_corrections(&hashes, &person(), now)?, "undone")
+    } else {
+        let truth = Truth::from(arguments.label);
+        let truths = contents.into_iter().map(|(hash, files)| (hash, (truth, files)));
+        (record(&mut store, truths.collect(), config)?, "corrected")
+    };
+    match arguments.format {
+        Format::Json => output::print_json(&json!({ what: count }))?,
+        Format::Text => output::print(&format!("{count} {} {what}\n", photos(count)))?,
+    }
+    Ok(Ended::Well)
+}
+
+/// What stands, and lists of it.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  hangtag corrections                           those that stand
+  hangtag corrections export truth.csv          columns file, content_hash, label (empty: none of the ten), by, at
+  hangtag corrections import truth.csv          columns file or content_hash, and label")]
+pub struct CorrectionsArguments {
+    #[command(subcommand)]
+    command: Option<CorrectionsCommand>,
+    /// How the answer is printed
+    #[arg(long, value_enum, default_value_t, global = true)]
+    format: Format,
+}
+
+#[derive(Debug, Subcommand)]
+enum CorrectionsCommand {
+    /// Those that stand (the default)
+    List,
+    /// Put in what a CSV file says
+    Import {
+        /// Columns file (relative to the CSV) or content_hash, and label; an empty label means none of the ten
+        file: PathBuf,
+    },
+    /// Write those that stand into a CSV file
+    Export {
+        /// The file, which is replaced
+        file: PathBuf,
+    },
+}
+
+/// Lists, imports or exports.
+pub fn corrections(arguments: CorrectionsArguments, config: &Config) -> anyhow::Result<Ended> {
+    match arguments.command.unwrap_or(CorrectionsCommand::List) {
+        CorrectionsCommand::List => list(config, arguments.format)?,
+        CorrectionsCommand::Import { file } => {
+            let count = import(&file, config)?;
+            match arguments.format {
+                Format::Json => output::print_json(&json!({ "corrected": count }))?,
+                Format::Text => output::print(&format!("{count} {} corrected\n", photos(count)))?,
+            }
+        }
+        CorrectionsCommand::Export { file } => export(&file, config)?,
+    }
+    Ok(Ended::Well)
+}
+
+fn list(config: &Config, format: Format) -> anyhow::Result<()> {
+    let rows = Reader::open(&config.store_path())?.corrections()?;
+    if let Format::Json = format {
+        return output::print_json(&rows);
+    }
+    let cells = rows.iter().map(|row| {
+        vec![
+            row.truth.to_string(),
+            row.at.to_string(),
+            row.by.clone(),
+            row.paths
+                .first()
+                .map_or_else(|| row.hash.to_string(), |path| output::shown(path.as_str())),
+        ]
+    });
+    output::print(&output::table(
+        &["shows", "at", "by", "file"],
+        &cells.collect::<Vec<_>>(),
+    ))
+}
+
+fn export(file: &Path, config: &Config) -> anyhow::Result<()> {
+    let rows = Reader::open(&config.store_path())?.corrections()?;
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(["file", "content_hash", "label", "by", "at"])?;
+    for row in &rows {
+        writer.write_record([
+            row.paths.first().map_or("", InventoryPath::as_str),
+            &row.hash.to_string(),
+            row.truth.label().map_or("", |label| label.name()),
+            &row.by,
+            &row.at.to_string(),
+        ])?;
+    }
+    crate::durable::write_file(file, &writer.into_inner()?)?;
+    tracing::info!(
+        "{} {} written to {}",
+        rows.len(),
+        photos(rows.len() as u64),
+        file.display()
+    );
+    Ok(())
+}
+
+/// A line of an imported file; other columns are passed over.
+#[derive(Debug, Deserialize)]
+struct ImportLine {
+    #[serde(default)]
+    file: String,
+    #[serde(default)]
+    content_hash: String,
+    label: String,
+}
+
+fn import(file: &Path, config: &Config) -> anyhow::Result<u64> {
+    let mut reader =
+        csv::Reader::from_path(file).with_context(|| format!("could not read {}", file.display()))?;
+    let folder = crate::durable::folder_of(file).to_owned();
+    let mut truths = BTreeMap::new();
+    let mut problems = Vec::new();
+    for (line, row) in (2..).zip(reader.deserialize::<ImportLine>()) {
+        let read = row
+            .map_err(|error| error.to_string())
+            .and_then(|row| read_line(&row, &folder));
+        match read {
+            Ok((hash, truth, path)) => {
+                truths.insert(hash, (truth, path.into_iter().collect::<Vec<_>>()));
+            }
+            Err(problem) => problems.push(format!("{}:{line}: {problem}", file.display())),
+        }
+    }
+    if !problems.is_empty() {
+        let shown = problems.len().min(MAX_SHOWN_PROBLEMS);
+        let more = match problems.len() - shown {
+            0 => String::new(),
+            more => format!("\n  and {more} more"),
+        };
+        let listed = problems[..shown].join("\n  ");
+        anyhow::bail!(
+            "nothing was put in, because of {} lines:\n  {listed}{more}",
+            problems.len()
+        );
+    }
+    let mut store = Store::open(&config.store_path(), config.durability.into())?;
+    record(&mut store, truths, config)
+}
+
+const MAX_SHOWN_PROBLEMS: usize = 20;
+
+fn read_line(row: &ImportLine, folder: &Path) -> Result<(ContentHash, Truth, Option<PathBuf>), String> {
+    let truth = match row.label.trim() {
+        "" => Truth::Unknown,
+        label => label.parse().map_err(|error| format!("{error}"))?,
+    };
+    let path = (!row.file.is_empty()).then(|| folder.join(&row.file));
+    let hash = match (row.content_hash.is_empty(), &path) {
+        (false, _) => row.content_hash.parse().map_err(|error| format!("{error}"))?,
+        (true, Some(path)) => {
+            let bytes = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+            ContentHash::of(&bytes)
+        }
+        (true, None) => return Err("neither file nor content_hash is given".into()),
+    };
+    Ok((hash, truth, path.filter(|path| path.is_file())))
+}
+
+/// Keeps the pictures, then records; a picture that cannot be had costs a rebuild its lesson, not the correction.
+fn record(
+    store: &mut Store,
+    truths: BTreeMap<ContentHash, (Truth, Vec<PathBuf>)>,
+    config: &Config,
+) -> anyhow::Result<u64> {
+    let limits = daemon::decode_limits(config);
+    let mut without_picture = 0;
+    for (hash, (_, files)) in &truths {
+        let kept = files
+            .iter()
+            .find_map(|file| keep_picture(file, hash, (&limits, &config.corrections_dir())));
+        without_picture += u64::from(kept.is_none() && !copy_path(&config.corrections_dir(), hash).is_file());
+    }
+    let (by, at) = (person(), SystemTime::now().into());
+    let new: Vec<_> = truths
+        .into_iter()
+        .map(|(hash, (truth, _))| NewCorrection {
+            hash,
+            truth,
+            by: by.clone(),
+            at,
+        })
+        .collect();
+    let count = store.correct(&new)?;
+    if without_picture > 0 {
+        tracing::warn!(
+            "{without_picture} {} cannot be read (any more): the correction counts, but no rebuild can learn from it",
+            photos(without_picture)
+        );
+    }
+    Ok(count)
+}
+
+/// `None` where the file is no picture (any more), or another one.
+fn keep_picture(file: &Path, hash: &ContentHash, (limits, folder): (&DecodeLimits, &Path)) -> Option<()> {
+    let bytes = std::fs::read(file)
+        .ok()
+        .filter(|bytes| ContentHash::of(bytes) == *hash)?;
+    let image = decode(&bytes, limits).ok()?;
+    let kept = keep_blocking(folder, hash, &image);
+    kept.map_err(|error| tracing::warn!("{error}")).ok()
+}
+
+/// The contents that a person means, each with files that hold it.
+fn contents_of(path: &Path, reader: &Reader) -> anyhow::Result<BTreeMap<ContentHash, Vec<PathBuf>>> {
+    let hash = path.to_str().and_then(|text| text.parse::<ContentHash>().ok());
+    if let Some(hash) = hash.filter(|_| !path.exists()) {
+        let files = reader
+            .history_of_content(&hash)?
+            .map(|content| content.present_paths);
+        let files = files.unwrap_or_default();
+        return Ok([(
+            hash,
+            files.iter().map(|file| PathBuf::from(file.as_str())).collect(),
+        )]
+        .into());
+    }
+    if path.is_file() {
+        let bytes = std::fs::read(path).with_context(|| format!("could not read {}", path.display()))?;
+        return Ok([(ContentHash::of(&bytes), vec![path.to_owned()])].into());
+    }
+    let found = on_record(path, reader)?;
+    if found.is_empty() {
+        return Err(UsageError(format!(
+            "{} is no file, no content hash, and no pattern that fits a photo on record",
+            path.display()
+        ))
+        .into());
+    }
+    Ok(found)
+}
+
+/// A pattern, a folder, or a file that is gone.
+fn on_record(path: &Path, reader: &Reader) -> Result<BTreeMap<ContentHash, Vec<PathBuf>>, StoreError> {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    // The folder's real path, as the store has it.
+    let absolute = match (
+        absolute.parent().and_then(|folder| folder.canonicalize().ok()),
+        absolute.file_name(),
+    ) {
+        (Some(folder), Some(name)) => folder.join(name),
+        _ => absolute,
+    };
+    let mut pattern = absolute.display().to_string();
+    if absolute.is_dir() {
+        pattern += "/*";
+    }
+    let query = FileQuery {
+        path_glob: Some(pattern),
+        ..FileQuery::default()
+    };
+    let mut found: BTreeMap<ContentHash, Vec<PathBuf>> = BTreeMap::new();
+    reader.visit_files_matching(&query, |file| {
+        if let Some(hash) = file.content_hash {
+            found
+                .entry(hash)
+                .or_default()
+                .push(PathBuf::from(file.path.as_str()));
+        }
+    })?;
+    Ok(found)
+}
+
+fn photos(count: u64) -> &'static str {
+    if count == 1 { "photo" } else { "photos" }
+}

@@ -1,0 +1,480 @@
+//! `hangtag models`: which models there are, which one serves, and how to change that.
+//!
+//! In: an id (or its beginning), a bundle's folder, `shipped`. Out: the registry, or a change of it that a running
+//! daemon obeys within a second. Never: a model put in service that does not load and answer; a tag changed here.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use anyhow::Context;
+use clap::{Args, Subcommand};
+use indicatif::ProgressBar;
+use serde::Serialize;
+use serde_json::json;
+
+use super::{Ended, Format, UsageError, output, person};
+use crate::config::Config;
+use crate::daemon::{self, StoreLock};
+use crate::decode::{DecodeLimits, decode};
+use crate::domain::{DevicePolicy, Label, ModelId};
+use crate::model::{Classifier, ModelBundle};
+use crate::preprocess::{InputTensor, Preprocessor};
+use crate::store::{
+    Actor, FileQuery, Forced, ModelRow, ModelState, PageAccess, Presence, Reader, ServiceChange, Store,
+};
+use crate::training::publish::publish_blocking;
+
+/// Which models there are, which one serves, and how to change that.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  hangtag models                                all of them
+  hangtag models show 381bd3a5                  one of them, by the beginning of its id
+  hangtag models preview 5f2c                   what it would change, before it serves
+  hangtag models promote 5f2c                   one that passed the gate, or served before
+  hangtag models promote ./my-model --force     a bundle of your own
+  hangtag models rollback                       the former one, with the tags it gave
+  hangtag models diff 381bd3a5 5f2c             how many photos changed from which label to which")]
+pub struct ModelsArguments {
+    #[command(subcommand)]
+    command: Option<ModelsCommand>,
+    /// How the answer is printed
+    #[arg(long, value_enum, default_value_t, global = true)]
+    format: Format,
+}
+
+#[derive(Debug, Subcommand)]
+enum ModelsCommand {
+    /// All models and where they stand (the default)
+    List,
+    /// Everything known about one
+    Show {
+        /// Id, or its beginning
+        model: String,
+    },
+    /// Put one in service
+    Promote {
+        /// Id or its beginning, a bundle's folder, or `shipped`
+        model: String,
+        /// Also one that the gate has not let pass; recorded as yours
+        #[arg(long)]
+        force: bool,
+        /// Why; recorded
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
+    /// Put the former one back in service, with the tags it gave
+    Rollback {
+        /// Why; recorded
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
+    /// How many photos two models give which labels, from what both said
+    Diff {
+        /// The one before
+        before: String,
+        /// The one after
+        after: String,
+    },
+    /// What a model would change, asked anew for the photos that are there; no tag is touched
+    Preview {
+        /// Id or its beginning, a bundle's folder, or `shipped`
+        model: String,
+        /// Ask for so many photos only, evenly spread
+        #[arg(long, value_name = "N")]
+        limit: Option<usize>,
+    },
+}
+
+/// Answers or changes.
+pub fn run(arguments: ModelsArguments, config: &Config) -> anyhow::Result<Ended> {
+    let format = arguments.format;
+    match arguments.command.unwrap_or(ModelsCommand::List) {
+        ModelsCommand::List => list(config, format)?,
+        ModelsCommand::Show { model } => show(&model, config, format)?,
+        ModelsCommand::Promote { model, force, reason } => {
+            let forced = if force { Forced::Yes } else { Forced::No };
+            promote(&model, (forced, reason), config, format)?;
+        }
+        ModelsCommand::Rollback { reason } => rollback(reason, config, format)?,
+        ModelsCommand::Diff { before, after } => diff((&before, &after), config, format)?,
+        ModelsCommand::Preview { model, limit } => preview(&model, limit, config, format)?,
+    }
+    Ok(Ended::Well)
+}
+
+fn list(config: &Config, format: Format) -> anyhow::Result<()> {
+    let models = Reader::open(&config.store_path())?.models()?;
+    if let Format::Json = format {
+        return output::print_json(&models);
+    }
+    let cells = models.iter().rev().map(|row| {
+        vec![
+            row.model.to_string(),
+            row.state.to_string(),
+            percent(&row.manifest["figures"]["test_accuracy"]),
+            row.state_since.to_string(),
+            row.state_reason.clone().unwrap_or_default(),
+        ]
+    });
+    output::print(&output::table(
+        &["model", "state", "test accuracy", "since", "why"],
+        &cells.collect::<Vec<_>>(),
+    ))
+}
+
+fn show(model: &str, config: &Config, format: Format) -> anyhow::Result<()> {
+    let reader = Reader::open(&config.store_path())?;
+    let row = find(model, &reader)?;
+    let history: Vec<_> = reader
+        .service_history(1_000)?
+        .into_iter()
+        .filter(|served| served.model == row.model)
+        .collect();
+    let folder = config.models_dir().join(row.model.as_str());
+    if let Format::Json = format {
+        return output::print_json(
+            &json!({ "model": row, "service": history, "bundle": folder.display().to_string() }),
+        );
+    }
+    let manifest = &row.manifest;
+    let mut text = format!(
+        "{}\n  {} since {}{}\n  test accuracy {}, preprocessing {}, made by hangtag {}\n  {}\n  {}\n",
+        row.model,
+        row.state,
+        row.state_since,
+        row.state_reason
+            .as_deref()
+            .map(|why| format!(": {why}"))
+            .unwrap_or_default(),
+        percent(&manifest["figures"]["test_accuracy"]),
+        row.preprocessing.0,
+        manifest["hangtag_version"].as_str().unwrap_or("?"),
+        manifest["command"].as_str().unwrap_or_default(),
+        folder.display(),
+    );
+    for served in history {
+        let until = served.until.map_or("now".to_owned(), |until| until.to_string());
+        let forced = if served.forced { ", against the gate" } else { "" };
+        text += &format!(
+            "  served from {} to {until}, put there by {}{forced}: {}\n",
+            served.since, served.by, served.reason
+        );
+    }
+    output::print(&text)
+}
+
+fn promote(
+    model: &str,
+    (forced, reason): (Forced, Option<String>),
+    config: &Config,
+    format: Format,
+) -> anyhow::Result<()> {
+    refuse_pinned(config)?;
+    let bundle = bundle_of(model, config)?;
+    let mut store = Store::open(&config.store_path(), config.durability.into())?;
+    let reader = Reader::open(&config.store_path())?;
+    let row = reader.model(bundle.id())?;
+    let standing = row.as_ref().map(|row| row.state);
+    if standing == Some(ModelState::InService) {
+        return output::print(&format!("{} is in service already\n", bundle.id()));
+    }
+    let has_served = standing == Some(ModelState::Retired);
+    let verdict = verdict_on(bundle.id(), &reader)?;
+    let passed = verdict
+        .as_ref()
+        .is_some_and(|verdict| verdict["verdict"] == "promote");
+    let is_shipped = bundle.id() == ModelBundle::embedded().id();
+    if forced == Forced::No && !(has_served || passed || is_shipped) {
+        let why = row
+            .and_then(|row| row.state_reason)
+            .unwrap_or("the gate has not judged it".into());
+        return Err(UsageError(format!(
+            "{} has not passed the gate: {why}; --force puts it in service all the same, which is recorded",
+            bundle.id()
+        ))
+        .into());
+    }
+    let reason = reason.unwrap_or_else(|| "promoted".into());
+    let change = Promotion {
+        bundle: &bundle,
+        reason: format!("{reason}, by {}", person()),
+        forced: if has_served || passed || is_shipped {
+            Forced::No
+        } else {
+            forced
+        },
+        verdict,
+    };
+    change.carry_out(&mut store, config)?;
+    say_in_service(bundle.id(), config, format)
+}
+
+fn rollback(reason: Option<String>, config: &Config, format: Format) -> anyhow::Result<()> {
+    refuse_pinned(config)?;
+    let mut store = Store::open(&config.store_path(), config.durability.into())?;
+    let reader = Reader::open(&config.store_path())?;
+    let former = reader.former_model()?.ok_or_else(|| {
+        UsageError("no other model has served before, so there is none to go back to".into())
+    })?;
+    let bundle = bundle_of(former.as_str(), config)?;
+    let reason = reason.unwrap_or_else(|| "rolled back".into());
+    let change = Promotion {
+        bundle: &bundle,
+        reason: format!("{reason}, by {}", person()),
+        forced: Forced::No,
+        verdict: None,
+    };
+    change.carry_out(&mut store, config)?;
+    say_in_service(bundle.id(), config, format)
+}
+
+/// A person's decision for a model.
+struct Promotion<'a> {
+    bundle: &'a ModelBundle,
+    reason: String,
+    forced: Forced,
+    verdict: Option<serde_json::Value>,
+}
+
+impl Promotion<'_> {
+    /// Proves that it answers, publishes it, and changes the registry.
+    fn carry_out(self, store: &mut Store, config: &Config) -> anyhow::Result<()> {
+        let runtime = daemon::load_runtime_blocking(&config.runtime, DevicePolicy::Cpu)?;
+        let opened = daemon::open_bundle_blocking(&config.on_cpu(), &runtime, self.bundle)
+            .context("the model does not work, so nothing was changed")?;
+        publish_blocking(&config.models_dir(), self.bundle)?;
+        store.register_model(&opened.entry)?;
+        Ok(store.put_in_service(&ServiceChange {
+            model: self.bundle.id().clone(),
+            at: SystemTime::now().into(),
+            by: Actor::Person,
+            reason: self.reason,
+            forced: self.forced,
+            verdict: self.verdict,
+        })?)
+    }
+}
+
+fn say_in_service(model: &ModelId, config: &Config, format: Format) -> anyhow::Result<()> {
+    let running = StoreLock::holder(&config.lock_path())?.is_some();
+    match format {
+        Format::Json => output::print_json(&json!({ "in_service": model, "daemon_running": running })),
+        Format::Text => output::print(&if running {
+            format!(
+                "{model} is in service; the running daemon takes it over at once, and the inventory follows (retag.policy)\n"
+            )
+        } else {
+            format!(
+                "{model} is in service; no daemon is running, the next `hangtag run` or `hangtag scan` takes it over\n"
+            )
+        }),
+    }
+}
+
+/// What the gate said of a model, if one of the latest runs made it.
+fn verdict_on(model: &ModelId, reader: &Reader) -> anyhow::Result<Option<serde_json::Value>> {
+    let runs = reader.runs(1_000)?;
+    let of_model = runs.into_iter().find(|run| run.model.as_ref() == Some(model));
+    Ok(of_model.and_then(|run| run.verdict))
+}
+
+fn diff((before, after): (&str, &str), config: &Config, format: Format) -> anyhow::Result<()> {
+    let reader = Reader::open(&config.store_path())?;
+    let (before, after) = (find(before, &reader)?.model, find(after, &reader)?.model);
+    let changes = reader.tag_changes(&before, &after)?;
+    let changes = changes
+        .into_iter()
+        .map(|change| ((change.from, change.to), change.count))
+        .collect();
+    print_changes(
+        &Changes {
+            before,
+            after,
+            changes,
+        },
+        format,
+    )
+}
+
+/// How many photos two models give which labels.
+struct Changes {
+    before: ModelId,
+    after: ModelId,
+    /// `None`: rejected.
+    changes: BTreeMap<(Option<Label>, Option<Label>), u64>,
+}
+
+#[derive(Serialize)]
+struct ChangeLine {
+    from: Option<Label>,
+    to: Option<Label>,
+    photos: u64,
+}
+
+fn print_changes(changes: &Changes, format: Format) -> anyhow::Result<()> {
+    let same: u64 = changes
+        .changes
+        .iter()
+        .filter(|((from, to), _)| from == to)
+        .map(|(_, n)| n)
+        .sum();
+    let total: u64 = changes.changes.values().sum();
+    let mut lines: Vec<ChangeLine> = changes
+        .changes
+        .iter()
+        .filter(|((from, to), _)| from != to)
+        .map(|(&(from, to), &photos)| ChangeLine { from, to, photos })
+        .collect();
+    lines.sort_by_key(|line| std::cmp::Reverse(line.photos));
+    let (before, after) = (&changes.before, &changes.after);
+    if let Format::Json = format {
+        return output::print_json(&json!({
+            "before": before, "after": after, "photos": total, "unchanged": same, "changes": lines,
+        }));
+    }
+    let name = |label: Option<Label>| label.map_or("(rejected)".to_owned(), |label| label.to_string());
+    let cells: Vec<_> = lines
+        .iter()
+        .map(|line| vec![line.photos.to_string(), name(line.from), name(line.to)])
+        .collect();
+    let mut text =
+        format!("{total} photos were asked of both {before} and {after}; {same} kept their label\n");
+    if !cells.is_empty() {
+        text += &output::table(&["photos", "from", "to"], &cells);
+    }
+    output::print(&text)
+}
+
+fn preview(model: &str, limit: Option<usize>, config: &Config, format: Format) -> anyhow::Result<()> {
+    let reader = Reader::open_with(&config.store_path(), PageAccess::Mapped)?;
+    let bundle = bundle_of(model, config)?;
+    let before = reader.model_in_service_id()?.ok_or_else(|| {
+        UsageError("no model is in service yet, so there is nothing to compare with".into())
+    })?;
+    let runtime = daemon::load_runtime_blocking(&config.runtime, DevicePolicy::Cpu)?;
+    let mut classifier = daemon::open_bundle_blocking(&config.on_cpu(), &runtime, &bundle)?.into_one();
+    let query = FileQuery {
+        presence: Presence::Present,
+        ..FileQuery::default()
+    };
+    let mut photos = Vec::new();
+    reader.visit_files_matching(&query, |file| {
+        if file.model.as_ref() == Some(&before) && file.status == crate::domain::Status::Tagged {
+            photos.push((PathBuf::from(file.path.as_str()), file.label));
+        }
+    })?;
+    let step = limit.map_or(1, |limit| photos.len().div_ceil(limit.max(1)).max(1));
+    let photos: Vec<_> = photos.into_iter().step_by(step).collect();
+    let bar = ProgressBar::new(photos.len() as u64);
+    let mut changes = BTreeMap::new();
+    let mut asking = Asking::new(config);
+    for some in photos.chunks(64) {
+        for (from, to) in asking.answers(some, classifier.as_mut())? {
+            *changes.entry((from, to)).or_default() += 1;
+        }
+        bar.inc(some.len() as u64);
+    }
+    bar.finish_and_clear();
+    let after = bundle.id().clone();
+    print_changes(
+        &Changes {
+            before,
+            after,
+            changes,
+        },
+        format,
+    )
+}
+
+/// Reads photos and asks a model about them, without a store.
+struct Asking {
+    limits: DecodeLimits,
+    preprocessor: Preprocessor,
+}
+
+impl Asking {
+    fn new(config: &Config) -> Self {
+        Self {
+            limits: daemon::decode_limits(config),
+            preprocessor: Preprocessor::new(),
+        }
+    }
+
+    /// Old and new label of each photo that can be read still; others play no part.
+    fn answers(
+        &mut self,
+        photos: &[(PathBuf, Option<Label>)],
+        classifier: &mut dyn Classifier,
+    ) -> anyhow::Result<Vec<(Option<Label>, Option<Label>)>> {
+        let (mut inputs, mut before): (Vec<InputTensor>, Vec<_>) = (Vec::new(), Vec::new());
+        for (path, label) in photos {
+            let image = std::fs::read(path)
+                .ok()
+                .and_then(|bytes| decode(&bytes, &self.limits).ok());
+            if let Some(image) = image {
+                inputs.push(self.preprocessor.prepare(&image));
+                before.push(*label);
+            }
+        }
+        let scores = classifier.classify(&inputs.iter().collect::<Vec<_>>())?;
+        let after = scores.iter().map(|scores| Some(scores.top().0));
+        Ok(before.into_iter().zip(after).collect())
+    }
+}
+
+/// A bundle by what a person may call it.
+fn bundle_of(model: &str, config: &Config) -> anyhow::Result<ModelBundle> {
+    if model == "shipped" {
+        return Ok(ModelBundle::embedded());
+    }
+    let path = Path::new(model);
+    if path.is_dir() {
+        return Ok(ModelBundle::load(path)?);
+    }
+    let reader = Reader::open(&config.store_path())?;
+    let id = find(model, &reader)?.model;
+    if id == *ModelBundle::embedded().id() {
+        return Ok(ModelBundle::embedded());
+    }
+    Ok(daemon::load_published_blocking(
+        &config.models_dir(),
+        id.as_str(),
+    )?)
+}
+
+/// The one model whose id begins so.
+fn find(beginning: &str, reader: &Reader) -> anyhow::Result<ModelRow> {
+    let mut found: Vec<_> = reader
+        .models()?
+        .into_iter()
+        .filter(|row| row.model.as_str().starts_with(&beginning.to_lowercase()))
+        .collect();
+    match (found.len(), beginning.is_empty()) {
+        (1, false) => Ok(found.remove(0)),
+        (0, _) => Err(UsageError(format!(
+            "no model's id begins with {beginning:?}, and there is no folder of that name; `hangtag models` lists them"
+        ))
+        .into()),
+        (count, _) => Err(UsageError(format!("the ids of {count} models begin with {beginning:?}; write more of it")).into()),
+    }
+}
+
+fn refuse_pinned(config: &Config) -> anyhow::Result<()> {
+    match &config.inference.model {
+        Some(path) => Err(UsageError(format!(
+            "inference.model = {:?} is served whatever the registry says; unset it to change models by command",
+            path.display().to_string()
+        ))
+        .into()),
+        None => Ok(()),
+    }
+}
+
+fn percent(share: &serde_json::Value) -> String {
+    share
+        .as_f64()
+        .map(|share| format!("{:.2} %", share * 100.0))
+        .unwrap_or_default()
+}

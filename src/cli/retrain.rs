@@ -1,0 +1,221 @@
+//! `hangtag retrain`: how the scheduled rebuild stands, or one now.
+//!
+//! In: the settings, the store. Out: the latest runs and the next due time; or a run, by the daemon where one is
+//! running, else by this process. Never: two runs at once: a daemon is asked through the store.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, SystemTime};
+
+use clap::{Args, Subcommand};
+use indicatif::ProgressBar;
+use serde_json::json;
+
+use super::train::{last_interrupted, listen_for_signals};
+use super::{Ended, Format, INTERRUPTED, UsageError, output, person};
+use crate::config::Config;
+use crate::daemon::{self, Beginning, Retrainer, StoreLock};
+use crate::domain::Timestamp;
+use crate::store::{Reader, RunRow, RunState, RunTrigger, Store};
+
+/// The scheduled rebuild: how it stands, or one now.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  hangtag retrain                               the latest runs, and when the next one is due
+  hangtag retrain now                           asks the running daemon, or does it here if there is none
+  hangtag retrain now --resume                  goes on where the last run was stopped
+  hangtag report                                what the latest run left to look at
+
+The schedule stands in the settings: [retrain] enabled, schedule, timezone.")]
+pub struct RetrainArguments {
+    #[command(subcommand)]
+    command: Option<RetrainCommand>,
+    /// How the answer is printed
+    #[arg(long, value_enum, default_value_t, global = true)]
+    format: Format,
+}
+
+#[derive(Debug, Subcommand)]
+enum RetrainCommand {
+    /// The latest runs, and when the next one is due (the default)
+    Status {
+        /// So many runs
+        #[arg(long, value_name = "N", default_value_t = 10)]
+        limit: u32,
+    },
+    /// Rebuild now; it goes live only if it proves itself
+    Now {
+        /// Go on from the last whole epoch of the last run that did not finish
+        #[arg(long)]
+        resume: bool,
+    },
+}
+
+/// Answers or rebuilds.
+pub fn run(arguments: &RetrainArguments, config: Config) -> anyhow::Result<Ended> {
+    match arguments.command {
+        None => status(10, &config, arguments.format),
+        Some(RetrainCommand::Status { limit }) => status(limit, &config, arguments.format),
+        Some(RetrainCommand::Now { resume }) => now(resume, config, arguments.format),
+    }
+}
+
+fn status(limit: u32, config: &Config, format: Format) -> anyhow::Result<Ended> {
+    let runs = Reader::open(&config.store_path())?.runs(limit)?;
+    let running = StoreLock::holder(&config.lock_path())?.is_some();
+    let now: Timestamp = SystemTime::now().into();
+    let schedule = config.retrain.schedule.as_ref();
+    let next = schedule.and_then(|schedule| {
+        schedule
+            .next_after(now)
+            .map(|next| (next, schedule.local_time(next)))
+    });
+    if let Format::Json = format {
+        output::print_json(&json!({
+            "enabled": schedule.is_some(),
+            "daemon_running": running,
+            "next": next.as_ref().map(|(next, local)| json!({ "utc": next, "local": local })),
+            "runs": runs,
+        }))?;
+        return Ok(Ended::Well);
+    }
+    let next = match (next, running) {
+        (Some((next, local)), true) => format!("next rebuild: {local} ({next})\n"),
+        (Some((next, local)), false) => {
+            format!("next rebuild: {local} ({next}), if a daemon is running then; now none is\n")
+        }
+        (None, _) => "no rebuild is scheduled (retrain.enabled = false)\n".to_owned(),
+    };
+    let cells: Vec<_> = runs.iter().map(cells_of).collect();
+    let table = output::table(
+        &[
+            "run",
+            "state",
+            "began",
+            "by",
+            "epochs",
+            "test accuracy",
+            "what came of it",
+        ],
+        &cells,
+    );
+    output::print(&(next + &table))?;
+    Ok(Ended::Well)
+}
+
+fn cells_of(run: &RunRow) -> Vec<String> {
+    let accuracy = run
+        .figures
+        .as_ref()
+        .and_then(|figures| figures["test_accuracy"].as_f64());
+    let verdict = run
+        .verdict
+        .as_ref()
+        .and_then(|verdict| verdict["verdict"].as_str());
+    let outcome = match (verdict, &run.model, &run.reason) {
+        (Some("promote"), Some(model), _) => format!("{model} went into service"),
+        (Some(_), Some(model), _) => {
+            format!("{model} was not let into service; see `hangtag models show {model}`")
+        }
+        (None, Some(model), _) => model.to_string(),
+        (_, None, Some(reason)) => output::shown(reason),
+        (_, None, None) => String::new(),
+    };
+    vec![
+        run.id.0.to_string(),
+        run.state.name().to_owned(),
+        run.started_at.to_string(),
+        run.trigger.name().to_owned(),
+        run.epochs.len().to_string(),
+        accuracy
+            .map(|accuracy| format!("{:.2} %", accuracy * 100.0))
+            .unwrap_or_default(),
+        outcome,
+    ]
+}
+
+fn now(resume: bool, config: Config, format: Format) -> anyhow::Result<Ended> {
+    match StoreLock::holder(&config.lock_path())? {
+        Some(_) if resume => Err(UsageError(
+            "a daemon is running; --resume works without one: stop it first, or let it begin anew".into(),
+        )
+        .into()),
+        Some(holder) => ask(&config, &holder.to_string(), format),
+        None => here(resume, config, format),
+    }
+}
+
+/// Leaves a request in the store and waits until the daemon has taken it.
+fn ask(config: &Config, holder: &str, format: Format) -> anyhow::Result<Ended> {
+    /// A daemon looks twice a second, unless a run is under way.
+    const PATIENCE: Duration = Duration::from_secs(10);
+    let mut store = Store::open(&config.store_path(), config.durability.into())?;
+    let reader = Reader::open(&config.store_path())?;
+    let busy = reader
+        .running_runs()?
+        .into_iter()
+        .find(|run| run.trigger != RunTrigger::Command);
+    let request = store.ask_for_rebuild(SystemTime::now().into(), &person())?;
+    let since = std::time::Instant::now();
+    let taken = loop {
+        let run = reader.run_of_request(request)?;
+        if run.is_some() || busy.is_some() || since.elapsed() > PATIENCE {
+            break run;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    };
+    let text = match (taken, busy) {
+        (Some(run), _) => format!("run {} has begun; `hangtag retrain` shows how it stands\n", run.0),
+        (None, Some(run)) => format!("asked; it begins when run {} has ended\n", run.id.0),
+        (None, None) => {
+            format!("asked, but {holder} has not begun yet; `hangtag status` tells whether it is well\n")
+        }
+    };
+    match format {
+        Format::Json => output::print_json(&json!({ "request": request, "run": taken }))?,
+        Format::Text => output::print(&text)?,
+    }
+    Ok(Ended::Well)
+}
+
+/// Does what the daemon would do; no daemon can start meanwhile.
+fn here(resume: bool, config: Config, format: Format) -> anyhow::Result<Ended> {
+    let lock = StoreLock::take(&config.lock_path())?;
+    let stop = Arc::new(AtomicBool::new(false));
+    listen_for_signals(Arc::clone(&stop))?;
+    let mut store = Store::open(&config.store_path(), config.durability.into())?;
+    // What a rebuild stands up to must be on record, also before the first daemon ever ran.
+    daemon::open_serving_blocking(&config.on_cpu(), &mut store)?;
+    drop(store);
+    let beginning = if resume {
+        let (parameters, checkpoint) = last_interrupted(&config)?;
+        Beginning::Resumed {
+            checkpoint,
+            parameters,
+        }
+    } else {
+        Beginning::Fresh
+    };
+    let program: PathBuf = std::env::current_exe()?;
+    let mut retrainer = Retrainer::open(Arc::new(config), program, stop)?;
+    retrainer.take_up_blocking()?;
+    let spinner = ProgressBar::new_spinner().with_message("training; the run's folder tells how it goes");
+    spinner.enable_steady_tick(Duration::from_millis(200));
+    let summary = retrainer.rebuild_blocking(RunTrigger::Person, None, beginning)?;
+    spinner.finish_and_clear();
+    drop(lock);
+    match format {
+        Format::Json => output::print_json(&json!({
+            "run": summary.run, "state": summary.state, "reason": summary.reason, "verdict": summary.verdict,
+        }))?,
+        Format::Text => output::print(&format!("run {}: {}\n", summary.run.0, summary.in_words()))?,
+    }
+    Ok(match summary.state {
+        RunState::Stopped => INTERRUPTED,
+        RunState::Failed => Ended::With(1),
+        // A model that the gate refused is no failure of the command.
+        RunState::Finished | RunState::Unchanged | RunState::Skipped | RunState::Running => Ended::Well,
+    })
+}

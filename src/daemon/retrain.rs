@@ -1,0 +1,568 @@
+//! The rebuild as a service: is a run due, carried out, judged, and what becomes of its model.
+//!
+//! In: the schedule, the store, requests in the store. Out: runs on record, each ended with a reason or a verdict; a
+//! model in service that proved itself. Never: two runs at once, a model judged by pictures it was trained on, a run
+//! left "running" that no process carries out. The registry is all that is changed: who serves obeys it.
+//!
+//! Its writes are a few rows a run, made over a connection of its own, as those of a command would be; tags are
+//! written by the record station alone.
+
+use std::num::NonZeroU64;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
+
+use serde_json::json;
+
+use super::open::entry_of;
+use super::rebuild_run::{Carried, RunProcess};
+use crate::config::{Config, SeedPolicy};
+use crate::domain::{ModelId, Timestamp};
+use crate::model::{BundleError, ModelBundle};
+use crate::status::{Station, StatusBoard};
+use crate::store::{
+    Actor, EpochRow, Forced, NewRun, Reader, RunEnd, RunId, RunState, RunTrigger, ServiceChange, Store,
+    StoreError,
+};
+use crate::training::dataset::{Provenance, file_records_blocking};
+use crate::training::gate::{GateError, GateRules, Verdict, judge};
+use crate::training::job::{CorrectionNote, Job, RunFolder, RunFolderError};
+use crate::training::parameters::TrainParameters;
+use crate::training::perform::{Conclusion, fingerprint};
+use crate::training::publish::{PublishError, clear_leftovers_blocking, publish_blocking};
+use crate::training::report::{EpochFigures, ReportError};
+use crate::training::schedule::{Decision, ScheduleRecord, ScheduleRules, Trigger, decide};
+use crate::training::train::EpochRecord;
+
+/// How often it looks whether something is due, asked for, or ended. Cron's grain is a minute; a person who asks for
+/// a run should not wait.
+pub(super) const TICK: Duration = Duration::from_millis(500);
+/// After trouble with the store or the disk.
+const TROUBLE_PAUSE: Duration = Duration::from_secs(10);
+/// Models whose bundles are never pruned: the one in service and the last two that were.
+const PROTECTED_MODELS: usize = 3;
+/// Exported and trainer's probabilities may differ by so much.
+const MAX_PARITY_DIFFERENCE: f64 = 1e-4;
+
+/// A rebuild that could not be begun, followed or ended; the run itself may go on record as failed besides.
+#[derive(Debug, thiserror::Error)]
+pub enum RetrainError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The run's folder.
+    #[error(transparent)]
+    Folder(#[from] RunFolderError),
+    /// The process that trains could not be started.
+    #[error("could not start {program} to train: {source}")]
+    Start {
+        /// The program.
+        program: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// The figures cannot be judged.
+    #[error(transparent)]
+    Gate(#[from] GateError),
+    /// The bundle cannot be read.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+    /// The bundle cannot be published.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+    /// The report cannot be written.
+    #[error(transparent)]
+    Report(#[from] ReportError),
+    /// Nothing serves, so that nothing can be stood up to.
+    #[error("no model is in service, which is a bug: every start puts one there")]
+    NoneInService,
+    /// The manifest does not fit the registry.
+    #[error("the model's manifest does not fit the store: {0}")]
+    Entry(#[from] crate::domain::ParseError),
+}
+
+/// Decides, carries out, judges. Owns its connection to the store.
+pub struct Retrainer {
+    config: Arc<Config>,
+    store: Store,
+    reader: Reader,
+    /// hangtag itself, which trains as a process of its own.
+    program: PathBuf,
+    up_since: Timestamp,
+    stop: Arc<AtomicBool>,
+}
+
+/// What became of a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunSummary {
+    /// Its number.
+    pub run: RunId,
+    /// How it ended.
+    pub state: RunState,
+    /// Why, where it did not simply finish.
+    pub reason: Option<String>,
+    /// The gate's verdict, where there was one.
+    pub verdict: Option<Verdict>,
+}
+
+impl Retrainer {
+    /// With a connection to the store of its own; `stop` ends a run that is under way. `program` is hangtag itself.
+    pub fn open(config: Arc<Config>, program: PathBuf, stop: Arc<AtomicBool>) -> Result<Self, StoreError> {
+        Ok(Self {
+            store: Store::open(&config.store_path(), config.durability.into())?,
+            reader: Reader::open(&config.store_path())?,
+            config,
+            program,
+            up_since: SystemTime::now().into(),
+            stop,
+        })
+    }
+
+    /// The station: runs until it is to stop.
+    pub fn run_blocking(mut self, station: &Station, board: &StatusBoard) {
+        let mut pause = Duration::ZERO;
+        clear_leftovers_blocking(&self.config.models_dir());
+        let mut taken_up = false;
+        while !self.waited_to_stop(pause) {
+            let turn = if taken_up {
+                self.turn_blocking(station)
+            } else {
+                self.take_up_blocking().inspect(|()| taken_up = true)
+            };
+            pause = match turn {
+                Ok(()) => {
+                    board.solved("retrain");
+                    TICK
+                }
+                Err(error) => {
+                    tracing::error!("rebuild: {error}");
+                    board.problem("retrain", error.to_string());
+                    TROUBLE_PAUSE
+                }
+            };
+        }
+    }
+
+    /// Ends what a service that was killed left running; a run that was through and only not judged yet, is judged.
+    pub fn take_up_blocking(&mut self) -> Result<(), RetrainError> {
+        for run in self.reader.running_runs()? {
+            if run.trigger == RunTrigger::Command {
+                continue; // A person's `hangtag train`, which may be alive.
+            }
+            let folder = RunFolder::of(&self.config.runs_dir(), run.id.0);
+            match folder.read_conclusion_blocking::<Conclusion>()? {
+                Some(conclusion) => {
+                    self.conclude_blocking(run.id, &folder, conclusion)?;
+                }
+                None => {
+                    let reason = "the service ended while it ran; `hangtag retrain now --resume` goes on from its last whole epoch";
+                    self.end(run.id, RunState::Failed, reason)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn turn_blocking(&mut self, station: &Station) -> Result<(), RetrainError> {
+        let now = SystemTime::now().into();
+        match decide(now, &rules(&self.config), &self.record()?) {
+            Decision::Wait { .. } => Ok(()),
+            Decision::Skip { due_at, reason } => {
+                let new = passed_over(now, RunTrigger::Schedule, Some(due_at));
+                let end = RunEnd::without_result(RunState::Skipped, now, reason.to_string());
+                self.store.record_run(&new, &end)?;
+                station.did(|| format!("skipped the rebuild due at {due_at}: {reason}"));
+                Ok(())
+            }
+            Decision::Run { trigger, due_at } => {
+                let due_at = matches!(trigger, Trigger::Schedule | Trigger::CatchUp).then_some(due_at);
+                let summary = self.rebuild_blocking(recorded(trigger), due_at, Beginning::Fresh)?;
+                tracing::info!("rebuild {}: {}", summary.run.0, summary.in_words());
+                station.did(|| format!("run {}: {}", summary.run.0, summary.in_words()));
+                self.prune_blocking();
+                Ok(())
+            }
+        }
+    }
+
+    /// One run from beginning to end, whoever asked for it.
+    pub fn rebuild_blocking(
+        &mut self,
+        trigger: RunTrigger,
+        due_at: Option<Timestamp>,
+        beginning: Beginning,
+    ) -> Result<RunSummary, RetrainError> {
+        let now: Timestamp = SystemTime::now().into();
+        let mut parameters = TrainParameters {
+            threads: Some(self.config.retrain.threads),
+            ..TrainParameters::from(&self.config.train)
+        };
+        match self.config.retrain.seed {
+            // Any number will do that is another one each time; it is on record.
+            SeedPolicy::PerRun => parameters.seed = now.as_millis().cast_unsigned(),
+            SeedPolicy::Fixed(seed) => parameters.seed = seed,
+        }
+        if let Beginning::Resumed { parameters: old, .. } = &beginning {
+            parameters = TrainParameters {
+                threads: parameters.threads,
+                ..old.clone()
+            };
+        }
+        let corrections = self.corrections()?;
+        // A data set that is not there yet is fetched by the run, and has no fingerprint before that.
+        let print = file_records_blocking(&self.config.dataset_dir(), Provenance::Any)
+            .ok()
+            .map(|files| {
+                fingerprint(
+                    &files,
+                    &parameters,
+                    (&corrections, self.config.retrain.correction_weight),
+                )
+            });
+        let is_resumed = matches!(beginning, Beginning::Resumed { .. });
+        if !is_resumed && print.is_some() && print == self.fingerprint_in_service()? {
+            return self.unchanged(trigger, due_at, (now, print));
+        }
+        let run = self.store.start_run(&NewRun {
+            started_at: now,
+            parameters: json!(parameters),
+            trigger,
+            due_at,
+            fingerprint: print,
+        })?;
+        self.store.take_rebuild_requests(run, now)?;
+        let carried = self.carry_out_blocking(run, parameters, corrections, &beginning);
+        carried.or_else(|error| {
+            // The run must not stay "running" because of what went wrong around it.
+            self.end(run, RunState::Failed, &error.to_string())
+        })
+    }
+
+    fn carry_out_blocking(
+        &mut self,
+        run: RunId,
+        parameters: TrainParameters,
+        corrections: Vec<CorrectionNote>,
+        beginning: &Beginning,
+    ) -> Result<RunSummary, RetrainError> {
+        let folder = RunFolder::of(&self.config.runs_dir(), run.0);
+        let mut job = Job {
+            run: run.0,
+            parameters,
+            nice: self.config.retrain.nice,
+            in_service: PathBuf::new(),
+            corrections,
+            corrections_dir: self.config.corrections_dir(),
+            correction_weight: self.config.retrain.correction_weight,
+        };
+        if let Beginning::Resumed { checkpoint, .. } = beginning {
+            folder.take_checkpoint_blocking(checkpoint)?;
+        }
+        loop {
+            let in_service = self.in_service()?;
+            job.in_service = self.config.models_dir().join(in_service.as_str());
+            folder.write_job_blocking(&job, &self.config.to_string())?;
+            let process = RunProcess {
+                program: &self.program,
+                folder: &folder,
+                max_duration: self.config.retrain.max_duration,
+                stop: &self.stop,
+            };
+            let store = &mut self.store;
+            let carried = process.carry_out_blocking(&mut |epoch| store.add_epoch(run, &row_of(epoch)))?;
+            let conclusion = match carried {
+                Carried::Concluded(conclusion) => conclusion,
+                Carried::Stopped => return self.end(run, RunState::Stopped, "the service was stopped"),
+                Carried::Failed(reason) => return self.end(run, RunState::Failed, &reason),
+            };
+            // A person may have put another model in service meanwhile: then it is that one which is to be stood up to.
+            // Training is not repeated, since the checkpoint is there.
+            if conclusion.was_measured_against().is_none() || self.in_service()? == in_service {
+                return self.conclude_blocking(run, &folder, conclusion);
+            }
+            folder.forget_conclusion_blocking()?;
+        }
+    }
+
+    /// Judges, publishes, registers, and ends the run. Everything in it may be done twice.
+    fn conclude_blocking(
+        &mut self,
+        run: RunId,
+        folder: &RunFolder,
+        conclusion: Conclusion,
+    ) -> Result<RunSummary, RetrainError> {
+        let findings = match conclusion {
+            Conclusion::Finished(findings) => *findings,
+            Conclusion::Stopped { reason } => return self.end(run, RunState::Stopped, &reason),
+            Conclusion::Failed { reason } => return self.end(run, RunState::Failed, &reason),
+        };
+        let verdict = judge(
+            &findings.candidate,
+            Some(&findings.in_service),
+            &gate_rules(&self.config),
+        )?;
+        let bundle = ModelBundle::load(&folder.bundle_path())?;
+        let trigger = self.reader.run(run)?.and_then(|run| asked_by(run.trigger));
+        findings.write_report_blocking(folder.path(), trigger, &verdict)?;
+        // A resumed run has told only its own epochs so far.
+        for epoch in &findings.report.epochs {
+            self.store.add_epoch(run, &row_of_figures(epoch))?;
+        }
+        publish_blocking(&self.config.models_dir(), &bundle)?;
+        self.register(&bundle, &verdict, run)?;
+        crate::durable::crash_point("publish.registered");
+        let end = RunEnd {
+            ended_at: SystemTime::now().into(),
+            state: RunState::Finished,
+            figures: Some(bundle.manifest().figures.clone()),
+            reason: None,
+            bundle: Some(self.config.models_dir().join(bundle.id().as_str())),
+            model: Some(bundle.id().clone()),
+            verdict: Some(json!(verdict)),
+        };
+        self.store.finish_run(run, &end)?;
+        Ok(RunSummary {
+            run,
+            state: RunState::Finished,
+            reason: None,
+            verdict: Some(verdict),
+        })
+    }
+
+    fn register(&mut self, bundle: &ModelBundle, verdict: &Verdict, run: RunId) -> Result<(), RetrainError> {
+        let at: Timestamp = SystemTime::now().into();
+        self.store.register_model(&entry_of(bundle)?)?;
+        crate::durable::crash_point("register.candidate");
+        if verdict.is_promote() {
+            self.store.put_in_service(&ServiceChange {
+                model: bundle.id().clone(),
+                at,
+                by: Actor::Gate,
+                reason: format!("run {}: {}", run.0, verdict),
+                forced: Forced::No,
+                verdict: Some(json!(verdict)),
+            })?;
+        } else {
+            self.store
+                .reject_model(bundle.id(), &format!("run {}: {}", run.0, verdict), at)?;
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, run: RunId, state: RunState, reason: &str) -> Result<RunSummary, RetrainError> {
+        let end = RunEnd::without_result(state, SystemTime::now().into(), reason);
+        self.store.finish_run(run, &end)?;
+        Ok(RunSummary {
+            run,
+            state,
+            reason: Some(reason.to_owned()),
+            verdict: None,
+        })
+    }
+
+    fn unchanged(
+        &mut self,
+        trigger: RunTrigger,
+        due_at: Option<Timestamp>,
+        (now, print): (Timestamp, Option<String>),
+    ) -> Result<RunSummary, RetrainError> {
+        let new = NewRun {
+            fingerprint: print,
+            ..passed_over(now, trigger, due_at)
+        };
+        let reason = "data, corrections, parameters and seed are those of the model in service, so that the same model would come of it";
+        let end = RunEnd::without_result(RunState::Unchanged, now, reason);
+        let run = self.store.record_run(&new, &end)?;
+        self.store.take_rebuild_requests(run, now)?;
+        Ok(RunSummary {
+            run,
+            state: RunState::Unchanged,
+            reason: Some(reason.to_owned()),
+            verdict: None,
+        })
+    }
+
+    /// Removes what more than `retrain.keep_runs` runs left, but for what the models in service and before need.
+    fn prune_blocking(&self) {
+        if let Err(error) = self.try_prune_blocking() {
+            tracing::warn!("old runs were not removed: {error}");
+        }
+    }
+
+    fn try_prune_blocking(&self) -> Result<(), StoreError> {
+        let mut protected: Vec<ModelId> = Vec::new();
+        for served in self.reader.service_history(1_000)? {
+            if protected.len() < PROTECTED_MODELS && !protected.contains(&served.model) {
+                protected.push(served.model);
+            }
+        }
+        let runs = self.reader.runs(10_000)?;
+        for run in runs.into_iter().skip(self.config.retrain.keep_runs) {
+            let is_needed = run.model.as_ref().is_some_and(|model| protected.contains(model));
+            if run.state == RunState::Running || is_needed {
+                continue;
+            }
+            let folder = RunFolder::of(&self.config.runs_dir(), run.id.0);
+            remove_folder(folder.path());
+            if let Some(model) = run.model {
+                remove_folder(&self.config.models_dir().join(model.as_str()));
+            }
+        }
+        Ok(())
+    }
+
+    fn record(&self) -> Result<ScheduleRecord, StoreError> {
+        let last_start = self.reader.last_run_start()?;
+        let since = last_start.unwrap_or(Timestamp::from_millis(0));
+        Ok(ScheduleRecord {
+            up_since: self.up_since,
+            last_due: self.reader.last_due()?,
+            last_start,
+            requested_at: self
+                .reader
+                .open_rebuild_request()?
+                .map(|request| request.asked_at),
+            new_corrections: self.reader.count_corrections_since(since)?,
+        })
+    }
+
+    fn corrections(&self) -> Result<Vec<CorrectionNote>, StoreError> {
+        let mut notes: Vec<_> = self
+            .reader
+            .corrections()?
+            .into_iter()
+            .map(|row| CorrectionNote {
+                content_hash: row.hash.to_string(),
+                label: row.truth.label().map(|label| label.name().to_owned()),
+            })
+            .collect();
+        notes.sort();
+        Ok(notes)
+    }
+
+    fn in_service(&self) -> Result<ModelId, RetrainError> {
+        self.reader
+            .model_in_service_id()?
+            .ok_or(RetrainError::NoneInService)
+    }
+
+    /// That of the run which made the model in service.
+    fn fingerprint_in_service(&self) -> Result<Option<String>, StoreError> {
+        let Some(model) = self.reader.model_in_service()? else {
+            return Ok(None);
+        };
+        Ok(model.manifest["training"]["fingerprint"]
+            .as_str()
+            .map(str::to_owned))
+    }
+
+    /// Waits, and says whether to stop.
+    fn waited_to_stop(&self, pause: Duration) -> bool {
+        let until = std::time::Instant::now() + pause;
+        while std::time::Instant::now() < until && !self.stop.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(100).min(pause));
+        }
+        self.stop.load(Ordering::Relaxed)
+    }
+}
+
+/// Where a run begins.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Beginning {
+    /// With fresh weights.
+    Fresh,
+    /// From another run's last whole epoch; data and parameters must be the same.
+    Resumed {
+        /// That run's checkpoint.
+        checkpoint: PathBuf,
+        /// That run's parameters.
+        parameters: TrainParameters,
+    },
+}
+
+impl RunSummary {
+    /// In a sentence.
+    pub fn in_words(&self) -> String {
+        match (&self.verdict, &self.reason) {
+            (Some(verdict), _) => format!("finished; {verdict}"),
+            (None, Some(reason)) => format!("{}: {reason}", self.state.name()),
+            (None, None) => self.state.name().to_owned(),
+        }
+    }
+}
+
+/// What a person has set, as the schedule takes it.
+pub fn rules(config: &Config) -> ScheduleRules {
+    ScheduleRules {
+        schedule: config.retrain.schedule.clone(),
+        catch_up: config.retrain.catch_up,
+        min_interval: config.retrain.min_interval,
+        after_corrections: NonZeroU64::new(config.retrain.after_corrections),
+    }
+}
+
+/// What a person has set, as the gate takes it.
+fn gate_rules(config: &Config) -> GateRules {
+    GateRules {
+        min_accuracy: config.gate.min_accuracy,
+        margin: config.gate.margin,
+        max_class_drop: config.gate.max_class_drop,
+        max_parity_difference: MAX_PARITY_DIFFERENCE,
+        max_cost: config.gate.max_cost,
+        min_photos: config.gate.min_photos as u64,
+    }
+}
+
+fn passed_over(started_at: Timestamp, trigger: RunTrigger, due_at: Option<Timestamp>) -> NewRun {
+    NewRun {
+        started_at,
+        parameters: serde_json::Value::Null,
+        trigger,
+        due_at,
+        fingerprint: None,
+    }
+}
+
+fn recorded(trigger: Trigger) -> RunTrigger {
+    match trigger {
+        Trigger::Schedule => RunTrigger::Schedule,
+        Trigger::CatchUp => RunTrigger::CatchUp,
+        Trigger::Person => RunTrigger::Person,
+        Trigger::Corrections => RunTrigger::Corrections,
+    }
+}
+
+fn asked_by(trigger: RunTrigger) -> Option<Trigger> {
+    match trigger {
+        RunTrigger::Schedule => Some(Trigger::Schedule),
+        RunTrigger::CatchUp => Some(Trigger::CatchUp),
+        RunTrigger::Person => Some(Trigger::Person),
+        RunTrigger::Corrections => Some(Trigger::Corrections),
+        RunTrigger::Command => None,
+    }
+}
+
+fn row_of(epoch: &EpochRecord) -> EpochRow {
+    row_of_figures(&EpochFigures::from(epoch))
+}
+
+fn row_of_figures(epoch: &EpochFigures) -> EpochRow {
+    EpochRow {
+        epoch: epoch.epoch,
+        seconds: epoch.seconds,
+        loss: epoch.loss.unwrap_or(f64::NAN),
+        accuracy: epoch.accuracy,
+        val_loss: epoch.val_loss.unwrap_or(f64::NAN),
+        val_accuracy: epoch.val_accuracy,
+    }
+}
+
+fn remove_folder(path: &Path) {
+    match std::fs::remove_dir_all(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            tracing::warn!("could not remove {}: {error}", path.display());
+        }
+        _ => {}
+    }
+}

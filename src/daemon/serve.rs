@@ -1,0 +1,232 @@
+//! Which model answers: what the registry in the store says.
+//!
+//! In: the settings, the store. Out: at the start the bundle that is to answer, on record as the one in service; while
+//! the daemon runs, a swap whenever the registry names another one. Never: a model in service that did not load and
+//! answer once: one that does not is refused on record, and the former one goes on serving.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::watch;
+
+use super::open::{OpenedModel, OpeningError, load_runtime_blocking, open_bundle_blocking};
+use crate::config::Config;
+use crate::domain::ModelId;
+use crate::model::{BundleError, ModelBundle};
+use crate::status::{DeviceStatus, Identity, Station, StatusBoard};
+use crate::store::{Actor, Forced, Reader, ServiceChange, Store, StoreError};
+use crate::tagging::swap::Swapper;
+use crate::training::publish::{PublishError, publish_blocking};
+
+/// Why no model could be put in service.
+#[derive(Debug, thiserror::Error)]
+pub enum ServingError {
+    /// The model of the settings, or the one that ships, does not open.
+    #[error(transparent)]
+    Opening(#[from] OpeningError),
+    /// The model that the registry names does not open.
+    #[error(
+        "the model in service, {model}, cannot be used: {source}; `hangtag models rollback` brings the former one back, `hangtag models promote shipped` the one that ships"
+    )]
+    InService {
+        /// Its id.
+        model: String,
+        /// What is wrong with it.
+        source: Box<OpeningError>,
+    },
+    /// The registry cannot be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The bundle cannot be kept for the next start.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+    /// A thread died.
+    #[error("looking after the model in service failed: {0}; this is a bug, please report it")]
+    Panicked(String),
+}
+
+/// A bundle that is to answer, and why it is this one.
+struct Choice {
+    bundle: ModelBundle,
+    /// In words, for the registry.
+    reason: String,
+}
+
+/// `inference.model` where it is set, else the model in service, else the one that ships with this binary.
+///
+/// A model that is in service only because an older binary shipped with it gives way to that of the newer one: nobody
+/// ever chose it. Without a store there is nothing in service yet.
+fn choose_blocking(config: &Config, reader: Option<&Reader>) -> Result<Choice, ServingError> {
+    if let Some(path) = &config.inference.model {
+        let bundle = ModelBundle::load(path).map_err(OpeningError::from)?;
+        let reason = format!("inference.model is {}", path.display());
+        return Ok(Choice { bundle, reason });
+    }
+    let shipped = || Choice {
+        bundle: ModelBundle::embedded(),
+        reason: format!("{SHIPS} {}", env!("CARGO_PKG_VERSION")),
+    };
+    let Some(served) = reader
+        .map_or(Ok(Vec::new()), |reader| reader.service_history(1))?
+        .pop()
+    else {
+        return Ok(shipped());
+    };
+    let is_shipped = served.by == Actor::Start && served.reason.starts_with(SHIPS);
+    if is_shipped || served.model == *ModelBundle::embedded().id() {
+        return Ok(shipped());
+    }
+    let folder = config.models_dir().join(served.model.as_str());
+    let bundle = ModelBundle::load(&folder).map_err(|error| ServingError::InService {
+        model: served.model.to_string(),
+        source: Box::new(error.into()),
+    })?;
+    Ok(Choice {
+        bundle,
+        reason: served.reason,
+    })
+}
+
+/// The bundle that would answer now; where there is no store yet, the one that ships (or that of the settings).
+pub fn bundle_in_service_blocking(config: &Config) -> Result<ModelBundle, ServingError> {
+    let reader = match Reader::open(&config.store_path()) {
+        Ok(reader) => Some(reader),
+        Err(StoreError::Missing { .. }) => None,
+        Err(error) => return Err(error.into()),
+    };
+    Ok(choose_blocking(config, reader.as_ref())?.bundle)
+}
+
+/// Opens the model that is to answer and puts it on record as the one in service.
+pub fn open_serving_blocking(config: &Config, store: &mut Store) -> Result<OpenedModel, ServingError> {
+    let runtime =
+        load_runtime_blocking(&config.runtime, config.inference.device).map_err(OpeningError::from)?;
+    let reader = Reader::open(&config.store_path())?;
+    let Choice { bundle, reason } = choose_blocking(config, Some(&reader))?;
+    let opened = open_bundle_blocking(config, &runtime, &bundle)?;
+    publish_blocking(&config.models_dir(), &bundle)?;
+    store.register_model(&opened.entry)?;
+    store.put_in_service(&ServiceChange {
+        model: bundle.id().clone(),
+        at: SystemTime::now().into(),
+        by: Actor::Start,
+        reason,
+        forced: Forced::No,
+        verdict: None,
+    })?;
+    Ok(opened)
+}
+
+/// A published bundle by its id.
+pub fn load_published_blocking(models: &Path, id: &str) -> Result<ModelBundle, BundleError> {
+    ModelBundle::load(&models.join(id))
+}
+
+/// How often the registry is asked: microseconds, for a swap within a second of the decision.
+const LOOK_INTERVAL: Duration = Duration::from_millis(500);
+
+/// What the station works with.
+pub(super) struct Server {
+    pub config: Arc<Config>,
+    /// Never contended: one look at a time.
+    pub reader: Arc<Mutex<Reader>>,
+    pub swapper: Swapper,
+    /// What `hangtag status` says of the model.
+    pub identity_tx: watch::Sender<Identity>,
+    pub board: StatusBoard,
+    pub station: Station,
+}
+
+/// Runs until `stop`.
+pub(super) async fn serve(mut server: Server, mut stop: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            _ = stop.wait_for(|stopped| *stopped) => return,
+            () = tokio::time::sleep(LOOK_INTERVAL) => {}
+        }
+        // Not cut short by `stop`: a swap takes no longer than a batch.
+        match server.follow_registry().await {
+            Ok(()) => server.board.solved("serve"),
+            Err(error) => {
+                tracing::error!("{error}");
+                server.board.problem("serve", error.to_string());
+            }
+        }
+    }
+}
+
+impl Server {
+    async fn follow_registry(&mut self) -> Result<(), ServingError> {
+        let reader = Arc::clone(&self.reader);
+        let wanted = in_thread(move || {
+            let reader = reader.lock().unwrap_or_else(PoisonError::into_inner);
+            Ok(reader.model_in_service_id()?)
+        });
+        let serving = self.swapper.in_service().now().model.clone();
+        let Some(wanted) = wanted.await?.filter(|wanted| *wanted != serving) else {
+            return Ok(());
+        };
+        let (config, model) = (Arc::clone(&self.config), wanted.clone());
+        let opened = in_thread(move || Ok(open_published_blocking(&config, &model)?)).await;
+        let refused = match opened {
+            Ok(opened) => {
+                let device = DeviceStatus::from(&opened.device);
+                match self.swapper.swap(opened.classifiers).await {
+                    Ok(_) => {
+                        tracing::info!("model {wanted} serves in the place of {serving}");
+                        self.station
+                            .did(|| format!("{wanted} took the place of {serving}"));
+                        self.identity_tx.send_modify(|identity| {
+                            identity.model = wanted.clone();
+                            identity.device = device.clone();
+                        });
+                        return Ok(());
+                    }
+                    Err(error) => error.to_string(),
+                }
+            }
+            Err(error) => error.to_string(),
+        };
+        tracing::error!("model {wanted} cannot serve, {serving} goes on: {refused}");
+        self.station.did(|| format!("{wanted} was refused: {refused}"));
+        let config = Arc::clone(&self.config);
+        in_thread(move || Ok(keep_blocking(&config, &serving, (&wanted, &refused))?)).await
+    }
+}
+
+fn open_published_blocking(config: &Config, model: &ModelId) -> Result<OpenedModel, OpeningError> {
+    let runtime = load_runtime_blocking(&config.runtime, config.inference.device)?;
+    let bundle = load_published_blocking(&config.models_dir(), model.as_str())?;
+    open_bundle_blocking(config, &runtime, &bundle)
+}
+
+/// Puts the model that serves back on record, and why the other does not.
+fn keep_blocking(
+    config: &Config,
+    serving: &ModelId,
+    (refused, why): (&ModelId, &str),
+) -> Result<(), StoreError> {
+    let mut store = Store::open(&config.store_path(), config.durability.into())?;
+    let at = SystemTime::now().into();
+    store.put_in_service(&ServiceChange {
+        model: serving.clone(),
+        at,
+        by: Actor::Start,
+        reason: format!("{refused} was to take its place and could not: {why}"),
+        forced: Forced::No,
+        verdict: None,
+    })?;
+    store.reject_model(refused, why, at)?;
+    Ok(())
+}
+
+async fn in_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ServingError> + Send + 'static,
+) -> Result<T, ServingError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(ServingError::Panicked(error.to_string())))
+}
+
+/// How the reason begins that a shipped model is in service for.
+const SHIPS: &str = "ships with hangtag";

@@ -1,0 +1,329 @@
+//! Carries out a [`Job`]: the rebuild in a process of its own, from its job to its conclusion.
+//!
+//! In: the job, the data set, somebody who can open bundles. Out: the files of the run's folder, the [`Conclusion`]
+//! last. Never: the store, a verdict (who asked for the run judges), a test picture looked at before the epoch was
+//! chosen.
+
+use std::path::Path;
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::corrections::{Correction, CorrectionWeight, Material, MaterialSummary, mix, prepare_blocking};
+use super::dataset::{DataSet, FileRecord, Images};
+use super::evaluate::{Evaluation, Judged};
+use super::gate::{Answer, Candidate, Cost, Measured, Verdict, WarmUp};
+use super::job::{CorrectionNote, Job, RunFolder, RunFolderError};
+use super::network::Architecture;
+use super::parameters::{ParameterError, TrainParameters};
+use super::rebuild::{OpenBundle, Outcome, Rebuild, RebuildError, Rebuilt, rebuild_blocking, score_images};
+use super::report::{self, Report, ReportError, Samples};
+use super::schedule::Trigger;
+use super::summary;
+use super::train::{Checkpointing, EpochRecord, Flow, Observer, Progress};
+use crate::domain::{Scores, Timestamp, hex};
+use crate::model::{BundleError, Classifier, ModelBundle};
+
+/// How a run's process ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "ended")]
+pub enum Conclusion {
+    /// With a bundle, and what was measured of it.
+    Finished(Box<Findings>),
+    /// It was told to end; the checkpoint of the last whole epoch is there.
+    Stopped {
+        /// How far it came.
+        reason: String,
+    },
+    /// By an error.
+    Failed {
+        /// Which.
+        reason: String,
+    },
+}
+
+/// What was measured, for the gate and for people.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Findings {
+    /// The exported model, through ONNX Runtime.
+    pub candidate: Candidate,
+    /// Id of the model in service that was asked the same.
+    pub in_service_model: String,
+    /// How that one did.
+    pub in_service: Measured,
+    /// Everything else about the run; its verdict and trigger are filled in by who judges.
+    pub report: Report,
+}
+
+/// A job that could not be carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum PerformError {
+    /// A file of the run's folder.
+    #[error(transparent)]
+    Folder(#[from] RunFolderError),
+    /// Training, exporting or measuring.
+    #[error(transparent)]
+    Rebuild(#[from] RebuildError),
+    /// A parameter cannot be.
+    #[error(transparent)]
+    Parameter(#[from] ParameterError),
+    /// The bundle could not be written, or the one in service not be read.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+    /// The model in service does not open or answer.
+    #[error("the model in service cannot be asked, so that the new one cannot be compared with it: {0}")]
+    InService(Box<dyn std::error::Error + Send + Sync>),
+    /// A hash or label of the job is none.
+    #[error("the job of this run is unusable: {0}")]
+    Job(#[from] crate::domain::ParseError),
+}
+
+/// Whether the process that carries the job out is to end.
+pub type IsStopped<'a> = &'a (dyn Fn() -> bool + Sync);
+
+/// Carries out `job`; goes on from the folder's checkpoint if there is one.
+pub fn perform_blocking(
+    (job, folder): (&Job, &RunFolder),
+    data: DataSet,
+    open: OpenBundle<'_>,
+    is_stopped: IsStopped<'_>,
+) -> Result<Conclusion, PerformError> {
+    let started_at: Timestamp = SystemTime::now().into();
+    let corrections = job
+        .corrections
+        .iter()
+        .map(CorrectionNote::parse)
+        .collect::<Result<Vec<_>, _>>()?;
+    let material = prepare_blocking(&job.corrections_dir, &corrections);
+    let weight = CorrectionWeight::new(job.correction_weight)?;
+    let print = fingerprint(
+        &data.files,
+        &job.parameters,
+        (&job.corrections, job.correction_weight),
+    );
+    let DataSet {
+        train,
+        test,
+        mut files,
+    } = data;
+    let mixed = mix(train, &material.train, weight, &job.parameters)?;
+    files.extend(mixed.record.clone());
+    let summary = (!corrections.is_empty()).then(|| MaterialSummary::of(&material, &mixed));
+    let data = DataSet {
+        train: mixed.images,
+        test,
+        files,
+    };
+    let checkpoint = folder.checkpoint_path();
+    let rebuild = Rebuild {
+        data: &data,
+        parameters: &mixed.parameters,
+        checkpoint: if checkpoint.is_file() {
+            Checkpointing::Resume(&checkpoint)
+        } else {
+            Checkpointing::Fresh(&checkpoint)
+        },
+        fingerprint: Some(&print),
+    };
+    let mut telling = Telling {
+        folder,
+        is_stopped,
+        trouble: None,
+    };
+    let rebuilt = match rebuild_blocking(&rebuild, &mut telling, open)? {
+        Outcome::Rebuilt(rebuilt) => rebuilt,
+        Outcome::Stopped(history) => {
+            let reason = telling
+                .trouble
+                .unwrap_or_else(|| format!("stopped after {} whole epochs", history.len()));
+            return Ok(Conclusion::Stopped { reason });
+        }
+    };
+    rebuilt.bundle.write(&folder.bundle_path())?;
+    let measuring = Measuring {
+        data: &data,
+        material: &material,
+        open,
+    };
+    let in_service = ModelBundle::load(&job.in_service)?;
+    let (candidate, scores) = measuring.measure(&rebuilt.bundle)?;
+    let (against, _) = measuring.measure(&in_service)?;
+    let report = report_of(job, (&data, &material), &rebuilt, (scores, summary, started_at));
+    Ok(Conclusion::Finished(Box::new(Findings {
+        candidate: Candidate {
+            measured: candidate,
+            parity_difference: rebuilt.parity_difference,
+            // Every score was read as a probability, which no number outside 0..=1 is.
+            warm_up: WarmUp::Finite,
+        },
+        in_service_model: in_service.id().to_string(),
+        in_service: against,
+        report,
+    })))
+}
+
+/// What decides the bytes that come of a training: the data set's files, parameters (but for threads) and corrections.
+pub fn fingerprint(
+    files: &[FileRecord],
+    parameters: &TrainParameters,
+    (corrections, weight): (&[CorrectionNote], f64),
+) -> String {
+    let parameters = TrainParameters {
+        threads: None,
+        ..parameters.clone()
+    };
+    let weight = if corrections.is_empty() { 0.0 } else { weight };
+    let digests: Vec<_> = files.iter().map(|file| &file.sha256).collect();
+    let json = serde_json::to_vec(&(digests, parameters, corrections, weight))
+        .expect("plain values have a JSON form; this is a bug");
+    hex(&Sha256::digest(&json))
+}
+
+impl Conclusion {
+    /// Which model the candidate was measured against, if it came to that.
+    pub fn was_measured_against(&self) -> Option<&str> {
+        match self {
+            Conclusion::Finished(findings) => Some(&findings.in_service_model),
+            Conclusion::Stopped { .. } | Conclusion::Failed { .. } => None,
+        }
+    }
+}
+
+impl Findings {
+    /// Writes `report.html` and `report.json`, with what was decided.
+    pub fn write_report_blocking(
+        &self,
+        folder: &Path,
+        trigger: Option<Trigger>,
+        verdict: &Verdict,
+    ) -> Result<(), ReportError> {
+        let report = Report {
+            trigger,
+            verdict: Some(verdict.clone()),
+            ..self.report.clone()
+        };
+        report.write_blocking(folder)
+    }
+}
+
+/// Asks models the held-out pictures.
+struct Measuring<'a> {
+    data: &'a DataSet,
+    material: &'a Material,
+    open: OpenBundle<'a>,
+}
+
+impl Measuring<'_> {
+    /// Answers and cost, and the scores of the held-out photos.
+    fn measure(&self, bundle: &ModelBundle) -> Result<(Measured, MeasuredScores), PerformError> {
+        let mut classifier = (self.open)(bundle).map_err(PerformError::InService)?;
+        let mut scores = |images: &Images| score(classifier.as_mut(), images);
+        let (test, photos) = (scores(&self.data.test)?, scores(&self.material.held_out)?);
+        let measured = Measured {
+            test: answers(&self.data.test, &test),
+            photos: answers(&self.material.held_out, &photos),
+            cost: Cost {
+                multiply_adds: summary::multiply_adds(&Architecture::REFERENCE),
+                file_bytes: bundle.onnx().len() as u64,
+            },
+        };
+        Ok((measured, MeasuredScores { test, photos }))
+    }
+}
+
+struct MeasuredScores {
+    test: Vec<Scores>,
+    photos: Vec<Scores>,
+}
+
+fn score(classifier: &mut dyn Classifier, images: &Images) -> Result<Vec<Scores>, PerformError> {
+    score_images(classifier, images).map_err(|error| PerformError::InService(error.into()))
+}
+
+fn answers(images: &Images, scores: &[Scores]) -> Vec<Answer> {
+    let pairs = images.labels.iter().zip(scores);
+    pairs
+        .map(|(&truth, scores)| Answer {
+            truth,
+            given: scores.top().0,
+        })
+        .collect()
+}
+
+fn report_of(
+    job: &Job,
+    (data, material): (&DataSet, &Material),
+    rebuilt: &Rebuilt,
+    (scores, corrections, started_at): (MeasuredScores, Option<MaterialSummary>, Timestamp),
+) -> Report {
+    let photos = material.held_out.labels.iter().zip(&scores.photos);
+    let judged: Vec<_> = photos
+        .map(|(&truth, &scores)| Judged {
+            truth: Some(truth),
+            scores,
+        })
+        .collect();
+    Report {
+        run: Some(job.run),
+        trigger: None,
+        hangtag_version: env!("CARGO_PKG_VERSION").into(),
+        started_at,
+        ended_at: SystemTime::now().into(),
+        peak_memory_bytes: report::peak_memory_bytes_blocking(),
+        parameters: job.parameters.clone(),
+        data: data.files.clone(),
+        corrections,
+        layers: summary::layers(&Architecture::REFERENCE),
+        epochs: rebuilt.history.iter().map(Into::into).collect(),
+        chosen_epoch: rebuilt.chosen_epoch,
+        model: rebuilt.bundle.id().clone(),
+        model_bytes: rebuilt.bundle.onnx().len() as u64,
+        evaluation: rebuilt.evaluation.clone(),
+        photos: (!judged.is_empty()).then(|| Evaluation::of(&judged)),
+        samples: Samples::of(&data.test, &scores.test),
+        verdict: None,
+    }
+}
+
+/// Writes a line for each epoch, and hears when it is to end.
+struct Telling<'a> {
+    folder: &'a RunFolder,
+    is_stopped: IsStopped<'a>,
+    trouble: Option<String>,
+}
+
+impl Telling<'_> {
+    fn flow(&self) -> Flow {
+        if (self.is_stopped)() {
+            Flow::Stop
+        } else {
+            Flow::Continue
+        }
+    }
+}
+
+impl Observer for Telling<'_> {
+    fn progress(&mut self, _progress: &Progress) -> Flow {
+        self.flow()
+    }
+
+    fn epoch_done(&mut self, record: &EpochRecord) -> Flow {
+        if let Err(error) = self.folder.add_progress_blocking(record) {
+            // Hours on a full disk would be for nothing: the bundle could not be written either.
+            self.trouble = Some(error.to_string());
+            return Flow::Stop;
+        }
+        self.flow()
+    }
+}
+
+impl CorrectionNote {
+    fn parse(&self) -> Result<Correction, crate::domain::ParseError> {
+        let label = self.label.as_ref().map(|label| label.parse()).transpose()?;
+        Ok(Correction {
+            hash: self.content_hash.parse()?,
+            truth: label.into(),
+        })
+    }
+}
