@@ -3,6 +3,8 @@
 //! In: Fashion-MNIST, what people corrected, a schedule. Out: an exported model with its figures and its manifest (a
 //! bundle), a report, and whether the bundle may go into service. Never: tagging, or a model put into service.
 
+pub mod schedule;
+
 pub mod dataset;
 pub mod idx;
 
@@ -20,10 +22,10 @@ pub mod export;
 pub mod evaluate;
 
 pub mod rebuild;
-pub mod report;
 
 pub mod gate;
-pub mod schedule;
+
+pub mod report;
 
 #[cfg(test)]
 mod synthetic;
