@@ -277,12 +277,11 @@ fn layers(report: &Report) -> Markup {
 
 fn parameters(report: &Report) -> Markup {
     let parameters = &report.parameters;
-    let rows: [(&str, String); 9] = [
+    let rows: [(&str, String); 8] = [
         ("epochs", parameters.epochs.to_string()),
         ("batch size", parameters.batch_size.to_string()),
         ("learning rate (Adam)", parameters.learning_rate.to_string()),
         ("schedule of the rate", parameters.schedule.to_string()),
-        ("weight averaging", parameters.weight_averaging.to_string()),
         ("validation share", parameters.validation_share.to_string()),
         ("seed", parameters.seed.to_string()),
         (
