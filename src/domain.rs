@@ -846,18 +846,6 @@ mod tests {
     }
 
     #[test]
-    fn timestamps_and_model_ids_survive_their_json() {
-        let time = Timestamp::from_millis(1_700_000_000_250);
-        let json = serde_json::to_string(&time).unwrap();
-        assert_eq!(serde_json::from_str::<Timestamp>(&json).unwrap(), time);
-        assert!(serde_json::from_str::<Timestamp>("\"soon\"").is_err());
-        let model = ModelId::from_sha256(&"0a".repeat(32)).unwrap();
-        let json = serde_json::to_string(&model).unwrap();
-        assert_eq!(serde_json::from_str::<ModelId>(&json).unwrap(), model);
-        assert!(serde_json::from_str::<Confidence>("1.5").is_err());
-    }
-
-    #[test]
     fn one_content_in_five_is_held_out_by_its_hash_alone() {
         let mut bytes = [0; 32];
         assert!(held_out(&ContentHash::from_bytes(bytes)));
@@ -884,5 +872,17 @@ mod tests {
         let hash = ContentHash::of(b"photo");
         assert_eq!(hash.to_string().parse::<ContentHash>().unwrap(), hash);
         assert!("xyz".parse::<ContentHash>().is_err());
+    }
+
+    #[test]
+    fn timestamps_and_model_ids_survive_their_json() {
+        let time = Timestamp::from_millis(1_700_000_000_250);
+        let json = serde_json::to_string(&time).unwrap();
+        assert_eq!(serde_json::from_str::<Timestamp>(&json).unwrap(), time);
+        assert!(serde_json::from_str::<Timestamp>("\"soon\"").is_err());
+        let model = ModelId::from_sha256(&"0a".repeat(32)).unwrap();
+        let json = serde_json::to_string(&model).unwrap();
+        assert_eq!(serde_json::from_str::<ModelId>(&json).unwrap(), model);
+        assert!(serde_json::from_str::<Confidence>("1.5").is_err());
     }
 }
