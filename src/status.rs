@@ -80,13 +80,7 @@ pub struct Identity {
 impl Identity {
     /// Model and device in a sentence.
     pub fn in_words(&self) -> String {
-        let why = self.device.why.as_ref().map(|why| format!(" ({why})"));
-        format!(
-            "model {} on {}{}",
-            self.model,
-            self.device.used,
-            why.unwrap_or_default()
-        )
+        format!("model {} on {}", self.model, self.device.used)
     }
 }
 

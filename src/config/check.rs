@@ -338,7 +338,7 @@ impl Check<'_> {
 const MAX_DEFAULT_WORKERS: usize = 4;
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
-const DAY: Duration = Duration::from_hours(24);
+const DAY: Duration = Duration::from_secs(86_400);
 
 /// Lexically absolute: links are resolved where a folder is opened, since it need not exist yet.
 fn absolute(path: &Path) -> PathBuf {

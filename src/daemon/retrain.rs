@@ -339,13 +339,13 @@ impl Retrainer {
                 model: bundle.id().clone(),
                 at,
                 by: Actor::Gate,
-                reason: format!("run {}: {}", run.0, verdict),
+                reason: format!("run {} {}", run.0, in_a_line(verdict)),
                 forced: Forced::No,
                 verdict: Some(json!(verdict)),
             })?;
         } else {
             self.store
-                .reject_model(bundle.id(), &format!("run {}: {}", run.0, verdict), at)?;
+                .reject_model(bundle.id(), &format!("run {} {}", run.0, in_a_line(verdict)), at)?;
         }
         Ok(())
     }
@@ -485,9 +485,20 @@ impl RunSummary {
     /// In a sentence.
     pub fn in_words(&self) -> String {
         match (&self.verdict, &self.reason) {
-            (Some(verdict), _) => format!("finished; {verdict}"),
+            (Some(verdict), _) => in_a_line(verdict),
             (None, Some(reason)) => format!("{}: {reason}", self.state.name()),
             (None, None) => self.state.name().to_owned(),
+        }
+    }
+}
+
+/// What decided, in a sentence; all that was looked at stands in the verdict itself and in the report.
+fn in_a_line(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Promote { .. } => "passed the gate".to_owned(),
+        Verdict::Keep { reasons, .. } => {
+            let reasons: Vec<_> = reasons.iter().map(ToString::to_string).collect();
+            format!("did not pass the gate: {}", reasons.join("; "))
         }
     }
 }

@@ -96,3 +96,20 @@ fn removed_files_are_looked_for_when_all_answers_are_recorded() {
         matches!(&recorded.changes[..], [Change::Absent { path, .. }] if path.as_str().ends_with("gone.png"))
     );
 }
+
+/// Counted from the start of the scan, the patience with files that still change was over before the walk was.
+#[test]
+fn a_long_walk_does_not_use_up_the_patience() {
+    let shop = Shop::new();
+    let young = shop.file("young.png", b"young");
+    let mut fed = Fed::new();
+    let ground = ground(&shop, Duration::from_secs(3_600));
+    let noticed = NoticedFile {
+        path: young,
+        hint: Hint::Found,
+    };
+    let taken = fed.feeder.take_blocking(Found::Restless(noticed), &ground);
+    assert!(taken.is_ok());
+    assert_eq!(fed.feeder.patience_ends, None, "while it walks");
+    assert_eq!(fed.feeder.settler.len(), 1);
+}

@@ -344,13 +344,13 @@ impl Reader {
 
     /// When the latest run began that was not merely passed over.
     pub fn last_run_start(&self) -> Result<Option<Timestamp>, StoreError> {
-        let last: Option<Option<i64>> = self.row(
+        let last: Option<i64> = self.row(
             "look up when the last training run began",
-            "SELECT max(started_at_ms) FROM runs WHERE state NOT IN ('skipped', 'unchanged')",
+            "SELECT started_at_ms FROM runs WHERE state <> 'skipped' ORDER BY id DESC LIMIT 1",
             [],
             |row| row.get(0),
         )?;
-        Ok(last.flatten().map(Timestamp::from_millis))
+        Ok(last.map(Timestamp::from_millis))
     }
 
     fn runs_where(&self, condition: &str, params: impl Params) -> Result<Vec<RunRow>, StoreError> {

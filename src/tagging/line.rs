@@ -346,3 +346,28 @@ fn start_thread(
     });
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tagging::testing::settled;
+
+    #[test]
+    fn a_line_with_drops_to_read_has_no_time_for_anything_else() {
+        let (settled_tx, settled_rx) = bounded(8);
+        let queues = Queues {
+            settled: settled_rx.downgrade(),
+            prepared: bounded(1).1.downgrade(),
+            recordable: bounded(1).1.downgrade(),
+        };
+        for _ in 0..NEARLY_EMPTY {
+            assert!(queues.are_nearly_empty());
+            settled_tx
+                .send_blocking(settled(std::path::Path::new("/in/a.jpg")))
+                .unwrap();
+        }
+        assert!(!queues.are_nearly_empty());
+        settled_rx.try_recv().unwrap();
+        assert!(queues.are_nearly_empty());
+    }
+}

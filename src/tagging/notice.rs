@@ -161,26 +161,54 @@ pub async fn notice(
     board: StatusBoard,
     mut stop: watch::Receiver<bool>,
 ) {
-    let mut roots: Vec<_> = sink
-        .inboxes
-        .roots()
-        .iter()
-        .map(|root| WatchedRoot::new(root))
-        .collect();
-    let mut next_sweep = Instant::now() + config.sweep_interval;
-    loop {
-        for root in &mut roots {
-            root.check(&sink, &config, &board);
+    let roots = sink.inboxes.roots().iter();
+    let mut watch = Watch {
+        roots: roots.map(|root| WatchedRoot::new(root)).collect(),
+        next_sweep: Instant::now() + config.sweep_interval,
+        sink,
+        config,
+        board,
+    };
+    let pause = CHECK_INTERVAL.min(watch.config.poll_interval);
+    let working = async {
+        loop {
+            // In a thread that may block: a tree of folders is walked, and a network file system may not answer.
+            let checking = tokio::task::spawn_blocking(move || {
+                watch.check_blocking();
+                watch
+            });
+            match checking.await {
+                Ok(checked) => watch = checked,
+                // It panicked, which the supervisor takes from this end, or the runtime is shutting down.
+                Err(_) => return,
+            }
+            tokio::time::sleep(pause).await;
         }
-        sweep_new_folders(&mut roots, &sink.sweeps);
-        if Instant::now() >= next_sweep {
-            sink.sweeps.request_all();
-            next_sweep = Instant::now() + config.sweep_interval;
+    };
+    tokio::select! {
+        _ = stop.wait_for(|stopped| *stopped) => {}
+        () = working => {}
+    }
+}
+
+/// All inboxes, and when all of them are looked through next.
+struct Watch {
+    roots: Vec<WatchedRoot>,
+    next_sweep: Instant,
+    sink: EventSink,
+    config: WatchConfig,
+    board: StatusBoard,
+}
+
+impl Watch {
+    fn check_blocking(&mut self) {
+        for root in &mut self.roots {
+            root.check(&self.sink, &self.config, &self.board);
         }
-        let pause = CHECK_INTERVAL.min(config.poll_interval);
-        tokio::select! {
-            _ = stop.wait_for(|stopped| *stopped) => return,
-            () = tokio::time::sleep(pause) => {}
+        sweep_new_folders(&mut self.roots, &self.sink.sweeps);
+        if Instant::now() >= self.next_sweep {
+            self.sink.sweeps.request_all();
+            self.next_sweep = Instant::now() + self.config.sweep_interval;
         }
     }
 }

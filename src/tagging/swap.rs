@@ -112,7 +112,7 @@ impl Swapper {
         self.order_txs.len()
     }
 
-    /// Seats `classifiers`, warmed up copies of one model; more than there are seats are freed. Resolves when every
+    /// Seats `classifiers`, warmed up copies of one model that the store has on record; more than there are seats are freed. Resolves when every
     /// thread answers with its copy; only then does the service change, so that what is prepared for the new model is
     /// not answered by the former one. While a thread finishes its batch, others answer with the new model already:
     /// each answer names the model that gave it. To be cancelled only when the service ends: the seats would be left
