@@ -8,7 +8,7 @@ use rusqlite::types::Value;
 
 use super::error::StoreError;
 use super::lookup::Reader;
-use super::plan::{self, Column};
+use super::plan::{self, Column, ListQuestion, Way};
 use super::rows::{self, FileRow};
 use crate::domain::{Confidence, Label, Status, Timestamp};
 
@@ -93,20 +93,28 @@ impl Reader {
                 return Ok(());
             };
             let sort = query.natural_sort();
-            let plan = plan::for_list(&self.connection, &conditions, sort, query.limit).map_err(of)?;
-            let sql = format!(
-                "SELECT id FROM files {plan} WHERE {} ORDER BY {} LIMIT ?",
-                conditions.sql(),
-                sort.columns()
-            );
-            let limit = Value::from(query.limit.map_or(-1, i64::from));
+            let question = ListQuestion {
+                connection: &self.connection,
+                conditions: &conditions,
+                sort,
+                limit: query.limit,
+            };
             // Only ids are sorted; the wide rows are read for those that are left.
-            let ids: Vec<i64> = self.rows(
-                OPERATION,
-                &sql,
-                params_from_iter(conditions.values().chain([&limit])),
-                |row| row.get(0),
-            )?;
+            let ids = match question.way().map_err(of)? {
+                Way::Found(ids) => ids,
+                Way::By(plan) => {
+                    let sql = format!(
+                        "SELECT id FROM files {plan} WHERE {} ORDER BY {} LIMIT ?",
+                        conditions.sql(),
+                        sort.columns()
+                    );
+                    let limit = Value::from(query.limit.map_or(-1, i64::from));
+                    let values = conditions.values().chain([&limit]);
+                    self.rows(OPERATION, &sql, params_from_iter(values), |row| {
+                        row.get::<_, i64>(0)
+                    })?
+                }
+            };
             let mut file_by_id = self
                 .connection
                 .prepare_cached(&format!(
@@ -141,7 +149,7 @@ impl Reader {
     }
 
     /// `None` where nothing can match: no model's id begins so.
-    fn conditions(&self, query: &FileQuery) -> Result<Option<Conditions>, StoreError> {
+    pub(super) fn conditions(&self, query: &FileQuery) -> Result<Option<Conditions>, StoreError> {
         let mut conditions = Conditions::default();
         conditions.add_labels(&query.labels);
         conditions.add_statuses(&query.statuses);
@@ -208,7 +216,7 @@ impl FileQuery {
 
 impl Sort {
     /// The order by columns, exactly as an index has them, so that it can be walked instead of sorted.
-    fn columns(self) -> &'static str {
+    pub(super) fn columns(self) -> &'static str {
         match self {
             Sort::Path => "path",
             Sort::Confidence => "confidence, label_id, is_present, id",
@@ -237,6 +245,11 @@ pub(super) struct Condition {
 impl Conditions {
     pub(super) fn iter(&self) -> impl Iterator<Item = &Condition> {
         self.parts.iter()
+    }
+
+    /// Whether one restricts this column.
+    pub(super) fn has(&self, column: Column) -> bool {
+        self.parts.iter().any(|part| part.column == column)
     }
 
     /// All of them, joined by AND.
