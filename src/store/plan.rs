@@ -1,26 +1,14 @@
-//! Which index answers a question.
+//! The indexes of `files`: what each knows, and which one answers a count.
 //!
-//! In: conditions, order, limit. Out: an `INDEXED BY` clause, or for a list that is found at once the answer itself.
-//! Never: a guess that can turn a limited list into a look at every file while a narrow index is at hand.
-//!
-//! SQLite's own planner has no figures about the values (and figures would age as the inventory grows), so it is
-//! told. There are two ways to a limited list: walk the index of the order and skip what does not match, or take all
-//! that matches one condition and sort it. How far the walk would lead cannot be known beforehand (a folder's photos
-//! may all be old), so it is begun: it often is the answer, and else its yield says what going on would cost. That is
-//! held against what the other ways cost, which is counted, no further than it matters, in their indexes.
+//! In: conditions. Out: an `INDEXED BY` clause. Never: SQLite's own guess: it has no figures about the values, and
+//! figures would age as the inventory grows, so it is told (for lists see `list.rs`).
 
 use std::fmt;
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
-use super::query::{Condition, Conditions, Sort};
-
-/// Files that a walk in order looks at before other ways are considered: some milliseconds. A way that has to look at
-/// no more than these is taken without a walk.
-const FIRST_STEPS: i64 = 1_000;
-/// How many entries of an index can be looked at in the time of one look at the table.
-const ENTRIES_A_ROW: i64 = 16;
+use super::query::{Conditions, Sort};
 
 /// A column that a condition restricts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,9 +36,9 @@ pub(super) enum Column {
 /// An index of `files`, or the table itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Plan {
-    Path,
-    /// By path, with the time beside it: a folder's newest files without a look at the table.
+    /// With the time beside the path: a folder's newest files without a look at the table.
     PathAndTime,
+    Path,
     Time,
     Label,
     Confidence,
@@ -64,8 +52,8 @@ pub(super) enum Plan {
 
 impl Plan {
     const INDEXES: [Plan; 10] = [
-        Plan::Path,
         Plan::PathAndTime,
+        Plan::Path,
         Plan::Label,
         Plan::Model,
         Plan::Confidence,
@@ -77,7 +65,7 @@ impl Plan {
     ];
 
     /// The column whose conditions narrow the walk through this index.
-    fn leading(self) -> Option<Column> {
+    pub(super) fn leading(self) -> Option<Column> {
         match self {
             Plan::Path | Plan::PathAndTime => Some(Column::PathRange),
             Plan::Time => Some(Column::Time),
@@ -91,6 +79,21 @@ impl Plan {
         }
     }
 
+    /// The columns it knows, to be selected.
+    pub(super) fn columns(self) -> &'static str {
+        match self {
+            Plan::PathAndTime => "path, tagged_at_ms, is_present",
+            Plan::Path => "path",
+            Plan::Time | Plan::Rejected | Plan::Corrected => "tagged_at_ms, is_present",
+            Plan::Label => "label_id, tagged_at_ms, is_present",
+            Plan::Confidence => "confidence, label_id, is_present",
+            Plan::Model => "model_id, tagged_at_ms, is_present",
+            Plan::Absent => "tagged_at_ms, 0 AS is_present",
+            Plan::RejectedByPath => "path, is_present, reason",
+            Plan::Table => "*",
+        }
+    }
+
     /// Whether it holds only the files of which its leading condition is true.
     fn is_partial(self) -> bool {
         matches!(
@@ -100,7 +103,7 @@ impl Plan {
     }
 
     /// Whether the index alone can tell if the condition holds.
-    fn covers(self, column: Column) -> bool {
+    pub(super) fn covers(self, column: Column) -> bool {
         use Column::*;
         let covered: &[Column] = match self {
             Plan::Path => &[Path, PathRange],
@@ -138,154 +141,6 @@ impl fmt::Display for Plan {
     }
 }
 
-/// A list to be made.
-pub(super) struct ListQuestion<'a> {
-    pub(super) connection: &'a Connection,
-    pub(super) conditions: &'a Conditions,
-    pub(super) sort: Sort,
-    pub(super) limit: Option<u32>,
-}
-
-/// How a list is made.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Way {
-    /// It is made already: the files' ids, in order.
-    Found(Vec<i64>),
-    /// By this index.
-    By(Plan),
-}
-
-impl ListQuestion<'_> {
-    /// The cheapest way, as far as can be told cheaply.
-    pub(super) fn way(&self) -> rusqlite::Result<Way> {
-        let in_order = index_in_order(self.conditions, self.sort);
-        let is_its_own = |condition: &Condition| Some(condition.column) == in_order.leading();
-        if self.conditions.iter().all(is_its_own) {
-            return Ok(Way::By(in_order)); // Nothing is skipped on the way.
-        }
-        let total = files_ever(self.connection)?;
-        let Some(limit) = self.limit else {
-            // Everything is wanted: the walk looks at all files.
-            let walk = self.cost(in_order, total);
-            return Ok(Way::By(self.cheapest((walk, in_order))?));
-        };
-        let few = self.cheapest((FIRST_STEPS, in_order))?;
-        if few != in_order {
-            return Ok(Way::By(few));
-        }
-        let steps = FIRST_STEPS.max(4 * i64::from(limit));
-        let found = self.first_steps(in_order, steps)?;
-        if found.len() as u64 >= u64::from(limit) {
-            return Ok(Way::Found(found));
-        }
-        // Where none of the first ones matched, all may have to be looked at.
-        let matching = found.len() as i64;
-        let to_go = (i64::from(limit) * steps).checked_div(matching);
-        let walk = self.cost(in_order, to_go.unwrap_or(total).min(total));
-        let mut best = (walk, in_order);
-        if self.conditions.has(Column::Path) && !self.conditions.has(Column::PathRange) {
-            // Every path is held against the pattern; what fits is looked at.
-            let scan = Plan::PathAndTime;
-            let fitting = if self.knows_all(scan) {
-                0
-            } else {
-                total * matching / steps
-            };
-            let cost = total / ENTRIES_A_ROW + fitting;
-            if cost < best.0 {
-                best = (cost, scan);
-            }
-        }
-        Ok(Way::By(self.cheapest(best)?))
-    }
-
-    /// The first files in order that match, among so many.
-    fn first_steps(&self, in_order: Plan, steps: i64) -> rusqlite::Result<Vec<i64>> {
-        let (own, other): (Vec<_>, Vec<_>) = self
-            .conditions
-            .iter()
-            .partition(|condition| Some(condition.column) == in_order.leading());
-        let all_of = |conditions: &[&Condition]| -> String {
-            let parts: Vec<&str> = conditions
-                .iter()
-                .map(|condition| condition.sql.as_str())
-                .collect();
-            if parts.is_empty() {
-                "1".into()
-            } else {
-                parts.join(" AND ")
-            }
-        };
-        let order = self.sort.columns();
-        let sql = format!(
-            "SELECT id FROM (SELECT id, path, label_id, confidence, reason, model_id, tagged_at_ms, corrected_at_ms,
-                                 is_present
-                             FROM files {in_order} WHERE {} ORDER BY {order} LIMIT ?)
-             WHERE {} ORDER BY {order} LIMIT ?",
-            all_of(&own),
-            all_of(&other)
-        );
-        let (steps, limit) = (Value::from(steps), Value::from(self.limit.map_or(-1, i64::from)));
-        let values = own
-            .iter()
-            .flat_map(|condition| &condition.values)
-            .chain([&steps])
-            .chain(other.iter().flat_map(|condition| &condition.values))
-            .chain([&limit]);
-        self.connection
-            .prepare_cached(&sql)?
-            .query_map(params_from_iter(values), |row| row.get(0))?
-            .collect()
-    }
-
-    /// The index that takes less than the best way so far by narrowing, or that way. One that narrows by the same
-    /// condition as that way looks at no less, and sorts on top.
-    fn cheapest(&self, best: (i64, Plan)) -> rusqlite::Result<Plan> {
-        let (mut cost, mut plan) = best;
-        let leading = plan.leading();
-        let mut counted: Vec<(Option<Column>, i64)> = Vec::new();
-        for index in narrowing(self.conditions).filter(|index| index.leading() != leading) {
-            // The best cost only falls, so that a count that stopped here once stops here again.
-            let most = cost.saturating_mul(ENTRIES_A_ROW);
-            let before = counted.iter().find(|(column, _)| *column == index.leading());
-            let count = match before {
-                Some((_, count)) => *count,
-                None => count_up_to(self.connection, self.conditions, index, most)?,
-            };
-            counted.push((index.leading(), count));
-            if self.cost(index, count) < cost {
-                (cost, plan) = (self.cost(index, count), index);
-            }
-        }
-        Ok(plan)
-    }
-
-    /// In looks at the table.
-    fn cost(&self, index: Plan, entries: i64) -> i64 {
-        if self.knows_all(index) {
-            entries / ENTRIES_A_ROW
-        } else {
-            entries
-        }
-    }
-
-    /// Whether the index alone tells what matches and in which order.
-    fn knows_all(&self, index: Plan) -> bool {
-        let knows_order = match self.sort {
-            Sort::Path => index.covers(Column::Path),
-            Sort::Confidence | Sort::ConfidenceDescending => index.covers(Column::Confidence),
-            Sort::TaggedAt | Sort::TaggedAtDescending | Sort::Natural => {
-                index.covers(Column::Time) && index.covers(Column::Present)
-            }
-        };
-        knows_order
-            && self
-                .conditions
-                .iter()
-                .all(|condition| index.covers(condition.column))
-    }
-}
-
 /// For a count: an index that knows all columns asked about and narrows, else a narrow one, else one that knows all
 /// columns, else the table.
 pub(super) fn for_count(connection: &Connection, conditions: &Conditions) -> rusqlite::Result<Plan> {
@@ -311,7 +166,7 @@ pub(super) fn for_count(connection: &Connection, conditions: &Conditions) -> rus
 }
 
 /// The index that can be walked in the wanted order, the one that skips most where there are several.
-fn index_in_order(conditions: &Conditions, sort: Sort) -> Plan {
+pub(super) fn index_in_order(conditions: &Conditions, sort: Sort) -> Plan {
     let is_asked = |column| conditions.iter().any(|condition| condition.column == column);
     let is_fixed = |column| {
         conditions
@@ -341,7 +196,7 @@ fn index_in_order(conditions: &Conditions, sort: Sort) -> Plan {
 }
 
 /// Indexes whose leading column is restricted.
-fn narrowing(conditions: &Conditions) -> impl Iterator<Item = Plan> {
+pub(super) fn narrowing(conditions: &Conditions) -> impl Iterator<Item = Plan> {
     Plan::INDEXES.into_iter().filter(|index| {
         conditions
             .iter()
@@ -350,7 +205,7 @@ fn narrowing(conditions: &Conditions) -> impl Iterator<Item = Plan> {
 }
 
 /// How many files match the conditions on the index's leading column, counted no further than `most`.
-fn count_up_to(
+pub(super) fn count_up_to(
     connection: &Connection,
     conditions: &Conditions,
     index: Plan,
@@ -375,7 +230,7 @@ fn count_up_to(
 }
 
 /// At least as many as there are files: rows are hardly ever deleted.
-fn files_ever(connection: &Connection) -> rusqlite::Result<i64> {
+pub(super) fn files_ever(connection: &Connection) -> rusqlite::Result<i64> {
     connection
         .prepare_cached("SELECT coalesce(max(id), 0) FROM files")?
         .query_row([], |row| row.get(0))

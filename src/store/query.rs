@@ -7,8 +7,9 @@ use rusqlite::params_from_iter;
 use rusqlite::types::Value;
 
 use super::error::StoreError;
+use super::list::ListQuestion;
 use super::lookup::Reader;
-use super::plan::{self, Column, ListQuestion, Way};
+use super::plan::{self, Column};
 use super::rows::{self, FileRow};
 use crate::domain::{Confidence, Label, Status, Timestamp};
 
@@ -100,21 +101,7 @@ impl Reader {
                 limit: query.limit,
             };
             // Only ids are sorted; the wide rows are read for those that are left.
-            let ids = match question.way().map_err(of)? {
-                Way::Found(ids) => ids,
-                Way::By(plan) => {
-                    let sql = format!(
-                        "SELECT id FROM files {plan} WHERE {} ORDER BY {} LIMIT ?",
-                        conditions.sql(),
-                        sort.columns()
-                    );
-                    let limit = Value::from(query.limit.map_or(-1, i64::from));
-                    let values = conditions.values().chain([&limit]);
-                    self.rows(OPERATION, &sql, params_from_iter(values), |row| {
-                        row.get::<_, i64>(0)
-                    })?
-                }
-            };
+            let ids = question.ids().map_err(of)?;
             let mut file_by_id = self
                 .connection
                 .prepare_cached(&format!(
@@ -253,7 +240,7 @@ impl Conditions {
     }
 
     /// All of them, joined by AND.
-    fn sql(&self) -> String {
+    pub(super) fn sql(&self) -> String {
         if self.parts.is_empty() {
             return "1".into();
         }
@@ -261,7 +248,7 @@ impl Conditions {
         parts.join(" AND ")
     }
 
-    fn values(&self) -> impl Iterator<Item = &Value> {
+    pub(super) fn values(&self) -> impl Iterator<Item = &Value> {
         self.parts.iter().flat_map(|part| &part.values)
     }
 
