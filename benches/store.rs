@@ -38,7 +38,9 @@ fn main() {
     let bytes = std::fs::metadata(&path).map(|meta| meta.len()).unwrap_or(0);
     println!("size: {:.0} bytes a file", bytes as f64 / files as f64);
     ask_everything(&path, files);
-    retag(&mut store, files);
+    retag(&mut store, &path, files);
+    correct(&mut store, files);
+    back_up(&path);
 }
 
 /// Writes `files` made-up files in batches; returns rows per second.
@@ -68,15 +70,14 @@ fn write(path: &Path, batch: usize, files: usize) -> f64 {
     files as f64 / seconds
 }
 
-/// Tags the first files anew under a second model.
-fn retag(store: &mut Store, files: usize) {
-    store
-        .register_model(&model("1"))
-        .expect("the model is registered");
-    let files = files.min(100_000);
+/// Tags the first files anew under a second model, and rolls back.
+fn retag(store: &mut Store, path: &Path, files: usize) {
+    let (old, new) = (model("0"), model("1"));
+    store.register_model(&new).expect("the model is registered");
+    let anew = files.min(100_000);
     let mut seconds = 0.0;
-    for first in (0..files).step_by(256) {
-        let changes: Vec<Change> = (first..(first + 256).min(files))
+    for first in (0..anew).step_by(256) {
+        let changes: Vec<Change> = (first..(first + 256).min(anew))
             .map(|number| change(number, "1"))
             .collect();
         let start = Instant::now();
@@ -84,9 +85,75 @@ fn retag(store: &mut Store, files: usize) {
         seconds += start.elapsed().as_secs_f64();
     }
     println!(
-        "tag anew, batches of 256, first {files} files: {:8.0} rows/s",
-        files as f64 / seconds
+        "tag anew, batches of 256, first {anew} files: {:8.0} rows/s",
+        anew as f64 / seconds
     );
+    measure("retag progress", path, |reader| {
+        reader.retag_progress(new.id()).expect("an answer").left
+    });
+    let page = |model, limit| RetagQuery {
+        model,
+        below: None,
+        after: 0,
+        limit,
+    };
+    measure("the first 1,000 photos to tag anew", path, |reader| {
+        let rows = reader.images_to_retag(&page(new.id(), 1_000));
+        rows.expect("an answer").len() as u64
+    });
+    measure("photos to tag anew, where there are none", path, |reader| {
+        let rows = reader.images_to_retag(&page(old.id(), 1_000));
+        rows.expect("an answer").len() as u64
+    });
+    measure("labels of two models compared", path, |reader| {
+        let changes = reader.tag_changes(old.id(), new.id()).expect("an answer");
+        changes.iter().map(|change| change.count).sum()
+    });
+    let (start, mut changed, mut longest_ms, mut after) = (Instant::now(), 0, 0.0f64, Some(0));
+    while let Some(here) = after {
+        let step = Instant::now();
+        let portion = Portion {
+            after: here,
+            limit: 1_000,
+        };
+        let walked = store
+            .take_known_outcomes(old.id(), portion)
+            .expect("the step is taken");
+        longest_ms = longest_ms.max(step.elapsed().as_secs_f64() * 1e3);
+        changed += walked.changed;
+        after = walked.next;
+    }
+    println!(
+        "rolled back in steps of 1,000: {:8.0} rows/s, longest step {longest_ms:.0} ms",
+        changed as f64 / start.elapsed().as_secs_f64()
+    );
+}
+
+/// Corrects photos all over the inventory, each a change of its own content.
+fn correct(store: &mut Store, files: usize) {
+    let corrections: Vec<NewCorrection> = (0..files.min(10_000))
+        .map(|number| NewCorrection {
+            hash: content_hash(number * 7919 % files),
+            truth: Label::from_index(number % 10).into(),
+            by: "bench".into(),
+            at: Timestamp::from_millis(START_MS),
+        })
+        .collect();
+    let start = Instant::now();
+    let changed = store.correct(&corrections).expect("the corrections are written");
+    println!(
+        "correct, one transaction: {:8.0} contents/s",
+        changed as f64 / start.elapsed().as_secs_f64()
+    );
+}
+
+fn back_up(path: &Path) {
+    let reader = Reader::open(path).expect("the store opens");
+    let start = Instant::now();
+    reader
+        .backup_blocking(&path.with_extension("copy"))
+        .expect("the copy is made");
+    println!("backup, checked: {:.1} s", start.elapsed().as_secs_f64());
 }
 
 fn ask_everything(path: &Path, files: usize) {

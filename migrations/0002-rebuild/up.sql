@@ -132,6 +132,8 @@ DROP TABLE files;
 ALTER TABLE new_files RENAME TO files;
 -- The trailing is_present lets a count of present files be answered from the index alone.
 CREATE UNIQUE INDEX files_by_path ON files (path);
+-- A folder's newest files, and patterns over all paths, without a look at the table.
+CREATE INDEX files_by_path_and_time ON files (path, tagged_at_ms, is_present);
 -- With the model: what is left to be tagged anew is found without a look at the table.
 CREATE INDEX files_by_image ON files (image_id, model_id, is_present);
 CREATE INDEX files_by_time ON files (tagged_at_ms, is_present);

