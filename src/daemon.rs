@@ -3,7 +3,7 @@
 //! In: the settings, and a future that resolves when the service is to end. Out: a service that tags whatever
 //! lands in the inboxes; an error when a station ended early. Never: two services on one store.
 //!
-//! The end, step by step: only the sources (notice, sweep, retag) hear the stop signal; they drop their senders. Settle
+//! The end, step by step: only the sources (notice, sweep) hear the stop signal; they drop their senders. Settle
 //! ends when its events end, the readers when their files end, then batch, infer and record, each drained. A grace
 //! period bounds it; a second signal cuts it short. Unfinished files need no saving: the next sweep finds them.
 
