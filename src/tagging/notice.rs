@@ -78,11 +78,11 @@ impl RootEvents {
         for path in &event.paths {
             match meaning(&event.kind) {
                 Meaning::Nothing => {}
-                Meaning::Folder => self.sink.sweeps.request_new_folder(path),
+                Meaning::Folder => self.sink.sweeps.request_now_and_later(path),
                 Meaning::Gone if *path == self.root => self.news().is_lost = true,
                 Meaning::Gone => {
                     self.notice(path, Hint::MovedAway);
-                    self.sink.sweeps.request(path);
+                    self.sink.sweeps.request_now_and_later(path);
                 }
                 Meaning::File(hint) => self.notice(path, hint),
                 // The pair of a rename: its two halves come as events of their own, too.
@@ -205,7 +205,7 @@ impl Watch {
         for root in &mut self.roots {
             root.check(&self.sink, &self.config, &self.board);
         }
-        sweep_new_folders(&mut self.roots, &self.sink.sweeps);
+        sweep_again(&mut self.roots, &self.sink.sweeps);
         if Instant::now() >= self.next_sweep {
             self.sink.sweeps.request_all();
             self.next_sweep = Instant::now() + self.config.sweep_interval;
@@ -305,10 +305,10 @@ fn watcher_config() -> notify::Config {
     notify::Config::default().with_follow_symlinks(false)
 }
 
-/// Looks through folders that came since the last time once more, now that they are watched.
-fn sweep_new_folders(roots: &mut [WatchedRoot], sweeps: &SweepRequests) {
-    let folders = sweeps.take_new_folders();
-    if folders.is_empty() {
+/// Has what came or went since the last time looked through once more, now that new folders are watched.
+fn sweep_again(roots: &mut [WatchedRoot], sweeps: &SweepRequests) {
+    let later = sweeps.take_later();
+    if later.is_empty() {
         return;
     }
     // A watcher announces a folder before it watches it, and answers this question, which changes nothing, only when
@@ -316,7 +316,7 @@ fn sweep_new_folders(roots: &mut [WatchedRoot], sweeps: &SweepRequests) {
     for watcher in roots.iter_mut().filter_map(|root| root.watcher.as_mut()) {
         let _ = watcher.configure(watcher_config());
     }
-    folders.iter().for_each(|folder| sweeps.request(folder));
+    later.iter().for_each(|path| sweeps.request(path));
 }
 
 fn not_to_be_had(error: &notify::Error) -> String {

@@ -303,7 +303,7 @@ async fn look_at_due(
             }
             Look::Folder => {
                 settler.drop_file(&path);
-                sweeps.request_new_folder(&path);
+                sweeps.request_now_and_later(&path);
             }
             Look::Missing => {
                 settler.drop_file(&path);

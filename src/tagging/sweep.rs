@@ -33,8 +33,8 @@ pub struct SweepRequests {
 struct Requested {
     roots: Vec<PathBuf>,
     folders: Mutex<BTreeSet<PathBuf>>,
-    /// Folders that came: to be asked for once more when they are sure to be watched.
-    new_folders: Mutex<BTreeSet<PathBuf>>,
+    /// To be asked for once more.
+    later: Mutex<BTreeSet<PathBuf>>,
     /// Rung by every request; the station then takes all there are.
     wake: Notify,
 }
@@ -46,7 +46,7 @@ impl SweepRequests {
             shared: Arc::new(Requested {
                 roots,
                 folders: Mutex::default(),
-                new_folders: Mutex::default(),
+                later: Mutex::default(),
                 wake: Notify::new(),
             }),
         }
@@ -74,30 +74,22 @@ impl SweepRequests {
         self.shared.wake.notify_one();
     }
 
-    /// Asks for a folder that has just come, and keeps it for [`take_new_folders`](Self::take_new_folders): it may not
-    /// be watched yet, and what is made in it between this sweep and the watch would be seen by neither.
-    pub fn request_new_folder(&self, path: &Path) {
+    /// Asks for a path now, and keeps it for [`take_later`](Self::take_later), because the sweep that comes now may come
+    /// too early: a folder that has just come may not be watched yet, and what is made in it between that sweep and
+    /// the watch would be seen by neither; a file that has just gone may have an answer on its way, which would say
+    /// that it is there.
+    pub fn request_now_and_later(&self, path: &Path) {
         self.request(path);
-        let mut folders = self
-            .shared
-            .new_folders
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        folders.insert(path.to_owned());
-        if folders.len() > MAX_FOLDERS {
-            *folders = self.shared.roots.iter().cloned().collect();
+        let mut later = self.shared.later.lock().unwrap_or_else(PoisonError::into_inner);
+        later.insert(path.to_owned());
+        if later.len() > MAX_FOLDERS {
+            *later = self.shared.roots.iter().cloned().collect();
         }
     }
 
-    /// The folders that came; to be taken, and asked for again, by whoever makes sure that they are watched.
-    pub fn take_new_folders(&self) -> BTreeSet<PathBuf> {
-        std::mem::take(
-            &mut *self
-                .shared
-                .new_folders
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner),
-        )
+    /// What was kept; to be asked for again by whoever makes sure that new folders are watched.
+    pub fn take_later(&self) -> BTreeSet<PathBuf> {
+        std::mem::take(&mut *self.shared.later.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Waits for a request and takes all there are.

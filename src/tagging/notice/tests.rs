@@ -74,8 +74,21 @@ fn a_new_folder_is_swept_again_once_its_watch_stands() {
     let created = Event::new(EventKind::Create(CreateKind::Folder)).add_path(folder.clone());
     events_of(&root, &sink).take(Ok(created));
     assert!(sink.sweeps.take().contains(&folder), "at once");
-    sweep_new_folders(&mut [root], &sink.sweeps);
+    sweep_again(&mut [root], &sink.sweeps);
     assert!(sink.sweeps.take().contains(&folder), "and again");
+}
+
+/// Removed between its reading and its record, it was marked as gone first and as there afterwards.
+#[test]
+fn a_removed_file_is_looked_for_again_when_its_answer_is_recorded() {
+    let shop = Shop::new();
+    let (root, sink, _) = watched(&shop);
+    let path = shop.inbox().join("a.png");
+    let removed = Event::new(EventKind::Remove(RemoveKind::File)).add_path(path.clone());
+    events_of(&root, &sink).take(Ok(removed));
+    assert!(sink.sweeps.take().contains(&path), "at once");
+    sweep_again(&mut [root], &sink.sweeps);
+    assert!(sink.sweeps.take().contains(&path), "and again");
 }
 
 #[test]
