@@ -68,7 +68,11 @@ impl Curves<'_> {
             .x_desc("epoch")
             .x_labels(8)
             .y_labels(6)
-            .x_label_formatter(&|epoch| format!("{epoch:.0}"))
+            // Between two epochs there is nothing to be named.
+            .x_label_formatter(&|epoch| match epoch.fract() {
+                0.0 => format!("{epoch:.0}"),
+                _ => String::new(),
+            })
             .y_label_formatter(&|value| unit.write(*value))
             .draw()?;
         let chosen = f64::from(self.chosen_epoch);

@@ -1,0 +1,94 @@
+//! Choices that settings, records and code share.
+//!
+//! In: words. Out: one of a few values. Never: a choice made here.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::ParseError;
+
+/// How the learning rate changes from step to step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RateSchedule {
+    /// Not at all.
+    #[default]
+    Constant,
+    /// It falls to zero along half a cosine (Loshchilov and Hutter 2017, without restarts): large steps find the
+    /// valley, small ones its floor.
+    Cosine,
+}
+
+impl RateSchedule {
+    /// The rate of a step, from 0, of so many in all.
+    pub fn rate(self, first: f32, step: u64, steps: u64) -> f32 {
+        match self {
+            RateSchedule::Constant => first,
+            RateSchedule::Cosine => {
+                let done = step as f64 / steps as f64;
+                (f64::from(first) * 0.5 * (1.0 + (std::f64::consts::PI * done).cos())) as f32
+            }
+        }
+    }
+}
+
+impl fmt::Display for RateSchedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            RateSchedule::Constant => "constant",
+            RateSchedule::Cosine => "cosine",
+        })
+    }
+}
+
+/// Where inference was asked to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DevicePolicy {
+    /// The CPU execution provider.
+    Cpu,
+    /// CUDA or an error.
+    Cuda,
+    /// CUDA where it can be had, else the CPU, which is said once.
+    Auto,
+}
+
+/// Where inference really runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Device {
+    /// The CPU execution provider.
+    Cpu,
+    /// The CUDA execution provider.
+    Cuda,
+}
+
+impl Device {
+    /// `cpu` or `cuda`, as it stands in records.
+    pub fn name(self) -> &'static str {
+        match self {
+            Device::Cpu => "cpu",
+            Device::Cuda => "cuda",
+        }
+    }
+}
+
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Device {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        match text {
+            "cpu" => Ok(Device::Cpu),
+            "cuda" => Ok(Device::Cuda),
+            _ => Err(ParseError::new(text, "a device (cpu, cuda)")),
+        }
+    }
+}
