@@ -106,7 +106,7 @@ fn wrong_usage_ends_with_2_and_says_what_is_right() {
     for (arguments, part) in [
         (vec!["query", "--tag", "hat"], "Ankle boot"),
         (vec!["query", "--min-confidence", "2"], "from 0 to 1"),
-        (vec!["query", "--status", "done"], "tagged, rejected"),
+        (vec!["query", "--status", "done"], "tagged, corrected, rejected"),
         (vec!["query", "--since", "whenever"], "2h"),
         (
             vec!["query", "--min-confidence", "0.9", "--max-confidence", "0.1"],
@@ -199,7 +199,7 @@ fn stats_count_what_there_is() {
         (Some(13), Some(1))
     );
     assert_eq!(stats["by_reason"]["not_an_image"], 1);
-    assert!(shop.ok(&["stats"]).contains("13 tagged, 1 rejected"));
+    assert!(shop.ok(&["stats"]).contains("13 tagged, 0 corrected, 1 rejected"));
 }
 
 #[test]
