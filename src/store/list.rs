@@ -172,9 +172,16 @@ impl ListQuestion<'_> {
     /// condition as that way looks at no less, and sorts on top.
     fn cheapest(&self, best: (i64, Plan)) -> rusqlite::Result<Plan> {
         let leading = best.1.leading();
+        let others = || plan::narrowing(self.conditions).filter(|index| index.leading() != leading);
+        if let Some(index) = others().next()
+            && others().all(|other| other.leading() == index.leading())
+            && self.cost(index, plan::files_ever(self.connection)?) < best.0
+        {
+            return Ok(index); // Even a walk through all of it costs less, and there is no third way.
+        }
         let mut best = best;
         let mut counted: Vec<(Option<Column>, i64)> = Vec::new();
-        for index in plan::narrowing(self.conditions).filter(|index| index.leading() != leading) {
+        for index in others() {
             // Counted no further than it matters. Of two indexes with one leading column the one that knows more
             // comes first, so that its count serves both.
             let most = if self.knows_all(index) {

@@ -413,5 +413,8 @@ fn a_list_does_not_look_at_everything_to_find_little() {
         ways("/shop/new/*", vec![pullover], newest),
         Way::Found(_)
     ));
-    assert_eq!(ways("/shop/old/*", vec![pullover], newest), Way::By(Plan::Path));
+    assert_eq!(
+        ways("/shop/old/*", vec![pullover], newest),
+        Way::By(Plan::PathAndTime)
+    );
 }
