@@ -83,13 +83,13 @@ impl ListQuestion<'_> {
         }
         // Where none of the first ones matched, all may have to be looked at.
         let matching = found.len() as i64;
-        let to_go = (i64::from(limit) * entries).checked_div(matching);
+        let to_go = i64::from(limit).saturating_mul(entries).checked_div(matching);
         let walk = self.cost(in_order, to_go.unwrap_or(total).min(total));
         let mut best = (walk, in_order);
         if self.conditions.has(Column::Path) && !self.conditions.has(Column::PathRange) {
             // Every path is held against the pattern; what fits is looked at.
             let scan = Plan::PathAndTime;
-            let fitting = total * matching / entries;
+            let fitting = total.saturating_mul(matching) / entries;
             let looks = if self.knows_all(scan) { 0 } else { fitting };
             best = cheaper(best, (total / ENTRIES_A_ROW + looks, scan));
         }

@@ -396,6 +396,11 @@ fn a_list_does_not_look_at_everything_to_find_little() {
             reader.files_matching(&all).unwrap(),
         );
         assert_eq!(few, all[..few.len()]);
+        let most = FileQuery {
+            limit: Some(u32::MAX),
+            ..query.clone()
+        };
+        assert_eq!(reader.files_matching(&most).unwrap(), all);
         assert_eq!(few.len(), all.len().min(100));
         question.way().unwrap()
     };
