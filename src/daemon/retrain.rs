@@ -410,21 +410,23 @@ impl Retrainer {
     }
 
     fn try_prune_blocking(&self) -> Result<(), StoreError> {
-        let mut protected: Vec<ModelId> = Vec::new();
+        let mut needed: Vec<ModelId> = Vec::new();
         for served in self.reader.service_history(1_000)? {
-            if protected.len() < PROTECTED_MODELS && !protected.contains(&served.model) {
-                protected.push(served.model);
+            if needed.len() < PROTECTED_MODELS && !needed.contains(&served.model) {
+                needed.push(served.model);
             }
         }
         let runs = self.reader.runs(10_000)?;
-        for run in runs.into_iter().skip(self.config.retrain.keep_runs) {
-            let is_needed = run.model.as_ref().is_some_and(|model| protected.contains(model));
+        let (kept, old) = runs.split_at(self.config.retrain.keep_runs.min(runs.len()));
+        for run in old {
+            let is_needed = run.model.as_ref().is_some_and(|model| needed.contains(model));
             if run.state == RunState::Running || is_needed {
                 continue;
             }
-            let folder = RunFolder::of(&self.config.runs_dir(), run.id.0);
-            remove_folder(folder.path());
-            if let Some(model) = run.model {
+            remove_folder(RunFolder::of(&self.config.runs_dir(), run.id.0).path());
+            // The same seed and data give the same model again: a run that is kept may have made it, too.
+            let made_again = |model: &&ModelId| kept.iter().any(|run| run.model.as_ref() == Some(*model));
+            if let Some(model) = run.model.as_ref().filter(|model| !made_again(model)) {
                 remove_folder(&self.config.models_dir().join(model.as_str()));
             }
         }

@@ -138,10 +138,12 @@ pub fn perform_blocking(
     let rebuilt = match rebuild_blocking(&rebuild, &mut telling, open)? {
         Outcome::Rebuilt(rebuilt) => rebuilt,
         Outcome::Stopped(history) => {
-            let reason = telling
-                .trouble
-                .unwrap_or_else(|| format!("stopped after {} whole epochs", history.len()));
-            return Ok(Conclusion::Stopped { reason });
+            return Ok(match telling.trouble {
+                Some(reason) => Conclusion::Failed { reason },
+                None => Conclusion::Stopped {
+                    reason: format!("stopped after {} whole epochs", history.len()),
+                },
+            });
         }
     };
     rebuilt.bundle.write(&folder.bundle_path())?;

@@ -6,6 +6,7 @@ mod gate;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::process::Command;
 
 use hangtag::model::ModelBundle;
 use rusqlite::Connection;
@@ -82,6 +83,33 @@ fn wait_until_runs_have_ended(shop: &Shop) {
     });
 }
 
+/// The processes that train for this shop.
+fn training(shop: &Shop) -> Vec<String> {
+    let runs = shop.data().join("runs");
+    let runs = runs.to_str().unwrap();
+    let is_training = |pid: &String| {
+        let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let command = String::from_utf8_lossy(&command).into_owned();
+        command.contains("\0train\0--run\0") && command.contains(runs)
+    };
+    let entries = std::fs::read_dir("/proc").unwrap().map(Result::unwrap);
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    names
+        .filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()))
+        .filter(is_training)
+        .collect()
+}
+
+fn wait_for_checkpoint(shop: &Shop, run: u32) {
+    let checkpoint = shop.data().join(format!("runs/{run:06}/checkpoint"));
+    wait_until("an epoch is whole", || checkpoint.is_file());
+}
+
+fn signal(pid: &str, name: &str) {
+    let sent = Command::new("kill").args([&format!("-{name}"), pid]).status();
+    assert!(sent.unwrap().success());
+}
+
 /// What the daemon says of itself after this call began.
 fn fresh_report(shop: &Shop) -> Value {
     let now = jiff::Timestamp::now();
@@ -146,6 +174,9 @@ fn be_down_for_three_days(shop: &Shop) {
 fn a_due_rebuild_goes_live_the_inventory_follows_and_a_rollback_brings_all_back() {
     let shop = tagged_shop(4);
     let shipped = in_service(&shop);
+    let corrected = shop.inbox().join("photo-00000.png");
+    let corrected = corrected.to_str().unwrap();
+    shop.ok(&["correct", corrected, "--label", "dress"]);
     be_down_for_three_days(&shop);
     let daemon = shop.daemon_with(&[
         "--set",
@@ -193,6 +224,7 @@ fn a_due_rebuild_goes_live_the_inventory_follows_and_a_rollback_brings_all_back(
     shop.wait_for_rows(i64::from(dropped));
     wait_until_all_show(&shop, &rebuilt);
     assert_eq!(fresh_report(&shop)["model"], rebuilt.as_str());
+    assert_stays_corrected(&shop);
     let as_shipped = answers_of(&shop, &shipped);
     assert!(as_shipped.len() >= PHOTOS as usize, "history is kept");
 
@@ -210,6 +242,8 @@ fn a_due_rebuild_goes_live_the_inventory_follows_and_a_rollback_brings_all_back(
         "what is on record comes back without inference"
     );
     assert_eq!(fresh_report(&shop)["model"], shipped.as_str());
+    assert_stays_corrected(&shop);
+    shop.ok(&["correct", corrected, "--undo"]);
     for (path, answer) in as_shipped {
         let row = shop.sql().query_row(
             "SELECT label_id, confidence FROM files WHERE path = ?1",
@@ -234,6 +268,35 @@ fn a_due_rebuild_goes_live_the_inventory_follows_and_a_rollback_brings_all_back(
     ] {
         assert_eq!(shop.count(sql), i64::from(dropped), "{sql}");
     }
+}
+
+fn assert_stays_corrected(shop: &Shop) {
+    let row = shop.row(&shop.inbox().join("photo-00000.png")).unwrap();
+    assert_eq!(
+        (&row["status"], &row["label"]),
+        (&"corrected".into(), &"Dress".into())
+    );
+}
+
+#[test]
+fn the_next_due_time_is_told_in_local_time_and_in_utc() {
+    let shop = shop(1);
+    shop.ok(&["scan"]);
+    let status = shop.json(&[
+        "retrain",
+        "--format",
+        "json",
+        "--set",
+        "retrain.enabled=true",
+        "--set",
+        "retrain.timezone=Asia/Kolkata",
+        "--set",
+        "retrain.schedule=30 4 * * *",
+    ]);
+    let next = |key: &str| status["next"][key].as_str().unwrap().to_owned();
+    assert!(next("utc").contains("T23:00:00"), "{status}");
+    assert!(next("local").contains("04:30"), "{status}");
+    assert_eq!(status["daemon_running"], false);
 }
 
 #[test]

@@ -2,38 +2,14 @@
 
 use std::process::{Command, Stdio};
 
-use super::{assert_one_serves, in_service, shop, tagged_shop, wait_until_runs_have_ended, word};
+use super::{
+    assert_one_serves, in_service, shop, signal, tagged_shop, training, wait_for_checkpoint,
+    wait_until_runs_have_ended, word,
+};
 use crate::util::{Shop, drop_png, wait_until};
 
 /// So many that no run comes to its end.
 const ENDLESS: u32 = 100_000;
-
-/// The processes that train for this shop.
-fn training(shop: &Shop) -> Vec<String> {
-    let runs = shop.data().join("runs");
-    let runs = runs.to_str().unwrap();
-    let is_training = |pid: &String| {
-        let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        let command = String::from_utf8_lossy(&command).into_owned();
-        command.contains("\0train\0--run\0") && command.contains(runs)
-    };
-    let entries = std::fs::read_dir("/proc").unwrap().map(Result::unwrap);
-    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
-    names
-        .filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()))
-        .filter(is_training)
-        .collect()
-}
-
-fn wait_for_checkpoint(shop: &Shop, run: u32) {
-    let checkpoint = shop.data().join(format!("runs/{run:06}/checkpoint"));
-    wait_until("an epoch is whole", || checkpoint.is_file());
-}
-
-fn signal(pid: &str, name: &str) {
-    let sent = Command::new("kill").args([&format!("-{name}"), pid]).status();
-    assert!(sent.unwrap().success());
-}
 
 fn end_of(shop: &Shop, run: u32) -> (String, String) {
     wait_until_runs_have_ended(shop);
@@ -66,7 +42,9 @@ fn a_run_that_is_killed_lacks_its_data_or_is_stopped_says_so_and_the_daemon_goes
 
     drop_png(&shop.inbox(), 1);
     shop.wait_for_rows(1);
-    assert_eq!(shop.run(&["status"]).status.code(), Some(0));
+    wait_until("the daemon is well", || {
+        shop.run(&["status"]).status.code() == Some(0)
+    });
     shop.ok(&["retrain", "now"]);
     wait_for_checkpoint(&shop, 3);
     assert_eq!(daemon.end(), Some(0), "it ends within its grace");
@@ -131,9 +109,24 @@ fn what_a_run_left_that_cannot_be_read_fails_that_run_alone() {
     assert_eq!(daemon.end(), Some(0));
 }
 
+/// It counted as stopped, as if somebody had wanted that.
+#[test]
+fn a_run_that_cannot_write_its_progress_fails() {
+    let shop = shop(2);
+    let folder = shop.data().join("runs/000001");
+    std::fs::create_dir_all(&folder).unwrap();
+    // Tests may run as root, who may write anywhere that exists.
+    std::os::unix::fs::symlink("/no/such/folder/file", folder.join("progress.jsonl")).unwrap();
+    let now = shop.run(&["retrain", "now"]);
+    assert_eq!(now.status.code(), Some(1));
+    let (state, why) = end_of(&shop, 1);
+    assert_eq!(state, "failed");
+    assert!(why.contains("progress.jsonl"), "{why}");
+}
+
 #[test]
 fn an_interrupted_run_is_resumed_without_a_daemon_and_has_all_epochs() {
-    let shop = tagged_shop(12);
+    let shop = tagged_shop(24);
     let shipped = in_service(&shop);
     let mut command = shop.command(&["retrain", "now"]);
     let mut now = command
@@ -147,11 +140,11 @@ fn an_interrupted_run_is_resumed_without_a_daemon_and_has_all_epochs() {
     assert_eq!(end_of(&shop, 1).0, "stopped");
     assert_eq!(training(&shop), [""; 0]);
     let epochs = |run: u32| shop.count(&format!("SELECT count(*) FROM run_epochs WHERE run_id = {run}"));
-    assert!(epochs(1) < 12);
+    assert!(epochs(1) < 24);
 
     let answer = shop.json(&["retrain", "now", "--resume", "--format", "json"]);
     assert_eq!(answer["state"], "finished", "{answer}");
-    assert_eq!(epochs(2), 12);
+    assert_eq!(epochs(2), 24);
     assert_ne!(in_service(&shop), shipped);
     let seeds = "SELECT count(DISTINCT json_extract(parameters, '$.seed')) FROM runs";
     assert_eq!(shop.count(seeds), 1, "the same training");

@@ -1,14 +1,15 @@
 //! What is let into service, what is not, and that a kill in between leaves one whole model there.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
 use super::{
-    assert_one_serves, assert_whole, in_service, shop, tagged_shop, wait_until_runs_have_ended, word,
+    assert_one_serves, assert_whole, in_service, shop, signal, tagged_shop, training, wait_for_checkpoint,
+    wait_until_runs_have_ended, word,
 };
-use crate::util::{Shop, text, wait_until};
+use crate::util::{Daemon, Shop, text, wait_until};
 
 /// Every named place where a process may die between a verdict and its record.
 const PLACES: [&str; 4] = [
@@ -58,6 +59,30 @@ fn a_model_that_the_gate_refused_serves_only_by_force() {
     );
     shop.ok(&["scan"]);
     assert!(shop.rows().iter().all(|row| row["model"] == refused.as_str()));
+}
+
+/// The bundle went with the older of two runs that had made the same model, so that nobody could promote it any more.
+#[test]
+fn a_model_that_a_kept_run_made_again_is_not_pruned_with_the_old_run() {
+    let shop = shop(1);
+    let settings = ["gate.min_accuracy=1.0", "retrain.seed=7", "retrain.keep_runs=1"];
+    let settings = settings.map(|setting| ["--set", setting]).concat();
+    let daemon = shop.daemon_with(&settings);
+    shop.ok(&["retrain", "now"]);
+    wait_until_runs_have_ended(&shop);
+    shop.ok(&["retrain", "now"]);
+    wait_until_runs_have_ended(&shop);
+    let old = shop.data().join("runs/000001");
+    wait_until("the old run is pruned", || !old.exists());
+    assert_eq!(daemon.end(), Some(0));
+    assert_eq!(shop.count("SELECT count(DISTINCT model) FROM runs"), 1);
+    shop.ok(&[
+        "models",
+        "promote",
+        &word(&shop, "SELECT max(model) FROM runs"),
+        "--force",
+    ]);
+    assert_one_serves(&shop);
 }
 
 #[test]
@@ -126,9 +151,11 @@ fn a_candidate_is_measured_against_the_model_that_serves_in_the_end() {
     let first = in_service(&shop);
     let daemon = shop.daemon();
     shop.ok(&["retrain", "now"]);
-    let checkpoint = shop.data().join("runs/000002/checkpoint");
-    wait_until("an epoch is whole", || checkpoint.is_file());
+    wait_for_checkpoint(&shop, 2);
+    let trains = training(&shop).remove(0);
+    signal(&trains, "STOP");
     shop.ok(&["models", "rollback"]);
+    signal(&trains, "CONT");
     wait_until_runs_have_ended(&shop);
     assert_eq!(word(&shop, "SELECT state FROM runs WHERE id = 2"), "finished");
     assert_eq!(measured_against(&shop, 1), shipped);
@@ -173,9 +200,17 @@ fn a_first_start_that_is_killed_while_it_publishes_is_made_up_for() {
 }
 
 fn dies_at(mut command: Command, place: &str) {
-    let output = command.env("HANGTAG_CRASH_AT", place).output().unwrap();
-    let ended = output.status;
-    assert_eq!(ended.code(), None, "it dies at {place}: {}", text(&output.stderr));
+    command.env("HANGTAG_CRASH_AT", place).stdout(Stdio::null());
+    let child = command.stderr(Stdio::null()).spawn().unwrap();
+    // Ended even where the test fails.
+    let mut process = Daemon { child };
+    let mut ended = None;
+    wait_until(&format!("it dies at {place}"), || {
+        ended = process.child.try_wait().unwrap();
+        ended.is_some()
+    });
+    let code = ended.and_then(|status| status.code());
+    assert_eq!(code, None, "it dies at {place}, by a signal");
 }
 
 fn copy_folder(from: &Path, to: &Path) {
