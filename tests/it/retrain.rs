@@ -2,6 +2,7 @@
 
 mod child;
 mod corrections;
+mod follow;
 mod gate;
 
 use std::collections::BTreeMap;
