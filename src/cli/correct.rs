@@ -178,36 +178,65 @@ struct ImportLine {
 }
 
 fn import(file: &Path, config: &Config) -> anyhow::Result<u64> {
-    let mut reader =
-        csv::Reader::from_path(file).with_context(|| format!("could not read {}", file.display()))?;
+    let text = std::fs::read(file).with_context(|| format!("could not read {}", file.display()))?;
     let folder = crate::durable::folder_of(file).to_owned();
+    let mut reader = csv::Reader::from_reader(text.as_slice());
+    let headers = reader.headers()?.clone();
     let mut truths = BTreeMap::new();
     let mut problems = Vec::new();
-    for (line, row) in (2..).zip(reader.deserialize::<ImportLine>()) {
+    for row in reader.records() {
+        let begun = match &row {
+            Ok(row) => row.position(),
+            Err(error) => error.position(),
+        };
+        let begun = begun.map_or(0, csv::Position::byte) as usize;
         let read = row
-            .map_err(|error| error.to_string())
+            .and_then(|row| row.deserialize::<ImportLine>(Some(&headers)))
+            .map_err(|error| in_short(&error))
             .and_then(|row| read_line(&row, &folder));
         match read {
             Ok((hash, truth, path)) => {
                 truths.insert(hash, (truth, path.into_iter().collect::<Vec<_>>()));
             }
-            Err(problem) => problems.push(format!("{}:{line}: {problem}", file.display())),
+            Err(problem) => problems.push((begun, problem)),
         }
     }
     if !problems.is_empty() {
-        let shown = problems.len().min(MAX_SHOWN_PROBLEMS);
-        let more = match problems.len() - shown {
+        let shown = problems.iter().take(MAX_SHOWN_PROBLEMS).map(|(begun, problem)| {
+            format!("\n  {}:{}: {problem}", file.display(), line_of_row(&text, *begun))
+        });
+        let listed: String = shown.collect();
+        let more = match problems.len().saturating_sub(MAX_SHOWN_PROBLEMS) {
             0 => String::new(),
             more => format!("\n  and {more} more"),
         };
-        let listed = problems[..shown].join("\n  ");
-        anyhow::bail!(
-            "nothing was put in, because of {} lines:\n  {listed}{more}",
-            problems.len()
-        );
+        anyhow::bail!("nothing was put in, because of wrong lines:{listed}{more}");
     }
     let mut store = Store::open(&config.store_path(), config.durability.into())?;
     record(&mut store, truths, config)
+}
+
+/// The line, from 1, on which the row begins that the reader met at this byte: empty lines before it are the reader's
+/// part of the row, and rows may have several lines.
+fn line_of_row(text: &[u8], met_at: usize) -> usize {
+    let (before, from) = text.split_at(met_at.min(text.len()));
+    let empty = from.iter().take_while(|&byte| matches!(byte, b'\r' | b'\n'));
+    let ends_of_lines = before.iter().chain(empty).filter(|&&byte| byte == b'\n');
+    1 + ends_of_lines.count()
+}
+
+/// What is wrong, without a place: the reader's own would count empty lines otherwise.
+fn in_short(error: &csv::Error) -> String {
+    match error.kind() {
+        csv::ErrorKind::UnequalLengths {
+            expected_len, len, ..
+        } => {
+            format!("it has {len} fields, but the first line has {expected_len}")
+        }
+        csv::ErrorKind::Utf8 { err, .. } => err.to_string(),
+        csv::ErrorKind::Deserialize { err, .. } => err.kind().to_string(),
+        _ => error.to_string(),
+    }
 }
 
 const MAX_SHOWN_PROBLEMS: usize = 20;
@@ -335,4 +364,30 @@ fn on_record(path: &Path, reader: &Reader) -> Result<BTreeMap<ContentHash, Vec<P
 
 fn photos(count: u64) -> &'static str {
     if count == 1 { "photo" } else { "photos" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_counted_as_an_editor_does_past_empty_ones_and_rows_of_several() {
+        for text in [
+            "file,label\n\na,\"of\nsummer\"\nb\n",
+            "file,label\r\n\r\na,\"of\r\nsummer\"\r\nb",
+        ] {
+            let mut reader = csv::Reader::from_reader(text.as_bytes());
+            let rows: Vec<_> = reader.records().collect();
+            let whole = rows[0].as_ref().unwrap().position().unwrap().byte();
+            assert_eq!(line_of_row(text.as_bytes(), whole as usize), 3, "{text:?}");
+            let short = rows[1].as_ref().unwrap_err();
+            let met_at = short.position().unwrap().byte();
+            assert_eq!(line_of_row(text.as_bytes(), met_at as usize), 5, "{text:?}");
+            assert!(
+                in_short(short).contains("1 fields, but the first line has 2"),
+                "{}",
+                in_short(short)
+            );
+        }
+    }
 }

@@ -14,25 +14,32 @@ use crate::config::Config;
 use crate::daemon;
 use crate::domain::DevicePolicy;
 use crate::training::job::{Job, RunFolder};
-use crate::training::perform::{Conclusion, perform_blocking};
+use crate::training::perform::{Conclusion, SERVICE_ENDED, perform_blocking};
 
 /// Carries the folder's job out; whatever happens, a conclusion says so.
 pub fn run(folder: &Path, config: &Config) -> anyhow::Result<Ended> {
     let folder = RunFolder::at(folder);
     let job = folder.read_job_blocking()?;
-    let parent = rustix::process::getppid();
     let stop = Arc::new(AtomicBool::new(false));
     listen_for_signals(Arc::clone(&stop))?;
     // Who asked for politeness and does not get it trains all the same.
     if let Err(error) = rustix::process::nice(job.nice as i32) {
         tracing::warn!("could not step back behind other processes (retrain.nice): {error}");
     }
-    // A service that was killed cannot end its run: the run notices that it is another's child.
-    let is_stopped = || stop.load(Ordering::Relaxed) || rustix::process::getppid() != parent;
-    let conclusion =
-        carry_out(&job, &folder, config, &is_stopped).unwrap_or_else(|error| Conclusion::Failed {
-            reason: format!("{error:#}"),
-        });
+    // A service that was killed cannot end its run: the run notices that it is another's child, if need be from its
+    // first moment on.
+    let is_orphan = || std::os::unix::process::parent_id() != job.started_by_pid;
+    let is_stopped = || stop.load(Ordering::Relaxed) || is_orphan();
+    let carried = carry_out(&job, &folder, config, &is_stopped);
+    let conclusion = match carried.unwrap_or_else(|error| Conclusion::Failed {
+        reason: format!("{error:#}"),
+    }) {
+        // Nobody wanted that.
+        Conclusion::Stopped { .. } if is_orphan() => Conclusion::Failed {
+            reason: SERVICE_ENDED.into(),
+        },
+        conclusion => conclusion,
+    };
     folder.write_conclusion_blocking(&conclusion)?;
     match conclusion {
         Conclusion::Finished(_) => Ok(Ended::Well),

@@ -29,7 +29,7 @@ use crate::training::dataset::{Provenance, file_records_blocking};
 use crate::training::gate::{GateError, GateRules, Verdict, judge};
 use crate::training::job::{CorrectionNote, Job, RunFolder, RunFolderError};
 use crate::training::parameters::TrainParameters;
-use crate::training::perform::{Conclusion, fingerprint};
+use crate::training::perform::{Conclusion, SERVICE_ENDED, fingerprint};
 use crate::training::publish::{PublishError, clear_leftovers_blocking, publish_blocking};
 use crate::training::report::{EpochFigures, ReportError};
 use crate::training::schedule::{Decision, ScheduleRecord, ScheduleRules, Trigger, decide};
@@ -150,18 +150,36 @@ impl Retrainer {
             if run.trigger == RunTrigger::Command {
                 continue; // A person's `hangtag train`, which may be alive.
             }
-            let folder = RunFolder::of(&self.config.runs_dir(), run.id.0);
-            match folder.read_conclusion_blocking::<Conclusion>()? {
-                Some(conclusion) => {
-                    self.conclude_blocking(run.id, &folder, conclusion)?;
-                }
-                None => {
-                    let reason = "the service ended while it ran; `hangtag retrain now --resume` goes on from its last whole epoch";
-                    self.end(run.id, RunState::Failed, reason)?;
-                }
+            match self.take_up_one_blocking(run.id) {
+                Ok(_) => {}
+                // It may work again in a moment.
+                Err(error @ RetrainError::Store(_)) => return Err(error),
+                // What it left does not get better, and must not keep all later runs from beginning.
+                Err(error) => drop(self.end(run.id, RunState::Failed, &error.to_string())?),
             }
         }
         Ok(())
+    }
+
+    fn take_up_one_blocking(&mut self, run: RunId) -> Result<RunSummary, RetrainError> {
+        let folder = RunFolder::of(&self.config.runs_dir(), run.0);
+        let Some(conclusion) = folder.read_conclusion_blocking::<Conclusion>()? else {
+            return self.end(run, RunState::Failed, SERVICE_ENDED);
+        };
+        let in_service = self.in_service()?;
+        // The candidate itself serves where the service was killed between registry and record.
+        let is_up_to_date =
+            |against| [Some(against), conclusion.candidate()].contains(&Some(in_service.as_str()));
+        if let Some(against) = conclusion
+            .was_measured_against()
+            .filter(|against| !is_up_to_date(against))
+        {
+            let reason = format!(
+                "it was measured against {against}, which is no longer in service; `hangtag retrain now --resume` measures it anew"
+            );
+            return self.end(run, RunState::Failed, &reason);
+        }
+        self.conclude_blocking(run, &folder, conclusion)
     }
 
     fn turn_blocking(&mut self, station: &Station) -> Result<(), RetrainError> {
@@ -250,6 +268,7 @@ impl Retrainer {
         let mut job = Job {
             run: run.0,
             parameters,
+            started_by_pid: std::process::id(),
             nice: self.config.retrain.nice,
             in_service: PathBuf::new(),
             corrections,
@@ -391,21 +410,23 @@ impl Retrainer {
     }
 
     fn try_prune_blocking(&self) -> Result<(), StoreError> {
-        let mut protected: Vec<ModelId> = Vec::new();
+        let mut needed: Vec<ModelId> = Vec::new();
         for served in self.reader.service_history(1_000)? {
-            if protected.len() < PROTECTED_MODELS && !protected.contains(&served.model) {
-                protected.push(served.model);
+            if needed.len() < PROTECTED_MODELS && !needed.contains(&served.model) {
+                needed.push(served.model);
             }
         }
         let runs = self.reader.runs(10_000)?;
-        for run in runs.into_iter().skip(self.config.retrain.keep_runs) {
-            let is_needed = run.model.as_ref().is_some_and(|model| protected.contains(model));
+        let (kept, old) = runs.split_at(self.config.retrain.keep_runs.min(runs.len()));
+        for run in old {
+            let is_needed = run.model.as_ref().is_some_and(|model| needed.contains(model));
             if run.state == RunState::Running || is_needed {
                 continue;
             }
-            let folder = RunFolder::of(&self.config.runs_dir(), run.id.0);
-            remove_folder(folder.path());
-            if let Some(model) = run.model {
+            remove_folder(RunFolder::of(&self.config.runs_dir(), run.id.0).path());
+            // The same seed and data give the same model again: a run that is kept may have made it, too.
+            let made_again = |model: &&ModelId| kept.iter().any(|run| run.model.as_ref() == Some(*model));
+            if let Some(model) = run.model.as_ref().filter(|model| !made_again(model)) {
                 remove_folder(&self.config.models_dir().join(model.as_str()));
             }
         }

@@ -31,6 +31,8 @@ pub struct Job {
     pub run: i64,
     /// How to train.
     pub parameters: TrainParameters,
+    /// The process that waits for it. A training that is not its child (any more) is nobody's, and ends.
+    pub started_by_pid: u32,
     /// How far to step back behind other processes, 0..=19.
     pub nice: u32,
     /// The bundle that the new model has to stand up to.

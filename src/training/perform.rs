@@ -43,6 +43,10 @@ pub enum Conclusion {
     },
 }
 
+/// Why a run failed whose service did not live to end it.
+pub const SERVICE_ENDED: &str =
+    "the service ended while it ran; `hangtag retrain now --resume` goes on from its last whole epoch";
+
 /// What was measured, for the gate and for people.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Findings {
@@ -134,10 +138,12 @@ pub fn perform_blocking(
     let rebuilt = match rebuild_blocking(&rebuild, &mut telling, open)? {
         Outcome::Rebuilt(rebuilt) => rebuilt,
         Outcome::Stopped(history) => {
-            let reason = telling
-                .trouble
-                .unwrap_or_else(|| format!("stopped after {} whole epochs", history.len()));
-            return Ok(Conclusion::Stopped { reason });
+            return Ok(match telling.trouble {
+                Some(reason) => Conclusion::Failed { reason },
+                None => Conclusion::Stopped {
+                    reason: format!("stopped after {} whole epochs", history.len()),
+                },
+            });
         }
     };
     rebuilt.bundle.write(&folder.bundle_path())?;
@@ -185,6 +191,14 @@ impl Conclusion {
     pub fn was_measured_against(&self) -> Option<&str> {
         match self {
             Conclusion::Finished(findings) => Some(&findings.in_service_model),
+            Conclusion::Stopped { .. } | Conclusion::Failed { .. } => None,
+        }
+    }
+
+    /// The id of the model that came of it, if it came to that.
+    pub fn candidate(&self) -> Option<&str> {
+        match self {
+            Conclusion::Finished(findings) => Some(findings.report.model.as_str()),
             Conclusion::Stopped { .. } | Conclusion::Failed { .. } => None,
         }
     }

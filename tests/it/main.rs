@@ -7,6 +7,7 @@ mod commands;
 mod crash;
 mod layers;
 mod lock;
+mod retrain;
 mod scan;
 mod tagging;
 mod training;

@@ -1,48 +1,12 @@
 //! Journey 2 over the real binary, on a small data set that is made here.
 
-use std::io::Write;
-use std::path::Path;
-
-use flate2::Compression;
-use flate2::write::GzEncoder;
-
-use crate::util::{Shop, drop_png, shared, text};
-
-/// Ten classes that can be told apart: each a bright bar in its own row, with noise.
-fn small_data_set(folder: &Path) {
-    std::fs::create_dir_all(folder).unwrap();
-    for (images, labels, count) in [
-        ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz", 600u32),
-        ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz", 100),
-    ] {
-        let mut pixels = [0x803u32, count, 28, 28].map(u32::to_be_bytes).concat();
-        let mut classes = [0x801u32, count].map(u32::to_be_bytes).concat();
-        for number in 0..count {
-            let class = number % 10;
-            classes.push(class as u8);
-            for place in 0..784u32 {
-                let (row, column) = (place / 28, place % 28);
-                let noise = (number.wrapping_mul(2_654_435_761).wrapping_add(place * 40_503) >> 9) % 60;
-                let bar = row / 2 == class + 1 && (4..24).contains(&column);
-                pixels.push((noise + if bar { 190 } else { 0 }) as u8);
-            }
-        }
-        for (name, bytes) in [(images, pixels), (labels, classes)] {
-            let mut file = GzEncoder::new(
-                std::fs::File::create(folder.join(name)).unwrap(),
-                Compression::fast(),
-            );
-            file.write_all(&bytes).unwrap();
-            file.finish().unwrap();
-        }
-    }
-}
+use crate::util::{Shop, drop_png, shared, small_data_set, text};
 
 #[test]
 fn a_model_is_trained_evaluated_and_tags() {
     let shop = Shop::new();
     let data = shop.path().join("mnist");
-    small_data_set(&data);
+    small_data_set(&data, (600, 100));
     let dataset = format!("dataset.dir={}", data.display());
     let answer = shop.json(&[
         "train", "--set", &dataset, "--epochs", "3", "--seed", "5", "--out", "model", "--format", "json",
@@ -124,7 +88,7 @@ fn a_model_is_trained_evaluated_and_tags() {
 fn a_bundle_that_was_tampered_with_is_refused() {
     let shop = Shop::new();
     let data = shop.path().join("mnist");
-    small_data_set(&data);
+    small_data_set(&data, (600, 100));
     let dataset = format!("dataset.dir={}", data.display());
     shop.ok(&[
         "train", "--set", &dataset, "--epochs", "1", "--out", "model", "--format", "json",
@@ -147,7 +111,7 @@ fn a_bundle_that_was_tampered_with_is_refused() {
 fn a_training_that_was_interrupted_is_resumed_to_the_same_bytes() {
     let shop = Shop::new();
     let data = shop.path().join("mnist");
-    small_data_set(&data);
+    small_data_set(&data, (600, 100));
     let dataset = format!("dataset.dir={}", data.display());
     let whole = shop.json(&["train", "--set", &dataset, "--epochs", "40", "--format", "json"]);
     let mut child = shop
@@ -188,7 +152,7 @@ fn a_data_set_that_is_broken_or_missing_is_named() {
         "{}",
         text(&output.stderr)
     );
-    small_data_set(&data);
+    small_data_set(&data, (600, 100));
     let labels = data.join("train-labels-idx1-ubyte.gz");
     std::fs::copy(data.join("train-images-idx3-ubyte.gz"), &labels).unwrap();
     let output = shop.run(&["dataset", "show", "--set", &dataset]);

@@ -1,10 +1,13 @@
 //! A small vocabulary: a shop with an inbox, commands on the real binary, a daemon, pictures that are drawn here.
 
 use std::ffi::OsStr;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use serde_json::Value;
 
 /// Long enough for a busy machine; a test that waits this long has failed.
@@ -41,7 +44,16 @@ impl Shop {
         self.data().join("hangtag.db")
     }
 
-    /// The command with this shop's folders; nothing of the surrounding environment's settings.
+    /// Gives the shop a settings file, which every command then uses.
+    pub fn configure(&self, settings: &str) {
+        std::fs::write(self.settings_path(), settings).unwrap();
+    }
+
+    fn settings_path(&self) -> PathBuf {
+        self.path().join("hangtag.toml")
+    }
+
+    /// The command with this shop's folders and its settings, if it has any; nothing of the surrounding environment's settings.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_hangtag"));
         command
@@ -50,6 +62,9 @@ impl Shop {
             .arg(self.inbox())
             .arg("--data-dir")
             .arg(self.data());
+        if self.settings_path().is_file() {
+            command.arg("--config").arg(self.settings_path());
+        }
         command.current_dir(self.path()).stdin(Stdio::null());
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("HANGTAG__")
@@ -226,6 +241,36 @@ pub fn drop_png(folder: &Path, number: u32) -> PathBuf {
     let path = folder.join(format!("photo-{number:05}.png"));
     std::fs::write(&path, png(number)).unwrap();
     path
+}
+
+/// The data set's four files: ten classes that can be told apart, each a bright bar in its own row, with noise.
+pub fn small_data_set(folder: &Path, (train, test): (u32, u32)) {
+    std::fs::create_dir_all(folder).unwrap();
+    for (images, labels, count) in [
+        ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz", train),
+        ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz", test),
+    ] {
+        let mut pixels = [0x803u32, count, 28, 28].map(u32::to_be_bytes).concat();
+        let mut classes = [0x801u32, count].map(u32::to_be_bytes).concat();
+        for number in 0..count {
+            let class = number % 10;
+            classes.push(class as u8);
+            for place in 0..784u32 {
+                let (row, column) = (place / 28, place % 28);
+                let noise = (number.wrapping_mul(2_654_435_761).wrapping_add(place * 40_503) >> 9) % 60;
+                let bar = row / 2 == class + 1 && (4..24).contains(&column);
+                pixels.push((noise + if bar { 190 } else { 0 }) as u8);
+            }
+        }
+        for (name, bytes) in [(images, pixels), (labels, classes)] {
+            let mut file = GzEncoder::new(
+                std::fs::File::create(folder.join(name)).unwrap(),
+                Compression::fast(),
+            );
+            file.write_all(&bytes).unwrap();
+            file.finish().unwrap();
+        }
+    }
 }
 
 /// Sets a file's time back, so that it counts as being at rest.

@@ -1,0 +1,151 @@
+//! The process that trains: what becomes of its run when it, or the daemon that started it, ends before its time.
+
+use std::process::{Command, Stdio};
+
+use super::{
+    assert_one_serves, in_service, shop, signal, tagged_shop, training, wait_for_checkpoint,
+    wait_until_runs_have_ended, word,
+};
+use crate::util::{Shop, drop_png, wait_until};
+
+/// So many that no run comes to its end.
+const ENDLESS: u32 = 100_000;
+
+fn end_of(shop: &Shop, run: u32) -> (String, String) {
+    wait_until_runs_have_ended(shop);
+    let column = |name: &str| word(shop, &format!("SELECT {name} FROM runs WHERE id = {run}"));
+    (column("state"), column("reason"))
+}
+
+#[test]
+fn a_run_that_is_killed_lacks_its_data_or_is_stopped_says_so_and_the_daemon_goes_on() {
+    let shop = shop(ENDLESS);
+    let daemon = shop.daemon();
+    shop.ok(&["retrain", "now"]);
+    wait_for_checkpoint(&shop, 1);
+    let trains = training(&shop);
+    assert_eq!(trains.len(), 1, "never two at once");
+    signal(&trains[0], "KILL");
+    let (state, why) = end_of(&shop, 1);
+    assert_eq!(state, "failed");
+    assert!(why.contains("signal: 9"), "{why}");
+
+    let (data, aside) = (shop.path().join("mnist"), shop.path().join("aside"));
+    std::fs::rename(&data, &aside).unwrap();
+    std::fs::create_dir(&data).unwrap();
+    shop.ok(&["retrain", "now"]);
+    let (state, why) = end_of(&shop, 2);
+    assert_eq!(state, "failed");
+    assert!(why.contains("train-images-idx3-ubyte.gz"), "{why}");
+    std::fs::remove_dir(&data).unwrap();
+    std::fs::rename(&aside, &data).unwrap();
+
+    drop_png(&shop.inbox(), 1);
+    shop.wait_for_rows(1);
+    wait_until("the daemon is well", || {
+        shop.run(&["status"]).status.code() == Some(0)
+    });
+    shop.ok(&["retrain", "now"]);
+    wait_for_checkpoint(&shop, 3);
+    assert_eq!(daemon.end(), Some(0), "it ends within its grace");
+    assert_eq!(training(&shop), [""; 0]);
+    assert_eq!(end_of(&shop, 3).0, "stopped");
+    assert_one_serves(&shop);
+}
+
+#[test]
+fn a_daemon_that_is_killed_takes_its_training_with_it() {
+    let shop = shop(ENDLESS);
+    let daemon = shop.daemon();
+    shop.ok(&["retrain", "now"]);
+    wait_for_checkpoint(&shop, 1);
+    daemon.kill();
+    wait_until("the training has ended by itself", || training(&shop).is_empty());
+    let daemon = shop.daemon();
+    let (state, why) = end_of(&shop, 1);
+    assert_eq!(state, "failed");
+    assert!(why.contains("--resume"), "{why}");
+    assert_eq!(daemon.end(), Some(0));
+    ends_though_nobody_waits_from_the_first_moment_on(&shop);
+}
+
+/// A daemon that is killed as its training begins: the training never was its child. It trained on for nobody.
+fn ends_though_nobody_waits_from_the_first_moment_on(shop: &Shop) {
+    let folder = shop.data().join("runs/000001");
+    let conclusion = folder.join("conclusion.json");
+    std::fs::remove_file(&conclusion).unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_hangtag"))
+        .args(["train", "--run"])
+        .arg(&folder)
+        .arg("--config")
+        .arg(folder.join("settings.toml"))
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_until("it has ended by itself", || child.try_wait().unwrap().is_some());
+    let conclusion = std::fs::read_to_string(conclusion).unwrap();
+    assert!(conclusion.contains(r#""failed""#), "{conclusion}");
+}
+
+#[test]
+fn what_a_run_left_that_cannot_be_read_fails_that_run_alone() {
+    let shop = shop(1);
+    shop.ok(&["scan"]);
+    let run =
+        "INSERT INTO runs (state, cause, started_at_ms, parameters) VALUES ('running', 'person', 1, 'null')";
+    rusqlite::Connection::open(shop.store())
+        .unwrap()
+        .execute(run, [])
+        .unwrap();
+    let folder = shop.data().join("runs/000001");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("conclusion.json"), "{\"ended\": \"fin").unwrap();
+    let daemon = shop.daemon();
+    let (state, why) = end_of(&shop, 1);
+    assert_eq!(state, "failed");
+    assert!(why.contains("conclusion.json"), "{why}");
+    shop.ok(&["retrain", "now"]);
+    assert_eq!(end_of(&shop, 2).0, "finished");
+    assert_eq!(daemon.end(), Some(0));
+}
+
+/// It counted as stopped, as if somebody had wanted that.
+#[test]
+fn a_run_that_cannot_write_its_progress_fails() {
+    let shop = shop(2);
+    let folder = shop.data().join("runs/000001");
+    std::fs::create_dir_all(&folder).unwrap();
+    // Tests may run as root, who may write anywhere that exists.
+    std::os::unix::fs::symlink("/no/such/folder/file", folder.join("progress.jsonl")).unwrap();
+    let now = shop.run(&["retrain", "now"]);
+    assert_eq!(now.status.code(), Some(1));
+    let (state, why) = end_of(&shop, 1);
+    assert_eq!(state, "failed");
+    assert!(why.contains("progress.jsonl"), "{why}");
+}
+
+#[test]
+fn an_interrupted_run_is_resumed_without_a_daemon_and_has_all_epochs() {
+    let shop = tagged_shop(24);
+    let shipped = in_service(&shop);
+    let mut command = shop.command(&["retrain", "now"]);
+    let mut now = command
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_for_checkpoint(&shop, 1);
+    signal(&now.id().to_string(), "INT");
+    assert_eq!(now.wait().unwrap().code(), Some(130));
+    assert_eq!(end_of(&shop, 1).0, "stopped");
+    assert_eq!(training(&shop), [""; 0]);
+    let epochs = |run: u32| shop.count(&format!("SELECT count(*) FROM run_epochs WHERE run_id = {run}"));
+    assert!(epochs(1) < 24);
+
+    let answer = shop.json(&["retrain", "now", "--resume", "--format", "json"]);
+    assert_eq!(answer["state"], "finished", "{answer}");
+    assert_eq!(epochs(2), 24);
+    assert_ne!(in_service(&shop), shipped);
+    let seeds = "SELECT count(DISTINCT json_extract(parameters, '$.seed')) FROM runs";
+    assert_eq!(shop.count(seeds), 1, "the same training");
+}

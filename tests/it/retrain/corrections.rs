@@ -1,0 +1,126 @@
+//! What people put right: at once, for good, in lists, and in the next rebuild.
+
+use std::path::Path;
+
+use hangtag::domain::{ContentHash, held_out};
+use serde_json::{Value, json};
+
+use super::{in_service, shop};
+use crate::util::{Shop, drop_png, text};
+
+/// Status, label and confidence of a file.
+fn shown(shop: &Shop, path: &Path) -> Value {
+    let row = shop.row(path).unwrap();
+    json!([row["status"], row["label"], row["confidence"]])
+}
+
+fn text_of(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// Content hash and truth of all that stands, in the order of the hashes.
+fn truths(shop: &Shop) -> Vec<(String, String)> {
+    let rows = shop.json(&["corrections", "--format", "json"]);
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let rows = rows.as_array().unwrap().iter();
+    let mut truths: Vec<_> = rows
+        .map(|row| (text(&row["content_hash"]), row["truth"].to_string()))
+        .collect();
+    truths.sort();
+    truths
+}
+
+#[test]
+fn a_correction_counts_at_once_outlasts_a_new_model_and_is_learned_from() {
+    let shop = shop(1);
+    let photos: Vec<_> = (0..14).map(|number| drop_png(&shop.inbox(), number)).collect();
+    shop.ok(&["scan"]);
+    let hash = |number: usize| ContentHash::of(&std::fs::read(&photos[number]).unwrap());
+    let before = shown(&shop, &photos[1]);
+
+    shop.ok(&["correct", text_of(&photos[0]), "--label", "dress"]);
+    shop.ok(&["correct", "inbox/photo-0001*", "--label", "sandal"]);
+    shop.ok(&["correct", &hash(2).to_string(), "--label", "bag"]);
+    shop.ok(&["correct", text_of(&photos[3]), "--unknown"]);
+    shop.ok(&["correct", text_of(&photos[1]), "--unknown"]);
+    assert_eq!(shown(&shop, &photos[1]), json!(["corrected", null, null]));
+    shop.ok(&["correct", text_of(&photos[1]), "--undo"]);
+    assert_eq!(
+        shown(&shop, &photos[1]),
+        before,
+        "the model's answer counts again"
+    );
+    assert_eq!(
+        shop.json(&["query", "--status", "corrected", "--count", "--format", "json"])["count"],
+        7
+    );
+    let nothing = shop.run(&["correct", "inbox/no-such-*", "--label", "bag"]);
+    assert_eq!(nothing.status.code(), Some(2));
+
+    let corrected = [0, 2, 10, 11, 12, 13];
+    for number in corrected {
+        let kept = shop.data().join(format!("corrections/{}.png", hash(number)));
+        assert!(image::open(kept).is_ok(), "photo {number} is kept");
+    }
+    let held = corrected
+        .iter()
+        .filter(|number| held_out(&hash(**number)))
+        .count();
+    std::fs::remove_file(&photos[13]).unwrap(); // The kept copy is enough to learn from.
+
+    let shipped = in_service(&shop);
+    shop.ok(&["retrain", "now"]);
+    let report = std::fs::read(shop.data().join("runs/000001/report.json")).unwrap();
+    let report: Value = serde_json::from_slice(&report).unwrap();
+    let learned = &report["corrections"];
+    assert_eq!(learned["held_out"], held, "{learned}");
+    assert_eq!(learned["trained_on"], corrected.len() - held, "{learned}");
+    assert_eq!(learned["unknown"], 1, "{learned}");
+    assert_eq!(learned["unusable"], json!([]), "{learned}");
+
+    assert_ne!(in_service(&shop), shipped);
+    shop.ok(&["scan"]);
+    assert_eq!(shop.row(&photos[4]).unwrap()["model"], in_service(&shop).as_str());
+    assert_eq!(shown(&shop, &photos[0]), json!(["corrected", "Dress", null]));
+    assert_eq!(shown(&shop, &photos[2]), json!(["corrected", "Bag", null]));
+    assert_eq!(shown(&shop, &photos[3]), json!(["corrected", null, null]));
+    assert_eq!(shown(&shop, &photos[10]), json!(["corrected", "Sandal", null]));
+    assert_eq!(shown(&shop, &photos[1])[0], "tagged");
+}
+
+#[test]
+fn corrections_that_are_exported_give_the_same_truths_in_another_store() {
+    let (shop, other) = (shop(1), shop(1));
+    let photos: Vec<_> = (0..3).map(|number| drop_png(&shop.inbox(), number)).collect();
+    shop.ok(&["scan"]);
+    shop.ok(&["correct", text_of(&photos[0]), "--label", "coat"]);
+    shop.ok(&["correct", text_of(&photos[1]), "--unknown"]);
+    let csv = shop.path().join("truths.csv");
+    shop.ok(&["corrections", "export", text_of(&csv)]);
+    other.ok(&["corrections", "import", text_of(&csv)]);
+    assert_eq!(truths(&shop).len(), 2);
+    assert_eq!(truths(&other), truths(&shop));
+    let kept = std::fs::read_dir(other.data().join("corrections")).unwrap();
+    assert_eq!(kept.count(), 2, "with the pictures");
+
+    let same = drop_png(&other.inbox(), 0);
+    other.ok(&["scan"]);
+    assert_eq!(shown(&other, &same), json!(["corrected", "Coat", null]));
+}
+
+#[test]
+fn a_list_with_a_wrong_line_puts_nothing_in_and_names_the_line() {
+    let shop = shop(1);
+    drop_png(&shop.inbox(), 0);
+    let csv = shop.path().join("truths.csv");
+    // An empty line, and a field over two lines: a count of rows would be wrong by two.
+    let lines =
+        "file,label,note\n\ninbox/photo-00000.png,Dress,\"of\nthe summer\"\ninbox/photo-00000.png,Hat,\n";
+    std::fs::write(&csv, lines).unwrap();
+    let import = shop.run(&["corrections", "import", text_of(&csv)]);
+    assert_eq!(import.status.code(), Some(1));
+    let said = text(&import.stderr);
+    assert!(said.contains("truths.csv:5:") && said.contains("Hat"), "{said}");
+    shop.ok(&["scan"]);
+    assert_eq!(truths(&shop), []);
+}
