@@ -11,7 +11,7 @@ use super::*;
 use crate::domain::ContentHash;
 use crate::status::StatusBoard;
 use crate::tagging::swap::Swapper;
-use crate::tagging::testing::{Fake, model, prepared};
+use crate::tagging::testing::{Fake, VERSION, model, prepared};
 
 const SWAPS: usize = 50;
 const LIMITS: BatchLimits = BatchLimits {
@@ -122,16 +122,11 @@ async fn a_line_at_rest_swaps_at_once_and_ends_when_the_images_do() {
 
 #[test]
 fn an_image_prepared_in_another_way_is_not_answered() {
+    let other = PreprocessingVersion(VERSION.0 + 1);
     let image = PreparedImage {
-        preprocessing: PreprocessingVersion(2),
+        preprocessing: other,
         ..prepared(1)
     };
     let answered = answer(&mut Fake::new("a", 0), vec![prepared(0), image], 8);
-    assert!(matches!(
-        answered,
-        Err(InferError::Preprocessing {
-            prepared: PreprocessingVersion(2),
-            ..
-        })
-    ));
+    assert!(matches!(answered, Err(InferError::Preprocessing { prepared, .. }) if prepared == other));
 }

@@ -3,7 +3,8 @@
 use std::sync::mpsc;
 
 use super::*;
-use crate::tagging::testing::{Fake, model};
+use crate::domain::PreprocessingVersion;
+use crate::tagging::testing::{Fake, VERSION, model};
 
 /// A thread that answers nothing and swaps.
 fn sitting(mut seat: Seat) -> std::thread::JoinHandle<ModelId> {
@@ -65,8 +66,9 @@ async fn what_does_not_fit_is_refused_and_the_former_model_goes_on() {
     let mixed = [Fake::copies("b", 1, 1), Fake::copies("c", 1, 1)];
     let mixed = swapper.swap(mixed.into_iter().flatten().collect()).await;
     assert!(matches!(mixed, Err(SwapError::Mixed { .. })));
+    let serving = VERSION.0;
     let other_inputs = || Fake {
-        preprocessing: PreprocessingVersion(2),
+        preprocessing: PreprocessingVersion(serving + 1),
         ..Fake::new("b", 1)
     };
     let refused = swapper
@@ -74,7 +76,8 @@ async fn what_does_not_fit_is_refused_and_the_former_model_goes_on() {
         .await;
     let message = refused.unwrap_err().to_string();
     assert!(
-        message.contains("(version 2)") && message.contains("(version 1)"),
+        message.contains(&format!("(version {serving})"))
+            && message.contains(&format!("(version {})", serving + 1)),
         "{message}"
     );
     assert_eq!(swapper.in_service().now().model, model("a"));
