@@ -10,6 +10,7 @@
 
 mod lock;
 mod open;
+mod prune;
 mod rebuild_run;
 mod retrain;
 mod serve;

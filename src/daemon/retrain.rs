@@ -8,7 +8,7 @@
 //! written by the record station alone.
 
 use std::num::NonZeroU64;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
@@ -16,6 +16,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::json;
 
 use super::open::entry_of;
+use super::prune::prune_blocking;
 use super::rebuild_run::{Carried, RunProcess};
 use crate::config::{Config, SeedPolicy};
 use crate::domain::{ModelId, Timestamp};
@@ -40,8 +41,6 @@ use crate::training::train::EpochRecord;
 pub(super) const TICK: Duration = Duration::from_millis(500);
 /// After trouble with the store or the disk.
 const TROUBLE_PAUSE: Duration = Duration::from_secs(10);
-/// Models whose bundles are never pruned: the one in service and the last two that were.
-const PROTECTED_MODELS: usize = 3;
 /// Exported and trainer's probabilities may differ by so much.
 const MAX_PARITY_DIFFERENCE: f64 = 1e-4;
 
@@ -198,7 +197,7 @@ impl Retrainer {
                 let summary = self.rebuild_blocking(recorded(trigger), due_at, Beginning::Fresh)?;
                 tracing::info!("rebuild {}: {}", summary.run.0, summary.in_words());
                 station.did(|| format!("run {}: {}", summary.run.0, summary.in_words()));
-                self.prune_blocking();
+                prune_blocking(&self.config, &self.reader, &mut self.store);
                 Ok(())
             }
         }
@@ -402,37 +401,6 @@ impl Retrainer {
         })
     }
 
-    /// Removes what more than `retrain.keep_runs` runs left, but for what the models in service and before need.
-    fn prune_blocking(&self) {
-        if let Err(error) = self.try_prune_blocking() {
-            tracing::warn!("old runs were not removed: {error}");
-        }
-    }
-
-    fn try_prune_blocking(&self) -> Result<(), StoreError> {
-        let mut needed: Vec<ModelId> = Vec::new();
-        for served in self.reader.service_history(1_000)? {
-            if needed.len() < PROTECTED_MODELS && !needed.contains(&served.model) {
-                needed.push(served.model);
-            }
-        }
-        let runs = self.reader.runs(10_000)?;
-        let (kept, old) = runs.split_at(self.config.retrain.keep_runs.min(runs.len()));
-        for run in old {
-            let is_needed = run.model.as_ref().is_some_and(|model| needed.contains(model));
-            if run.state == RunState::Running || is_needed {
-                continue;
-            }
-            remove_folder(RunFolder::of(&self.config.runs_dir(), run.id.0).path());
-            // The same seed and data give the same model again: a run that is kept may have made it, too.
-            let made_again = |model: &&ModelId| kept.iter().any(|run| run.model.as_ref() == Some(*model));
-            if let Some(model) = run.model.as_ref().filter(|model| !made_again(model)) {
-                remove_folder(&self.config.models_dir().join(model.as_str()));
-            }
-        }
-        Ok(())
-    }
-
     fn record(&self) -> Result<ScheduleRecord, StoreError> {
         let last_start = self.reader.last_run_start()?;
         let since = last_start.unwrap_or(Timestamp::from_millis(0));
@@ -587,14 +555,5 @@ fn row_of_figures(epoch: &EpochFigures) -> EpochRow {
         accuracy: epoch.accuracy,
         val_loss: epoch.val_loss.unwrap_or(f64::NAN),
         val_accuracy: epoch.val_accuracy,
-    }
-}
-
-fn remove_folder(path: &Path) {
-    match std::fs::remove_dir_all(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            tracing::warn!("could not remove {}: {error}", path.display());
-        }
-        _ => {}
     }
 }

@@ -245,7 +245,7 @@ fn a_full_disk_is_said_and_nothing_is_lost() {
     let shop = Shop::new();
     std::fs::create_dir(shop.data()).unwrap();
     let mounted = Command::new("mount")
-        .args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"])
+        .args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"])
         .arg(shop.data())
         .output();
     if !mounted.is_ok_and(|output| output.status.success()) {
