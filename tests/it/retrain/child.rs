@@ -6,7 +6,7 @@ use super::{
     assert_one_serves, in_service, shop, signal, tagged_shop, training, wait_for_checkpoint,
     wait_until_runs_have_ended, word,
 };
-use crate::util::{Shop, drop_png, wait_until};
+use crate::util::{Daemon, Shop, drop_png, wait_until};
 
 /// So many that no run comes to its end.
 const ENDLESS: u32 = 100_000;
@@ -74,7 +74,7 @@ fn ends_though_nobody_waits_from_the_first_moment_on(shop: &Shop) {
     let folder = shop.data().join("runs/000001");
     let conclusion = folder.join("conclusion.json");
     std::fs::remove_file(&conclusion).unwrap();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_hangtag"))
+    let child = Command::new(env!("CARGO_BIN_EXE_hangtag"))
         .args(["train", "--run"])
         .arg(&folder)
         .arg("--config")
@@ -82,7 +82,10 @@ fn ends_though_nobody_waits_from_the_first_moment_on(shop: &Shop) {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    wait_until("it has ended by itself", || child.try_wait().unwrap().is_some());
+    let mut child = Daemon { child }; // Ended even where the test fails.
+    wait_until("it has ended by itself", || {
+        child.child.try_wait().unwrap().is_some()
+    });
     let conclusion = std::fs::read_to_string(conclusion).unwrap();
     assert!(conclusion.contains(r#""failed""#), "{conclusion}");
 }
