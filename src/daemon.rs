@@ -41,7 +41,7 @@ use crate::model::DeviceReport;
 use crate::status::{DeviceStatus, Identity, REPORT_INTERVAL, StatusBoard};
 use crate::store::{Reader, Store, StoreError};
 use crate::tagging::inbox::Inboxes;
-use crate::tagging::line::{Drained, Line, LineError, LineInputs, LineParts, Queues};
+use crate::tagging::line::{Drained, Haste, Line, LineError, LineInputs, LineParts, Queues};
 use crate::tagging::notice::{EventSink, notice};
 use crate::tagging::record::OnTrouble;
 use crate::tagging::retag::{RetagEnds, RetagPolicy, RetagSettings, Retagger, retag};
@@ -195,6 +195,7 @@ impl Service {
                 store,
                 inboxes: Arc::clone(&inboxes),
                 on_trouble: OnTrouble::KeepTryingUntil(Arc::clone(&stopped)),
+                haste: Haste::EachPhoto,
                 board: board.clone(),
             },
         )?;

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use async_channel::{Receiver, Sender, WeakReceiver, bounded};
 use tokio::runtime::Handle;
@@ -100,6 +101,19 @@ impl Tally {
     }
 }
 
+/// What somebody waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Haste {
+    /// Each photo, from the moment it was dropped: the service.
+    EachPhoto,
+    /// The last photo: a scan, where fuller batches and fewer transactions are less work.
+    LastPhoto,
+}
+
+/// How long a scan's batch waits to be filled: a fraction of a second's photos, and not so long that the queue
+/// before it, of two batches, fills up and holds back the readers.
+const SCAN_BATCH_WAIT: Duration = Duration::from_millis(20);
+
 /// What a line is built from.
 pub struct LineParts {
     /// Who answers: copies of one model, never empty; each gets a thread of its own.
@@ -110,6 +124,8 @@ pub struct LineParts {
     pub inboxes: Arc<Inboxes>,
     /// What happens when the disk is full.
     pub on_trouble: OnTrouble,
+    /// What somebody waits for.
+    pub haste: Haste,
     /// Where the stations show themselves.
     pub board: StatusBoard,
 }
@@ -190,6 +206,7 @@ impl Line {
             store,
             inboxes,
             on_trouble,
+            haste,
             board,
         } = parts;
         let (swapper, seats) = Swapper::seat(classifiers);
@@ -228,7 +245,10 @@ impl Line {
         let station = board.station("infer");
         let limits = BatchLimits {
             max_images: config.tagging.batch_max_images,
-            max_wait: config.tagging.batch_max_wait,
+            max_wait: match haste {
+                Haste::EachPhoto => config.tagging.batch_max_wait,
+                Haste::LastPhoto => config.tagging.batch_max_wait.max(SCAN_BATCH_WAIT),
+            },
         };
         let ends = InferEnds {
             prepared_rx,
@@ -250,6 +270,7 @@ impl Line {
             in_flight,
             tally: Arc::clone(&tally),
             on_trouble,
+            haste,
             board,
             station,
         };

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use async_channel::{Receiver, RecvError};
 use tokio::sync::{Notify, oneshot};
 
-use super::line::Tally;
+use super::line::{Haste, Tally};
 use super::prepare::InFlight;
 use super::serving::InService;
 use super::settle::SettledFile;
@@ -133,6 +133,8 @@ pub struct Recorder {
     pub tally: Arc<Tally>,
     /// What to do about a full disk.
     pub on_trouble: OnTrouble,
+    /// Whether a transaction may be held open for more although somebody waits for a photo in it.
+    pub haste: Haste,
     /// Where trouble is shown.
     pub board: StatusBoard,
     /// The station's own line.
@@ -143,7 +145,7 @@ impl Recorder {
     /// Runs until the outcomes end, then leaves the log folded in.
     pub fn run_blocking(mut self, recordable_rx: &Receiver<Recordable>) -> Result<(), StoreError> {
         let mut transactions = 0;
-        while let Ok(group) = gather(recordable_rx) {
+        while let Ok(group) = gather(recordable_rx, self.haste) {
             if !group.changes.is_empty() {
                 self.commit(group.changes)?;
             }
@@ -256,7 +258,7 @@ fn unless_fatal(checkpoint: Result<(), StoreError>) -> Result<(), StoreError> {
 }
 
 /// Waits for one recordable and takes what else is there, up to a transaction's worth.
-fn gather(recordable_rx: &Receiver<Recordable>) -> Result<Recordable, RecvError> {
+fn gather(recordable_rx: &Receiver<Recordable>, haste: Haste) -> Result<Recordable, RecvError> {
     let mut group = recordable_rx.recv_blocking()?;
     let since = Instant::now();
     loop {
@@ -269,7 +271,8 @@ fn gather(recordable_rx: &Receiver<Recordable>) -> Result<Recordable, RecvError>
             group.pace = more.pace;
         }
         let is_full = group.changes.len() >= MAX_CHANGES || since.elapsed() >= MAX_GATHERING;
-        if is_full || group.pace == Pace::Calm || recordable_rx.is_closed() {
+        let is_awaited = haste == Haste::EachPhoto && group.pace == Pace::Calm;
+        if is_full || is_awaited || recordable_rx.is_closed() {
             return Ok(group);
         }
         std::thread::sleep(GATHER_PAUSE);

@@ -12,6 +12,7 @@ fn recorder(store: Store, on_trouble: OnTrouble) -> Recorder {
         in_flight: Arc::default(),
         tally: Arc::default(),
         on_trouble,
+        haste: Haste::EachPhoto,
         station: board.station("record"),
         board,
     }

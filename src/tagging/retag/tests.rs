@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::domain::InventoryPath;
-use crate::tagging::line::{Line, LineInputs, LineParts, Tally};
+use crate::tagging::line::{Haste, Line, LineInputs, LineParts, Tally};
 use crate::tagging::record::OnTrouble;
 use crate::tagging::swap::Swapper;
 use crate::tagging::testing::{Fake, Shop, model, png, sighting, tagged};
@@ -35,6 +35,7 @@ impl Following {
             store: shop.store(),
             inboxes: Arc::clone(&inboxes),
             on_trouble: OnTrouble::GiveUpAfter(PATIENCE),
+            haste: Haste::EachPhoto,
             board: board.clone(),
         };
         let line = Line::start(&shop.config(), parts).unwrap();
