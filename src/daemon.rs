@@ -34,7 +34,9 @@ pub use open::{
     OpenedModel, OpeningError, decode_limits, load_runtime_blocking, open_bundle_blocking, runtime_settings,
 };
 pub use retrain::{Beginning, RetrainError, Retrainer, RunSummary, rules};
-pub use serve::{ServingError, bundle_in_service_blocking, load_published_blocking, open_serving_blocking};
+pub use serve::{
+    Opener, ServingError, bundle_in_service_blocking, load_published_blocking, open_serving_blocking,
+};
 
 use crate::config::{self, Config};
 use crate::model::DeviceReport;
@@ -90,7 +92,7 @@ pub async fn run(config: Arc<Config>, shutdown: impl Future<Output = ()>) -> Res
     let mut store = Store::open(&config.store_path(), config.durability.into())?;
     let opening = Arc::clone(&config);
     let opened = tokio::task::spawn_blocking(move || {
-        let opened = open_serving_blocking(&opening, &mut store)?;
+        let opened = open_serving_blocking(&opening, &mut store, Opener::Owner)?;
         Ok::<_, ServingError>((store, opened))
     });
     let (store, opened) = opened

@@ -12,7 +12,7 @@ use async_channel::TrySendError;
 use serde::Serialize;
 
 use crate::config::{Config, SettleConfig};
-use crate::daemon::{DaemonError, open_serving_blocking};
+use crate::daemon::{DaemonError, Opener, open_serving_blocking};
 use crate::domain::{ModelId, Rejection, RejectionReason};
 use crate::status::StatusBoard;
 use crate::store::{Change, Reader, Store};
@@ -70,7 +70,7 @@ pub async fn scan(
     let paths = real_paths(paths)?;
     let inboxes = Arc::new(grounds(&paths, config));
     let mut store = Store::open(&config.store_path(), config.durability.into())?;
-    let opened = open_serving_blocking(config, &mut store)?;
+    let opened = open_serving_blocking(config, &mut store, Opener::Guest)?;
     let model = opened.entry.id().clone();
     let parts = LineParts {
         classifiers: opened.classifiers,

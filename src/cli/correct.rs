@@ -310,11 +310,7 @@ fn contents_of(path: &Path, reader: &Reader) -> anyhow::Result<BTreeMap<ContentH
             .history_of_content(&hash)?
             .map(|content| content.present_paths);
         let files = files.unwrap_or_default();
-        return Ok([(
-            hash,
-            files.iter().map(|file| PathBuf::from(file.as_str())).collect(),
-        )]
-        .into());
+        return Ok([(hash, files.iter().map(InventoryPath::to_path).collect())].into());
     }
     if path.is_file() {
         let bytes = std::fs::read(path).with_context(|| format!("could not read {}", path.display()))?;
@@ -334,18 +330,14 @@ fn contents_of(path: &Path, reader: &Reader) -> anyhow::Result<BTreeMap<ContentH
 /// A pattern, a folder, or a file that is gone.
 fn on_record(path: &Path, reader: &Reader) -> Result<BTreeMap<ContentHash, Vec<PathBuf>>, StoreError> {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    // The folder's real path, as the store has it.
-    let absolute = match (
-        absolute.parent().and_then(|folder| folder.canonicalize().ok()),
-        absolute.file_name(),
-    ) {
-        (Some(folder), Some(name)) => folder.join(name),
-        _ => absolute,
+    let text = |path: &Path| InventoryPath::of(path).to_string();
+    // The folder's real path, as the store has it; only what was typed as a pattern is one.
+    let folder = absolute.parent().and_then(|folder| folder.canonicalize().ok());
+    let pattern = match (absolute.canonicalize(), folder, absolute.file_name()) {
+        (Ok(real), _, _) if real.is_dir() => format!("{}/*", literal(&text(&real))),
+        (_, Some(folder), Some(name)) => format!("{}/{}", literal(&text(&folder)), text(Path::new(name))),
+        _ => text(&absolute),
     };
-    let mut pattern = absolute.display().to_string();
-    if absolute.is_dir() {
-        pattern += "/*";
-    }
     let query = FileQuery {
         path_glob: Some(pattern),
         ..FileQuery::default()
@@ -353,13 +345,22 @@ fn on_record(path: &Path, reader: &Reader) -> Result<BTreeMap<ContentHash, Vec<P
     let mut found: BTreeMap<ContentHash, Vec<PathBuf>> = BTreeMap::new();
     reader.visit_files_matching(&query, |file| {
         if let Some(hash) = file.content_hash {
-            found
-                .entry(hash)
-                .or_default()
-                .push(PathBuf::from(file.path.as_str()));
+            found.entry(hash).or_default().push(file.path.to_path());
         }
     })?;
     Ok(found)
+}
+
+/// A pattern that only this text fits.
+fn literal(text: &str) -> String {
+    let mut pattern = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '*' | '?' | '[' => pattern.extend(['[', character, ']']),
+            other => pattern.push(other),
+        }
+    }
+    pattern
 }
 
 fn photos(count: u64) -> &'static str {

@@ -246,14 +246,16 @@ impl Promotion<'_> {
             .context("the model does not work, so nothing was changed")?;
         publish_blocking(&config.models_dir(), self.bundle)?;
         store.register_model(&opened.entry)?;
-        Ok(store.put_in_service(&ServiceChange {
+        store.put_in_service(&ServiceChange {
             model: self.bundle.id().clone(),
             at: SystemTime::now().into(),
             by: Actor::Person,
             reason: self.reason,
             forced: self.forced,
             verdict: self.verdict,
-        })?)
+            instead_of: None,
+        })?;
+        Ok(())
     }
 }
 
@@ -362,7 +364,7 @@ fn preview(model: &str, limit: Option<usize>, config: &Config, format: Format) -
     let mut photos = Vec::new();
     reader.visit_files_matching(&query, |file| {
         if file.model.as_ref() == Some(&before) && file.status == crate::domain::Status::Tagged {
-            photos.push((PathBuf::from(file.path.as_str()), file.label));
+            photos.push((file.path.to_path(), file.label));
         }
     })?;
     let step = limit.map_or(1, |limit| photos.len().div_ceil(limit.max(1)).max(1));
@@ -461,7 +463,7 @@ fn find(beginning: &str, reader: &Reader) -> anyhow::Result<ModelRow> {
     }
 }
 
-fn refuse_pinned(config: &Config) -> anyhow::Result<()> {
+pub fn refuse_pinned(config: &Config) -> anyhow::Result<()> {
     match &config.inference.model {
         Some(path) => Err(UsageError(format!(
             "inference.model = {:?} is served whatever the registry says; unset it to change models by command",

@@ -12,10 +12,11 @@ use clap::{Args, Subcommand};
 use indicatif::ProgressBar;
 use serde_json::json;
 
+use super::models::refuse_pinned;
 use super::train::{last_interrupted, listen_for_signals};
 use super::{Ended, Format, INTERRUPTED, UsageError, output, person};
 use crate::config::Config;
-use crate::daemon::{self, Beginning, Retrainer, StoreLock};
+use crate::daemon::{self, Beginning, Opener, Retrainer, StoreLock};
 use crate::domain::Timestamp;
 use crate::store::{Reader, RunRow, RunState, RunTrigger, Store};
 
@@ -137,6 +138,7 @@ fn cells_of(run: &RunRow) -> Vec<String> {
 }
 
 fn now(resume: bool, config: Config, format: Format) -> anyhow::Result<Ended> {
+    refuse_pinned(&config)?;
     match StoreLock::holder(&config.lock_path())? {
         Some(_) if resume => Err(UsageError(
             "a daemon is running; --resume works without one: stop it first, or let it begin anew".into(),
@@ -187,10 +189,10 @@ fn here(resume: bool, config: Config, format: Format) -> anyhow::Result<Ended> {
     listen_for_signals(Arc::clone(&stop))?;
     let mut store = Store::open(&config.store_path(), config.durability.into())?;
     // What a rebuild stands up to must be on record, also before the first daemon ever ran.
-    daemon::open_serving_blocking(&config.on_cpu(), &mut store)?;
+    daemon::open_serving_blocking(&config.on_cpu(), &mut store, Opener::Owner)?;
     drop(store);
     let beginning = if resume {
-        let (parameters, checkpoint) = last_interrupted(&config)?;
+        let (parameters, checkpoint) = last_interrupted(&config, |run| run.trigger != RunTrigger::Command)?;
         Beginning::Resumed {
             checkpoint,
             parameters,
@@ -205,6 +207,9 @@ fn here(resume: bool, config: Config, format: Format) -> anyhow::Result<Ended> {
     spinner.enable_steady_tick(Duration::from_millis(200));
     let summary = retrainer.rebuild_blocking(RunTrigger::Person, None, beginning)?;
     spinner.finish_and_clear();
+    if summary.state == RunState::Finished {
+        retrainer.prune_blocking();
+    }
     drop(lock);
     match format {
         Format::Json => output::print_json(&json!({

@@ -1,7 +1,7 @@
 //! `hangtag train`.
 //!
 //! In: the settings, the data set. Out: a bundle and what was measured on it; the run on record in the store.
-//! Never: a model put into service (set `inference.model` to the bundle for that).
+//! Never: a model put into service (`hangtag models promote` does that).
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::config::Config;
 use crate::daemon;
 use crate::domain::DevicePolicy;
 use crate::model::{Classifier, ModelBundle, Runtime};
-use crate::store::{EpochRow, NewRun, RunEnd, RunId, RunState, Store};
+use crate::store::{EpochRow, NewRun, RunEnd, RunId, RunRow, RunState, RunTrigger, Store};
 use crate::training::dataset::DataSet;
 use crate::training::evaluate::Evaluation;
 use crate::training::network::Architecture;
@@ -39,7 +39,7 @@ Examples:
   hangtag train --resume                        goes on where the last run was stopped
   hangtag train --summary                       the network's layers, no training
 
-Then: hangtag run --set inference.model=./my-model")]
+Then: hangtag models promote ./my-model --force")]
 pub struct TrainArguments {
     /// Passes over the training images
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
@@ -172,8 +172,8 @@ fn begin(arguments: &TrainArguments, config: &Config, store: &mut Store) -> anyh
     parameters.seed = arguments.seed.unwrap_or(parameters.seed);
     let mut checkpoint = None;
     if arguments.resume {
-        let (old, path) = last_interrupted(config)?;
-        // Epochs may be added, seed and data may not change; the trainer refuses what does not fit.
+        let (old, path) = last_interrupted(config, |run| run.trigger == RunTrigger::Command)?;
+        // Seed and data may not change, and epochs only under a constant rate; the trainer refuses what does not fit.
         parameters = TrainParameters {
             threads: parameters.threads,
             ..old
@@ -202,10 +202,13 @@ fn run_folder(config: &Config, run: RunId) -> PathBuf {
 }
 
 /// The newest run that did not finish and left a checkpoint.
-pub fn last_interrupted(config: &Config) -> anyhow::Result<(TrainParameters, PathBuf)> {
+pub fn last_interrupted(
+    config: &Config,
+    is_of_kind: impl Fn(&RunRow) -> bool,
+) -> anyhow::Result<(TrainParameters, PathBuf)> {
     let reader = crate::store::Reader::open(&config.store_path())?;
     // More than anyone keeps unfinished.
-    for run in reader.runs(1_000)? {
+    for run in reader.runs(1_000)?.into_iter().filter(is_of_kind) {
         let checkpoint = run_folder(config, run.id).join("checkpoint");
         if run.state != RunState::Finished && checkpoint.is_file() {
             return Ok((serde_json::from_value(run.parameters)?, checkpoint));
@@ -261,7 +264,7 @@ fn answer(arguments: &TrainArguments, begun: &Begun, rebuilt: &Rebuilt, folder: 
             evaluation: &rebuilt.evaluation,
         }),
         Format::Text => output::print(&format!(
-            "{}\nmodel {} of epoch {} in {}\nto tag with it: hangtag run --set inference.model={}\n",
+            "{}\nmodel {} of epoch {} in {}\nto tag with it: hangtag models promote {} --force\n",
             rebuilt.evaluation,
             rebuilt.bundle.id(),
             rebuilt.chosen_epoch,

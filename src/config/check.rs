@@ -33,6 +33,10 @@ impl Check<'_> {
         self.ranges(settings);
         let ignore = self.ignore(&settings.watch.ignore);
         let inboxes = self.inboxes(settings);
+        // All of them before the first that cannot be ends it, so that every mistake is told at once.
+        let retrain = self.retrain(settings, or_cores(settings.retrain.threads));
+        let gate = self.gate(&settings.gate);
+        let retag = self.retag(&settings.retag);
         Some(Config {
             inboxes: inboxes?,
             data_dir: absolute(&settings.data_dir),
@@ -85,9 +89,9 @@ impl Check<'_> {
                 seed: settings.train.seed,
                 threads: or_cores(settings.train.threads),
             },
-            retrain: self.retrain(settings, or_cores(settings.retrain.threads))?,
-            gate: self.gate(&settings.gate),
-            retag: self.retag(&settings.retag)?,
+            retrain: retrain?,
+            gate,
+            retag: retag?,
             shutdown_grace: settings.shutdown.grace.0,
             log: settings.log.clone(),
             layered: (settings.clone(), BTreeMap::new()),
@@ -144,7 +148,7 @@ impl Check<'_> {
             0..=1024,
         );
         self.number("train.epochs", u64::from(train.epochs), 1..=100_000);
-        self.number("train.batch_size", u64::from(train.batch_size), 1..=4096);
+        self.number("train.batch_size", u64::from(train.batch_size), 1..=1024);
         self.number("train.threads", u64::from(train.threads), 0..=1024);
         self.span("shutdown.grace", shutdown.grace, (Duration::ZERO, HOUR));
         if !(train.learning_rate > 0.0 && train.learning_rate <= 1.0) {
@@ -230,10 +234,15 @@ impl Check<'_> {
         self.number("retrain.nice", u64::from(retrain.nice), 0..=19);
         self.number("retrain.keep_runs", u64::from(retrain.keep_runs), 1..=100_000);
         self.share("retrain.correction_weight", retrain.correction_weight, 0.9);
-        if retrain.enabled && !settings.inference.model.as_os_str().is_empty() {
+        let is_wanted = retrain.enabled || retrain.after_corrections > 0;
+        if is_wanted && !settings.inference.model.as_os_str().is_empty() {
+            let (key, value) = match retrain.enabled {
+                true => ("retrain.enabled", "true".to_owned()),
+                false => ("retrain.after_corrections", retrain.after_corrections.to_string()),
+            };
             self.problem(
-                "retrain.enabled",
-                "true".into(),
+                key,
+                value,
                 "needs inference.model = \"\": a model that is set there is served whatever is rebuilt (`hangtag models promote` puts a bundle of your own into service)",
             );
         }
@@ -273,7 +282,7 @@ impl Check<'_> {
                 "must be from 0.1 to 1000",
             );
         }
-        self.number("gate.min_photos", u64::from(gate.min_photos), 11..=1_000_000);
+        self.number("gate.min_photos", u64::from(gate.min_photos), 10..=1_000_000);
         GateConfig {
             min_accuracy: gate.min_accuracy,
             margin: gate.margin,
@@ -288,7 +297,7 @@ impl Check<'_> {
         self.number(
             "retag.images_per_second",
             u64::from(retag.images_per_second),
-            0..=1_000_000,
+            1..=1_000_000,
         );
         self.number("retag.keep_models", u64::from(retag.keep_models), 2..=1_000);
         Some(RetagConfig {

@@ -233,6 +233,21 @@ mod tests {
     }
 
     #[test]
+    fn a_mistake_in_one_section_hides_none_in_another() {
+        let text = "[watch]\nignore = ['[']\n[retrain]\nschedule = 'soon'\n[gate]\nmargin = 2.0\nmin_photos = 9\n[retag]\nimages_per_second = 0\n";
+        let message = with(text).unwrap_err().to_string();
+        for part in [
+            "shop.toml:2: watch.ignore",
+            "shop.toml:4: retrain.schedule",
+            "shop.toml:6: gate.margin",
+            "shop.toml:7: gate.min_photos = 9: must be from 10",
+            "shop.toml:9: retag.images_per_second = 0: must be from 1",
+        ] {
+            assert!(message.contains(part), "{part} is missing in:\n{message}");
+        }
+    }
+
+    #[test]
     fn the_data_folder_may_not_lie_in_an_inbox() {
         let message = with("inbox = '/shop'\ndata_dir = '/shop/.data'\n")
             .unwrap_err()

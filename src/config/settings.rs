@@ -283,7 +283,7 @@ pub enum RetagPolicy {
 /// `retrain.seed`: the word, or a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SeedPolicy {
-    /// The run's number.
+    /// Another one each time; on record.
     PerRun,
     /// Always this one.
     Fixed(u64),

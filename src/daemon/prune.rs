@@ -4,6 +4,8 @@
 //! last two that were, a run that is under way, an answer that a file shows.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use crate::config::Config;
 use crate::domain::ModelId;
@@ -15,9 +17,11 @@ const PROTECTED_MODELS: usize = 3;
 /// Contents thinned in one transaction: some ten milliseconds, for which the tags' writer waits.
 const THINNED_AT_ONCE: u32 = 1_000;
 
+const THINNING_PAUSE: Duration = Duration::from_millis(20);
+
 /// Removes what is old; what cannot be removed stays for the next time and is said.
-pub(super) fn prune_blocking(config: &Config, reader: &Reader, store: &mut Store) {
-    let pruned = prune_folders(config, reader).and_then(|()| thin_history(config, reader, store));
+pub(super) fn prune_blocking(config: &Config, (reader, store): (&Reader, &mut Store), stop: &AtomicBool) {
+    let pruned = prune_folders(config, reader).and_then(|()| thin_history(config, (reader, store), stop));
     if let Err(error) = pruned {
         tracing::warn!("not all of what old rebuilds left was removed: {error}");
     }
@@ -26,7 +30,9 @@ pub(super) fn prune_blocking(config: &Config, reader: &Reader, store: &mut Store
 /// Folders of more than `retrain.keep_runs` runs, and the bundles that came of them.
 fn prune_folders(config: &Config, reader: &Reader) -> Result<(), StoreError> {
     let needed = last_served(PROTECTED_MODELS, reader)?;
-    let runs = reader.runs(10_000)?;
+    let mut runs = reader.runs(10_000)?;
+    // Others have no folder, and must not crowd out those that have.
+    runs.retain(|run| !matches!(run.state, RunState::Unchanged | RunState::Skipped));
     let (kept, old) = runs.split_at(config.retrain.keep_runs.min(runs.len()));
     // The same seed and data give the same model again: a run that is kept may have made it, too.
     let made_again = |model: &ModelId| kept.iter().any(|run| run.model.as_ref() == Some(model));
@@ -44,15 +50,23 @@ fn prune_folders(config: &Config, reader: &Reader) -> Result<(), StoreError> {
 }
 
 /// Answers of models other than the last `retag.keep_models` that served.
-fn thin_history(config: &Config, reader: &Reader, store: &mut Store) -> Result<(), StoreError> {
+fn thin_history(
+    config: &Config,
+    (reader, store): (&Reader, &mut Store),
+    stop: &AtomicBool,
+) -> Result<(), StoreError> {
     let kept = last_served(config.retag.keep_models, reader)?;
     let mut after = Some(0);
-    while let Some(from) = after {
+    while let Some(from) = after
+        && !stop.load(Ordering::Relaxed)
+    {
         let portion = Portion {
             after: from,
             limit: THINNED_AT_ONCE,
         };
         after = store.thin_history(&kept, portion)?.next;
+        // The tags' writer waits for its turn without a queue: it gets its chance here.
+        std::thread::sleep(THINNING_PAUSE);
     }
     Ok(())
 }

@@ -12,10 +12,11 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::retrain::RetrainError;
+use crate::config::ENVIRONMENT_PREFIX;
 use crate::store::StoreError;
 use crate::training::job::RunFolder;
 use crate::training::perform::Conclusion;
-use crate::training::train::EpochRecord;
+use crate::training::report::EpochFigures;
 
 /// How often the process and its folder are looked at.
 const LOOK_INTERVAL: Duration = Duration::from_millis(200);
@@ -50,7 +51,7 @@ impl RunProcess<'_> {
     /// Runs the process to its end; `record` gets every epoch once it is done.
     pub(super) fn carry_out_blocking(
         &self,
-        record: &mut dyn FnMut(&EpochRecord) -> Result<(), StoreError>,
+        record: &mut dyn FnMut(&EpochFigures) -> Result<(), StoreError>,
     ) -> Result<Carried, RetrainError> {
         let mut child = self.start()?;
         let (begun, mut read_to) = (Instant::now(), 0);
@@ -90,7 +91,14 @@ impl RunProcess<'_> {
 
     fn start(&self) -> Result<Training, RetrainError> {
         let log = File::create(self.folder.log_path()).map_err(|source| self.cannot_start(source))?;
-        let child = Command::new(self.program)
+        let mut command = Command::new(self.program);
+        // The settings file holds what holds here; the environment would outrank it.
+        for (name, _) in std::env::vars_os() {
+            if name.as_encoded_bytes().starts_with(ENVIRONMENT_PREFIX.as_bytes()) {
+                command.env_remove(name);
+            }
+        }
+        let child = command
             .args(["train", "--run"])
             .arg(self.folder.path())
             .arg("--config")

@@ -20,11 +20,12 @@ use super::prune::prune_blocking;
 use super::rebuild_run::{Carried, RunProcess};
 use crate::config::{Config, SeedPolicy};
 use crate::domain::{ModelId, Timestamp};
+use crate::durable;
 use crate::model::{BundleError, ModelBundle};
 use crate::status::{Station, StatusBoard};
 use crate::store::{
-    Actor, EpochRow, Forced, NewRun, Reader, RunEnd, RunId, RunState, RunTrigger, ServiceChange, Store,
-    StoreError,
+    Actor, EpochRow, Forced, NewRun, Reader, RunEnd, RunId, RunRow, RunState, RunTrigger, ServiceChange,
+    Store, StoreError,
 };
 use crate::training::dataset::{Provenance, file_records_blocking};
 use crate::training::gate::{GateError, GateRules, Verdict, judge};
@@ -34,7 +35,6 @@ use crate::training::perform::{Conclusion, SERVICE_ENDED, fingerprint};
 use crate::training::publish::{PublishError, clear_leftovers_blocking, publish_blocking};
 use crate::training::report::{EpochFigures, ReportError};
 use crate::training::schedule::{Decision, ScheduleRecord, ScheduleRules, Trigger, decide};
-use crate::training::train::EpochRecord;
 
 /// How often it looks whether something is due, asked for, or ended. Cron's grain is a minute; a person who asks for
 /// a run should not wait.
@@ -137,6 +137,8 @@ impl Retrainer {
                 Err(error) => {
                     tracing::error!("rebuild: {error}");
                     board.problem("retrain", error.to_string());
+                    // A run may have been left on record as running: it is ended, or judged, as after a crash.
+                    taken_up = false;
                     TROUBLE_PAUSE
                 }
             };
@@ -197,10 +199,17 @@ impl Retrainer {
                 let summary = self.rebuild_blocking(recorded(trigger), due_at, Beginning::Fresh)?;
                 tracing::info!("rebuild {}: {}", summary.run.0, summary.in_words());
                 station.did(|| format!("run {}: {}", summary.run.0, summary.in_words()));
-                prune_blocking(&self.config, &self.reader, &mut self.store);
+                if summary.state == RunState::Finished {
+                    self.prune_blocking();
+                }
                 Ok(())
             }
         }
+    }
+
+    /// Removes what older rebuilds left.
+    pub fn prune_blocking(&mut self) {
+        prune_blocking(&self.config, (&self.reader, &mut self.store), &self.stop);
     }
 
     /// One run from beginning to end, whoever asked for it.
@@ -226,7 +235,15 @@ impl Retrainer {
                 ..old.clone()
             };
         }
-        let corrections = self.corrections()?;
+        let corrections = match &beginning {
+            Beginning::Fresh => self.corrections()?,
+            // Those that it was begun with: others would be other rows.
+            Beginning::Resumed { checkpoint, .. } => {
+                RunFolder::at(durable::folder_of(checkpoint))
+                    .read_job_blocking()?
+                    .corrections
+            }
+        };
         // A data set that is not there yet is fetched by the run, and has no fingerprint before that.
         let print = file_records_blocking(&self.config.dataset_dir(), Provenance::Any)
             .ok()
@@ -238,8 +255,11 @@ impl Retrainer {
                 )
             });
         let is_resumed = matches!(beginning, Beginning::Resumed { .. });
-        if !is_resumed && print.is_some() && print == self.fingerprint_in_service()? {
-            return self.unchanged(trigger, due_at, (now, print));
+        if !is_resumed
+            && let Some(print) = &print
+            && let Some(reason) = self.known_outcome(print)?
+        {
+            return self.unchanged((trigger, due_at, now), print, &reason);
         }
         let run = self.store.start_run(&NewRun {
             started_at: now,
@@ -248,11 +268,16 @@ impl Retrainer {
             due_at,
             fingerprint: print,
         })?;
-        self.store.take_rebuild_requests(run, now)?;
-        let carried = self.carry_out_blocking(run, parameters, corrections, &beginning);
-        carried.or_else(|error| {
+        let taken = self.store.take_rebuild_requests(run, now);
+        let carried = taken.map_err(RetrainError::from).and_then(|_| {
+            let carried = self.carry_out_blocking(run, parameters, corrections, &beginning);
+            Ok(carried?)
+        });
+        carried.or_else(|error| match error {
+            // What cannot be written now cannot end the run either: the next turn takes it up, as after a crash.
+            RetrainError::Store(_) => Err(error),
             // The run must not stay "running" because of what went wrong around it.
-            self.end(run, RunState::Failed, &error.to_string())
+            error => self.end(run, RunState::Failed, &error.to_string()),
         })
     }
 
@@ -325,11 +350,17 @@ impl Retrainer {
         findings.write_report_blocking(folder.path(), trigger, &verdict)?;
         // A resumed run has told only its own epochs so far.
         for epoch in &findings.report.epochs {
-            self.store.add_epoch(run, &row_of_figures(epoch))?;
+            self.store.add_epoch(run, &row_of(epoch))?;
         }
         publish_blocking(&self.config.models_dir(), &bundle)?;
-        self.register(&bundle, &verdict, run)?;
-        crate::durable::crash_point("publish.registered");
+        let against = ModelId::from_sha256(&findings.in_service_model)?;
+        if !self.register((&bundle, &against), &verdict, run)? {
+            let reason = format!(
+                "it was measured against {against}, in the place of which another model was put while it was judged; `hangtag retrain now` begins anew"
+            );
+            return self.end(run, RunState::Failed, &reason);
+        }
+        durable::crash_point("publish.registered");
         let end = RunEnd {
             ended_at: SystemTime::now().into(),
             state: RunState::Finished,
@@ -348,24 +379,38 @@ impl Retrainer {
         })
     }
 
-    fn register(&mut self, bundle: &ModelBundle, verdict: &Verdict, run: RunId) -> Result<(), RetrainError> {
+    /// `false`: another model than the one it was measured against is in service by now, and stays.
+    fn register(
+        &mut self,
+        (bundle, against): (&ModelBundle, &ModelId),
+        verdict: &Verdict,
+        run: RunId,
+    ) -> Result<bool, RetrainError> {
         let at: Timestamp = SystemTime::now().into();
         self.store.register_model(&entry_of(bundle)?)?;
-        crate::durable::crash_point("register.candidate");
-        if verdict.is_promote() {
-            self.store.put_in_service(&ServiceChange {
-                model: bundle.id().clone(),
-                at,
-                by: Actor::Gate,
-                reason: format!("run {} {}", run.0, in_a_line(verdict)),
-                forced: Forced::No,
-                verdict: Some(json!(verdict)),
-            })?;
-        } else {
-            self.store
-                .reject_model(bundle.id(), &format!("run {} {}", run.0, in_a_line(verdict)), at)?;
+        durable::crash_point("register.candidate");
+        let reason = format!("run {} {}", run.0, in_a_line(verdict));
+        if !verdict.is_promote() {
+            self.store.reject_model(bundle.id(), &reason, at)?;
+            return Ok(true);
         }
-        Ok(())
+        // Judged a second time after a crash: it may have served, and been rolled back, before its run was ended.
+        let history = self.reader.service_history(1_000)?;
+        if history
+            .iter()
+            .any(|served| served.model == *bundle.id() && served.reason == reason)
+        {
+            return Ok(true);
+        }
+        Ok(self.store.put_in_service(&ServiceChange {
+            model: bundle.id().clone(),
+            at,
+            by: Actor::Gate,
+            reason,
+            forced: Forced::No,
+            verdict: Some(json!(verdict)),
+            instead_of: Some(against.clone()),
+        })?)
     }
 
     fn end(&mut self, run: RunId, state: RunState, reason: &str) -> Result<RunSummary, RetrainError> {
@@ -381,15 +426,14 @@ impl Retrainer {
 
     fn unchanged(
         &mut self,
-        trigger: RunTrigger,
-        due_at: Option<Timestamp>,
-        (now, print): (Timestamp, Option<String>),
+        (trigger, due_at, now): (RunTrigger, Option<Timestamp>, Timestamp),
+        print: &str,
+        reason: &str,
     ) -> Result<RunSummary, RetrainError> {
         let new = NewRun {
-            fingerprint: print,
+            fingerprint: Some(print.to_owned()),
             ..passed_over(now, trigger, due_at)
         };
-        let reason = "data, corrections, parameters and seed are those of the model in service, so that the same model would come of it";
         let end = RunEnd::without_result(RunState::Unchanged, now, reason);
         let run = self.store.record_run(&new, &end)?;
         self.store.take_rebuild_requests(run, now)?;
@@ -401,9 +445,36 @@ impl Retrainer {
         })
     }
 
+    /// Why nothing new would come of a run, if its very data, corrections, parameters and seed were trained on before.
+    fn known_outcome(&self, print: &str) -> Result<Option<String>, StoreError> {
+        const SAME: &str = "data, corrections, parameters and seed are those of";
+        let in_service = self.reader.model_in_service()?;
+        let made = in_service
+            .as_ref()
+            .and_then(|model| model.manifest["training"]["fingerprint"].as_str());
+        if made == Some(print) {
+            return Ok(Some(format!(
+                "{SAME} the model in service, so that the same model would come of it"
+            )));
+        }
+        let runs = self.reader.runs(1_000)?;
+        let same =
+            |run: &&RunRow| run.state == RunState::Finished && run.fingerprint.as_deref() == Some(print);
+        Ok(runs.iter().find(same).map(|run| {
+            let model = run.model.as_ref().map(ToString::to_string).unwrap_or_default();
+            format!(
+                "{SAME} run {}, of which {model} came: refused or rolled back since, or yet to be promoted (`hangtag models show {model}`)",
+                run.id.0
+            )
+        }))
+    }
+
     fn record(&self) -> Result<ScheduleRecord, StoreError> {
         let last_start = self.reader.last_run_start()?;
-        let since = last_start.unwrap_or(Timestamp::from_millis(0));
+        let since = self
+            .reader
+            .last_rebuild_start()?
+            .unwrap_or(Timestamp::from_millis(0));
         Ok(ScheduleRecord {
             up_since: self.up_since,
             last_due: self.reader.last_due()?,
@@ -434,16 +505,6 @@ impl Retrainer {
         self.reader
             .model_in_service_id()?
             .ok_or(RetrainError::NoneInService)
-    }
-
-    /// That of the run which made the model in service.
-    fn fingerprint_in_service(&self) -> Result<Option<String>, StoreError> {
-        let Some(model) = self.reader.model_in_service()? else {
-            return Ok(None);
-        };
-        Ok(model.manifest["training"]["fingerprint"]
-            .as_str()
-            .map(str::to_owned))
     }
 
     /// Waits, and says whether to stop.
@@ -543,11 +604,7 @@ fn asked_by(trigger: RunTrigger) -> Option<Trigger> {
     }
 }
 
-fn row_of(epoch: &EpochRecord) -> EpochRow {
-    row_of_figures(&EpochFigures::from(epoch))
-}
-
-fn row_of_figures(epoch: &EpochFigures) -> EpochRow {
+fn row_of(epoch: &EpochFigures) -> EpochRow {
     EpochRow {
         epoch: epoch.epoch,
         seconds: epoch.seconds,

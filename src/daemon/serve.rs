@@ -16,7 +16,7 @@ use crate::domain::ModelId;
 use crate::model::{BundleError, ModelBundle};
 use crate::status::{DeviceStatus, Identity, Station, StatusBoard};
 use crate::store::{Actor, Forced, Reader, ServiceChange, Store, StoreError};
-use crate::tagging::swap::Swapper;
+use crate::tagging::swap::{SwapError, Swapper};
 use crate::training::publish::{PublishError, publish_blocking};
 
 /// Why no model could be put in service.
@@ -98,15 +98,34 @@ pub fn bundle_in_service_blocking(config: &Config) -> Result<ModelBundle, Servin
     Ok(choose_blocking(config, reader.as_ref())?.bundle)
 }
 
-/// Opens the model that is to answer and puts it on record as the one in service.
-pub fn open_serving_blocking(config: &Config, store: &mut Store) -> Result<OpenedModel, ServingError> {
+/// Who opens the model that is to answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opener {
+    /// The holder of the daemon's lock, who says what serves.
+    Owner,
+    /// A command that may run beside a daemon: it fills an empty registry and changes no other.
+    Guest,
+}
+
+/// Opens the model that is to answer and puts it on record; as the one in service, unless the settings pin it: then
+/// the registry stays as it is, and counts again once the setting is gone.
+pub fn open_serving_blocking(
+    config: &Config,
+    store: &mut Store,
+    opener: Opener,
+) -> Result<OpenedModel, ServingError> {
     let runtime =
         load_runtime_blocking(&config.runtime, config.inference.device).map_err(OpeningError::from)?;
     let reader = Reader::open(&config.store_path())?;
     let Choice { bundle, reason } = choose_blocking(config, Some(&reader))?;
     let opened = open_bundle_blocking(config, &runtime, &bundle)?;
-    publish_blocking(&config.models_dir(), &bundle)?;
     store.register_model(&opened.entry)?;
+    let is_pinned = config.inference.model.is_some();
+    let is_settled = opener == Opener::Guest && reader.model_in_service_id()?.is_some();
+    if is_pinned || is_settled {
+        return Ok(opened);
+    }
+    publish_blocking(&config.models_dir(), &bundle)?;
     store.put_in_service(&ServiceChange {
         model: bundle.id().clone(),
         at: SystemTime::now().into(),
@@ -114,6 +133,7 @@ pub fn open_serving_blocking(config: &Config, store: &mut Store) -> Result<Opene
         reason,
         forced: Forced::No,
         verdict: None,
+        instead_of: None,
     })?;
     Ok(opened)
 }
@@ -183,6 +203,8 @@ impl Server {
                         });
                         return Ok(());
                     }
+                    // Nothing is wrong with the model; the next start takes it up.
+                    Err(SwapError::Ended(_)) => return Ok(()),
                     Err(error) => error.to_string(),
                 }
             }
@@ -216,6 +238,7 @@ fn keep_blocking(
         reason: format!("{refused} was to take its place and could not: {why}"),
         forced: Forced::No,
         verdict: None,
+        instead_of: Some(refused.clone()),
     })?;
     store.reject_model(refused, why, at)?;
     Ok(())

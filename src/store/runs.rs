@@ -353,6 +353,19 @@ impl Reader {
         Ok(last.map(Timestamp::from_millis))
     }
 
+    /// When the latest rebuild began that took the corrections into account, or found nothing new in them. A training by
+    /// hand knows none, and one that failed has learned nothing.
+    pub fn last_rebuild_start(&self) -> Result<Option<Timestamp>, StoreError> {
+        let last: Option<i64> = self.row(
+            "look up when the last rebuild began",
+            "SELECT started_at_ms FROM runs WHERE state IN ('finished', 'unchanged') AND cause <> 'command'
+             ORDER BY id DESC LIMIT 1",
+            [],
+            |row| row.get(0),
+        )?;
+        Ok(last.map(Timestamp::from_millis))
+    }
+
     fn runs_where(&self, condition: &str, params: impl Params) -> Result<Vec<RunRow>, StoreError> {
         const OPERATION: &str = "list the training runs";
         let sql = format!(

@@ -121,6 +121,8 @@ pub struct ServiceChange {
     pub forced: Forced,
     /// The gate's verdict, where there is one.
     pub verdict: Option<serde_json::Value>,
+    /// Only if this one is in service then: who decided by comparison with it must not overrule who decided since.
+    pub instead_of: Option<ModelId>,
 }
 
 /// One time in service.
@@ -147,11 +149,17 @@ pub struct ServiceRow {
 impl Store {
     /// Puts a model in service, in one transaction: the former one is retired and its time closed, the new one's
     /// begins. Nothing changes where it is in service already. A model that was never registered is `NoSuchModel`.
-    pub fn put_in_service(&mut self, change: &ServiceChange) -> Result<(), StoreError> {
+    /// `false`: nothing changed, because not `instead_of` but another one is in service by now.
+    pub fn put_in_service(&mut self, change: &ServiceChange) -> Result<bool, StoreError> {
         self.write("put a model in service", |batch| {
             let (id, state) = batch.model_and_state(&change.model)?;
             if state == ModelState::InService.name() {
-                return Ok(());
+                return Ok(true);
+            }
+            if let Some(expected) = &change.instead_of
+                && batch.model_and_state(expected)?.1 != ModelState::InService.name()
+            {
+                return Ok(false);
             }
             let at_ms = change.at.as_millis();
             batch.transaction.execute(
@@ -179,7 +187,7 @@ impl Store {
                     change.verdict.as_ref().map(|verdict| verdict.to_string()),
                 ],
             )?;
-            Ok(())
+            Ok(true)
         })
     }
 
@@ -258,12 +266,13 @@ impl Reader {
         )
     }
 
-    /// The model that served before the one in service: what a rollback brings back.
+    /// The model that served before the one in service: what a rollback brings back. One that was refused since (it did
+    /// not load, say) is passed over.
     pub fn former_model(&self) -> Result<Option<ModelId>, StoreError> {
         let id = self.row(
             "look up the model that served before",
             "SELECT m.model FROM service_history s JOIN models m ON m.id = s.model_id
-             WHERE m.state <> 'in_service' ORDER BY s.id DESC LIMIT 1",
+             WHERE m.state = 'retired' ORDER BY s.id DESC LIMIT 1",
             [],
             |row| rows::model(row, 0),
         )?;

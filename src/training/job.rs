@@ -21,7 +21,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::parameters::TrainParameters;
-use super::train::EpochRecord;
+use super::report::EpochFigures;
 use crate::durable::{self, WriteError};
 
 /// What is to be done.
@@ -130,7 +130,7 @@ impl RunFolder {
     }
 
     /// Adds a line for an epoch.
-    pub fn add_progress_blocking(&self, epoch: &EpochRecord) -> Result<(), WriteError> {
+    pub fn add_progress_blocking(&self, epoch: &EpochFigures) -> Result<(), WriteError> {
         let path = self.progress_path();
         let add = || {
             let mut line = serde_json::to_vec(epoch)?;
@@ -146,7 +146,7 @@ impl RunFolder {
 
     /// The epochs whose lines begin at `from` bytes or later, and where the next line will begin. A line that is not
     /// whole yet is left for the next call.
-    pub fn read_progress_blocking(&self, from: u64) -> Result<(Vec<EpochRecord>, u64), RunFolderError> {
+    pub fn read_progress_blocking(&self, from: u64) -> Result<(Vec<EpochFigures>, u64), RunFolderError> {
         let path = self.progress_path();
         let fail = |source| RunFolderError::Read {
             path: path.clone(),
@@ -232,13 +232,14 @@ const CONCLUSION: &str = "conclusion.json";
 mod tests {
     use super::*;
 
-    fn epoch(epoch: u32) -> EpochRecord {
-        EpochRecord {
+    fn epoch(epoch: u32) -> EpochFigures {
+        EpochFigures {
             epoch,
             seconds: 1.5,
-            loss: 0.25,
+            loss: Some(0.25),
             accuracy: 0.5,
-            val_loss: 0.75,
+            // Ran away: no number.
+            val_loss: None,
             val_accuracy: 0.125,
         }
     }

@@ -44,8 +44,7 @@ pub enum Conclusion {
 }
 
 /// Why a run failed whose service did not live to end it.
-pub const SERVICE_ENDED: &str =
-    "the service ended while it ran; `hangtag retrain now --resume` goes on from its last whole epoch";
+pub const SERVICE_ENDED: &str = "the service ended while it ran; with the daemon stopped, `hangtag retrain now --resume` goes on from its last whole epoch";
 
 /// What was measured, for the gate and for people.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -180,8 +179,10 @@ pub fn fingerprint(
         ..parameters.clone()
     };
     let weight = if corrections.is_empty() { 0.0 } else { weight };
+    // A newer hangtag may make another model of the same.
+    let version = env!("CARGO_PKG_VERSION");
     let digests: Vec<_> = files.iter().map(|file| &file.sha256).collect();
-    let json = serde_json::to_vec(&(digests, parameters, corrections, weight))
+    let json = serde_json::to_vec(&(version, digests, parameters, corrections, weight))
         .expect("plain values have a JSON form; this is a bug");
     hex(&Sha256::digest(&json))
 }
@@ -323,7 +324,7 @@ impl Observer for Telling<'_> {
     }
 
     fn epoch_done(&mut self, record: &EpochRecord) -> Flow {
-        if let Err(error) = self.folder.add_progress_blocking(record) {
+        if let Err(error) = self.folder.add_progress_blocking(&record.into()) {
             // Hours on a full disk would be for nothing: the bundle could not be written either.
             self.trouble = Some(error.to_string());
             return Flow::Stop;

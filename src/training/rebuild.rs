@@ -137,7 +137,14 @@ fn parity_difference(
         let pairs = own.iter().zip(exported.values());
         pairs.map(|(own, exported)| f64::from((own - exported).abs()))
     });
-    Ok(differences.fold(0.0, f64::max))
+    // `max` would pass over what is no number.
+    Ok(differences.fold(0.0, |greatest: f64, difference| {
+        if difference.is_nan() {
+            difference
+        } else {
+            greatest.max(difference)
+        }
+    }))
 }
 
 /// Scores a model on labelled pictures of the data set.

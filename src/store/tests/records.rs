@@ -223,6 +223,7 @@ fn views_show_corrections_and_service_as_documented() {
         reason: "the first one".into(),
         forced: Forced::No,
         verdict: None,
+        instead_of: None,
     };
     fixture.store.put_in_service(&change).unwrap();
     let hash = content("b").hash.to_string();

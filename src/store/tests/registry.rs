@@ -11,6 +11,7 @@ fn serve(digit: &str, ms: i64, by: Actor) -> ServiceChange {
         reason: format!("because of {digit}"),
         forced: Forced::No,
         verdict: None,
+        instead_of: None,
     }
 }
 
@@ -34,6 +35,7 @@ fn one_model_serves_and_the_history_says_why() {
     let forced = ServiceChange {
         forced: Forced::Yes,
         verdict: Some(json!({"keep": ["worse"]})),
+        instead_of: None,
         ..serve("b", 20, Actor::Person)
     };
     fixture.store.put_in_service(&forced).unwrap();
@@ -221,4 +223,31 @@ fn a_request_stays_open_until_a_run_takes_it() {
     assert_eq!(fixture.store.take_rebuild_requests(run, at(4)).unwrap(), 0);
     assert_eq!(fixture.reader().open_rebuild_request().unwrap(), None);
     assert_eq!(fixture.reader().run_of_request(asked).unwrap(), Some(run));
+}
+
+#[test]
+fn who_compared_with_a_model_does_not_overrule_who_put_another_in_its_place() {
+    let mut fixture = Fixture::new();
+    let mut put = |digit: &str, ms, instead_of: Option<&str>| {
+        let change = ServiceChange {
+            instead_of: instead_of.map(model),
+            ..serve(digit, ms, Actor::Gate)
+        };
+        fixture.store.put_in_service(&change).unwrap()
+    };
+    assert!(put("a", 10, None));
+    assert!(put("b", 20, Some("a")));
+    assert!(!put("a", 30, Some("a")), "b took its place meanwhile");
+    let reader = fixture.reader();
+    assert_eq!(reader.model_in_service_id().unwrap(), Some(model("b")));
+    assert_eq!(reader.former_model().unwrap(), Some(model("a")));
+    fixture
+        .store
+        .reject_model(&model("a"), "it did not load", at(40))
+        .unwrap();
+    assert_eq!(
+        reader.former_model().unwrap(),
+        None,
+        "what was refused since is nothing to go back to"
+    );
 }

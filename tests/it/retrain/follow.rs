@@ -23,6 +23,7 @@ fn put_in_service(shop: &Shop, model: &str) {
         reason: "a test".into(),
         forced: Forced::No,
         verdict: None,
+        instead_of: None,
     };
     store.put_in_service(&change).unwrap();
 }
