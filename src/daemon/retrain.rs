@@ -257,7 +257,7 @@ impl Retrainer {
         let is_resumed = matches!(beginning, Beginning::Resumed { .. });
         if !is_resumed
             && let Some(print) = &print
-            && let Some(reason) = self.known_outcome(print)?
+            && let Some(reason) = self.known_outcome(print, trigger)?
         {
             return self.unchanged((trigger, due_at, now), print, &reason);
         }
@@ -446,7 +446,7 @@ impl Retrainer {
     }
 
     /// Why nothing new would come of a run, if its very data, corrections, parameters and seed were trained on before.
-    fn known_outcome(&self, print: &str) -> Result<Option<String>, StoreError> {
+    fn known_outcome(&self, print: &str, trigger: RunTrigger) -> Result<Option<String>, StoreError> {
         const SAME: &str = "data, corrections, parameters and seed are those of";
         let in_service = self.reader.model_in_service()?;
         let made = in_service
@@ -456,6 +456,9 @@ impl Retrainer {
             return Ok(Some(format!(
                 "{SAME} the model in service, so that the same model would come of it"
             )));
+        }
+        if trigger == RunTrigger::Person {
+            return Ok(None); // Who asks after a refusal may have changed the gate's rules.
         }
         let runs = self.reader.runs(1_000)?;
         let same =
