@@ -23,7 +23,7 @@ use super::schedule::Trigger;
 use super::summary;
 use super::train::{Checkpointing, EpochRecord, Flow, Observer, Progress};
 use crate::domain::{Scores, Timestamp, hex};
-use crate::model::{BundleError, Classifier, ModelBundle};
+use crate::model::{BundleError, ModelBundle};
 
 /// How a run's process ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -74,13 +74,18 @@ pub enum PerformError {
     /// The bundle could not be written, or the one in service not be read.
     #[error(transparent)]
     Bundle(#[from] BundleError),
+    /// The exported model does not open or answer.
+    #[error("the exported model cannot be asked: {0}")]
+    Candidate(BoxedError),
     /// The model in service does not open or answer.
     #[error("the model in service cannot be asked, so that the new one cannot be compared with it: {0}")]
-    InService(Box<dyn std::error::Error + Send + Sync>),
+    InService(BoxedError),
     /// A hash or label of the job is none.
     #[error("the job of this run is unusable: {0}")]
     Job(#[from] crate::domain::ParseError),
 }
+
+type BoxedError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Whether the process that carries the job out is to end.
 pub type IsStopped<'a> = &'a (dyn Fn() -> bool + Sync);
@@ -152,8 +157,10 @@ pub fn perform_blocking(
         open,
     };
     let in_service = ModelBundle::load(&job.in_service)?;
-    let (candidate, scores) = measuring.measure(&rebuilt.bundle)?;
-    let (against, _) = measuring.measure(&in_service)?;
+    let (candidate, scores) = measuring
+        .measure(&rebuilt.bundle)
+        .map_err(PerformError::Candidate)?;
+    let (against, _) = measuring.measure(&in_service).map_err(PerformError::InService)?;
     let report = report_of(job, (&data, &material), &rebuilt, (scores, summary, started_at));
     Ok(Conclusion::Finished(Box::new(Findings {
         candidate: Candidate {
@@ -231,9 +238,9 @@ struct Measuring<'a> {
 
 impl Measuring<'_> {
     /// Answers and cost, and the scores of the held-out photos.
-    fn measure(&self, bundle: &ModelBundle) -> Result<(Measured, MeasuredScores), PerformError> {
-        let mut classifier = (self.open)(bundle).map_err(PerformError::InService)?;
-        let mut scores = |images: &Images| score(classifier.as_mut(), images);
+    fn measure(&self, bundle: &ModelBundle) -> Result<(Measured, MeasuredScores), BoxedError> {
+        let mut classifier = (self.open)(bundle)?;
+        let mut scores = |images: &Images| score_images(classifier.as_mut(), images);
         let (test, photos) = (scores(&self.data.test)?, scores(&self.material.held_out)?);
         let measured = Measured {
             test: answers(&self.data.test, &test),
@@ -250,10 +257,6 @@ impl Measuring<'_> {
 struct MeasuredScores {
     test: Vec<Scores>,
     photos: Vec<Scores>,
-}
-
-fn score(classifier: &mut dyn Classifier, images: &Images) -> Result<Vec<Scores>, PerformError> {
-    score_images(classifier, images).map_err(|error| PerformError::InService(error.into()))
 }
 
 fn answers(images: &Images, scores: &[Scores]) -> Vec<Answer> {
