@@ -3,10 +3,12 @@
 //! In: nothing. Out: counts by status, label, reason and model. Never: a write.
 
 use clap::Args;
+use serde::Serialize;
 
 use super::{Ended, Format, output};
 use crate::config::Config;
-use crate::store::{PageAccess, Reader, Stats};
+use crate::domain::ModelId;
+use crate::store::{PageAccess, Reader, RetagProgress, Stats};
 
 /// Count photos by status, label, reason and model.
 #[derive(Debug, Args)]
@@ -22,15 +24,42 @@ pub struct StatsArguments {
 
 /// Counts and prints.
 pub fn run(arguments: &StatsArguments, config: &Config) -> anyhow::Result<Ended> {
-    let stats = Reader::open_with(&config.store_path(), PageAccess::Mapped)?.stats()?;
+    let reader = Reader::open_with(&config.store_path(), PageAccess::Mapped)?;
+    let answer = StatsAnswer {
+        stats: reader.stats()?,
+        in_service: match reader.model_in_service_id()? {
+            Some(model) => Some(Following {
+                progress: reader.retag_progress(&model)?,
+                model,
+            }),
+            None => None,
+        },
+    };
     match arguments.format {
-        Format::Json => output::print_json(&stats)?,
-        Format::Text => output::print(&in_words(&stats))?,
+        Format::Json => output::print_json(&answer)?,
+        Format::Text => output::print(&in_words(&answer))?,
     }
     Ok(Ended::Well)
 }
 
-fn in_words(stats: &Stats) -> String {
+/// The answer.
+#[derive(Debug, Serialize)]
+struct StatsAnswer {
+    #[serde(flatten)]
+    stats: Stats,
+    in_service: Option<Following>,
+}
+
+/// The model in service, and how far the inventory has followed it.
+#[derive(Debug, Serialize)]
+struct Following {
+    model: ModelId,
+    #[serde(flatten)]
+    progress: RetagProgress,
+}
+
+fn in_words(answer: &StatsAnswer) -> String {
+    let stats = &answer.stats;
     let mut words = format!(
         "{} files ({} of them gone), {} different contents: {} tagged, {} corrected, {} rejected\n",
         stats.files_present + stats.files_absent,
@@ -42,6 +71,12 @@ fn in_words(stats: &Stats) -> String {
     );
     if let Some(last) = stats.last_tagged_at {
         words += &format!("last answer {last}; {} training runs\n", stats.runs);
+    }
+    if let Some(Following { model, progress }) = &answer.in_service {
+        words += &format!(
+            "model {model} is in service: {} files show its answer, {} another model's\n",
+            progress.done, progress.left
+        );
     }
     let labels = stats
         .by_label
