@@ -53,6 +53,10 @@ use crate::tagging::sweep::SweepRequests;
 /// Events that wait for the settler: a burst of some thousand files; more, and the sweep finds them.
 const NOTICED_CAPACITY: usize = 8_192;
 
+/// A start that is called off waits so long for what is being opened: a library is better loaded than half loaded when
+/// the process ends. A download or a dead disk takes longer, and is left.
+const OPENING_GRACE: Duration = Duration::from_secs(2);
+
 /// Why the service could not start, or ended early.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)]
@@ -84,23 +88,37 @@ pub enum DaemonError {
 }
 
 /// Runs the service until `shutdown` resolves, then drains it; the caller ends the process on a second signal.
+///
+/// Where `shutdown` resolves during the start, what is being opened is left to a thread, which the caller must not
+/// wait for.
 pub async fn run(config: Arc<Config>, shutdown: impl Future<Output = ()>) -> Result<(), DaemonError> {
-    let lock = StoreLock::take(&config.lock_path())?;
+    tokio::pin!(shutdown);
+    let lock = Arc::new(StoreLock::take(&config.lock_path())?);
     // The report of a daemon that was killed would say that this one is ready.
     let _ = std::fs::remove_file(config.status_path());
     let inboxes = Arc::new(open_inboxes(&config)?);
     let mut store = Store::open(&config.store_path(), config.durability.into())?;
-    let opening = Arc::clone(&config);
-    let opened = tokio::task::spawn_blocking(move || {
+    // The thread that opens may outlive a start that is called off: it uses the store, and so holds the lock.
+    let (opening, held) = (Arc::clone(&config), Arc::clone(&lock));
+    let mut opened = tokio::task::spawn_blocking(move || {
+        let _held = held;
         let opened = open_serving_blocking(&opening, &mut store, Opener::Owner)?;
         Ok::<_, ServingError>((store, opened))
     });
-    let (store, opened) = opened
-        .await
-        .map_err(|error| LineError::Panicked(error.to_string()))??;
+    let opened = tokio::select! {
+        biased;
+        () = &mut shutdown => {
+            tell_systemd(NotifyState::Stopping);
+            // The outcome is of no use any more.
+            let _ = tokio::time::timeout(OPENING_GRACE, opened).await;
+            return Ok(());
+        }
+        opened = &mut opened => opened,
+    };
+    let (store, opened) = opened.map_err(|error| LineError::Panicked(error.to_string()))??;
     let board = StatusBoard::default();
     let (identity_tx, identity) = watch::channel(opened.identity(&config));
-    tracing::info!("ready: {}", identity.borrow().in_words());
+    let watched = ready(board.clone(), inboxes.roots().len(), identity.clone());
     let parts = ServiceParts {
         inboxes,
         store,
@@ -109,7 +127,7 @@ pub async fn run(config: Arc<Config>, shutdown: impl Future<Output = ()>) -> Res
         identity_tx,
     };
     let mut service = Service::start(&config, parts)?;
-    tell_systemd(NotifyState::Ready);
+    let announcer = tokio::spawn(watched);
     let reporter = tokio::spawn(report(
         config.status_path(),
         board,
@@ -117,6 +135,7 @@ pub async fn run(config: Arc<Config>, shutdown: impl Future<Output = ()>) -> Res
         service.queues.clone(),
     ));
     let ended = service.run_until(shutdown, config.shutdown_grace).await;
+    announcer.abort();
     reporter.abort();
     // A leftover is removed by the next start.
     let _ = std::fs::remove_file(config.status_path());
@@ -338,6 +357,13 @@ impl Service {
     }
 }
 
+/// Says that the service is ready once its inboxes are watched: what lands in them from then on is noticed at once.
+async fn ready(board: StatusBoard, inboxes: usize, identity: watch::Receiver<Identity>) {
+    board.until_watched(inboxes).await;
+    tracing::info!("ready: {}", identity.borrow().in_words());
+    tell_systemd(NotifyState::Ready);
+}
+
 /// Where systemd started the service (`Type=notify`), it hears how that goes; elsewhere nobody listens.
 fn tell_systemd(state: NotifyState<'_>) {
     if let Err(error) = sd_notify::notify(&[state]) {
@@ -401,5 +427,36 @@ fn retag_settings(config: &Config) -> RetagSettings {
             config::RetagPolicy::None => RetagPolicy::None,
         },
         images_per_second: config.retag.images_per_second,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tagging::testing::Shop;
+
+    /// SIGTERM was heard only once the model was open: never, where its disk does not answer.
+    #[test]
+    fn a_start_that_hangs_ends_at_a_signal() {
+        let shop = Shop::new();
+        let bundle = shop.path().join("bundle");
+        std::fs::create_dir(&bundle).unwrap();
+        let pipe = bundle.join("manifest.json");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        let mut config = shop.config();
+        config.inference.model = Some(bundle);
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let ended = runtime.block_on(async {
+            let running = run(Arc::new(config), std::future::ready(()));
+            tokio::time::timeout(Duration::from_secs(60), running).await
+        });
+        // The thread that reads the pipe is left, as the command leaves it.
+        runtime.shutdown_background();
+        assert!(matches!(ended, Ok(Ok(()))), "{ended:?}");
     }
 }

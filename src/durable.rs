@@ -1,4 +1,5 @@
-//! Files that are either whole or not there: written aside, synced, renamed, and the folder synced.
+//! Files that are either whole or not there: written aside, synced, renamed, and the folder synced. What is no truth
+//! goes without the syncs.
 //!
 //! In: bytes and the path they shall have. Out: that file, or an error and no trace. Never: a half-written file
 //! under its final name, whatever happens to the process or the power.
@@ -20,6 +21,24 @@ pub struct WriteError {
 /// Puts `bytes` at `path`, replacing what was there; the folder is made if absent.
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
     write_file_with(path, |file| file.write_all(bytes))
+}
+
+/// As [`write_file`], but without waiting for the disk: for what is no truth and is soon written again. Readers see the
+/// old or the new file as a whole; after a power failure it may be either of them, or empty.
+pub fn write_passing_file(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
+    let attempt = || -> io::Result<()> {
+        let folder = folder_of(path);
+        std::fs::create_dir_all(folder)?;
+        let mut aside = tempfile::Builder::new().prefix(".aside-").tempfile_in(folder)?;
+        aside.write_all(bytes)?;
+        readable_by_all(aside.as_file())?;
+        aside.persist(path).map_err(|error| error.error)?;
+        Ok(())
+    };
+    attempt().map_err(|source| WriteError {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// Puts what `fill` writes at `path`, replacing what was there; the folder is made if absent.
@@ -89,6 +108,18 @@ mod tests {
             "{error}"
         );
         assert_eq!(std::fs::read(&path).unwrap(), b"old");
+        assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_passing_file_replaces_the_former_one_and_can_be_read_by_others() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a").join("file");
+        write_passing_file(&path, b"old").unwrap();
+        write_passing_file(&path, b"new").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"new");
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o644);
         assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
     }
 }

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
+use tokio::sync::Notify;
 
 use crate::domain::{Device, DevicePolicy, ModelId, Timestamp};
 use crate::durable::{self, WriteError};
@@ -21,6 +22,8 @@ pub const REPORT_INTERVAL: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone, Default)]
 pub struct StatusBoard {
     shared: Arc<Mutex<Shared>>,
+    /// Rung when an inbox is said to be watched, or why not; one waits.
+    looked: Arc<Notify>,
 }
 
 /// Owner: the board; stations write their own entry only.
@@ -146,6 +149,14 @@ impl StatusBoard {
     /// Says how an inbox is watched from now on.
     pub fn folder(&self, path: &Path, state: FolderState) {
         self.lock().folders.insert(path.to_owned(), state);
+        self.looked.notify_one();
+    }
+
+    /// Waits until it is known of so many inboxes how they are watched; for one waiter.
+    pub async fn until_watched(&self, inboxes: usize) {
+        while self.lock().folders.len() < inboxes {
+            self.looked.notified().await;
+        }
     }
 
     /// Says what is wrong with `subject` until [`solved`](Self::solved).
@@ -199,7 +210,8 @@ impl StatusReport {
     /// Writes the report where `hangtag status` reads it.
     pub fn write_blocking(&self, path: &Path) -> Result<(), WriteError> {
         let text = serde_json::to_vec_pretty(self).expect("a status report is plain JSON; this is a bug");
-        durable::write_file(path, &text)
+        // A sync every two seconds would compete with the record's commits.
+        durable::write_passing_file(path, &text)
     }
 }
 
@@ -236,6 +248,21 @@ mod tests {
     use std::os::unix::ffi::OsStringExt;
 
     use super::*;
+
+    /// "Ready" was said before anything was watched.
+    #[tokio::test]
+    async fn all_inboxes_are_waited_for() {
+        let board = StatusBoard::default();
+        board.folder(Path::new("/a"), FolderState::Watched);
+        let mut waiting = std::pin::pin!(board.until_watched(2));
+        tokio::select! {
+            biased;
+            () = &mut waiting => panic!("one of two is not all"),
+            () = tokio::task::yield_now() => {}
+        }
+        board.folder(Path::new("/b"), FolderState::Missing("gone".into()));
+        waiting.await;
+    }
 
     #[test]
     fn a_problem_makes_the_report_unhealthy_until_it_is_solved() {

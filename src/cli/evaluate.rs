@@ -3,7 +3,9 @@
 //! In: a model, and Fashion-MNIST's test set, one picture of it, or photos with labels. Out: how good it is, always
 //! through ONNX Runtime on the exported file. Never: a write into the store, or a look at a photo's name.
 
-use std::io::IsTerminal;
+use std::fs::OpenOptions;
+use std::io::{IsTerminal, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -16,9 +18,10 @@ use super::{Ended, Format, UsageError, output};
 use crate::config::Config;
 use crate::daemon;
 use crate::decode::decode;
-use crate::domain::{INPUT_LEN, Label, Rejection};
+use crate::domain::{INPUT_LEN, Label, Rejection, RejectionReason};
 use crate::model::Classifier;
 use crate::preprocess::{self, InputTensor, Preprocessor};
+use crate::tagging::inbox::unreadable;
 use crate::training::evaluate::{Evaluation, Judged, draw_as_text, draw_in_colour};
 use crate::training::rebuild::evaluate_images;
 
@@ -157,15 +160,14 @@ fn on_photos(
     for chunk in labelled.chunks(256) {
         let (mut inputs, mut truths): (Vec<InputTensor>, Vec<Option<Label>>) = Default::default();
         for (path, truth) in chunk {
-            let bytes = std::fs::read(path)
-                .with_context(|| format!("{}: could not read {}", csv.display(), path.display()))?;
-            match decode(&bytes, &limits) {
+            let image = read_photo(path, config.limits.max_file_bytes)
+                .and_then(|bytes| decode(&bytes, &limits).map_err(Rejection::from));
+            match image {
                 Ok(image) => {
                     inputs.push(preprocessor.prepare(&image));
                     truths.push(*truth);
                 }
-                Err(error) => {
-                    let rejection = Rejection::from(error);
+                Err(rejection) => {
                     let (reason, detail) = (rejection.reason.to_string(), rejection.detail);
                     rejected.push(RejectedPhoto {
                         file: path.display().to_string(),
@@ -205,6 +207,32 @@ fn on_photos(
     }
 }
 
+/// A photo's bytes; neither a pipe nor a file without end holds the command.
+fn read_photo(path: &Path, max_bytes: u64) -> Result<Vec<u8>, Rejection> {
+    let refused = |reason, detail: String| Err(Rejection { reason, detail });
+    let unreadable = |error: std::io::Error| unreadable(path, &error);
+    // Non-blocking: the opening of a pipe would wait for a writer. It changes nothing for files.
+    let flags = rustix::fs::OFlags::NONBLOCK.bits() as i32;
+    let opened = OpenOptions::new().read(true).custom_flags(flags).open(path);
+    let file = opened.map_err(unreadable)?;
+    let metadata = file.metadata().map_err(unreadable)?;
+    if !metadata.is_file() {
+        return refused(RejectionReason::NotAFile, "not a regular file".to_owned());
+    }
+    let mut bytes = Vec::new();
+    file.take(max_bytes.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .map_err(unreadable)?;
+    if bytes.len() as u64 > max_bytes {
+        let detail = format!(
+            "{} bytes; at most {max_bytes} are read (limits.max_file_bytes)",
+            metadata.len()
+        );
+        return refused(RejectionReason::TooManyBytes, detail);
+    }
+    Ok(bytes)
+}
+
 /// Paths and true labels; the line of a mistake is named.
 fn read_labels(csv: &Path) -> anyhow::Result<Vec<(PathBuf, Option<Label>)>> {
     let folder = crate::durable::folder_of(csv);
@@ -228,4 +256,26 @@ fn read_labels(csv: &Path) -> anyhow::Result<Vec<(PathBuf, Option<Label>)>> {
         bail!("{}: there are no rows below the header file,label", csv.display());
     }
     Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One missing photo ended the whole evaluation, and a pipe held it for ever.
+    #[test]
+    fn what_is_no_readable_file_is_refused_with_a_reason() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        std::fs::write(path("large.png"), b"12345").unwrap();
+        let made = std::process::Command::new("mkfifo")
+            .arg(path("pipe.png"))
+            .status();
+        assert!(made.unwrap().success());
+        let reason = |name: &str| read_photo(&path(name), 4).unwrap_err().reason;
+        assert_eq!(reason("large.png"), RejectionReason::TooManyBytes);
+        assert_eq!(reason("pipe.png"), RejectionReason::NotAFile);
+        assert_eq!(reason("none.png"), RejectionReason::Unreadable);
+        assert_eq!(read_photo(&path("large.png"), 5).unwrap(), b"12345");
+    }
 }

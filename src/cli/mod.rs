@@ -4,7 +4,7 @@
 //! need a process for.
 //!
 //! Exit codes: 0 done; 1 it failed, the message says why; 2 wrong usage or settings; 130 ended by a signal before
-//! it was done. `hangtag status` has its own: 0 healthy, 1 degraded, 2 not running.
+//! it was done. `hangtag status` has its own: 0 healthy, 1 degraded, 2 not running, 3 it could not tell.
 
 mod backup;
 mod config;
@@ -80,7 +80,7 @@ enum Command {
     Query(query::QueryArguments),
     /// Count photos by status, label, reason and model
     Stats(stats::StatsArguments),
-    /// Is a daemon running, and is all well? (exit 0 healthy, 1 degraded, 2 not running)
+    /// Is a daemon running, and is all well? (exit 0 healthy, 1 degraded, 2 not running, 3 cannot tell)
     Status(status::StatusArguments),
     /// Everything known about a file, or why it has no tag
     Explain(explain::ExplainArguments),
@@ -136,6 +136,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Ended> {
     if let Command::Config(arguments) = &command {
         return config::run(arguments, &settings);
     }
+    if let Command::Status(arguments) = &command {
+        return status::run(arguments, &settings);
+    }
     let config = settings.load()?;
     start_log(&config);
     match command {
@@ -143,7 +146,6 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Ended> {
         Command::Scan(arguments) => scan::run(arguments, config),
         Command::Query(arguments) => query::run(arguments, &config),
         Command::Stats(arguments) => stats::run(&arguments, &config),
-        Command::Status(arguments) => status::run(&arguments, &config),
         Command::Explain(arguments) => explain::run(&arguments, &config),
         Command::Correct(arguments) => correct::correct(arguments, &config),
         Command::Corrections(arguments) => correct::corrections(arguments, &config),
@@ -155,12 +157,17 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Ended> {
         Command::Evaluate(arguments) => evaluate::run(&arguments, &config),
         Command::Runtime(arguments) => runtime::run(&arguments, &config),
         Command::Dataset(arguments) => dataset::run(&arguments, &config),
-        Command::Config(_) => Ok(Ended::Well), // Answered above: it works with settings that are wrong.
+        // Answered above: they have something to say also where the settings are wrong.
+        Command::Config(_) | Command::Status(_) => Ok(Ended::Well),
     }
 }
 
-/// 2 for what the caller has to word differently, 1 for what failed.
+/// 2 for what the caller has to word differently, 1 for what failed; 3 where `hangtag status` could not tell, for which 1
+/// and 2 are answers.
 pub fn exit_code_of(error: &anyhow::Error) -> u8 {
+    if error.downcast_ref::<status::CannotTell>().is_some() {
+        return 3;
+    }
     let usage = error.downcast_ref::<ConfigError>().is_some() || error.downcast_ref::<UsageError>().is_some();
     if usage { 2 } else { 1 }
 }

@@ -85,7 +85,8 @@ fn in_words(report: &RuntimeReport, asked: DevicePolicy) -> String {
                 .as_deref()
                 .map(|why| format!(" because {why}"))
                 .unwrap_or_default();
-            lines.push(format!("  device: asked for {asked:?}, used {}{why}", device.got).to_lowercase());
+            let asked = format!("{asked:?}").to_lowercase();
+            lines.push(format!("  device: asked for {asked}, used {}{why}", device.got));
         }
         None => lines.push("  device: none could be opened".to_owned()),
     }

@@ -23,7 +23,8 @@ Examples:
   hangtag scan ~/photos old/4711.jpg            folders and files, in the inbox or not
   hangtag scan --format json | tail -n 1        {\"seen\":…,\"tagged\":…,\"rejected\":…,…}
 
-It may be used while `hangtag run` is running.")]
+It may be used while `hangtag run` is running; a photo that both read at the same moment may be inferred twice,
+and one answer is kept.")]
 pub struct ScanArguments {
     /// Folders and files; without any, the inbox
     #[arg(value_name = "PATH")]

@@ -5,10 +5,11 @@
 
 use std::time::SystemTime;
 
+use anyhow::Context;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{Ended, Format, output};
+use super::{Ended, Format, SettingsArguments, output};
 use crate::config::Config;
 use crate::daemon::StoreLock;
 use crate::domain::Timestamp;
@@ -20,7 +21,8 @@ use crate::status::REPORT_INTERVAL;
 Examples:
   hangtag status                                in words
   hangtag status --format json | jq .queues
-  hangtag status > /dev/null || alert           exit codes: 0 healthy, 1 degraded, 2 not running")]
+  hangtag status > /dev/null || alert           exit codes: 0 healthy, 1 degraded, 2 not running,
+                                                3 it could not tell (wrong settings, say)")]
 pub struct StatusArguments {
     /// How it is printed
     #[arg(long, value_enum, default_value_t)]
@@ -30,8 +32,19 @@ pub struct StatusArguments {
 const DEGRADED: u8 = 1;
 const NOT_RUNNING: u8 = 2;
 
-/// Prints what the daemon says of itself.
-pub fn run(arguments: &StatusArguments, config: &Config) -> anyhow::Result<Ended> {
+/// Neither "running" nor "not running" can be said; the cause says why.
+#[derive(Debug, thiserror::Error)]
+#[error("could not tell whether a daemon runs")]
+pub struct CannotTell;
+
+/// Prints what the daemon says of itself; every error is [`CannotTell`], for its exit code is no answer.
+pub fn run(arguments: &StatusArguments, settings: &SettingsArguments) -> anyhow::Result<Ended> {
+    let config = settings.load().context(CannotTell)?;
+    super::start_log(&config);
+    tell(arguments, &config).context(CannotTell)
+}
+
+fn tell(arguments: &StatusArguments, config: &Config) -> anyhow::Result<Ended> {
     let Some(holder) = StoreLock::holder(&config.lock_path())? else {
         match arguments.format {
             Format::Json => output::print_json(&json!({ "running": false }))?,

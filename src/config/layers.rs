@@ -24,6 +24,8 @@ pub struct Sources {
     pub file: Option<(PathBuf, String)>,
     /// Names and values of the environment variables; others than `HANGTAG__…` are passed over.
     pub environment: Vec<(String, String)>,
+    /// Variables `HANGTAG__…` whose name or value is not UTF-8, as far as they can be shown; each is a mistake.
+    pub garbled_environment: Vec<(String, String)>,
     /// `section.key` and value from the command line, later ones over earlier ones.
     pub flags: Vec<(String, String)>,
 }
@@ -98,6 +100,10 @@ pub fn read(sources: &Sources) -> Result<Layered, Vec<Problem>> {
             let key = rest.replace("__", ".").to_lowercase();
             layers.add_text(&key, value, Origin::Environment(name.clone()));
         }
+    }
+    for (name, shown) in &sources.garbled_environment {
+        let message = "not UTF-8 text; write it so, or unset it".to_owned();
+        layers.problem("", shown, message, Origin::Environment(name.clone()));
     }
     for (key, value) in &sources.flags {
         layers.add_text(key, value, Origin::Flag(key.clone()));

@@ -10,6 +10,7 @@ mod sections;
 pub mod settings;
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -102,9 +103,11 @@ impl Config {
                 Some((path.to_owned(), text))
             }
         };
+        let (environment, garbled_environment) = environment(std::env::vars_os());
         Self::from_sources(&Sources {
             file,
-            environment: environment(),
+            environment,
+            garbled_environment,
             flags,
         })
     }
@@ -178,12 +181,26 @@ impl Config {
     }
 }
 
-/// The environment's variables that are text; `HANGTAG__…` is ASCII, so that no other can be meant.
-fn environment() -> Vec<(String, String)> {
-    std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect()
+/// The variables that are text, and those meant for hangtag that are not.
+fn environment(variables: impl Iterator<Item = (OsString, OsString)>) -> (Variables, Variables) {
+    let (mut text, mut garbled) = (Vec::new(), Vec::new());
+    for (name, value) in variables {
+        match (name.to_str(), value.to_str()) {
+            (Some(name), Some(value)) => text.push((name.to_owned(), value.to_owned())),
+            _ if name.as_encoded_bytes().starts_with(ENVIRONMENT_PREFIX.as_bytes()) => {
+                garbled.push((
+                    name.to_string_lossy().into_owned(),
+                    value.to_string_lossy().into_owned(),
+                ));
+            }
+            _ => {}
+        }
+    }
+    (text, garbled)
 }
+
+/// Names and values.
+type Variables = Vec<(String, String)>;
 
 impl fmt::Display for Config {
     /// The settings that hold, as TOML, each key that was set with where.
@@ -253,6 +270,26 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(message.contains("tag its own files"), "{message}");
+    }
+
+    /// Such a variable was passed over without a word.
+    #[test]
+    fn a_variable_that_is_not_utf_8_is_a_mistake() {
+        use std::os::unix::ffi::OsStringExt;
+        let variable = |name: &str| (OsString::from(name), OsString::from_vec(b"/shop/\xff".to_vec()));
+        let (environment, garbled_environment) =
+            environment([variable("HANGTAG__INBOX"), variable("OTHER")].into_iter());
+        assert_eq!(environment, []);
+        let error = Config::from_sources(&Sources {
+            garbled_environment,
+            ..Sources::default()
+        });
+        let message = error.unwrap_err().to_string();
+        assert!(
+            message.contains("HANGTAG__INBOX") && message.contains("not UTF-8"),
+            "{message}"
+        );
+        assert!(!message.contains("OTHER"), "{message}");
     }
 
     #[test]

@@ -145,6 +145,12 @@ fn not_there(path: &Path, error: &io::Error) -> Look {
     }
 }
 
+/// Whether nothing lies at `path`; a path that cannot be looked at is not gone.
+pub fn is_gone(path: &Path) -> bool {
+    let look = std::fs::symlink_metadata(path);
+    matches!(look, Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory))
+}
+
 /// The rejection of a file that the operating system will not let us read.
 pub fn unreadable(path: &Path, error: &io::Error) -> Rejection {
     let detail = format!("could not read {}: {error}", path.display());

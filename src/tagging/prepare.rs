@@ -14,7 +14,7 @@ use std::time::SystemTime;
 
 use async_channel::{Receiver, Sender};
 
-use super::inbox::{Inboxes, Look, stamp_of, unreadable};
+use super::inbox::{Inboxes, Look, is_gone, stamp_of, unreadable};
 use super::record::{Answered, Recordable};
 use super::serving::{InService, Serving};
 use super::settle::{Hint, NoticedFile, SettledFile};
@@ -164,7 +164,7 @@ impl Preparer {
     pub fn prepare_blocking(&self, file: &SettledFile, scratch: &mut Scratch) -> Result<Step, StoreError> {
         scratch.give_back_excess();
         let serving = self.in_service.now();
-        let stamp = match self.read_blocking(&file.path, &mut scratch.bytes) {
+        let stamp = match self.read_blocking(file, &mut scratch.bytes) {
             ReadOutcome::Whole(stamp) => stamp,
             ReadOutcome::Changed => return Ok(Step::Relook(Hint::Unclosed, vec![file.path.clone()])),
             ReadOutcome::Gone => return Ok(Step::Record(Recordable::change(Change::vanished(&file.path)))),
@@ -254,8 +254,9 @@ impl Preparer {
         is_gone(path) && home.is_some_and(Path::is_dir)
     }
 
-    /// Reads a whole file that does not change meanwhile.
-    fn read_blocking(&self, path: &Path, buffer: &mut Vec<u8>) -> ReadOutcome {
+    /// Reads a whole file that has not changed since it was found at rest, and does not change meanwhile.
+    fn read_blocking(&self, file: &SettledFile, buffer: &mut Vec<u8>) -> ReadOutcome {
+        let path = file.path.as_path();
         // Looked at once more: since it was found at rest, the name may have become a pipe or a link to elsewhere.
         let before = match self.inboxes.look_blocking(path) {
             Look::File(seen) => seen.stamp,
@@ -263,6 +264,9 @@ impl Preparer {
             Look::Folder => return ReadOutcome::Changed,
             Look::Refused(rejection, stamp) => return ReadOutcome::Refused(rejection, stamp),
         };
+        if before != file.stamp {
+            return ReadOutcome::Changed; // It has to come to rest again.
+        }
         if before.size > self.limits.max_file_bytes {
             let detail = format!(
                 "{} bytes; at most {} are read (limits.max_file_bytes)",
@@ -309,11 +313,6 @@ fn read_file(path: &Path, expected: FileStamp, buffer: &mut Vec<u8>) -> io::Resu
 
 fn unchanged(file: &File, expected: FileStamp) -> io::Result<bool> {
     Ok(stamp_of(&file.metadata()?) == expected)
-}
-
-fn is_gone(path: &Path) -> bool {
-    let look = std::fs::symlink_metadata(path);
-    matches!(look, Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory))
 }
 
 fn rejected(file: FileSighting, content: ContentFacts, error: DecodeError, serving: &Serving) -> Recordable {

@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::Notify;
 use walkdir::WalkDir;
 
-use super::inbox::{Inboxes, Look, Seen, folder_named_like_a_photo};
+use super::inbox::{Inboxes, Look, Seen, folder_named_like_a_photo, is_gone};
 use super::settle::{Hint, NoticedFile, SettledFile};
 use crate::domain::{FileStamp, InventoryPath, ModelId, Rejection, RejectionReason};
 use crate::store::{Change, KnownFile, Reader, StoreError};
@@ -198,7 +198,12 @@ impl Sweep<'_> {
         folder: &Path,
         emit: &mut dyn FnMut(Found) -> Result<(), NoMore>,
     ) -> Result<Swept, StoreError> {
-        let entries = WalkDir::new(folder).follow_links(false).into_iter();
+        // Any other name may have been a folder when it was asked for, and be a link out of the inbox by now.
+        let is_inbox = self.inboxes.roots().iter().any(|root| root == folder);
+        let entries = WalkDir::new(folder)
+            .follow_links(false)
+            .follow_root_links(is_inbox);
+        let entries = entries.into_iter();
         let entries = entries
             .filter_entry(|entry| entry.depth() == 0 || self.inboxes.ignored_name(entry.path()).is_none());
         for entry in entries {
@@ -309,7 +314,7 @@ impl Sweep<'_> {
                 return Ok(Swept::Whole);
             };
             // A whole page gone at once may be an inbox that was just unmounted.
-            let gone: Vec<_> = page.into_iter().filter(is_gone).collect();
+            let gone: Vec<_> = page.into_iter().filter(|path| is_gone(&path.to_path())).collect();
             if !gone.is_empty() && self.root_is_missing(folder) {
                 return Ok(Swept::Whole);
             }
@@ -328,11 +333,6 @@ fn absent(path: InventoryPath) -> Change {
         path,
         at: SystemTime::now().into(),
     }
-}
-
-fn is_gone(path: &InventoryPath) -> bool {
-    let look = std::fs::symlink_metadata(path.to_path());
-    matches!(look, Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory))
 }
 
 #[cfg(test)]

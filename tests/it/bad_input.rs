@@ -60,6 +60,12 @@ fn lay_out(inbox: &Path) -> Vec<(PathBuf, Option<&'static str>)> {
         &whole[..whole.len() * 2 / 3],
         Some("truncated"),
     );
+    let jpeg = include_bytes!("../../src/decode/fixtures/ycbcr-420.jpg");
+    file(
+        OsStr::new("cut.jpg"),
+        &jpeg[..jpeg.len() * 2 / 3],
+        Some("truncated"),
+    );
     file(OsStr::new("bomb.png"), &bomb(), Some("too_many_pixels"));
     file(OsStr::new("dot.png"), &picture(1, 1), None);
     file(OsStr::new("white.png"), &picture(300, 200), None);

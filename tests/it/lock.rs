@@ -19,6 +19,13 @@ fn status_tells_healthy_from_degraded_from_not_running() {
     let code = || shop.run(&["status"]).status.code();
     assert_eq!(code(), Some(2));
     assert_eq!(shop.run(&["status", "--format", "json"]).status.code(), Some(2));
+    let unsure = shop.run(&["status", "--set", "no.such.key=1"]);
+    assert_eq!(
+        unsure.status.code(),
+        Some(3),
+        "wrong settings are not \"not running\""
+    );
+    assert!(text(&unsure.stderr).contains("no.such.key"));
     let daemon = shop.daemon();
     assert_eq!(code(), Some(0));
     let report = shop.json(&["status", "--format", "json"]);

@@ -181,6 +181,16 @@ fn photos_with_labels_are_scored() {
     ] {
         assert!(!answer[key].is_null(), "{key}: {answer}");
     }
+    std::fs::write(
+        &csv,
+        "file,label\ninbox/photo-00000.png,Dress\ninbox/none.png,Shirt\n",
+    )
+    .unwrap();
+    let answer = shop.json(&["evaluate", "--labels", csv.to_str().unwrap(), "--format", "json"]);
+    assert_eq!(
+        answer["rejected"][0]["reason"], "unreadable",
+        "a missing photo does not end it: {answer}"
+    );
     std::fs::write(&csv, "file,label\ninbox/photo-00000.png,Hat\n").unwrap();
     let output = shop.run(&["evaluate", "--labels", csv.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(1));

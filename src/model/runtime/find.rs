@@ -28,7 +28,7 @@ const STANDARD_FOLDERS: [&str; 9] = [
 ];
 
 /// Why there is no cache.
-pub const NO_CACHE: &str = "no cache: neither runtime.cache_dir, XDG_CACHE_HOME nor HOME is set";
+pub const NO_CACHE: &str = "no cache: neither XDG_CACHE_HOME nor HOME is set";
 
 /// The first fit library; `looked_at` gets a line for each place that had none.
 pub fn find(
@@ -62,7 +62,7 @@ pub fn find(
     Ok(in_system(settings.device, looked_at))
 }
 
-/// hangtag's folder for ONNX Runtime, one folder in it a build; `None` where neither `runtime.cache_dir`,
+/// hangtag's folder for ONNX Runtime, one folder in it a build; `None` where neither `cache_dir`,
 /// `XDG_CACHE_HOME` nor `HOME` tells one. A folder that everyone can write to would be no place for it.
 pub fn cache_folder(settings: &RuntimeSettings) -> Option<PathBuf> {
     let in_home = || Some(Path::new(&set_variable("HOME")?).join(".cache"));

@@ -266,7 +266,12 @@ fn locate_blocking(settings: &RuntimeSettings, say: &mut dyn FnMut(&str)) -> Res
             for line in looked_at.iter().filter(|line| line.contains("damaged")) {
                 say(line);
             }
-            Ok(install::install_blocking(&cache, flavour, say)?)
+            Ok(install_for(
+                settings.device,
+                flavour,
+                say,
+                &mut |flavour, say| install::install_blocking(&cache, flavour, say),
+            )?)
         }
         AutoInstall::Never => {
             looked_at.push("runtime.auto_install is false".to_owned());
@@ -275,6 +280,24 @@ fn locate_blocking(settings: &RuntimeSettings, say: &mut dyn FnMut(&str)) -> Res
                 looked_at: looked_at.join("; "),
             })
         }
+    }
+}
+
+/// Installs `flavour`; the one for the CPU where `auto` chose CUDA and that cannot be had.
+fn install_for<T, E: std::fmt::Display>(
+    device: DevicePolicy,
+    flavour: Flavour,
+    say: &mut dyn FnMut(&str),
+    install: &mut dyn FnMut(Flavour, &mut dyn FnMut(&str)) -> Result<T, E>,
+) -> Result<T, E> {
+    match install(flavour, say) {
+        Err(error) if device == DevicePolicy::Auto && flavour == Flavour::Cuda => {
+            say(&format!(
+                "{error}; going on with the CPU (inference.device = \"auto\")"
+            ));
+            install(Flavour::Cpu, say)
+        }
+        installed => installed,
     }
 }
 

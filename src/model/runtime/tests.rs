@@ -146,3 +146,25 @@ fn the_loader_s_own_folders_are_searched_by_exact_name() {
     assert!(system.by_name("libc.so.6").is_some());
     assert!(system.by_name("libno-such-thing.so.77").is_none());
 }
+
+/// A machine with NVIDIA's libraries, but no way to the CUDA flavour, did not start under `auto`.
+#[test]
+fn under_auto_the_cpu_serves_where_the_cuda_flavour_cannot_be_installed() {
+    let install = |device, flavour| {
+        let mut said = Vec::new();
+        let installed = install_for(
+            device,
+            flavour,
+            &mut |line| said.push(line.to_owned()),
+            &mut |flavour, _say| match flavour {
+                Flavour::Cuda => Err("no pinned build".to_owned()),
+                Flavour::Cpu => Ok(flavour),
+            },
+        );
+        (installed, said.join("\n"))
+    };
+    let (installed, said) = install(DevicePolicy::Auto, Flavour::Cuda);
+    assert_eq!(installed, Ok(Flavour::Cpu));
+    assert!(said.contains("no pinned build") && said.contains("CPU"), "{said}");
+    assert!(install(DevicePolicy::Cuda, Flavour::Cuda).0.is_err(), "a must");
+}

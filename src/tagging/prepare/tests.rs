@@ -1,4 +1,4 @@
-//! What is taken for a move.
+//! What is read, and what is taken for a move.
 
 use globset::GlobSet;
 
@@ -38,4 +38,21 @@ fn files_of_an_inbox_that_is_not_there_have_not_moved() {
     assert!(matches!(&prepared()[..], [Change::Known { .. }]));
     std::fs::create_dir(&stick).unwrap();
     assert!(matches!(&prepared()[..], [Change::Moved { from, .. }] if from.to_path() == original));
+}
+
+/// A file that was written to again while it waited for a reader was read in the middle of that.
+#[test]
+fn a_file_that_changed_after_it_had_settled_is_looked_at_again() {
+    let shop = Shop::new();
+    let path = shop.file("a.png", &png(1));
+    let file = settled(&path);
+    let mut longer = png(1);
+    longer.push(0);
+    std::fs::write(&path, longer).unwrap();
+    let step = |file| {
+        let preparer = preparer(&shop, shop.inboxes());
+        preparer.prepare_blocking(file, &mut Scratch::default()).unwrap()
+    };
+    assert!(matches!(step(&file), Step::Relook(Hint::Unclosed, paths) if paths == [path.clone()]));
+    assert!(matches!(step(&settled(&path)), Step::Infer(_)));
 }

@@ -9,6 +9,10 @@ fn found(shop: &Shop) -> Vec<Found> {
 }
 
 fn found_where(shop: &Shop, counted: Counted<'_>) -> Vec<Found> {
+    found_in(shop, &shop.inbox(), counted)
+}
+
+fn found_in(shop: &Shop, folder: &Path, counted: Counted<'_>) -> Vec<Found> {
     let (mut found, stop) = (Vec::new(), AtomicBool::new(false));
     let sweep = Sweep {
         inboxes: &shop.inboxes(),
@@ -17,12 +21,29 @@ fn found_where(shop: &Shop, counted: Counted<'_>) -> Vec<Found> {
         quiet: Duration::ZERO,
         stop: &stop,
     };
-    let swept = sweep.run_blocking(&shop.inbox(), &mut |find| {
+    let swept = sweep.run_blocking(folder, &mut |find| {
         found.push(find);
         Ok(())
     });
     assert_eq!(swept.unwrap(), Swept::Whole);
     found
+}
+
+/// Photos far outside of the inbox were tagged as if they lay in it.
+#[test]
+fn a_name_that_was_a_folder_and_is_a_link_out_of_the_inbox_is_not_walked() {
+    let shop = Shop::new();
+    let outside = shop.path().join("outside");
+    std::fs::create_dir(&outside).unwrap();
+    std::fs::write(outside.join("private.png"), b"photo").unwrap();
+    let name = shop.inbox().join("new");
+    std::os::unix::fs::symlink(&outside, &name).unwrap();
+    let found = found_in(&shop, &name, Counted::AnyAnswer);
+    let [Found::Change(Change::Unread { path, rejection, .. })] = &found[..] else {
+        panic!("{found:?}")
+    };
+    assert_eq!(path.to_path(), name);
+    assert_eq!(rejection.reason, RejectionReason::LinkOutsideInbox);
 }
 
 /// The file's row said for ever that it is there, for a look at its name finds something.
