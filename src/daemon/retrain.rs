@@ -269,10 +269,10 @@ impl Retrainer {
             fingerprint: print,
         })?;
         let taken = self.store.take_rebuild_requests(run, now);
-        let carried = taken.map_err(RetrainError::from).and_then(|_| {
-            let carried = self.carry_out_blocking(run, parameters, corrections, &beginning);
-            Ok(carried?)
-        });
+        let carried = match taken {
+            Ok(_) => self.carry_out_blocking(run, parameters, corrections, &beginning),
+            Err(error) => Err(error.into()),
+        };
         carried.or_else(|error| match error {
             // What cannot be written now cannot end the run either: the next turn takes it up, as after a crash.
             RetrainError::Store(_) => Err(error),

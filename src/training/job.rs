@@ -1,7 +1,7 @@
 //! What a rebuild in a process of its own is told, and what it leaves: the files of a run's folder.
 //!
-//! In: the daemon's [`Job`]. Out: a line for each epoch, then a [`Conclusion`]. Never: the store; the process that
-//! trains reads its job and writes into its folder, and that is all the two processes share.
+//! In: the daemon's [`Job`]. Out: a line for each epoch, then a [`Conclusion`](super::perform::Conclusion). Never: the
+//! store; the process that trains reads its job and writes into its folder, and that is all the two processes share.
 //!
 //! ```text
 //! runs/000007/job.json         what to do, written before the process starts
