@@ -266,12 +266,9 @@ fn locate_blocking(settings: &RuntimeSettings, say: &mut dyn FnMut(&str)) -> Res
             for line in looked_at.iter().filter(|line| line.contains("damaged")) {
                 say(line);
             }
-            Ok(install_for(
-                settings.device,
-                flavour,
-                say,
-                &mut |flavour, say| install::install_blocking(&cache, flavour, say),
-            )?)
+            Ok(install_for(settings.device, flavour, say, |flavour, say| {
+                install::install_blocking(&cache, flavour, say)
+            })?)
         }
         AutoInstall::Never => {
             looked_at.push("runtime.auto_install is false".to_owned());
@@ -288,7 +285,7 @@ fn install_for<T, E: std::fmt::Display>(
     device: DevicePolicy,
     flavour: Flavour,
     say: &mut dyn FnMut(&str),
-    install: &mut dyn FnMut(Flavour, &mut dyn FnMut(&str)) -> Result<T, E>,
+    mut install: impl FnMut(Flavour, &mut dyn FnMut(&str)) -> Result<T, E>,
 ) -> Result<T, E> {
     match install(flavour, say) {
         Err(error) if device == DevicePolicy::Auto && flavour == Flavour::Cuda => {

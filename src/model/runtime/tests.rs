@@ -156,7 +156,7 @@ fn under_auto_the_cpu_serves_where_the_cuda_flavour_cannot_be_installed() {
             device,
             flavour,
             &mut |line| said.push(line.to_owned()),
-            &mut |flavour, _say| match flavour {
+            |flavour, _say| match flavour {
                 Flavour::Cuda => Err("no pinned build".to_owned()),
                 Flavour::Cpu => Ok(flavour),
             },
