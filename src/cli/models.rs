@@ -379,6 +379,11 @@ fn preview(model: &str, limit: Option<usize>, config: &Config, format: Format) -
         bar.inc(some.len() as u64);
     }
     bar.finish_and_clear();
+    let asked: u64 = changes.values().sum();
+    let unread = photos.len() as u64 - asked;
+    if unread > 0 {
+        tracing::warn!("{unread} photos on record could not be read and are left out");
+    }
     let after = bundle.id().clone();
     print_changes(
         &Changes {

@@ -4,10 +4,12 @@
 //! model in service that proved itself. Never: two runs at once, a model judged by pictures it was trained on, a run
 //! left "running" that no process carries out. The registry is all that is changed: who serves obeys it.
 //!
-//! Its writes are a few rows a run, made over a connection of its own, as those of a command would be; tags are
-//! written by the record station alone.
+//! Its writes are a few rows a run, and old answers thinned out in small steps, over a connection of its own, as those
+//! of a command would be; tags are written by the record station alone.
 
-use std::num::NonZeroU64;
+mod conclude;
+mod due;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,34 +17,32 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::json;
 
-use super::open::entry_of;
+use conclude::in_a_line;
+pub use due::rules;
+use due::{passed_over, recorded};
+
 use super::prune::prune_blocking;
 use super::rebuild_run::{Carried, RunProcess};
 use crate::config::{Config, SeedPolicy};
 use crate::domain::{ModelId, Timestamp};
 use crate::durable;
-use crate::model::{BundleError, ModelBundle};
+use crate::model::BundleError;
 use crate::status::{Station, StatusBoard};
-use crate::store::{
-    Actor, EpochRow, Forced, NewRun, Reader, RunEnd, RunId, RunRow, RunState, RunTrigger, ServiceChange,
-    Store, StoreError,
-};
+use crate::store::{EpochRow, NewRun, Reader, RunEnd, RunId, RunState, RunTrigger, Store, StoreError};
 use crate::training::dataset::{Provenance, file_records_blocking};
-use crate::training::gate::{GateError, GateRules, Verdict, judge};
+use crate::training::gate::{GateError, Verdict};
 use crate::training::job::{CorrectionNote, Job, RunFolder, RunFolderError};
 use crate::training::parameters::TrainParameters;
 use crate::training::perform::{Conclusion, SERVICE_ENDED, fingerprint};
-use crate::training::publish::{PublishError, clear_leftovers_blocking, publish_blocking};
+use crate::training::publish::{PublishError, clear_leftovers_blocking};
 use crate::training::report::{EpochFigures, ReportError};
-use crate::training::schedule::{Decision, ScheduleRecord, ScheduleRules, Trigger, decide};
+use crate::training::schedule::{Decision, Trigger, decide};
 
 /// How often it looks whether something is due, asked for, or ended. Cron's grain is a minute; a person who asks for
 /// a run should not wait.
 pub(super) const TICK: Duration = Duration::from_millis(500);
 /// After trouble with the store or the disk.
 const TROUBLE_PAUSE: Duration = Duration::from_secs(10);
-/// Exported and trainer's probabilities may differ by so much.
-const MAX_PARITY_DIFFERENCE: f64 = 1e-4;
 
 /// A rebuild that could not be begun, followed or ended; the run itself may go on record as failed besides.
 #[derive(Debug, thiserror::Error)]
@@ -328,91 +328,6 @@ impl Retrainer {
         }
     }
 
-    /// Judges, publishes, registers, and ends the run. Everything in it may be done twice.
-    fn conclude_blocking(
-        &mut self,
-        run: RunId,
-        folder: &RunFolder,
-        conclusion: Conclusion,
-    ) -> Result<RunSummary, RetrainError> {
-        let findings = match conclusion {
-            Conclusion::Finished(findings) => *findings,
-            Conclusion::Stopped { reason } => return self.end(run, RunState::Stopped, &reason),
-            Conclusion::Failed { reason } => return self.end(run, RunState::Failed, &reason),
-        };
-        let verdict = judge(
-            &findings.candidate,
-            Some(&findings.in_service),
-            &gate_rules(&self.config),
-        )?;
-        let bundle = ModelBundle::load(&folder.bundle_path())?;
-        let trigger = self.reader.run(run)?.and_then(|run| asked_by(run.trigger));
-        findings.write_report_blocking(folder.path(), trigger, &verdict)?;
-        // A resumed run has told only its own epochs so far.
-        for epoch in &findings.report.epochs {
-            self.store.add_epoch(run, &row_of(epoch))?;
-        }
-        publish_blocking(&self.config.models_dir(), &bundle)?;
-        let against = ModelId::from_sha256(&findings.in_service_model)?;
-        if !self.register((&bundle, &against), &verdict, run)? {
-            let reason = format!(
-                "it was measured against {against}, in the place of which another model was put while it was judged; `hangtag retrain now` begins anew"
-            );
-            return self.end(run, RunState::Failed, &reason);
-        }
-        durable::crash_point("publish.registered");
-        let end = RunEnd {
-            ended_at: SystemTime::now().into(),
-            state: RunState::Finished,
-            figures: Some(bundle.manifest().figures.clone()),
-            reason: None,
-            bundle: Some(self.config.models_dir().join(bundle.id().as_str())),
-            model: Some(bundle.id().clone()),
-            verdict: Some(json!(verdict)),
-        };
-        self.store.finish_run(run, &end)?;
-        Ok(RunSummary {
-            run,
-            state: RunState::Finished,
-            reason: None,
-            verdict: Some(verdict),
-        })
-    }
-
-    /// `false`: another model than the one it was measured against is in service by now, and stays.
-    fn register(
-        &mut self,
-        (bundle, against): (&ModelBundle, &ModelId),
-        verdict: &Verdict,
-        run: RunId,
-    ) -> Result<bool, RetrainError> {
-        let at: Timestamp = SystemTime::now().into();
-        self.store.register_model(&entry_of(bundle)?)?;
-        durable::crash_point("register.candidate");
-        let reason = format!("run {} {}", run.0, in_a_line(verdict));
-        if !verdict.is_promote() {
-            self.store.reject_model(bundle.id(), &reason, at)?;
-            return Ok(true);
-        }
-        // Judged a second time after a crash: it may have served, and been rolled back, before its run was ended.
-        let history = self.reader.service_history(1_000)?;
-        if history
-            .iter()
-            .any(|served| served.model == *bundle.id() && served.reason == reason)
-        {
-            return Ok(true);
-        }
-        Ok(self.store.put_in_service(&ServiceChange {
-            model: bundle.id().clone(),
-            at,
-            by: Actor::Gate,
-            reason,
-            forced: Forced::No,
-            verdict: Some(json!(verdict)),
-            instead_of: Some(against.clone()),
-        })?)
-    }
-
     fn end(&mut self, run: RunId, state: RunState, reason: &str) -> Result<RunSummary, RetrainError> {
         let end = RunEnd::without_result(state, SystemTime::now().into(), reason);
         self.store.finish_run(run, &end)?;
@@ -422,86 +337,6 @@ impl Retrainer {
             reason: Some(reason.to_owned()),
             verdict: None,
         })
-    }
-
-    fn unchanged(
-        &mut self,
-        (trigger, due_at, now): (RunTrigger, Option<Timestamp>, Timestamp),
-        print: &str,
-        reason: &str,
-    ) -> Result<RunSummary, RetrainError> {
-        let new = NewRun {
-            fingerprint: Some(print.to_owned()),
-            ..passed_over(now, trigger, due_at)
-        };
-        let end = RunEnd::without_result(RunState::Unchanged, now, reason);
-        let run = self.store.record_run(&new, &end)?;
-        self.store.take_rebuild_requests(run, now)?;
-        Ok(RunSummary {
-            run,
-            state: RunState::Unchanged,
-            reason: Some(reason.to_owned()),
-            verdict: None,
-        })
-    }
-
-    /// Why nothing new would come of a run, if its very data, corrections, parameters and seed were trained on before.
-    fn known_outcome(&self, print: &str, trigger: RunTrigger) -> Result<Option<String>, StoreError> {
-        const SAME: &str = "data, corrections, parameters and seed are those of";
-        let in_service = self.reader.model_in_service()?;
-        let made = in_service
-            .as_ref()
-            .and_then(|model| model.manifest["training"]["fingerprint"].as_str());
-        if made == Some(print) {
-            return Ok(Some(format!(
-                "{SAME} the model in service, so that the same model would come of it"
-            )));
-        }
-        if trigger == RunTrigger::Person {
-            return Ok(None); // Who asks after a refusal may have changed the gate's rules.
-        }
-        let runs = self.reader.runs(1_000)?;
-        let same =
-            |run: &&RunRow| run.state == RunState::Finished && run.fingerprint.as_deref() == Some(print);
-        Ok(runs.iter().find(same).map(|run| {
-            let model = run.model.as_ref().map(ToString::to_string).unwrap_or_default();
-            format!(
-                "{SAME} run {}, of which {model} came: refused or rolled back since, or yet to be promoted (`hangtag models show {model}`)",
-                run.id.0
-            )
-        }))
-    }
-
-    fn record(&self) -> Result<ScheduleRecord, StoreError> {
-        let last_start = self.reader.last_run_start()?;
-        let since = self
-            .reader
-            .last_rebuild_start()?
-            .unwrap_or(Timestamp::from_millis(0));
-        Ok(ScheduleRecord {
-            up_since: self.up_since,
-            last_due: self.reader.last_due()?,
-            last_start,
-            requested_at: self
-                .reader
-                .open_rebuild_request()?
-                .map(|request| request.asked_at),
-            new_corrections: self.reader.count_corrections_since(since)?,
-        })
-    }
-
-    fn corrections(&self) -> Result<Vec<CorrectionNote>, StoreError> {
-        let mut notes: Vec<_> = self
-            .reader
-            .corrections()?
-            .into_iter()
-            .map(|row| CorrectionNote {
-                content_hash: row.hash.to_string(),
-                label: row.truth.label().map(|label| label.name().to_owned()),
-            })
-            .collect();
-        notes.sort();
-        Ok(notes)
     }
 
     fn in_service(&self) -> Result<ModelId, RetrainError> {
@@ -542,68 +377,6 @@ impl RunSummary {
             (None, Some(reason)) => format!("{}: {reason}", self.state.name()),
             (None, None) => self.state.name().to_owned(),
         }
-    }
-}
-
-/// What decided, in a sentence; all that was looked at stands in the verdict itself and in the report.
-fn in_a_line(verdict: &Verdict) -> String {
-    match verdict {
-        Verdict::Promote { .. } => "passed the gate".to_owned(),
-        Verdict::Keep { reasons, .. } => {
-            let reasons: Vec<_> = reasons.iter().map(ToString::to_string).collect();
-            format!("did not pass the gate: {}", reasons.join("; "))
-        }
-    }
-}
-
-/// What a person has set, as the schedule takes it.
-pub fn rules(config: &Config) -> ScheduleRules {
-    ScheduleRules {
-        schedule: config.retrain.schedule.clone(),
-        catch_up: config.retrain.catch_up,
-        min_interval: config.retrain.min_interval,
-        after_corrections: NonZeroU64::new(config.retrain.after_corrections),
-    }
-}
-
-/// What a person has set, as the gate takes it.
-fn gate_rules(config: &Config) -> GateRules {
-    GateRules {
-        min_accuracy: config.gate.min_accuracy,
-        margin: config.gate.margin,
-        max_class_drop: config.gate.max_class_drop,
-        max_parity_difference: MAX_PARITY_DIFFERENCE,
-        max_cost: config.gate.max_cost,
-        min_photos: config.gate.min_photos as u64,
-    }
-}
-
-fn passed_over(started_at: Timestamp, trigger: RunTrigger, due_at: Option<Timestamp>) -> NewRun {
-    NewRun {
-        started_at,
-        parameters: serde_json::Value::Null,
-        trigger,
-        due_at,
-        fingerprint: None,
-    }
-}
-
-fn recorded(trigger: Trigger) -> RunTrigger {
-    match trigger {
-        Trigger::Schedule => RunTrigger::Schedule,
-        Trigger::CatchUp => RunTrigger::CatchUp,
-        Trigger::Person => RunTrigger::Person,
-        Trigger::Corrections => RunTrigger::Corrections,
-    }
-}
-
-fn asked_by(trigger: RunTrigger) -> Option<Trigger> {
-    match trigger {
-        RunTrigger::Schedule => Some(Trigger::Schedule),
-        RunTrigger::CatchUp => Some(Trigger::CatchUp),
-        RunTrigger::Person => Some(Trigger::Person),
-        RunTrigger::Corrections => Some(Trigger::Corrections),
-        RunTrigger::Command => None,
     }
 }
 

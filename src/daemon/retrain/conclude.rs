@@ -1,0 +1,145 @@
+//! What becomes of a run that is through: judged, published, registered, on record.
+//!
+//! In: a run's conclusion. Out: its report, its bundle in the place that models are loaded from, a changed registry if
+//! the gate says so. Never: a registry changed against a model that took the place of the one it was judged by. All of
+//! it may be done twice: after a crash it is.
+
+use std::time::SystemTime;
+
+use serde_json::json;
+
+use super::{RetrainError, Retrainer, RunSummary, row_of};
+use crate::config::Config;
+use crate::daemon::open::entry_of;
+use crate::domain::{ModelId, Timestamp};
+use crate::durable;
+use crate::model::ModelBundle;
+use crate::store::{Actor, Forced, RunEnd, RunId, RunState, RunTrigger, ServiceChange};
+use crate::training::gate::{GateRules, Verdict, judge};
+use crate::training::job::RunFolder;
+use crate::training::perform::Conclusion;
+use crate::training::publish::publish_blocking;
+use crate::training::schedule::Trigger;
+
+/// Exported and trainer's probabilities may differ by so much.
+const MAX_PARITY_DIFFERENCE: f64 = 1e-4;
+
+impl Retrainer {
+    /// Judges, publishes, registers, and ends the run. Everything in it may be done twice.
+    pub(super) fn conclude_blocking(
+        &mut self,
+        run: RunId,
+        folder: &RunFolder,
+        conclusion: Conclusion,
+    ) -> Result<RunSummary, RetrainError> {
+        let findings = match conclusion {
+            Conclusion::Finished(findings) => *findings,
+            Conclusion::Stopped { reason } => return self.end(run, RunState::Stopped, &reason),
+            Conclusion::Failed { reason } => return self.end(run, RunState::Failed, &reason),
+        };
+        let verdict = judge(
+            &findings.candidate,
+            Some(&findings.in_service),
+            &gate_rules(&self.config),
+        )?;
+        let bundle = ModelBundle::load(&folder.bundle_path())?;
+        let trigger = self.reader.run(run)?.and_then(|run| asked_by(run.trigger));
+        findings.write_report_blocking(folder.path(), trigger, &verdict)?;
+        // A resumed run has told only its own epochs so far.
+        for epoch in &findings.report.epochs {
+            self.store.add_epoch(run, &row_of(epoch))?;
+        }
+        publish_blocking(&self.config.models_dir(), &bundle)?;
+        let against = ModelId::from_sha256(&findings.in_service_model)?;
+        if !self.register((&bundle, &against), &verdict, run)? {
+            let reason = format!(
+                "it was measured against {against}, in the place of which another model was put while it was judged; `hangtag retrain now` begins anew"
+            );
+            return self.end(run, RunState::Failed, &reason);
+        }
+        durable::crash_point("publish.registered");
+        let end = RunEnd {
+            ended_at: SystemTime::now().into(),
+            state: RunState::Finished,
+            figures: Some(bundle.manifest().figures.clone()),
+            reason: None,
+            bundle: Some(self.config.models_dir().join(bundle.id().as_str())),
+            model: Some(bundle.id().clone()),
+            verdict: Some(json!(verdict)),
+        };
+        self.store.finish_run(run, &end)?;
+        Ok(RunSummary {
+            run,
+            state: RunState::Finished,
+            reason: None,
+            verdict: Some(verdict),
+        })
+    }
+
+    /// `false`: another model than the one it was measured against is in service by now, and stays.
+    fn register(
+        &mut self,
+        (bundle, against): (&ModelBundle, &ModelId),
+        verdict: &Verdict,
+        run: RunId,
+    ) -> Result<bool, RetrainError> {
+        let at: Timestamp = SystemTime::now().into();
+        self.store.register_model(&entry_of(bundle)?)?;
+        durable::crash_point("register.candidate");
+        let reason = format!("run {} {}", run.0, in_a_line(verdict));
+        if !verdict.is_promote() {
+            self.store.reject_model(bundle.id(), &reason, at)?;
+            return Ok(true);
+        }
+        // Judged a second time after a crash: it may have served, and been rolled back, before its run was ended.
+        let history = self.reader.service_history(1_000)?;
+        if history
+            .iter()
+            .any(|served| served.model == *bundle.id() && served.reason == reason)
+        {
+            return Ok(true);
+        }
+        Ok(self.store.put_in_service(&ServiceChange {
+            model: bundle.id().clone(),
+            at,
+            by: Actor::Gate,
+            reason,
+            forced: Forced::No,
+            verdict: Some(json!(verdict)),
+            instead_of: Some(against.clone()),
+        })?)
+    }
+}
+
+/// What decided, in a sentence; all that was looked at stands in the verdict itself and in the report.
+pub(super) fn in_a_line(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Promote { .. } => "passed the gate".to_owned(),
+        Verdict::Keep { reasons, .. } => {
+            let reasons: Vec<_> = reasons.iter().map(ToString::to_string).collect();
+            format!("did not pass the gate: {}", reasons.join("; "))
+        }
+    }
+}
+
+/// What a person has set, as the gate takes it.
+fn gate_rules(config: &Config) -> GateRules {
+    GateRules {
+        min_accuracy: config.gate.min_accuracy,
+        margin: config.gate.margin,
+        max_class_drop: config.gate.max_class_drop,
+        max_parity_difference: MAX_PARITY_DIFFERENCE,
+        max_cost: config.gate.max_cost,
+        min_photos: config.gate.min_photos as u64,
+    }
+}
+
+fn asked_by(trigger: RunTrigger) -> Option<Trigger> {
+    match trigger {
+        RunTrigger::Schedule => Some(Trigger::Schedule),
+        RunTrigger::CatchUp => Some(Trigger::CatchUp),
+        RunTrigger::Person => Some(Trigger::Person),
+        RunTrigger::Corrections => Some(Trigger::Corrections),
+        RunTrigger::Command => None,
+    }
+}

@@ -1,0 +1,128 @@
+//! Whether a run is due, and whether anything new would come of it.
+//!
+//! In: the settings, what is on record. Out: what the [schedule](crate::training::schedule) decides by; runs that are
+//! recorded without being made. Never: a run of its own.
+
+use std::num::NonZeroU64;
+
+use super::{RetrainError, Retrainer, RunSummary};
+use crate::config::Config;
+use crate::domain::Timestamp;
+use crate::store::{NewRun, RunEnd, RunRow, RunState, RunTrigger, StoreError};
+use crate::training::job::CorrectionNote;
+use crate::training::schedule::{ScheduleRecord, ScheduleRules, Trigger};
+
+impl Retrainer {
+    pub(super) fn unchanged(
+        &mut self,
+        (trigger, due_at, now): (RunTrigger, Option<Timestamp>, Timestamp),
+        print: &str,
+        reason: &str,
+    ) -> Result<RunSummary, RetrainError> {
+        let new = NewRun {
+            fingerprint: Some(print.to_owned()),
+            ..passed_over(now, trigger, due_at)
+        };
+        let end = RunEnd::without_result(RunState::Unchanged, now, reason);
+        let run = self.store.record_run(&new, &end)?;
+        self.store.take_rebuild_requests(run, now)?;
+        Ok(RunSummary {
+            run,
+            state: RunState::Unchanged,
+            reason: Some(reason.to_owned()),
+            verdict: None,
+        })
+    }
+
+    /// Why nothing new would come of a run, if its very data, corrections, parameters and seed were trained on before.
+    pub(super) fn known_outcome(
+        &self,
+        print: &str,
+        trigger: RunTrigger,
+    ) -> Result<Option<String>, StoreError> {
+        const SAME: &str = "data, corrections, parameters and seed are those of";
+        let in_service = self.reader.model_in_service()?;
+        let made = in_service
+            .as_ref()
+            .and_then(|model| model.manifest["training"]["fingerprint"].as_str());
+        if made == Some(print) {
+            return Ok(Some(format!(
+                "{SAME} the model in service, so that the same model would come of it"
+            )));
+        }
+        if trigger == RunTrigger::Person {
+            return Ok(None); // Who asks after a refusal may have changed the gate's rules.
+        }
+        let runs = self.reader.runs(1_000)?;
+        let same =
+            |run: &&RunRow| run.state == RunState::Finished && run.fingerprint.as_deref() == Some(print);
+        Ok(runs.iter().find(same).map(|run| {
+            let model = run.model.as_ref().map(ToString::to_string).unwrap_or_default();
+            format!(
+                "{SAME} run {}, of which {model} came: refused or rolled back since, or yet to be promoted (`hangtag models show {model}`)",
+                run.id.0
+            )
+        }))
+    }
+
+    pub(super) fn record(&self) -> Result<ScheduleRecord, StoreError> {
+        let last_start = self.reader.last_run_start()?;
+        let since = self
+            .reader
+            .last_rebuild_start()?
+            .unwrap_or(Timestamp::from_millis(0));
+        Ok(ScheduleRecord {
+            up_since: self.up_since,
+            last_due: self.reader.last_due()?,
+            last_start,
+            requested_at: self
+                .reader
+                .open_rebuild_request()?
+                .map(|request| request.asked_at),
+            new_corrections: self.reader.count_corrections_since(since)?,
+        })
+    }
+
+    pub(super) fn corrections(&self) -> Result<Vec<CorrectionNote>, StoreError> {
+        let mut notes: Vec<_> = self
+            .reader
+            .corrections()?
+            .into_iter()
+            .map(|row| CorrectionNote {
+                content_hash: row.hash.to_string(),
+                label: row.truth.label().map(|label| label.name().to_owned()),
+            })
+            .collect();
+        notes.sort();
+        Ok(notes)
+    }
+}
+
+/// What a person has set, as the schedule takes it.
+pub fn rules(config: &Config) -> ScheduleRules {
+    ScheduleRules {
+        schedule: config.retrain.schedule.clone(),
+        catch_up: config.retrain.catch_up,
+        min_interval: config.retrain.min_interval,
+        after_corrections: NonZeroU64::new(config.retrain.after_corrections),
+    }
+}
+
+pub(super) fn passed_over(started_at: Timestamp, trigger: RunTrigger, due_at: Option<Timestamp>) -> NewRun {
+    NewRun {
+        started_at,
+        parameters: serde_json::Value::Null,
+        trigger,
+        due_at,
+        fingerprint: None,
+    }
+}
+
+pub(super) fn recorded(trigger: Trigger) -> RunTrigger {
+    match trigger {
+        Trigger::Schedule => RunTrigger::Schedule,
+        Trigger::CatchUp => RunTrigger::CatchUp,
+        Trigger::Person => RunTrigger::Person,
+        Trigger::Corrections => RunTrigger::Corrections,
+    }
+}
