@@ -24,6 +24,7 @@ use crate::model::{Classifier, ModelBundle, Runtime};
 use crate::store::{EpochRow, NewRun, RunEnd, RunId, RunRow, RunState, RunTrigger, Store};
 use crate::training::dataset::DataSet;
 use crate::training::evaluate::Evaluation;
+use crate::training::job::RunFolder;
 use crate::training::network::Architecture;
 use crate::training::perform::fingerprint;
 use crate::training::rebuild::{Outcome, Rebuild, Rebuilt, rebuild_blocking};
@@ -185,10 +186,9 @@ fn begin(arguments: &TrainArguments, config: &Config, store: &mut Store) -> anyh
     let started_at = SystemTime::now().into();
     let run = store.start_run(&NewRun::by_command(started_at, json!(parameters)))?;
     let folder = run_folder(config, run);
-    std::fs::create_dir_all(&folder).with_context(|| format!("could not make {}", folder.display()))?;
-    if let Some(from) = checkpoint {
-        let bytes = std::fs::read(&from).with_context(|| format!("could not read {}", from.display()))?;
-        crate::durable::write_file(&folder.join("checkpoint"), &bytes)?;
+    if let Err(error) = lay_out(&folder, checkpoint.as_deref()) {
+        end_run(store, run, RunState::Failed, format!("{error:#}"))?;
+        return Err(error);
     }
     Ok(Begun {
         run,
@@ -197,8 +197,17 @@ fn begin(arguments: &TrainArguments, config: &Config, store: &mut Store) -> anyh
     })
 }
 
+/// The run's folder, with the checkpoint it goes on from.
+fn lay_out(folder: &Path, checkpoint: Option<&Path>) -> anyhow::Result<()> {
+    std::fs::create_dir_all(folder).with_context(|| format!("could not make {}", folder.display()))?;
+    match checkpoint {
+        Some(from) => Ok(RunFolder::at(folder).take_checkpoint_blocking(from)?),
+        None => Ok(()),
+    }
+}
+
 fn run_folder(config: &Config, run: RunId) -> PathBuf {
-    config.runs_dir().join(format!("{:06}", run.0))
+    RunFolder::of(&config.runs_dir(), run.0).path().to_owned()
 }
 
 /// The newest run that did not finish and left a checkpoint.
