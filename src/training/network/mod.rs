@@ -17,6 +17,7 @@ pub mod loss;
 pub mod matmul;
 pub mod pool;
 pub mod random;
+pub mod residual;
 mod shard;
 
 pub use architecture::{Architecture, Places};

@@ -1,0 +1,143 @@
+//! Batch normalisation and ReLU over planes, forward and backward.
+//!
+//! In: a convolution's sums. Out: what the next layer sees, zero between the rows; gradients. Never: a mean that was
+//! kept from another batch (statistics are found in the batch at hand or given by the caller).
+//!
+//! The batch that is normalised is the part of it that one shard holds ("ghost batch", Hoffer, Hubara, Soudry 2017):
+//! shards then need not wait for one another, and small batches regularise.
+
+use multiversion::multiversion;
+
+use super::planes::LANES;
+
+/// Keeps the variance away from zero.
+const EPSILON: f32 = 1e-5;
+
+/// Mean and variance of one channel.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Statistics {
+    /// Mean of the sums.
+    pub mean: f32,
+    /// Their variance, divided by their number.
+    pub variance: f32,
+}
+
+impl Statistics {
+    /// One over the standard deviation.
+    pub fn inverse_deviation(self) -> f32 {
+        1.0 / (self.variance + EPSILON).sqrt()
+    }
+
+    /// Factor and summand that normalise, scale and shift at once.
+    pub fn affine(self, scale: f32, shift: f32) -> (f32, f32) {
+        let factor = scale * self.inverse_deviation();
+        (factor, shift - factor * self.mean)
+    }
+}
+
+/// Mean and variance of one plane's pixels.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
+pub fn measure(plane: &[f32], mask: &[f32], pixels: usize) -> Statistics {
+    let mut sums = [0.0; LANES];
+    for (values, mask) in plane.as_chunks::<LANES>().0.iter().zip(mask.as_chunks::<LANES>().0) {
+        for lane in 0..LANES {
+            // Not a product: what stands between the rows may be anything.
+            sums[lane] += if mask[lane] > 0.0 { values[lane] } else { 0.0 };
+        }
+    }
+    let mean = sums.iter().sum::<f32>() / pixels as f32;
+    let mut squares = [0.0; LANES];
+    for (values, mask) in plane.as_chunks::<LANES>().0.iter().zip(mask.as_chunks::<LANES>().0) {
+        for lane in 0..LANES {
+            let difference = (values[lane] - mean) * mask[lane];
+            squares[lane] += difference * difference;
+        }
+    }
+    Statistics {
+        mean,
+        variance: squares.iter().sum::<f32>() / pixels as f32,
+    }
+}
+
+/// `output = relu(factor * sums + summand [+ added])`, zero where no pixel is.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
+pub fn normalise(
+    sums: &[f32],
+    (factor, summand): (f32, f32),
+    added: Option<&[f32]>,
+    mask: &[f32],
+    output: &mut [f32],
+) {
+    match added {
+        None => {
+            for ((output, &sum), &mask) in output.iter_mut().zip(sums).zip(mask) {
+                *output = (sum * factor + summand).max(0.0) * mask;
+            }
+        }
+        Some(added) => {
+            for (((output, &sum), &added), &mask) in output.iter_mut().zip(sums).zip(added).zip(mask) {
+                *output = (sum * factor + summand + added).max(0.0) * mask;
+            }
+        }
+    }
+}
+
+/// What `through` needs to know of one channel.
+#[derive(Debug, Clone, Copy)]
+pub struct Backward<'a> {
+    /// The sums.
+    pub sums: &'a [f32],
+    /// Their statistics in this batch.
+    pub statistics: Statistics,
+    /// Scale of the normalisation.
+    pub scale: f32,
+    /// What `normalise` left.
+    pub output: &'a [f32],
+    /// 1 where a pixel is.
+    pub mask: &'a [f32],
+    /// How many there are.
+    pub pixels: usize,
+}
+
+/// Takes a gradient back through ReLU and normalisation: `gradient` is that of the output before and that of what ReLU
+/// saw (so that of what was added, too) after; `sums_gradient` becomes that of the sums. Gives the gradients of scale
+/// and shift.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
+pub fn through(channel: Backward, gradient: &mut [f32], sums_gradient: &mut [f32]) -> (f32, f32) {
+    let Statistics { mean, .. } = channel.statistics;
+    let inverse = channel.statistics.inverse_deviation();
+    let (mut shift_sums, mut scale_sums) = ([0.0; LANES], [0.0; LANES]);
+    for ((gradient, sums), output) in gradient
+        .as_chunks_mut::<LANES>()
+        .0
+        .iter_mut()
+        .zip(channel.sums.as_chunks::<LANES>().0)
+        .zip(channel.output.as_chunks::<LANES>().0)
+    {
+        for lane in 0..LANES {
+            // The output is zero between the rows, too.
+            let passed = output[lane] > 0.0;
+            gradient[lane] = if passed { gradient[lane] } else { 0.0 };
+            shift_sums[lane] += gradient[lane];
+            scale_sums[lane] += if passed { gradient[lane] * ((sums[lane] - mean) * inverse) } else { 0.0 };
+        }
+    }
+    let shift_gradient: f32 = shift_sums.iter().sum();
+    let scale_gradient: f32 = scale_sums.iter().sum();
+    let factor = channel.scale * inverse;
+    let (shift_mean, scale_mean) = (
+        shift_gradient / channel.pixels as f32,
+        scale_gradient / channel.pixels as f32,
+    );
+    for (((out, &gradient), &sum), &mask) in sums_gradient
+        .iter_mut()
+        .zip(gradient.iter())
+        .zip(channel.sums)
+        .zip(channel.mask)
+    {
+        let normal = (sum - mean) * inverse;
+        let value = factor * (gradient - shift_mean - normal * scale_mean);
+        *out = if mask > 0.0 { value } else { 0.0 };
+    }
+    (scale_gradient, shift_gradient)
+}

@@ -1,0 +1,133 @@
+//! The residual network's units and where the numbers of each lie.
+//!
+//! In: how many channels each unit has. Out: the list of units, and the places of their numbers in the one vector that
+//! holds them all. Never: the numbers themselves.
+//!
+//! A unit is a 3x3 convolution ('same', no bias), batch normalisation (Ioffe and Szegedy 2015) and ReLU. The stem sees
+//! the picture and is pooled before it is normalised, which leaves a quarter of the work; behind it the units run at
+//! 14x14, then, pooled, at 7x7. The last two of each stage are a residual block (He, Zhang, Ren, Sun 2016): what goes
+//! into it is added before its last ReLU. The greatest value of each channel over the 7x7 positions goes into one dense
+//! layer: ten sums for the labels and one for "none of them".
+
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{INPUT_SIDE, LABEL_COUNT};
+
+/// Sums of the last layer: one a label, then the one for "none of them".
+pub const OUTPUTS: usize = LABEL_COUNT + 1;
+/// Taps of a 3x3 window.
+pub const TAPS: usize = 9;
+
+/// Channels of the residual network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Channels {
+    /// Behind the stem.
+    pub stem: usize,
+    /// Of the units at 14x14.
+    pub middle: usize,
+    /// Of the units at 7x7.
+    pub deep: usize,
+}
+
+/// One convolution with its normalisation and ReLU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unit {
+    /// Rows and columns of its input and its output.
+    pub side: usize,
+    /// Input channels.
+    pub inputs: usize,
+    /// Output channels.
+    pub outputs: usize,
+    /// Whether what went into the unit before it is added before its ReLU.
+    pub closes_block: bool,
+    /// Whether its output is pooled, 2x2.
+    pub is_pooled: bool,
+}
+
+/// Where the numbers of one unit lie.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnitPlaces {
+    /// Weights, `[tap][output channel][input channel]`; taps row by row.
+    pub weights: Range<usize>,
+    /// Scale and shift of the normalisation, a channel each.
+    pub scales: Range<usize>,
+    /// See `scales`.
+    pub shifts: Range<usize>,
+}
+
+/// Where each layer's numbers lie.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Places {
+    /// The stem (weights `[tap][output channel]`), then the units.
+    pub units: Vec<UnitPlaces>,
+    /// Dense layer's weights `[output][channel]`.
+    pub dense_weights: Range<usize>,
+    /// Dense layer's biases.
+    pub dense_biases: Range<usize>,
+    /// How many numbers there are.
+    pub len: usize,
+}
+
+impl Channels {
+    /// Stem first; its `side` is that of what it leaves, pooled.
+    pub fn units(&self) -> Vec<Unit> {
+        let (side, small) = (INPUT_SIDE / 2, INPUT_SIDE / 4);
+        let Channels { stem, middle, deep } = *self;
+        let unit = |side, inputs, outputs| Unit {
+            side,
+            inputs,
+            outputs,
+            closes_block: false,
+            is_pooled: false,
+        };
+        vec![
+            unit(side, 1, stem),
+            unit(side, stem, middle),
+            unit(side, middle, middle),
+            Unit {
+                closes_block: true,
+                is_pooled: true,
+                ..unit(side, middle, middle)
+            },
+            unit(small, middle, deep),
+            unit(small, deep, deep),
+            Unit {
+                closes_block: true,
+                ..unit(small, deep, deep)
+            },
+        ]
+    }
+
+    /// Where each layer's numbers lie.
+    pub fn places(&self) -> Places {
+        let mut next = 0;
+        let mut take = |len: usize| {
+            let from = next;
+            next += len;
+            from..next
+        };
+        let units = self
+            .units()
+            .iter()
+            .map(|unit| UnitPlaces {
+                weights: take(TAPS * unit.inputs * unit.outputs),
+                scales: take(unit.outputs),
+                shifts: take(unit.outputs),
+            })
+            .collect();
+        let (dense_weights, dense_biases) = (take(OUTPUTS * self.deep), take(OUTPUTS));
+        Places {
+            units,
+            dense_weights,
+            dense_biases,
+            len: next,
+        }
+    }
+
+    /// How many numbers describe the batches' means and variances: two a channel, unit by unit, means first.
+    pub fn statistics_len(&self) -> usize {
+        self.units().iter().map(|unit| 2 * unit.outputs).sum()
+    }
+}
