@@ -10,6 +10,7 @@ pub mod idx;
 
 pub mod corrections;
 
+pub mod augment;
 pub mod network;
 pub mod summary;
 

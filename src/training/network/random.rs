@@ -37,6 +37,13 @@ pub enum Purpose {
     },
     /// Which corrections are seen once more than others in an epoch.
     Corrections,
+    /// What is done to one training picture.
+    Augment {
+        /// Epoch, from 1.
+        epoch: u32,
+        /// Place of the picture in the epoch's order, from 0.
+        image: u32,
+    },
 }
 
 /// A stream of 64-bit numbers (SplitMix64).
@@ -68,6 +75,40 @@ impl Stream {
     pub fn next_below(&mut self, bound: u32) -> u32 {
         let high = self.next_u64() >> 32;
         ((high * u64::from(bound)) >> 32) as u32
+    }
+
+    /// Even in `low..high`.
+    pub fn between(&mut self, low: f32, high: f32) -> f32 {
+        low + (high - low) * self.next_unit()
+    }
+
+    /// True with this probability.
+    pub fn chance(&mut self, probability: f32) -> bool {
+        self.next_unit() < probability
+    }
+
+    /// -1 or 1.
+    pub fn sign(&mut self) -> f32 {
+        if self.chance(0.5) { -1.0 } else { 1.0 }
+    }
+
+    /// One of `items`, which is not empty, each as likely as its weight.
+    pub fn choose<T: Copy>(&mut self, items: &[(f32, T)]) -> T {
+        let total: f32 = items.iter().map(|(weight, _)| weight).sum();
+        let mut left = total * self.next_unit();
+        for &(weight, item) in items {
+            left -= weight;
+            if left < 0.0 {
+                return item;
+            }
+        }
+        items[items.len() - 1].1
+    }
+
+    /// Even in one of several ranges, each as likely as its weight.
+    pub fn mixture(&mut self, ranges: &[(f32, (f32, f32))]) -> f32 {
+        let (low, high) = self.choose(ranges);
+        self.between(low, high)
     }
 
     /// Puts `items` into a random order (Fisher and Yates).
@@ -132,6 +173,7 @@ fn key(seed: u64, purpose: Purpose) -> u64 {
         Purpose::Dropout { epoch, image, layer } => [3, epoch, image, layer],
         Purpose::Sample { class } => [4, class, 0, 0],
         Purpose::Corrections => [5, 0, 0, 0],
+        Purpose::Augment { epoch, image } => [6, epoch, image, 0],
     };
     words.iter().fold(mix(seed ^ GOLDEN), |state, &word| {
         mix(state.wrapping_add(GOLDEN) ^ u64::from(word))
@@ -176,12 +218,28 @@ mod tests {
                 image: 0,
                 layer: 1,
             },
+            Purpose::Augment { epoch: 1, image: 0 },
+            Purpose::Augment { epoch: 2, image: 0 },
+            Purpose::Augment { epoch: 1, image: 1 },
         ];
         let firsts: std::collections::HashSet<u64> = purposes
             .iter()
             .map(|&purpose| Stream::new(1, purpose).next_u64())
             .collect();
         assert_eq!(firsts.len(), purposes.len());
+    }
+
+    #[test]
+    fn a_choice_follows_its_weights_and_a_range_its_ends() {
+        let mut stream = Stream::new(1, Purpose::Corrections);
+        let mut counts = [0; 3];
+        for _ in 0..10_000 {
+            counts[stream.choose(&[(1.0, 0usize), (0.0, 1), (3.0, 2)])] += 1;
+            let value = stream.between(-2.0, 3.0);
+            assert!((-2.0..3.0).contains(&value), "{value}");
+        }
+        assert_eq!(counts[1], 0);
+        assert!((2_300..2_700).contains(&counts[0]), "{counts:?}");
     }
 
     #[test]
