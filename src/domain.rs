@@ -18,7 +18,7 @@ pub use moment::Timestamp;
 pub use outcome::{Rejection, RejectionReason, Status};
 pub use picture::{DecodedImage, INPUT_LEN, INPUT_SIDE, ImageFormat};
 pub use score::{Confidence, Scores};
-pub use setting::{Device, DevicePolicy, RateSchedule};
+pub use setting::{ArchitectureName, Augmentation, Device, DevicePolicy, RateSchedule};
 
 /// A value from outside that does not fit its type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

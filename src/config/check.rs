@@ -81,10 +81,13 @@ impl Check<'_> {
                 mirrors: settings.dataset.mirrors.clone(),
             },
             train: TrainConfig {
-                epochs: settings.train.epochs,
-                batch_size: settings.train.batch_size as usize,
-                learning_rate: settings.train.learning_rate as f32,
-                schedule: settings.train.schedule,
+                architecture: settings.train.architecture,
+                augmentation: settings.train.augmentation.chosen(),
+                epochs: unless_zero(settings.train.epochs),
+                batch_size: unless_zero(settings.train.batch_size).map(|size| size as usize),
+                learning_rate: (settings.train.learning_rate > 0.0)
+                    .then_some(settings.train.learning_rate as f32),
+                schedule: settings.train.schedule.chosen(),
                 validation_share: settings.train.validation_share,
                 seed: settings.train.seed,
                 threads: or_cores(settings.train.threads),
@@ -147,15 +150,15 @@ impl Check<'_> {
             u64::from(inference.intra_op_threads),
             0..=1024,
         );
-        self.number("train.epochs", u64::from(train.epochs), 1..=100_000);
-        self.number("train.batch_size", u64::from(train.batch_size), 1..=1024);
+        self.number("train.epochs", u64::from(train.epochs), 0..=100_000);
+        self.number("train.batch_size", u64::from(train.batch_size), 0..=1024);
         self.number("train.threads", u64::from(train.threads), 0..=1024);
         self.span("shutdown.grace", shutdown.grace, (Duration::ZERO, HOUR));
-        if !(train.learning_rate > 0.0 && train.learning_rate <= 1.0) {
+        if !(0.0..=1.0).contains(&train.learning_rate) {
             self.problem(
                 "train.learning_rate",
                 train.learning_rate.to_string(),
-                "must be above 0 and at most 1",
+                "must be from 0 (the architecture's own) to 1",
             );
         }
         if !(train.validation_share > 0.0 && train.validation_share <= 0.5) {
@@ -355,6 +358,10 @@ fn absolute(path: &Path) -> PathBuf {
         .unwrap_or_else(|_| path.to_owned())
         .components()
         .collect()
+}
+
+fn unless_zero(number: u32) -> Option<u32> {
+    (number > 0).then_some(number)
 }
 
 fn unless_empty(path: &Path) -> Option<PathBuf> {

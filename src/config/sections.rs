@@ -11,7 +11,7 @@ use globset::GlobSet;
 
 use super::cron::CronSchedule;
 use super::settings::{CatchUp, RetagPolicy, SeedPolicy, WatchMode};
-use crate::domain::{Confidence, DevicePolicy, RateSchedule};
+use crate::domain::{ArchitectureName, Augmentation, Confidence, DevicePolicy, RateSchedule};
 
 /// `[watch]`
 #[derive(Debug, Clone)]
@@ -95,14 +95,18 @@ pub struct DatasetConfig {
 /// `[train]`
 #[derive(Debug, Clone)]
 pub struct TrainConfig {
+    /// Which network.
+    pub architecture: ArchitectureName,
+    /// What is done to training pictures; here and below, `None` leaves it to the architecture.
+    pub augmentation: Option<Augmentation>,
     /// Passes over the training images; never 0.
-    pub epochs: u32,
+    pub epochs: Option<u32>,
     /// Images a step; never 0.
-    pub batch_size: usize,
-    /// Adam's step size at the first step.
-    pub learning_rate: f32,
-    /// How it goes on.
-    pub schedule: RateSchedule,
+    pub batch_size: Option<usize>,
+    /// Greatest step size.
+    pub learning_rate: Option<f32>,
+    /// How it changes.
+    pub schedule: Option<RateSchedule>,
     /// Share of the rows that only choose the epoch.
     pub validation_share: f64,
     /// Of everything random.

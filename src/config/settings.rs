@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::domain::{DevicePolicy, RateSchedule};
+use crate::domain::{ArchitectureName, Augmentation, DevicePolicy, RateSchedule};
 
 macro_rules! section {
     ($(#[$doc:meta])* $name:ident { $($key:ident: $type:ty = $default:expr,)* }) => {
@@ -128,10 +128,12 @@ section! {
 section! {
     /// `[train]`
     Train {
-        epochs: u32 = 50,
-        batch_size: u32 = 64,
-        learning_rate: f64 = 0.001,
-        schedule: RateSchedule = RateSchedule::Cosine,
+        architecture: ArchitectureName = ArchitectureName::Residual,
+        augmentation: AugmentationChoice = AugmentationChoice::Auto,
+        epochs: u32 = 0,
+        batch_size: u32 = 0,
+        learning_rate: f64 = 0.0,
+        schedule: ScheduleChoice = ScheduleChoice::Auto,
         validation_share: f64 = 0.1,
         seed: u64 = 1,
         threads: u32 = 0,
@@ -256,6 +258,54 @@ pub enum WatchMode {
 pub enum Durability {
     Full,
     Normal,
+}
+
+/// `train.augmentation`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum AugmentationChoice {
+    /// What suits the architecture.
+    Auto,
+    None,
+    Catalogue,
+    Photo,
+}
+
+impl AugmentationChoice {
+    /// What was chosen, `None` where it is left to the architecture.
+    pub fn chosen(self) -> Option<Augmentation> {
+        match self {
+            AugmentationChoice::Auto => None,
+            AugmentationChoice::None => Some(Augmentation::None),
+            AugmentationChoice::Catalogue => Some(Augmentation::Catalogue),
+            AugmentationChoice::Photo => Some(Augmentation::Photo),
+        }
+    }
+}
+
+/// `train.schedule`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum ScheduleChoice {
+    /// What suits the architecture.
+    Auto,
+    Constant,
+    Cosine,
+    OneCycle,
+}
+
+impl ScheduleChoice {
+    /// What was chosen, `None` where it is left to the architecture.
+    pub fn chosen(self) -> Option<RateSchedule> {
+        match self {
+            ScheduleChoice::Auto => None,
+            ScheduleChoice::Constant => Some(RateSchedule::Constant),
+            ScheduleChoice::Cosine => Some(RateSchedule::Cosine),
+            ScheduleChoice::OneCycle => Some(RateSchedule::OneCycle),
+        }
+    }
 }
 
 /// `retrain.catch_up`

@@ -19,6 +19,9 @@ pub enum RateSchedule {
     /// It falls to zero along half a cosine (Loshchilov and Hutter 2017, without restarts): large steps find the
     /// valley, small ones its floor.
     Cosine,
+    /// It rises to its greatest in the first tenth of the steps and falls to zero from there, in straight lines (Smith and
+    /// Topin 2018): for few epochs.
+    OneCycle,
 }
 
 impl RateSchedule {
@@ -30,6 +33,12 @@ impl RateSchedule {
                 let done = step as f64 / steps as f64;
                 (f64::from(first) * 0.5 * (1.0 + (std::f64::consts::PI * done).cos())) as f32
             }
+            RateSchedule::OneCycle => {
+                const RISE: f64 = 0.1;
+                let done = (step as f64 + 0.5) / steps as f64;
+                let share = if done < RISE { done / RISE } else { (1.0 - done) / (1.0 - RISE) };
+                (f64::from(first) * share) as f32
+            }
         }
     }
 }
@@ -39,6 +48,50 @@ impl fmt::Display for RateSchedule {
         f.write_str(match self {
             RateSchedule::Constant => "constant",
             RateSchedule::Cosine => "cosine",
+            RateSchedule::OneCycle => "onecycle",
+        })
+    }
+}
+
+/// Which network is trained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ArchitectureName {
+    /// Three convolutions and two dense layers, 241,546 parameters.
+    #[default]
+    Reference,
+    /// Residual blocks with batch normalisation.
+    Residual,
+}
+
+impl fmt::Display for ArchitectureName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ArchitectureName::Reference => "reference",
+            ArchitectureName::Residual => "residual",
+        })
+    }
+}
+
+/// What is done to training pictures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Augmentation {
+    /// Nothing.
+    #[default]
+    None,
+    /// Flips, shifts, erasing: for pictures like Fashion-MNIST's.
+    Catalogue,
+    /// Half of them as a shop would have photographed them, and pictures of none of the classes between them.
+    Photo,
+}
+
+impl fmt::Display for Augmentation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Augmentation::None => "none",
+            Augmentation::Catalogue => "catalogue",
+            Augmentation::Photo => "photo",
         })
     }
 }

@@ -4,7 +4,7 @@
 //! Never: a state of other data or other parameters than those it is asked for.
 //!
 //! The file: a line of magic and version; the length of a JSON header (u64); the header; numbers, little-endian
-//! (history as f64, then weights, means, squares, best weights, if there, as f32); the SHA-256 of all that.
+//! (history as f64, then the network's numbers, the optimiser's two, the best epoch's network, if there, as f32); the SHA-256 of all that.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::dataset::FileRecord;
-use super::network::adam::Adam;
+use super::network::learner::OptimiserState;
 use super::network::{Architecture, Network};
 use super::parameters::TrainParameters;
 use super::train::{BestEpoch, EpochRecord};
@@ -33,26 +33,22 @@ pub struct Identity<'a> {
 /// State to be written.
 #[derive(Debug, Clone, Copy)]
 pub struct Checkpoint<'a> {
-    /// Network after the last whole epoch.
-    pub network: &'a Network,
-    /// Its optimiser.
-    pub adam: &'a Adam,
-    /// Every whole epoch.
+    /// The network in training and its optimiser.
+    pub state: &'a OptimiserState,
+    /// Every epoch so far.
     pub history: &'a [EpochRecord],
-    /// The best of them.
+    /// The best epoch's network, if there is one.
     pub best: Option<&'a BestEpoch>,
 }
 
 /// State that was read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Restored {
-    /// Network after the last whole epoch.
-    pub network: Network,
-    /// Its optimiser.
-    pub adam: Adam,
-    /// Every whole epoch.
+    /// The network in training and its optimiser.
+    pub state: OptimiserState,
+    /// Every epoch so far.
     pub history: Vec<EpochRecord>,
-    /// The best of them.
+    /// The best epoch's network, if there was one.
     pub best: Option<BestEpoch>,
 }
 
@@ -125,7 +121,7 @@ pub fn read_blocking(path: &Path, identity: &Identity) -> Result<Restored, Check
         .ok_or_else(|| damaged("its numbers do not fit its header".into()))
 }
 
-const MAGIC: &[u8] = b"hangtag checkpoint 2\n";
+const MAGIC: &[u8] = b"hangtag checkpoint 3\n";
 const DIGEST_LEN: usize = 32;
 /// Numbers of an epoch in the history.
 const EPOCH_NUMBERS: usize = 5;
@@ -148,10 +144,7 @@ fn encode(identity: &Identity, state: &Checkpoint) -> Vec<u8> {
         files: identity.files.to_vec(),
         epochs_done: state.history.len() as u32,
         best_epoch: state.best.map(|best| best.epoch),
-        power_bits: [
-            state.adam.beta_1_power.to_bits(),
-            state.adam.beta_2_power.to_bits(),
-        ],
+        power_bits: state.state.powers.map(f64::to_bits),
     };
     let header = serde_json::to_vec(&header)
         .expect("a header of plain values always has a JSON form; else this is a bug");
@@ -168,13 +161,14 @@ fn encode(identity: &Identity, state: &Checkpoint) -> Vec<u8> {
         ];
         bytes.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
     }
-    let best = state.best.map_or(&[][..], |best| best.network.parameters());
-    for numbers in [
-        state.network.parameters(),
-        &state.adam.means,
-        &state.adam.squares,
-        best,
-    ] {
+    let best = state.best.map_or(&[][..], |best| best.network.numbers());
+    let OptimiserState {
+        numbers,
+        first,
+        second,
+        powers: _,
+    } = state.state;
+    for numbers in [numbers, first, second, best] {
         bytes.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
     }
     let digest = Sha256::digest(&bytes);
@@ -261,28 +255,26 @@ impl Header {
             .0
             .iter()
             .map(|bytes| f32::from_le_bytes(*bytes));
-        let mut take = || values.by_ref().take(count).collect::<Vec<f32>>();
-        let (parameters, means, squares) = (take(), take(), take());
-        let best = self.best_epoch.map(|epoch| (epoch, take()));
-        if means.len() != count || squares.len() != count {
+        let mut take = |count| values.by_ref().take(count).collect::<Vec<f32>>();
+        let (numbers, first, second) = (take(count), take(count), take(count));
+        let statistics = self.architecture.statistics_count();
+        let best = self.best_epoch.map(|epoch| (epoch, take(count + statistics)));
+        if second.len() != count {
             return None;
         }
-        let network = |parameters| Network::from_parameters(self.architecture, parameters);
         let best = match best {
-            Some((epoch, parameters)) => Some(BestEpoch {
+            Some((epoch, numbers)) => Some(BestEpoch {
                 epoch,
-                network: network(parameters)?,
+                network: Network::from_numbers(self.architecture, numbers)?,
             }),
             None => None,
         };
-        let [beta_1_power, beta_2_power] = self.power_bits.map(f64::from_bits);
         Some(Restored {
-            network: network(parameters)?,
-            adam: Adam {
-                means,
-                squares,
-                beta_1_power,
-                beta_2_power,
+            state: OptimiserState {
+                numbers,
+                first,
+                second,
+                powers: self.power_bits.map(f64::from_bits),
             },
             history,
             best,
@@ -291,8 +283,10 @@ impl Header {
 }
 
 /// The parameters that must be the same, by name; numbers as their bits where decimals might lose some.
-fn comparable(parameters: &TrainParameters) -> [(&'static str, String); 7] {
+fn comparable(parameters: &TrainParameters) -> [(&'static str, String); 9] {
     let TrainParameters {
+        architecture,
+        augmentation,
         epochs,
         batch_size,
         learning_rate,
@@ -305,9 +299,11 @@ fn comparable(parameters: &TrainParameters) -> [(&'static str, String); 7] {
     // With a falling rate, more epochs would have been other steps from the first on.
     let epochs_of_schedule = match schedule {
         RateSchedule::Constant => "any".into(),
-        RateSchedule::Cosine => epochs.to_string(),
+        RateSchedule::Cosine | RateSchedule::OneCycle => epochs.to_string(),
     };
     [
+        ("train.architecture", architecture.to_string()),
+        ("train.augmentation", augmentation.to_string()),
         ("train.schedule", schedule.to_string()),
         ("train.epochs (which the schedule depends on)", epochs_of_schedule),
         ("train.batch_size", batch_size.to_string()),

@@ -15,6 +15,7 @@ pub mod network;
 pub mod summary;
 
 pub mod checkpoint;
+pub mod lessons;
 pub mod parameters;
 pub mod train;
 

@@ -6,19 +6,24 @@
 use serde::{Deserialize, Serialize};
 
 use crate::config::TrainConfig;
-use crate::domain::RateSchedule;
+use crate::domain::{ArchitectureName, Augmentation, RateSchedule};
+use super::network::Architecture;
 
 /// How to train. The same parameters on the same pictures give the same weights, bit by bit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainParameters {
+    /// Which network.
+    pub architecture: ArchitectureName,
+    /// What is done to the pictures.
+    pub augmentation: Augmentation,
     /// How often all training pictures are seen, at least 1.
     pub epochs: u32,
     /// Pictures a step, at least 1.
     pub batch_size: usize,
-    /// Adam's rate at the first step, above 0.
+    /// Greatest rate, above 0.
     pub learning_rate: f32,
-    /// How the rate goes on from there.
+    /// How the rate changes.
     pub schedule: RateSchedule,
     /// Share of the training pictures, taken from their end, that are kept for validation; between 0 and 1.
     pub validation_share: f64,
@@ -31,31 +36,62 @@ pub struct TrainParameters {
 }
 
 impl Default for TrainParameters {
+    /// The reference network's.
     fn default() -> Self {
-        Self {
+        Self::recipe(ArchitectureName::Reference)
+    }
+}
+
+impl TrainParameters {
+    /// What suits a network on all of Fashion-MNIST.
+    pub fn recipe(architecture: ArchitectureName) -> Self {
+        let common = Self {
+            architecture,
+            augmentation: Augmentation::None,
             epochs: 50,
             batch_size: 64,
             learning_rate: 1e-3,
-            schedule: RateSchedule::Constant,
+            schedule: RateSchedule::Cosine,
             validation_share: 0.1,
             seed: 1,
             limit_images: None,
             threads: None,
+        };
+        match architecture {
+            ArchitectureName::Reference => common,
+            ArchitectureName::Residual => Self {
+                augmentation: Augmentation::Photo,
+                epochs: 16,
+                batch_size: 256,
+                learning_rate: 0.04,
+                schedule: RateSchedule::OneCycle,
+                ..common
+            },
+        }
+    }
+
+    /// The network's kind and sizes.
+    pub fn network(&self) -> Architecture {
+        match self.architecture {
+            ArchitectureName::Reference => Architecture::REFERENCE,
+            ArchitectureName::Residual => Architecture::RESIDUAL,
         }
     }
 }
 
 impl From<&TrainConfig> for TrainParameters {
     fn from(config: &TrainConfig) -> Self {
+        let recipe = Self::recipe(config.architecture);
         Self {
-            epochs: config.epochs,
-            batch_size: config.batch_size,
-            learning_rate: config.learning_rate,
-            schedule: config.schedule,
+            augmentation: config.augmentation.unwrap_or(recipe.augmentation),
+            epochs: config.epochs.unwrap_or(recipe.epochs),
+            batch_size: config.batch_size.unwrap_or(recipe.batch_size),
+            learning_rate: config.learning_rate.unwrap_or(recipe.learning_rate),
+            schedule: config.schedule.unwrap_or(recipe.schedule),
             validation_share: config.validation_share,
             seed: config.seed,
-            limit_images: None,
             threads: Some(config.threads),
+            ..recipe
         }
     }
 }

@@ -10,14 +10,14 @@ use serde::{Deserialize, Serialize};
 
 use super::checkpoint::{self, Checkpoint, CheckpointError};
 use super::dataset::{FileRecord, Images};
-use super::network::adam::Adam;
-use super::network::engine::{Batch, BatchPlace, Engine, SHARDS};
-use super::network::loss::{self, Tally};
-use super::network::random::{Purpose, Stream};
+use super::lessons::{Epoch, Lessons, MEASURING_EPOCH, Mix, Photos, picture, plain};
+use super::network::learner::{Learner, Learning};
+use super::network::loss::Tally;
+use super::network::plain::{BatchPlace, SHARDS};
 use super::network::{Architecture, Network};
 use super::parameters::Split;
 pub use super::parameters::{ParameterError, TrainParameters};
-use crate::domain::LABEL_COUNT;
+use crate::domain::Augmentation;
 
 /// What one epoch came to.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -112,6 +112,8 @@ pub struct TrainingJob<'a> {
     pub parameters: &'a TrainParameters,
     /// Pictures for training and validation.
     pub images: &'a Images,
+    /// Corrected photos.
+    pub photos: &'a Photos,
     /// Where they came from; a checkpoint fits only the same.
     pub files: &'a [FileRecord],
     /// Whether and where the state is kept.
@@ -186,45 +188,44 @@ pub fn train_blocking(job: &TrainingJob, observer: &mut dyn Observer) -> Result<
 /// More threads than shards would only wait, but for the update, which has about twice as many parts.
 const MAX_THREADS: usize = SHARDS * 2;
 
+/// Full batches on which a network with normalisation is measured before it is asked.
+const MEASURING_BATCHES: usize = 16;
+
 /// A training under way. Owns everything that changes.
 struct Run<'a> {
     job: &'a TrainingJob<'a>,
     split: Split,
-    engine: Engine,
-    network: Network,
-    adam: Adam,
+    lessons: Lessons<'a>,
+    learner: Learner,
     history: Vec<EpochRecord>,
     best: Option<BestEpoch>,
-    /// Rows in this epoch's order.
-    order: Vec<u32>,
-    labels: Vec<u8>,
-    probabilities: Vec<f32>,
 }
 
 impl<'a> Run<'a> {
     fn begin(job: &'a TrainingJob<'a>, split: Split) -> Result<Self, TrainError> {
-        let architecture = job.architecture;
-        let batch_size = job.parameters.batch_size;
+        let parameters = job.parameters;
+        let mix = Mix {
+            augmentation: parameters.augmentation,
+            fashion: split.train,
+            photos: 0,
+        };
+        let network = Network::new(job.architecture, parameters.seed);
         let mut run = Self {
             job,
             split,
-            engine: Engine::new(architecture, batch_size),
-            network: Network::new(architecture, job.parameters.seed),
-            adam: Adam::new(architecture.parameter_count()),
+            lessons: Lessons::new((job.images, split.train), job.photos, mix, parameters.seed),
+            learner: Learner::new(network, parameters.batch_size, learning(parameters)),
             history: Vec::new(),
             best: None,
-            order: Vec::with_capacity(split.train),
-            labels: Vec::with_capacity(batch_size),
-            probabilities: vec![0.0; batch_size * LABEL_COUNT],
         };
         if let Checkpointing::Resume(path) = job.checkpoint {
             let found = checkpoint::read_blocking(path, &identity(job))?;
-            run.network = found.network;
-            run.adam = found.adam;
+            run.learner
+                .restore(found.state)
+                .expect("a checkpoint of this architecture has as many numbers; this is a bug");
             run.history = found.history;
             run.best = found.best;
         }
-        run.engine.load(&run.network);
         Ok(run)
     }
 
@@ -250,49 +251,38 @@ impl<'a> Run<'a> {
     }
 
     /// One epoch; `None` if the observer stopped it.
-    fn epoch(&mut self, epoch: u32, observer: &mut dyn Observer) -> Result<Option<EpochRecord>, TrainError> {
+    fn epoch(&mut self, number: u32, observer: &mut dyn Observer) -> Result<Option<EpochRecord>, TrainError> {
         let begun = Instant::now();
         let parameters = self.job.parameters;
-        self.order.clear();
-        self.order.extend(0..self.split.train as u32);
-        Stream::new(parameters.seed, Purpose::Shuffle { epoch }).shuffle(&mut self.order);
+        let epoch = self.lessons.epoch(number);
         let mut tally = Tally::default();
-        let epoch_steps = self.order.len().div_ceil(parameters.batch_size) as u64;
-        for (index, rows) in self.order.chunks(parameters.batch_size).enumerate() {
-            fill_labels(
-                &mut self.labels,
-                self.job.images,
-                rows.iter().map(|&row| row as usize),
-            );
-            let batch = Batch::Rows {
-                pixels: &self.job.images.pixels,
-                rows,
-            };
+        let batch = self.learner.full_batch().unwrap_or(parameters.batch_size);
+        let epoch_steps = epoch.len().div_ceil(batch);
+        for index in 0..epoch_steps {
+            let step = u64::from(number - 1) * epoch_steps as u64 + index as u64;
+            let steps = u64::from(parameters.epochs) * epoch_steps as u64;
+            let rate = parameters.schedule.rate(parameters.learning_rate, step, steps);
             let place = BatchPlace {
                 seed: parameters.seed,
-                epoch,
-                first: (index * parameters.batch_size) as u32,
+                epoch: number,
+                first: (index * batch) as u32,
             };
-            let step = u64::from(epoch - 1) * epoch_steps + index as u64;
-            let steps = u64::from(parameters.epochs) * epoch_steps;
-            tally.add(self.engine.train(
-                (&mut self.network, &mut self.adam),
-                (batch, &self.labels),
-                place,
-                parameters.schedule.rate(parameters.learning_rate, step, steps),
-            ));
+            tally.add(step_through(&mut self.learner, &epoch, (batch, place), rate));
             let progress = Progress {
-                epoch,
+                epoch: number,
                 epochs: parameters.epochs,
-                images_done: tally.images as usize,
-                images_total: self.order.len(),
+                images_done: ((index + 1) * batch).min(epoch.len()),
+                images_total: epoch.len(),
                 loss: tally.loss(),
                 accuracy: tally.accuracy(),
                 seconds: begun.elapsed().as_secs_f64(),
             };
             if !tally.loss_sum.is_finite() {
                 let learning_rate = parameters.learning_rate;
-                return Err(TrainError::Diverged { epoch, learning_rate });
+                return Err(TrainError::Diverged {
+                    epoch: number,
+                    learning_rate,
+                });
             }
             if observer.progress(&progress) == Flow::Stop {
                 return Ok(None);
@@ -300,7 +290,7 @@ impl<'a> Run<'a> {
         }
         let validation = self.validate();
         Ok(Some(EpochRecord {
-            epoch,
+            epoch: number,
             seconds: begun.elapsed().as_secs_f64(),
             loss: tally.loss(),
             accuracy: tally.accuracy(),
@@ -310,26 +300,13 @@ impl<'a> Run<'a> {
     }
 
     fn validate(&mut self) -> Tally {
-        let mut tally = Tally::default();
-        self.order.clear();
+        settle(&mut self.learner, &self.lessons);
         let first = self.split.train;
-        self.order
-            .extend(first as u32..(first + self.split.validation) as u32);
-        for rows in self.order.chunks(self.job.parameters.batch_size) {
-            fill_labels(
-                &mut self.labels,
-                self.job.images,
-                rows.iter().map(|&row| row as usize),
-            );
-            let batch = Batch::Rows {
-                pixels: &self.job.images.pixels,
-                rows,
-            };
-            let probabilities = &mut self.probabilities[..rows.len() * LABEL_COUNT];
-            self.engine.score(&self.network, batch, probabilities);
-            tally.add(loss::tally(probabilities, &self.labels));
-        }
-        tally
+        let labels = &self.job.images.labels[first..first + self.split.validation];
+        let labels: Vec<u8> = labels.iter().map(|label| label.index() as u8).collect();
+        let pixels = &self.job.images.pixels;
+        self.learner
+            .validate(&labels, &|place, values| plain(picture(pixels, first + place), values))
     }
 
     /// Takes the epoch into the history, the network if it is the best so far, and writes the checkpoint.
@@ -346,14 +323,13 @@ impl<'a> Run<'a> {
         if record.val_accuracy > best_so_far {
             self.best = Some(BestEpoch {
                 epoch: record.epoch,
-                network: self.network.clone(),
+                network: self.learner.network().clone(),
             });
         }
         self.history.push(record);
         if let Some(path) = self.job.checkpoint.path() {
             let checkpoint = Checkpoint {
-                network: &self.network,
-                adam: &self.adam,
+                state: &self.learner.state(),
                 history: &self.history,
                 best: self.best.as_ref(),
             };
@@ -363,10 +339,33 @@ impl<'a> Run<'a> {
     }
 }
 
-fn fill_labels(labels: &mut Vec<u8>, images: &Images, rows: impl Iterator<Item = usize>) {
-    labels.clear();
-    labels.extend(rows.map(|row| images.labels[row].index() as u8));
+/// One step on the `batch` lessons from `place` on; a learner that wants full batches gets the epoch's first pictures
+/// once more behind its last.
+fn step_through(learner: &mut Learner, epoch: &Epoch, (batch, place): (usize, BatchPlace), rate: f32) -> Tally {
+    let first = place.first as usize;
+    let count = learner.full_batch().unwrap_or(batch.min(epoch.len() - first));
+    let labels: Vec<u8> = (first..first + count).map(|place| epoch.truth(place)).collect();
+    let picture = |position: usize, values: &mut _| epoch.draw(first + position, values);
+    learner.train((&picture, &labels), place, rate)
 }
+
+/// Makes a network of what was learned, normalised by pictures such as those it was trained on.
+fn settle(learner: &mut Learner, lessons: &Lessons) {
+    let epoch = lessons.epoch(MEASURING_EPOCH);
+    learner.settle(MEASURING_BATCHES, &|place, values| epoch.draw(place, values));
+}
+
+/// How the loss is made up, and how long the mean of the numbers remembers.
+fn learning(parameters: &TrainParameters) -> Learning {
+    let mut learning = Learning::default();
+    if parameters.augmentation == Augmentation::Photo {
+        learning.loss.unknown_weight = UNKNOWN_WEIGHT;
+    }
+    learning
+}
+
+/// Weight of "is it any of the ten" beside "which one": enough to be learned, too little to disturb.
+const UNKNOWN_WEIGHT: f32 = 0.5;
 
 fn identity<'a>(job: &TrainingJob<'a>) -> checkpoint::Identity<'a> {
     checkpoint::Identity {

@@ -1,4 +1,4 @@
-//! The network that hangtag trains: layers, forward, backward.
+//! The networks that hangtag trains: layers, forward, backward.
 //!
 //! In: pictures of 28x28 values 0..1, bright garment on black. Out: ten probabilities; gradients; weights. Never: files,
 //! epochs, the choice of images.
@@ -7,28 +7,25 @@ use std::fmt;
 
 use crate::domain::{INPUT_LEN, LABEL_COUNT};
 
-pub mod adam;
 pub mod architecture;
-pub mod conv;
-pub mod dense;
-pub mod engine;
-pub mod first_conv;
+pub mod learner;
 pub mod loss;
 pub mod matmul;
-pub mod pool;
+pub mod plain;
 pub mod random;
 pub mod residual;
-mod shard;
 
-pub use architecture::{Architecture, Places};
-use engine::{Batch, Engine};
-use random::{Purpose, Stream};
+pub use architecture::Architecture;
+use learner::Scorer;
+
+/// Fills in a picture of a batch: its position there, and its 784 values, 0..=1.
+pub type Pictures<'a> = &'a (dyn Fn(usize, &mut [f32; INPUT_LEN]) + Sync);
 
 /// A network's sizes and numbers.
 #[derive(Clone, PartialEq)]
 pub struct Network {
     architecture: Architecture,
-    parameters: Vec<f32>,
+    numbers: Vec<f32>,
 }
 
 impl fmt::Debug for Network {
@@ -41,70 +38,51 @@ impl fmt::Debug for Network {
 }
 
 impl Network {
-    /// Fresh weights for a seed: Glorot-uniform (Glorot and Bengio 2010), biases zero, as Keras begins.
+    /// Fresh weights for a seed.
     pub fn new(architecture: Architecture, seed: u64) -> Self {
-        let places = architecture.places();
-        let mut parameters = vec![0.0; places.len];
-        let mut fans: Vec<(&architecture::LayerPlaces, usize)> = places
-            .blocks
-            .iter()
-            .zip(architecture.convolutions())
-            .map(|(layer, shape)| (layer, 9 * (shape.inputs + shape.outputs)))
-            .collect();
-        fans.push((&places.hidden, architecture.flat_len() + architecture.hidden));
-        fans.push((&places.output, architecture.hidden + LABEL_COUNT));
-        for (number, (layer, fans)) in fans.into_iter().enumerate() {
-            let limit = (6.0 / fans as f32).sqrt();
-            let mut stream = Stream::new(seed, Purpose::Initial { layer: number as u32 });
-            for value in &mut parameters[layer.weights.clone()] {
-                *value = (stream.next_unit() * 2.0 - 1.0) * limit;
-            }
-        }
         Self {
             architecture,
-            parameters,
+            numbers: architecture.fresh(seed),
         }
     }
 
     /// A network with these numbers, `None` if there are too many or too few.
-    pub fn from_parameters(architecture: Architecture, parameters: Vec<f32>) -> Option<Self> {
-        (parameters.len() == architecture.parameter_count()).then_some(Self {
+    pub fn from_numbers(architecture: Architecture, numbers: Vec<f32>) -> Option<Self> {
+        let count = architecture.parameter_count() + architecture.statistics_count();
+        (numbers.len() == count).then_some(Self {
             architecture,
-            parameters,
+            numbers,
         })
     }
 
-    /// Its sizes.
+    /// Its kind and sizes.
     pub fn architecture(&self) -> &Architecture {
         &self.architecture
     }
 
-    /// All numbers; `Architecture::places` tells which is which.
+    /// The numbers that training finds; the `Places` of the architecture's kind tell which is which.
     pub fn parameters(&self) -> &[f32] {
-        &self.parameters
+        &self.numbers[..self.architecture.parameter_count()]
     }
 
-    /// All numbers, to change them.
-    pub fn parameters_mut(&mut self) -> &mut [f32] {
-        &mut self.parameters
+    /// All numbers: parameters, then what was measured for normalisation (mean and variance, channel by channel).
+    pub fn numbers(&self) -> &[f32] {
+        &self.numbers
     }
 
-    /// Ten probabilities an image, for `images` of 784 values 0..1 each (a last incomplete one is left out).
-    pub fn probabilities(&self, images: &[f32]) -> Vec<[f32; LABEL_COUNT]> {
+    /// Ten probabilities an image, and the one for "none of them" if the network knows of that, for `images` of 784
+    /// values 0..1 each (a last incomplete one is left out).
+    pub fn probabilities(&self, images: &[f32]) -> Vec<([f32; LABEL_COUNT], Option<f32>)> {
         /// Images at once: enough to keep the cores busy, few enough to stay in cache.
         const BATCH: usize = 64;
-        let mut engine = Engine::new(self.architecture, BATCH);
-        engine.load(self);
+        let mut scorer = Scorer::new(self, BATCH);
         let mut all = Vec::with_capacity(images.len() / INPUT_LEN);
-        let mut some = vec![0.0; BATCH * LABEL_COUNT];
         for batch in images[..images.len() / INPUT_LEN * INPUT_LEN].chunks(BATCH * INPUT_LEN) {
-            let some = &mut some[..batch.len() / INPUT_LEN * LABEL_COUNT];
-            engine.score(self, Batch::Values(batch), some);
-            all.extend_from_slice(some.as_chunks::<LABEL_COUNT>().0);
+            let picture = |position: usize, values: &mut [f32; INPUT_LEN]| {
+                values.copy_from_slice(&batch[position * INPUT_LEN..][..INPUT_LEN]);
+            };
+            all.extend(scorer.score(batch.len() / INPUT_LEN, &picture));
         }
         all
     }
 }
-
-#[cfg(test)]
-mod gradient_tests;

@@ -22,6 +22,7 @@ pub use norm::Statistics;
 pub use optimiser::{State, StepShape};
 pub use shape::{Channels, OUTPUTS, Places};
 
+use super::Pictures;
 use super::loss::Tally;
 use super::random::{Purpose, Stream};
 use crate::domain::INPUT_LEN;
@@ -30,9 +31,6 @@ use shard::{Normalising, Shard, Weights};
 
 /// Parts of a batch.
 pub const SHARDS: usize = 8;
-
-/// Fills in a picture of a batch: its position, and its 784 values.
-pub type Pictures<'a> = &'a (dyn Fn(usize, &mut [f32; INPUT_LEN]) + Sync);
 
 /// Buffers for batches of one size.
 pub struct Engine {

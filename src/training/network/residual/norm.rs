@@ -11,7 +11,7 @@ use multiversion::multiversion;
 use super::planes::LANES;
 
 /// Keeps the variance away from zero.
-const EPSILON: f32 = 1e-5;
+pub const EPSILON: f32 = 1e-5;
 
 /// Mean and variance of one channel.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -22,6 +22,16 @@ pub struct StepShape {
     pub averaging: f32,
 }
 
+impl StepShape {
+    /// What was found to work; the mean's share is the learner's.
+    pub const DEFAULT: StepShape = StepShape {
+        momentum: 0.9,
+        decay: 5e-4,
+        muon_factor: 1.5,
+        averaging: 0.998,
+    };
+}
+
 /// What the optimiser keeps between steps, one number for each of the network's.
 #[derive(Debug, Clone, PartialEq)]
 pub struct State {

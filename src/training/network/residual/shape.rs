@@ -71,6 +71,13 @@ pub struct Places {
 }
 
 impl Channels {
+    /// Those of the network that ships.
+    pub const DEFAULT: Channels = Channels {
+        stem: 32,
+        middle: 48,
+        deep: 96,
+    };
+
     /// Stem first; its `side` is that of what it leaves, pooled.
     pub fn units(&self) -> Vec<Unit> {
         let (side, small) = (INPUT_SIDE / 2, INPUT_SIDE / 4);

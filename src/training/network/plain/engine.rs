@@ -1,6 +1,6 @@
 //! One batch through the network, forward and backward, on all cores.
 //!
-//! In: a network, images, their labels. Out: probabilities and tallies; a changed network. Never: the order of the
+//! In: a network's numbers, images, their labels. Out: probabilities and tallies; changed numbers. Never: the order of the
 //! images, epochs, files; allocation after `new`.
 //!
 //! A batch is split into `SHARDS` parts whatever the number of threads, each with its own buffers and its own
@@ -9,32 +9,18 @@
 
 use rayon::prelude::*;
 
-use super::Network;
 use super::adam::{self, Adam, AdamPart};
-use super::architecture::{Architecture, BLOCKS, Places};
+use super::shape::{Plain, BLOCKS, Places};
 use super::conv::{self, ConvShape};
 use super::dense;
-use super::loss::Tally;
+use crate::training::network::loss::Tally;
 use super::shard::{Shard, Weights};
 use crate::domain::{INPUT_LEN, LABEL_COUNT};
+use crate::training::network::Pictures;
 
 /// How many parts a batch is split into: enough to keep eight cores busy, few enough that adding up their gradients
 /// stays cheap.
 pub const SHARDS: usize = 8;
-
-/// The images of one batch.
-#[derive(Debug, Clone, Copy)]
-pub enum Batch<'a> {
-    /// Rows of a data set.
-    Rows {
-        /// All pictures of the set, 784 bytes each.
-        pixels: &'a [u8],
-        /// Which of them.
-        rows: &'a [u32],
-    },
-    /// Values 0..1, 784 an image.
-    Values(&'a [f32]),
-}
 
 /// Names the dropout of a batch.
 #[derive(Debug, Clone, Copy)]
@@ -50,7 +36,7 @@ pub struct BatchPlace {
 /// Buffers for batches of one size.
 #[derive(Debug)]
 pub struct Engine {
-    architecture: Architecture,
+    architecture: Plain,
     places: Places,
     per_shard: usize,
     shards: Vec<Shard>,
@@ -66,7 +52,7 @@ pub struct Engine {
 
 impl Engine {
     /// Buffers for batches of up to `batch_size` images.
-    pub fn new(architecture: Architecture, batch_size: usize) -> Self {
+    pub fn new(architecture: Plain, batch_size: usize) -> Self {
         let places = architecture.places();
         let per_shard = batch_size.div_ceil(SHARDS).max(1);
         Self {
@@ -90,19 +76,23 @@ impl Engine {
         self.per_shard * SHARDS
     }
 
-    /// Takes over a network's weights; must be called before `score` when the network was changed elsewhere.
-    pub fn load(&mut self, network: &Network) {
+    /// Takes over a network's weights; must be called before `score` when they were changed elsewhere.
+    pub fn load(&mut self, parameters: &[f32]) {
         let shapes = self.architecture.convolutions();
         for ((by_patch, shape), layer) in self.by_patch.iter_mut().zip(shapes).zip(&self.places.blocks) {
-            arrange(shape, &network.parameters()[layer.weights.clone()], by_patch);
+            arrange(shape, &parameters[layer.weights.clone()], by_patch);
         }
     }
 
     /// Probabilities of up to `capacity` images, `[image][label]`, without dropout.
-    pub fn score(&mut self, network: &Network, batch: Batch, probabilities: &mut [f32]) {
-        let count = batch.len();
-        self.run(network, count, |shard, weights, range, flat, _| {
-            shard.load(batch, range.clone());
+    pub fn score(
+        &mut self,
+        parameters: &[f32],
+        (count, pictures): (usize, Pictures),
+        probabilities: &mut [f32],
+    ) {
+        self.run(parameters, count, |shard, weights, range, flat, _| {
+            shard.load(pictures, range.clone());
             shard.forward(weights, None, flat);
         });
         for (shard, out) in self
@@ -117,14 +107,14 @@ impl Engine {
     /// One step of training on a batch; `labels` belong to its images in order.
     pub fn train(
         &mut self,
-        (network, adam): (&mut Network, &mut Adam),
-        (batch, labels): (Batch, &[u8]),
+        (parameters, adam): (&mut [f32], &mut Adam),
+        (pictures, labels): (Pictures, &[u8]),
         place: BatchPlace,
         learning_rate: f32,
     ) -> Tally {
-        let count = batch.len();
-        self.run(network, count, |shard, weights, range, flat, hidden_gradient| {
-            shard.load(batch, range.clone());
+        let count = labels.len();
+        self.run(parameters, count, |shard, weights, range, flat, hidden_gradient| {
+            shard.load(pictures, range.clone());
             shard.forward(weights, Some(place), flat);
             shard.backward(
                 weights,
@@ -137,12 +127,12 @@ impl Engine {
         for shard in &self.shards[..count.div_ceil(self.per_shard)] {
             tally.add(shard.tally());
         }
-        self.update(network, adam, count, learning_rate);
+        self.update(parameters, adam, count, learning_rate);
         tally
     }
 
     /// Runs `work` for every shard that has images.
-    fn run<F>(&mut self, network: &Network, count: usize, work: F)
+    fn run<F>(&mut self, parameters: &[f32], count: usize, work: F)
     where
         F: Fn(&mut Shard, Weights, std::ops::Range<usize>, &mut [f32], &mut [f32]) + Sync,
     {
@@ -152,7 +142,7 @@ impl Engine {
         );
         let per_shard = self.per_shard;
         let weights = Weights {
-            parameters: network.parameters(),
+            parameters,
             places: &self.places,
             by_patch: &self.by_patch,
         };
@@ -174,7 +164,7 @@ impl Engine {
     }
 
     /// Adds up the gradients and takes Adam's step, in parts that do not depend on the number of threads.
-    fn update(&mut self, network: &mut Network, adam: &mut Adam, count: usize, learning_rate: f32) {
+    fn update(&mut self, parameters: &mut [f32], adam: &mut Adam, count: usize, learning_rate: f32) {
         let (flat_len, hidden) = (self.architecture.flat_len(), self.architecture.hidden);
         // A part is a block of whole rows of the first dense layer, whose weights come first.
         let part_len = self.architecture.filters[BLOCKS - 1] * hidden;
@@ -187,8 +177,7 @@ impl Engine {
         let hidden_gradient = &self.hidden_gradient[..count * hidden];
         let shards = &self.shards[..count.div_ceil(self.per_shard)];
         let rate = adam.begin_step(learning_rate);
-        network
-            .parameters_mut()
+        parameters
             .par_chunks_mut(part_len)
             .zip(self.gradient.par_chunks_mut(part_len))
             .zip(adam.means.par_chunks_mut(part_len))
@@ -212,22 +201,7 @@ impl Engine {
                     rate,
                 );
             });
-        self.load(network);
-    }
-}
-
-impl Batch<'_> {
-    /// How many images there are.
-    pub fn len(&self) -> usize {
-        match self {
-            Batch::Rows { rows, .. } => rows.len(),
-            Batch::Values(values) => values.len() / INPUT_LEN,
-        }
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.load(parameters);
     }
 }
 

@@ -3,14 +3,15 @@
 //! Every function but softmax is piecewise linear in each single number, so that a central difference is exact but for
 //! rounding, unless the step crosses a bend, which few do.
 
-use super::architecture::Architecture;
+use super::shape::Plain;
 use super::conv::{self, Active, ConvShape, PooledGradient};
 use super::dense::{self, DenseShape};
-use super::engine::{Batch, BatchPlace};
+use super::engine::BatchPlace;
 use super::pool::{self, PooledTarget};
-use super::random::{Purpose, Stream};
+use crate::training::network::random::{Purpose, Stream};
 use super::shard::{Shard, Weights};
-use super::{Network, first_conv, loss};
+use super::first_conv;
+use crate::training::network::{Architecture, Network, loss};
 use crate::domain::{INPUT_LEN, LABEL_COUNT};
 
 fn random(len: usize, stream: &mut Stream) -> Vec<f32> {
@@ -252,13 +253,13 @@ fn softmax_and_cross_entropy() {
 /// Dropout included: its choice depends on the place of the image alone, so that it is the same in every run.
 #[test]
 fn whole_network() {
-    let architecture = Architecture {
+    let architecture = Plain {
         filters: [4, 8, 8],
         hidden: 12,
-        ..Architecture::REFERENCE
+        ..Plain::REFERENCE
     };
     let places = architecture.places();
-    let network = Network::new(architecture, 2);
+    let network = Network::new(Architecture::Plain(architecture), 2);
     let mut stream = Stream::new(8, Purpose::Shuffle { epoch: 1 });
     let mut parameters = network.parameters().to_vec();
     // Biases begin at zero, where everything black is a bend.
@@ -295,7 +296,10 @@ fn whole_network() {
             places: &places,
             by_patch: &by_patch,
         };
-        shard.load(Batch::Values(&pictures), 0..images);
+        shard.load(
+            &|position, values| values.copy_from_slice(&pictures[position * INPUT_LEN..][..INPUT_LEN]),
+            0..images,
+        );
         shard.forward(weights, Some(place), &mut flat);
         let loss = loss::tally(shard.probabilities(), &labels).loss_sum;
         if let Some(gradient) = gradient {

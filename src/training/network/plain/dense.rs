@@ -3,7 +3,7 @@
 //! In: inputs `[image][input]`, weights `[input][output]`, biases `[output]`. Out: outputs `[image][output]`, gradients. Never:
 //! allocation, threads.
 
-use super::matmul::{Matrix, multiply};
+use crate::training::network::matmul::{Matrix, multiply};
 
 /// Sizes of a dense layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,15 +5,16 @@
 
 use std::ops::Range;
 
-use super::architecture::{Architecture, BLOCKS, Places};
+use super::shape::{Plain, BLOCKS, Places};
 use super::conv::{self, Active, ConvShape, PooledGradient};
 use super::dense::{self, DenseShape};
-use super::engine::{Batch, BatchPlace};
+use super::engine::BatchPlace;
 use super::first_conv;
-use super::loss::{self, Tally};
+use crate::training::network::loss::{self, Tally};
 use super::pool::{self, PooledTarget};
-use super::random::{DropoutKey, Purpose, drop_out};
+use crate::training::network::random::{DropoutKey, Purpose, drop_out};
 use crate::domain::{INPUT_LEN, INPUT_SIDE, LABEL_COUNT};
+use crate::training::network::Pictures;
 
 /// Images that go through a convolution together: more make longer matrix products, fewer keep the patches in cache.
 /// The first convolution takes one at a time.
@@ -55,7 +56,7 @@ struct Grid {
 /// A fixed part of a batch.
 #[derive(Debug)]
 pub struct Shard {
-    architecture: Architecture,
+    architecture: Plain,
     images: usize,
     blocks: [Block; BLOCKS],
     patches: Vec<f32>,
@@ -71,7 +72,7 @@ pub struct Shard {
 
 impl Shard {
     /// Buffers for up to `capacity` images.
-    pub fn new(architecture: &Architecture, capacity: usize) -> Self {
+    pub fn new(architecture: &Plain, capacity: usize) -> Self {
         let shapes = architecture.convolutions();
         let group = |block: usize| FORWARD_GROUPS[block].min(capacity);
         let widest = |len: fn(ConvShape) -> usize| {
@@ -116,28 +117,17 @@ impl Shard {
     }
 
     /// Takes the images `range` of a batch.
-    pub fn load(&mut self, batch: Batch, range: Range<usize>) {
+    pub fn load(&mut self, pictures: Pictures, range: Range<usize>) {
         self.images = range.len();
         self.first_image = range.start;
         let input = &mut self.blocks[0].input;
         let shape = self.blocks[0].shape;
-        for (index, image) in range.zip(input.chunks_exact_mut(shape.padded_len())) {
+        let mut values = [0.0; INPUT_LEN];
+        for (position, image) in range.zip(input.chunks_exact_mut(shape.padded_len())) {
+            pictures(position, &mut values);
             let rows = image[shape.padded_side() + 1..].chunks_mut(shape.padded_side());
-            match batch {
-                Batch::Rows { pixels, rows: which } => {
-                    let pixels = &pixels[which[index] as usize * INPUT_LEN..][..INPUT_LEN];
-                    for (to, from) in rows.zip(pixels.chunks_exact(INPUT_SIDE)) {
-                        to.iter_mut()
-                            .zip(from)
-                            .for_each(|(to, from)| *to = f32::from(*from) / 255.0);
-                    }
-                }
-                Batch::Values(values) => {
-                    let values = &values[index * INPUT_LEN..][..INPUT_LEN];
-                    for (to, from) in rows.zip(values.chunks_exact(INPUT_SIDE)) {
-                        to[..INPUT_SIDE].copy_from_slice(from);
-                    }
-                }
+            for (to, from) in rows.zip(values.chunks_exact(INPUT_SIDE)) {
+                to[..INPUT_SIDE].copy_from_slice(from);
             }
         }
     }
@@ -155,7 +145,7 @@ impl Shard {
             outputs: hidden_len,
         };
         let parameters = weights.parameters;
-        let of = |layer: &super::architecture::LayerPlaces| {
+        let of = |layer: &super::shape::LayerPlaces| {
             (
                 &parameters[layer.weights.clone()],
                 &parameters[layer.biases.clone()],

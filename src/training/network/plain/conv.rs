@@ -12,7 +12,7 @@
 
 use multiversion::multiversion;
 
-use super::matmul::{Matrix, multiply};
+use crate::training::network::matmul::{Matrix, multiply};
 
 /// Sizes of one convolution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,0 +1,170 @@
+//! What the network sees in an epoch: which pictures, in which order, and how each is changed.
+//!
+//! In: the pictures, a seed, what shall be done to them. Out: for each place of an epoch, a picture and what it shows.
+//! Never: a validation or test picture, hidden chance: a place of an epoch always shows the same.
+
+use super::augment::{self, Picture, Wardrobe};
+use super::dataset::Images;
+use super::network::random::{Purpose, Stream};
+use super::network::residual::NONE;
+use crate::domain::{Augmentation, INPUT_LEN};
+
+/// Share of Fashion-MNIST's pictures that are shown as a shop would have photographed them.
+const PHOTO_SHARE: f32 = 0.5;
+/// Pictures of none of the classes for each one of Fashion-MNIST's.
+const OUTLIER_SHARE: f64 = 0.12;
+/// What an epoch that is never trained on is called: its pictures measure what normalises.
+pub const MEASURING_EPOCH: u32 = 0;
+
+/// Photos that a person said the truth of, prepared for the network.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Photos {
+    /// 784 bytes each.
+    pub pixels: Vec<u8>,
+    /// What each shows; `NONE` for none of the ten.
+    pub truths: Vec<u8>,
+}
+
+/// One place in an epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lesson {
+    /// A training row of Fashion-MNIST.
+    Fashion(u32),
+    /// A corrected photo.
+    Photo(u32),
+    /// Something drawn that is none of the classes.
+    Outlier,
+}
+
+/// How much of what an epoch has.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Mix {
+    /// What is done to Fashion-MNIST's pictures.
+    pub augmentation: Augmentation,
+    /// Pictures of Fashion-MNIST.
+    pub fashion: usize,
+    /// Corrected photos, each as often as the others up to one; 0 where there are none.
+    pub photos: usize,
+}
+
+/// Everything that lessons are made of.
+pub struct Lessons<'a> {
+    images: &'a Images,
+    photos: &'a Photos,
+    wardrobe: Option<Wardrobe>,
+    train_rows: usize,
+    mix: Mix,
+    seed: u64,
+}
+
+/// The lessons of one epoch, in order.
+pub struct Epoch<'a> {
+    lessons: &'a Lessons<'a>,
+    number: u32,
+    order: Vec<Lesson>,
+}
+
+impl<'a> Lessons<'a> {
+    /// From the first `train_rows` of `images` and all of `photos`.
+    pub fn new((images, train_rows): (&'a Images, usize), photos: &'a Photos, mix: Mix, seed: u64) -> Self {
+        Self {
+            images,
+            photos,
+            wardrobe: (mix.augmentation == Augmentation::Photo).then(|| Wardrobe::new(images, train_rows)),
+            train_rows,
+            mix,
+            seed,
+        }
+    }
+
+    /// The epoch with this number.
+    pub fn epoch(&'a self, number: u32) -> Epoch<'a> {
+        let mut draw = Stream::new(self.seed, Purpose::Shuffle { epoch: number });
+        let mut rows: Vec<u32> = (0..self.train_rows as u32).collect();
+        draw.shuffle(&mut rows);
+        rows.truncate(self.mix.fashion);
+        let outliers = match self.mix.augmentation {
+            Augmentation::Photo => (rows.len() as f64 * OUTLIER_SHARE).round() as usize,
+            Augmentation::None | Augmentation::Catalogue => 0,
+        };
+        let mut order: Vec<Lesson> = rows.into_iter().map(Lesson::Fashion).collect();
+        if outliers + self.mix.photos > 0 {
+            let count = self.photos.truths.len() as u32;
+            let mut some: Vec<u32> = (0..count).collect();
+            draw.shuffle(&mut some);
+            order.extend(std::iter::repeat_n(Lesson::Outlier, outliers));
+            order.extend(some.into_iter().cycle().take(self.mix.photos).map(Lesson::Photo));
+            draw.shuffle(&mut order);
+        }
+        Epoch {
+            lessons: self,
+            number,
+            order,
+        }
+    }
+}
+
+impl Epoch<'_> {
+    /// How many places it has.
+    pub fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    /// Whether it has none.
+    pub fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
+
+    /// What the picture at a place shows; `NONE` for none of the ten. Past the end it begins anew.
+    pub fn truth(&self, place: usize) -> u8 {
+        match self.order[place % self.order.len()] {
+            Lesson::Fashion(row) => self.lessons.images.labels[row as usize].index() as u8,
+            Lesson::Photo(number) => self.lessons.photos.truths[number as usize],
+            Lesson::Outlier => NONE,
+        }
+    }
+
+    /// The picture at a place. Past the end it begins anew, with the same pictures changed in other ways.
+    pub fn draw(&self, place: usize, values: &mut Picture) {
+        let lessons = self.lessons;
+        let mut draw = Stream::new(
+            lessons.seed,
+            Purpose::Augment {
+                epoch: self.number,
+                image: place as u32,
+            },
+        );
+        match (self.order[place % self.order.len()], &lessons.wardrobe) {
+            (Lesson::Fashion(row), wardrobe) => {
+                let row = row as usize;
+                let pixels = picture(&lessons.images.pixels, row);
+                match (lessons.mix.augmentation, wardrobe) {
+                    (Augmentation::Photo, Some(wardrobe)) if draw.chance(PHOTO_SHARE) => {
+                        augment::photo(wardrobe, pixels, lessons.images.labels[row], &mut draw, values);
+                    }
+                    (Augmentation::None, _) => plain(pixels, values),
+                    (Augmentation::Catalogue | Augmentation::Photo, _) => {
+                        augment::catalogue(pixels, &mut draw, values);
+                    }
+                }
+            }
+            (Lesson::Photo(number), _) => {
+                augment::corrected(picture(&lessons.photos.pixels, number as usize), &mut draw, values);
+            }
+            (Lesson::Outlier, Some(wardrobe)) => augment::outlier(wardrobe, &mut draw, values),
+            (Lesson::Outlier, None) => unreachable!("only photo lessons have outliers; this is a bug"),
+        }
+    }
+}
+
+/// A picture as it is, 0..=1: exactly what preprocessing makes of it.
+pub fn plain(pixels: &[u8; INPUT_LEN], values: &mut Picture) {
+    for (value, &pixel) in values.iter_mut().zip(pixels) {
+        *value = f32::from(pixel) / 255.0;
+    }
+}
+
+/// Picture number `index` of pictures that lie behind one another.
+pub fn picture(pixels: &[u8], index: usize) -> &[u8; INPUT_LEN] {
+    &pixels.as_chunks::<INPUT_LEN>().0[index]
+}
