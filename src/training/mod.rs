@@ -19,7 +19,10 @@ pub mod train;
 
 pub mod export;
 
+pub mod binomial;
+pub mod calibrate;
 pub mod evaluate;
+pub mod thresholds;
 
 pub mod rebuild;
 

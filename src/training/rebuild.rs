@@ -15,7 +15,7 @@ use super::network::{Architecture, Network};
 use super::train::{
     self, Checkpointing, EpochRecord, Observer, TrainError, TrainParameters, TrainingJob, train_blocking,
 };
-use crate::domain::{INPUT_LEN, INPUT_SIDE, LABEL_COUNT, Label, Scores, Timestamp};
+use crate::domain::{INPUT_LEN, INPUT_SIDE, LABEL_COUNT, Label, Prediction, Timestamp};
 use crate::model::bundle::{self, FORMAT, Manifest, ModelBundle, TensorSpec};
 use crate::model::{BundleError, Classifier, ClassifyError};
 use crate::preprocess::{self, InputTensor};
@@ -134,7 +134,7 @@ fn parity_difference(
     let values: Vec<f32> = inputs.iter().flat_map(|input| *input.values()).collect();
     let own = network.probabilities(&values);
     let differences = own.iter().zip(&exported).flat_map(|(own, exported)| {
-        let pairs = own.iter().zip(exported.values());
+        let pairs = own.iter().zip(exported.scores.values());
         pairs.map(|(own, exported)| f64::from((own - exported).abs()))
     });
     // `max` would pass over what is no number.
@@ -152,23 +152,23 @@ pub fn evaluate_images(
     classifier: &mut dyn Classifier,
     images: &Images,
 ) -> Result<Evaluation, ClassifyError> {
-    let scores = score_images(classifier, images)?;
-    let judged = images.labels.iter().zip(scores).map(|(label, scores)| Judged {
+    let answers = score_images(classifier, images)?;
+    let judged = images.labels.iter().zip(answers).map(|(label, prediction)| Judged {
         truth: Some(*label),
-        scores,
+        prediction,
     });
     Ok(Evaluation::of(&judged.collect::<Vec<_>>()))
 }
 
 /// The model's answers for pictures of the data set, in their order.
-pub fn score_images(classifier: &mut dyn Classifier, images: &Images) -> Result<Vec<Scores>, ClassifyError> {
-    let mut scores = Vec::with_capacity(images.len());
+pub fn score_images(classifier: &mut dyn Classifier, images: &Images) -> Result<Vec<Prediction>, ClassifyError> {
+    let mut answers = Vec::with_capacity(images.len());
     for pixels in images.pixels.chunks(SCORED_AT_ONCE * INPUT_LEN) {
         let (pictures, _) = pixels.as_chunks::<INPUT_LEN>();
         let inputs: Vec<InputTensor> = pictures.iter().map(preprocess::from_idx).collect();
-        scores.extend(classifier.classify(&inputs.iter().collect::<Vec<_>>())?);
+        answers.extend(classifier.classify(&inputs.iter().collect::<Vec<_>>())?);
     }
-    Ok(scores)
+    Ok(answers)
 }
 
 fn manifest(rebuild: &Rebuild<'_>, onnx: &[u8], epoch: u32) -> Manifest {
@@ -187,6 +187,7 @@ fn manifest(rebuild: &Rebuild<'_>, onnx: &[u8], epoch: u32) -> Manifest {
             name: super::export::OUTPUT_NAME.into(),
             shape: vec![-1, LABEL_COUNT as i64],
         },
+        unknown_output: None,
         preprocessing_version: preprocess::VERSION,
         architecture: "reference".into(),
         parameters: Architecture::REFERENCE.parameter_count() as u64,
@@ -204,6 +205,7 @@ fn manifest(rebuild: &Rebuild<'_>, onnx: &[u8], epoch: u32) -> Manifest {
             "fingerprint": rebuild.fingerprint,
         }),
         figures: Value::Null,
+        calibration: None,
         created_at: now.to_string(),
     }
 }
