@@ -519,7 +519,7 @@ fn change(number: usize, model_digit: &str) -> Change {
         file,
         content,
         tag: TagRecord {
-            scores,
+            prediction: scores.into(),
             model,
             device: Device::Cpu,
             preprocessing,

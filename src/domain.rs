@@ -10,6 +10,7 @@ mod outcome;
 mod picture;
 mod score;
 mod setting;
+mod threshold;
 
 pub use file::{FileStamp, InventoryPath};
 pub use identity::{ContentHash, ModelId, PreprocessingVersion, held_out, hex};
@@ -17,8 +18,9 @@ pub use label::{LABEL_COUNT, Label, Truth};
 pub use moment::Timestamp;
 pub use outcome::{Rejection, RejectionReason, Status};
 pub use picture::{DecodedImage, INPUT_LEN, INPUT_SIDE, ImageFormat};
-pub use score::{Confidence, Scores};
+pub use score::{Confidence, Prediction, Scores};
 pub use setting::{ArchitectureName, Augmentation, Device, DevicePolicy, RateSchedule};
+pub use threshold::{Basis, Certainty, Thresholds, decide};
 
 /// A value from outside that does not fit its type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

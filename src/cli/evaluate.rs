@@ -117,9 +117,10 @@ fn on_one_image(
     };
     let (pictures, _) = pixels.as_chunks::<INPUT_LEN>();
     let input = preprocess::from_idx(&pictures[0]);
-    let Some(scores) = classifier.classify(&[&input])?.pop() else {
+    let Some(prediction) = classifier.classify(&[&input])?.pop() else {
         bail!("the model gave no answer")
     };
+    let scores = prediction.scores;
     let (label, confidence) = scores.top();
     if format == Format::Json {
         let by_label = Label::all().map(|label| (label.name().to_owned(), scores.values()[label.index()]));
@@ -177,13 +178,9 @@ fn on_photos(
                 }
             }
         }
-        let scores = classifier.classify(&inputs.iter().collect::<Vec<_>>())?;
-        judged.extend(
-            truths
-                .into_iter()
-                .zip(scores)
-                .map(|(truth, scores)| Judged { truth, scores }),
-        );
+        let answers = classifier.classify(&inputs.iter().collect::<Vec<_>>())?;
+        let pairs = truths.into_iter().zip(answers);
+        judged.extend(pairs.map(|(truth, prediction)| Judged { truth, prediction }));
     }
     let evaluation = Evaluation::of(&judged);
     match format {

@@ -425,8 +425,8 @@ impl Asking {
                 before.push(*label);
             }
         }
-        let scores = classifier.classify(&inputs.iter().collect::<Vec<_>>())?;
-        let after = scores.iter().map(|scores| Some(scores.top().0));
+        let answers = classifier.classify(&inputs.iter().collect::<Vec<_>>())?;
+        let after = answers.iter().map(|answer| Some(answer.scores.top().0));
         Ok(before.into_iter().zip(after).collect())
     }
 }

@@ -14,6 +14,9 @@ use super::{LABEL_COUNT, Label, ParseError};
 pub struct Confidence(f32);
 
 impl Confidence {
+    /// One half.
+    pub const HALF: Confidence = Confidence(0.5);
+
     /// Refuses what is not finite or lies outside 0..=1.
     pub fn new(value: f32) -> Result<Self, ParseError> {
         if (0.0..=1.0).contains(&value) {
@@ -75,5 +78,44 @@ impl Scores {
         }
         let label = Label::from_index(best).expect("there are as many scores as labels; this is a bug");
         (label, Confidence(self.0[best]))
+    }
+}
+
+/// What a model says of one picture.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Prediction {
+    /// The ten probabilities, as the model calibrated them.
+    pub scores: Scores,
+    /// The model's own estimate that the picture shows none of the ten classes; `None` where it makes none.
+    pub unknown: Option<Confidence>,
+}
+
+impl Prediction {
+    /// How likely the top label is right, 0..=1: that the picture shows one of the classes at all, and then this one.
+    pub fn trust(&self) -> f64 {
+        let top = f64::from(self.scores.top().1.get());
+        match self.unknown {
+            Some(unknown) => top * (1.0 - f64::from(unknown.get())),
+            None => top,
+        }
+    }
+
+    /// By how much it looks like one of the classes, 0..=1: what tells known pictures from unknown ones. The top
+    /// confidence where the model has no estimate of its own.
+    pub fn knownness(&self) -> f32 {
+        match self.unknown {
+            Some(unknown) => 1.0 - unknown.get(),
+            None => self.scores.top().1.get(),
+        }
+    }
+}
+
+impl From<Scores> for Prediction {
+    /// Of a model without an estimate for `unknown`.
+    fn from(scores: Scores) -> Self {
+        Self {
+            scores,
+            unknown: None,
+        }
     }
 }

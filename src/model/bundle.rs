@@ -13,7 +13,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::domain::{INPUT_SIDE, LABEL_COUNT, Label, ModelId, PreprocessingVersion, Severity, hex};
+use crate::domain::{
+    Basis, INPUT_SIDE, LABEL_COUNT, Label, ModelId, PreprocessingVersion, Severity, Thresholds, hex,
+};
 use crate::{durable, preprocess};
 
 /// Name of the network's file in a bundle.
@@ -28,6 +30,8 @@ pub const BATCH: i64 = -1;
 pub const INPUT_SHAPE: [i64; 4] = [BATCH, 1, INPUT_SIDE as i64, INPUT_SIDE as i64];
 /// Shape of a model's output: pictures, probabilities in label order.
 pub const OUTPUT_SHAPE: [i64; 2] = [BATCH, LABEL_COUNT as i64];
+/// Shape of the second output, where there is one: pictures, how likely it is that none of the classes is shown.
+pub const UNKNOWN_SHAPE: [i64; 2] = [BATCH, 1];
 /// More than any network over 28 x 28 pixels needs; keeps a wrong path from filling the memory.
 const MAX_FILE_BYTES: u64 = 256 << 20;
 
@@ -105,8 +109,11 @@ pub struct Manifest {
     pub labels: Vec<String>,
     /// The network's only input.
     pub input: TensorSpec,
-    /// The network's only output: probabilities.
+    /// The network's first output: probabilities.
     pub output: TensorSpec,
+    /// Its second one, if it has one: its estimate that the picture shows none of the classes, 0..=1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unknown_output: Option<TensorSpec>,
     /// The way from pixels to tensor that it was trained with.
     pub preprocessing_version: PreprocessingVersion,
     /// Name of the network's design.
@@ -121,8 +128,27 @@ pub struct Manifest {
     /// What it reached: test accuracy, loss and so on.
     #[serde(default)]
     pub figures: serde_json::Value,
+    /// What its confidence means; `None`: nobody has measured it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Calibration>,
     /// When it was made, ISO 8601 in UTC.
     pub created_at: String,
+}
+
+/// What a model's confidence means. Keys that a later hangtag adds are passed over.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Calibration {
+    /// By what the network's sums are divided before they become probabilities; part of the exported graph.
+    pub temperature: f64,
+    /// What it was fitted on.
+    pub basis: Basis,
+    /// How many pictures that were.
+    pub samples: u64,
+    /// Mean difference between confidence and share of right answers over those pictures, afterwards, 0..=1.
+    #[serde(default)]
+    pub expected_calibration_error: Option<f64>,
+    /// When its tags count by themselves.
+    pub thresholds: Thresholds,
 }
 
 impl Manifest {
@@ -147,6 +173,14 @@ impl Manifest {
         fits(file, "labels", &labels, &Label::NAMES.to_vec())?;
         fits(file, "input.shape", &self.input.shape, &INPUT_SHAPE.to_vec())?;
         fits(file, "output.shape", &self.output.shape, &OUTPUT_SHAPE.to_vec())?;
+        if let Some(unknown) = &self.unknown_output {
+            fits(
+                file,
+                "unknown_output.shape",
+                &unknown.shape,
+                &UNKNOWN_SHAPE.to_vec(),
+            )?;
+        }
         let (found, expected) = (self.preprocessing_version.0, preprocess::VERSION.0);
         fits(file, "preprocessing_version", &found, &expected)
     }
@@ -280,106 +314,4 @@ fn read(path: &Path) -> Result<Vec<u8>, BundleError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_embedded_model_survives_a_folder() {
-        let bundle = ModelBundle::embedded();
-        let folder = tempfile::tempdir().unwrap();
-        let at = folder.path().join("deep").join("bundle");
-        bundle.write(&at).unwrap();
-        let again = ModelBundle::load(&at).unwrap();
-        assert_eq!(again.id(), bundle.id());
-        assert_eq!(again.manifest(), bundle.manifest());
-        assert_eq!(again.onnx(), bundle.onnx());
-        assert!(bundle.manifest().model_sha256.starts_with(bundle.id().as_str()));
-    }
-
-    #[test]
-    fn what_does_not_fit_is_refused_with_file_found_and_expected() {
-        type Spoil = fn(&mut Manifest);
-        let cases: [(Spoil, &str, &str, &str); 6] = [
-            (|m| m.model_sha256 = "00".into(), "model.onnx", "SHA-256", "00"),
-            (|m| m.labels.swap(0, 1), "manifest.json", "labels", "T-shirt/top"),
-            (|m| m.input.shape[1] = 3, "manifest.json", "input.shape", "3"),
-            (|m| m.output.shape[1] = 11, "manifest.json", "output.shape", "11"),
-            (
-                |m| m.preprocessing_version.0 = 77,
-                "manifest.json",
-                "preprocessing_version",
-                "77",
-            ),
-            (|m| m.format = 9, "manifest.json", "format", "9"),
-        ];
-        for (spoil, file, what, found) in cases {
-            let mut manifest = ModelBundle::embedded().manifest().clone();
-            spoil(&mut manifest);
-            let error =
-                ModelBundle::from_bytes(ModelBundle::embedded().onnx().to_vec(), manifest).unwrap_err();
-            assert_eq!(error.severity(), Severity::Fatal);
-            let text = error.to_string();
-            for part in [file, what, found, "expected"] {
-                assert!(text.contains(part), "{part:?} is missing in: {text}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_flipped_bit_in_the_network_is_found() {
-        let folder = tempfile::tempdir().unwrap();
-        ModelBundle::embedded().write(folder.path()).unwrap();
-        let path = folder.path().join(ONNX_FILE);
-        let mut onnx = std::fs::read(&path).unwrap();
-        let middle = onnx.len() / 2;
-        onnx[middle] ^= 1;
-        std::fs::write(&path, onnx).unwrap();
-        let error = ModelBundle::load(folder.path()).unwrap_err().to_string();
-        assert!(
-            error.contains("SHA-256") && error.contains(&path.display().to_string()),
-            "{error}"
-        );
-    }
-
-    #[test]
-    fn a_missing_file_and_a_broken_manifest_are_named() {
-        let folder = tempfile::tempdir().unwrap();
-        let error = ModelBundle::load(folder.path()).unwrap_err().to_string();
-        assert!(error.contains("manifest.json"), "{error}");
-
-        ModelBundle::embedded().write(folder.path()).unwrap();
-        std::fs::remove_file(folder.path().join(ONNX_FILE)).unwrap();
-        let error = ModelBundle::load(folder.path()).unwrap_err().to_string();
-        assert!(error.contains("model.onnx"), "{error}");
-
-        std::fs::write(
-            folder.path().join(MANIFEST_FILE),
-            "{\"format\": 1,\n \"labels\": 3}",
-        )
-        .unwrap();
-        let error = ModelBundle::load(folder.path()).unwrap_err().to_string();
-        assert!(
-            error.contains("manifest.json") && error.contains("line"),
-            "{error}"
-        );
-    }
-
-    #[test]
-    fn a_manifest_of_another_format_is_refused_before_its_other_keys_are_read() {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join(MANIFEST_FILE), "{\"format\": 2}").unwrap();
-        let error = ModelBundle::load(folder.path()).unwrap_err().to_string();
-        assert!(error.contains("format is 2, expected 1"), "{error}");
-    }
-
-    #[test]
-    fn keys_of_a_later_hangtag_are_passed_over() {
-        let folder = tempfile::tempdir().unwrap();
-        ModelBundle::embedded().write(folder.path()).unwrap();
-        let path = folder.path().join(MANIFEST_FILE);
-        let mut json: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
-        json["calibration"] = serde_json::json!({"temperature": 1.3});
-        std::fs::write(&path, json.to_string()).unwrap();
-        assert!(ModelBundle::load(folder.path()).is_ok());
-    }
-}
+mod tests;

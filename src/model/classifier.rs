@@ -1,9 +1,9 @@
 //! The one way to ask a model, whatever runs it.
 //!
-//! In: input tensors, in any number. Out: ten probabilities for each, in the same order. Never: a guess in place of
+//! In: input tensors, in any number. Out: a prediction for each, in the same order. Never: a guess in place of
 //! an answer; pictures, files, the store.
 
-use crate::domain::{Device, DevicePolicy, ModelId, ParseError, PreprocessingVersion, Scores, Severity};
+use crate::domain::{Device, DevicePolicy, ModelId, ParseError, Prediction, PreprocessingVersion, Severity};
 use crate::preprocess::InputTensor;
 
 /// Something that labels pictures. One thread owns it; a swap is a new value in its place between two batches.
@@ -20,11 +20,11 @@ pub trait Classifier: Send {
     /// Does once what makes the first answer slow, so that the first photo does not wait for it.
     fn warm_up(&mut self) -> Result<(), ClassifyError>;
 
-    /// Answers for `inputs`, one `Scores` each, in the same order. An empty slice gets an empty answer.
+    /// Answers for `inputs`, one `Prediction` each, in the same order. An empty slice gets an empty answer.
     ///
     /// # Errors
     /// All or nothing: no answer is given when one of them is not to be had.
-    fn classify(&mut self, inputs: &[&InputTensor]) -> Result<Vec<Scores>, ClassifyError>;
+    fn classify(&mut self, inputs: &[&InputTensor]) -> Result<Vec<Prediction>, ClassifyError>;
 }
 
 /// How a model shall be run.
@@ -124,8 +124,10 @@ pub enum ClassifyError {
         /// What the library said.
         cause: String,
     },
-    /// The answer has another shape than ten values a picture.
-    #[error("model {model} answered {pictures} pictures with {values} values, expected ten each")]
+    /// The answer has another shape than so many values a picture.
+    #[error(
+        "model {model} answered {pictures} pictures with {values} values in {output}, expected {expected} each"
+    )]
     Shape {
         /// The model.
         model: ModelId,
@@ -133,6 +135,10 @@ pub enum ClassifyError {
         pictures: usize,
         /// How many values came back.
         values: usize,
+        /// In which of the network's outputs.
+        output: String,
+        /// How many a picture there should be.
+        expected: usize,
     },
     /// An answer holds something that is no probability.
     #[error("model {model} answered picture {position} of {pictures} with no probability: {source}")]

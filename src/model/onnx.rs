@@ -15,18 +15,15 @@ use ort::session::Session;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::value::{Outlet, TensorElementType, TensorRef};
 
+use super::answer::{Output, Outputs};
 use super::bundle::{ModelBundle, TensorSpec};
 use super::classifier::{Classifier, ClassifyError, DeviceReport, InferenceOptions, OpenError};
 use super::runtime::Runtime;
-use crate::domain::{
-    Device, DevicePolicy, INPUT_LEN, INPUT_SIDE, LABEL_COUNT, ModelId, PreprocessingVersion, Scores,
-};
+use crate::domain::{Device, DevicePolicy, INPUT_LEN, INPUT_SIDE, ModelId, Prediction, PreprocessingVersion};
 use crate::preprocess::InputTensor;
 
 /// Least minor version of ONNX Runtime 1.x whose interface hangtag is built against.
 pub const LEAST_MINOR_VERSION: u32 = ort::MINOR_VERSION;
-/// How far rounding may carry a probability out of 0..=1 before it counts as wrong.
-const ROUNDING: f32 = 1e-5;
 
 /// A library that could not be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -161,6 +158,10 @@ pub struct OnnxClassifier {
     device: Device,
     preprocessing: PreprocessingVersion,
     max_batch: usize,
+    /// Name of the output for the ten probabilities.
+    output: String,
+    /// Name of the output for the model's estimate of `unknown`, if it makes one.
+    unknown_output: Option<String>,
     /// The inputs of one run side by side; kept, so that a run allocates nothing for them.
     staged: Vec<f32>,
 }
@@ -222,6 +223,12 @@ impl OnnxClassifier {
             device,
             preprocessing: bundle.manifest().preprocessing_version,
             max_batch: options.max_batch.max(1),
+            output: bundle.manifest().output.name.clone(),
+            unknown_output: bundle
+                .manifest()
+                .unknown_output
+                .as_ref()
+                .map(|spec| spec.name.clone()),
             staged: Vec::new(),
         };
         if device == Device::Cuda {
@@ -234,7 +241,7 @@ impl OnnxClassifier {
     }
 
     /// One run over what is staged; at most `max_batch` pictures.
-    fn run_staged(&mut self) -> Result<Vec<Scores>, ClassifyError> {
+    fn run_staged(&mut self) -> Result<Vec<Prediction>, ClassifyError> {
         let pictures = self.staged.len() / INPUT_LEN;
         let failed = |error: ort::Error| ClassifyError::Run {
             model: self.id.clone(),
@@ -244,9 +251,20 @@ impl OnnxClassifier {
         };
         let shape = [pictures, 1, INPUT_SIDE, INPUT_SIDE];
         let input = TensorRef::from_array_view((shape, self.staged.as_slice())).map_err(failed)?;
-        let outputs = self.session.run(ort::inputs![input]).map_err(failed)?;
-        let (_, values) = outputs[0].try_extract_tensor::<f32>().map_err(failed)?;
-        answers(values, pictures, &self.id)
+        let run = self.session.run(ort::inputs![input]).map_err(failed)?;
+        // That the graph has these outputs was checked when it was opened.
+        let output = |name| -> ort::Result<Output<'_>> {
+            let (_, values) = run[name].try_extract_tensor::<f32>()?;
+            Ok(Output { name, values })
+        };
+        let unknown = self.unknown_output.as_deref().map(output);
+        Outputs {
+            model: &self.id,
+            pictures,
+            probabilities: output(&self.output).map_err(failed)?,
+            unknown: unknown.transpose().map_err(failed)?,
+        }
+        .predictions()
     }
 }
 
@@ -269,7 +287,7 @@ impl Classifier for OnnxClassifier {
         self.run_staged().map(drop)
     }
 
-    fn classify(&mut self, inputs: &[&InputTensor]) -> Result<Vec<Scores>, ClassifyError> {
+    fn classify(&mut self, inputs: &[&InputTensor]) -> Result<Vec<Prediction>, ClassifyError> {
         let mut all = Vec::with_capacity(inputs.len());
         for run in inputs.chunks(self.max_batch) {
             self.staged.clear();
@@ -322,21 +340,32 @@ fn cuda_provider(device_id: u32) -> ExecutionProviderDispatch {
 
 fn check_graph(session: &Session, bundle: &ModelBundle) -> Result<(), OpenError> {
     let manifest = bundle.manifest();
+    let outputs: Vec<_> = [Some(&manifest.output), manifest.unknown_output.as_ref()]
+        .into_iter()
+        .flatten()
+        .collect();
     let sides = [
-        ("input", session.inputs(), &manifest.input),
-        ("output", session.outputs(), &manifest.output),
+        ("input", session.inputs(), vec![&manifest.input]),
+        ("output", session.outputs(), outputs),
     ];
     for (what, outlets, expected) in sides {
-        if !matches!(outlets, [only] if is_as_stated(only, expected)) {
+        let fits = outlets.len() == expected.len()
+            && outlets
+                .iter()
+                .zip(&expected)
+                .all(|(outlet, spec)| is_as_stated(outlet, spec));
+        if !fits {
+            let found = outlets
+                .iter()
+                .map(|outlet| format!("{}: {}", outlet.name(), outlet.dtype()));
+            let expected = expected
+                .iter()
+                .map(|spec| format!("{}: 32-bit floats of shape {:?}", spec.name, spec.shape));
             return Err(OpenError::Shape {
                 model: bundle.id().clone(),
                 what,
-                found: outlets
-                    .iter()
-                    .map(|outlet| format!("{}: {}", outlet.name(), outlet.dtype()))
-                    .collect::<Vec<_>>()
-                    .join(", "),
-                expected: format!("{}: 32-bit floats of shape {:?}", expected.name, expected.shape),
+                found: found.collect::<Vec<_>>().join(", "),
+                expected: expected.collect::<Vec<_>>().join(", "),
             });
         }
     }
@@ -350,33 +379,6 @@ fn is_as_stated(outlet: &Outlet, spec: &TensorSpec) -> bool {
             .dtype()
             .tensor_shape()
             .is_some_and(|shape| shape[..] == spec.shape[..])
-}
-
-/// Ten values a picture, checked; what rounding carried past 0 or 1 is put back.
-fn answers(values: &[f32], pictures: usize, model: &ModelId) -> Result<Vec<Scores>, ClassifyError> {
-    let (rows, rest) = values.as_chunks::<LABEL_COUNT>();
-    if rows.len() != pictures || !rest.is_empty() {
-        return Err(ClassifyError::Shape {
-            model: model.clone(),
-            pictures,
-            values: values.len(),
-        });
-    }
-    let rounded = |value: f32| match value {
-        value if (-ROUNDING..=1.0 + ROUNDING).contains(&value) => value.clamp(0.0, 1.0),
-        wrong => wrong,
-    };
-    rows.iter()
-        .enumerate()
-        .map(|(index, row)| {
-            Scores::new(row.map(rounded)).map_err(|source| ClassifyError::NotAProbability {
-                model: model.clone(),
-                position: index + 1,
-                pictures,
-                source,
-            })
-        })
-        .collect()
 }
 
 fn warn_of_fallback_once(cause: &str) {

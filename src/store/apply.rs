@@ -70,7 +70,7 @@ impl Batch<'_> {
     ) -> Result<(), WriteError> {
         let model_id = self.answering_model(&tag.model)?;
         let (image_id, image) = self.image(content, tag.tagged_at)?;
-        let (label, confidence) = tag.scores.top();
+        let (label, confidence) = tag.prediction.scores.top();
         let answer = Answer {
             image_id: Some(image_id),
             model_id: Some(model_id),
@@ -81,7 +81,7 @@ impl Batch<'_> {
             tagged_at_ms: tag.tagged_at.as_millis(),
             corrected_at_ms: None,
         };
-        let scores = scores_text(tag.scores.values());
+        let scores = scores_text(tag.prediction.scores.values());
         let outcome = self.outcome(&answer, Some((&scores, tag.device.name())), tag.preprocessing)?;
         applied.new_images += u64::from(image == Novelty::New);
         applied.new_outcomes += u64::from(outcome == Novelty::New);

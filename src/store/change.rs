@@ -4,8 +4,8 @@
 //! Never: a change that does harm when it is applied twice in a row, or that undoes what a person said.
 
 use crate::domain::{
-    ContentHash, Device, FileStamp, ImageFormat, InventoryPath, ModelId, PreprocessingVersion, Rejection,
-    Scores, Timestamp,
+    ContentHash, Device, FileStamp, ImageFormat, InventoryPath, ModelId, Prediction, PreprocessingVersion,
+    Rejection, Timestamp,
 };
 
 /// One thing that became known about one file. Each is idempotent: applied twice equals applied once.
@@ -99,8 +99,8 @@ pub struct ContentFacts {
 /// What a model said about a content; label and confidence are the scores' top.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TagRecord {
-    /// All ten probabilities.
-    pub scores: Scores,
+    /// All ten probabilities, and its estimate for `unknown`.
+    pub prediction: Prediction,
     /// Who says so; registered before.
     pub model: ModelId,
     /// Where inference really ran.

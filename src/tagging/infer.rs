@@ -14,7 +14,7 @@ use super::batch::{Batch, BatchLimits, fill_batch_blocking};
 use super::prepare::PreparedImage;
 use super::record::{Answered, Pace, Recordable};
 use super::swap::{Seat, SwapOrder};
-use crate::domain::{ModelId, PreprocessingVersion, Scores, Severity};
+use crate::domain::{ModelId, Prediction, PreprocessingVersion, Severity};
 use crate::model::{Classifier, ClassifyError};
 use crate::preprocess::InputTensor;
 use crate::status::Station;
@@ -127,7 +127,7 @@ fn answer(
         Pace::Calm
     };
     let inputs: Vec<&InputTensor> = batch.iter().map(|image| &image.input).collect();
-    let scores = match classifier.classify(&inputs) {
+    let predictions = match classifier.classify(&inputs) {
         Err(error) if error.severity() == Severity::Retry => {
             tracing::warn!(
                 "a batch of {} failed, asking image by image: {error}",
@@ -146,12 +146,12 @@ fn answer(
     let claims = claims.collect();
     let tagged = batch
         .into_iter()
-        .zip(scores)
-        .map(|(image, scores)| Change::Tagged {
+        .zip(predictions)
+        .map(|(image, prediction)| Change::Tagged {
             file: image.file,
             content: image.content,
             tag: TagRecord {
-                scores,
+                prediction,
                 model: model.clone(),
                 device,
                 preprocessing: image.preprocessing,
@@ -170,12 +170,12 @@ fn answer(
 fn one_by_one(
     classifier: &mut dyn Classifier,
     inputs: &[&InputTensor],
-) -> Result<Vec<Scores>, ClassifyError> {
-    let mut scores = Vec::with_capacity(inputs.len());
+) -> Result<Vec<Prediction>, ClassifyError> {
+    let mut predictions = Vec::with_capacity(inputs.len());
     for input in inputs {
-        scores.extend(classifier.classify(&[input])?);
+        predictions.extend(classifier.classify(&[input])?);
     }
-    Ok(scores)
+    Ok(predictions)
 }
 
 #[cfg(test)]

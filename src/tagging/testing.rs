@@ -14,7 +14,7 @@ use super::settle::SettledFile;
 use crate::config::{Config, SettleConfig, Sources};
 use crate::domain::{
     ContentHash, Device, FileStamp, INPUT_LEN, INPUT_SIDE, InventoryPath, LABEL_COUNT, ModelId,
-    PreprocessingVersion, Scores, Timestamp,
+    Prediction, PreprocessingVersion, Scores, Timestamp,
 };
 use crate::model::{Classifier, ClassifyError};
 use crate::preprocess::InputTensor;
@@ -154,10 +154,10 @@ impl Classifier for Fake {
         Ok(())
     }
 
-    fn classify(&mut self, inputs: &[&InputTensor]) -> Result<Vec<Scores>, ClassifyError> {
+    fn classify(&mut self, inputs: &[&InputTensor]) -> Result<Vec<Prediction>, ClassifyError> {
         let mut scores = [0.0; LABEL_COUNT];
         scores[self.label] = 1.0;
-        Ok(vec![Scores::new(scores).unwrap(); inputs.len()])
+        Ok(vec![Scores::new(scores).unwrap().into(); inputs.len()])
     }
 }
 
@@ -214,7 +214,7 @@ pub(crate) fn tagged(path: &Path, bytes: &[u8], digit: &str) -> Change {
         file: sighting(path),
         content: content(bytes),
         tag: TagRecord {
-            scores: Scores::new(scores).unwrap(),
+            prediction: Scores::new(scores).unwrap().into(),
             model: model(digit),
             device: Device::Cpu,
             preprocessing: VERSION,

@@ -17,7 +17,7 @@ use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
 use serde::{Deserialize, Serialize};
 
-use super::dataset::Images;
+use super::lessons::Photos;
 use crate::decode::{self, DecodeError, DecodeLimits};
 use crate::domain::{ContentHash, DecodedImage, Severity, Truth, held_out};
 use crate::durable;
@@ -50,11 +50,11 @@ pub struct Correction {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Material {
     /// To be trained on, in the order of their hashes.
-    pub train: Images,
-    /// For the gate alone, in the order of their hashes.
-    pub held_out: Images,
-    /// How many are of none of the classes: the networks have no output for that, so that they are only counted.
-    pub unknown: usize,
+    pub train: Photos,
+    /// The hashes of those.
+    pub train_hashes: Vec<ContentHash>,
+    /// For the gate and for thresholds alone, in the order of their hashes.
+    pub held_out: Photos,
     /// What could not be used.
     pub unusable: Vec<Unusable>,
 }
@@ -170,21 +170,15 @@ pub fn prepare_blocking(folder: &Path, corrections: &[Correction]) -> Material {
     sorted.sort_by_key(|correction| correction.hash);
     let (mut material, mut preprocessor) = (Material::default(), Preprocessor::new());
     for Correction { hash, truth } in &sorted {
-        let Some(label) = truth.label() else {
-            material.unknown += 1;
-            continue;
-        };
         match read_blocking(folder, hash) {
             Ok(image) => {
-                let into = match held_out(hash) {
-                    true => &mut material.held_out,
-                    false => &mut material.train,
-                };
-                let tensor = preprocessor.prepare(&image);
-                // Exactly the bytes that the tensor was made of.
-                let bytes = tensor.values().iter().map(|value| (value * 255.0).round() as u8);
-                into.pixels.extend(bytes);
-                into.labels.push(label);
+                let input = preprocessor.prepare(&image);
+                if held_out(hash) {
+                    material.held_out.push(&input, *truth);
+                } else {
+                    material.train.push(&input, *truth);
+                    material.train_hashes.push(*hash);
+                }
             }
             Err(error) => material.unusable.push(Unusable {
                 hash: hash.to_string(),
@@ -203,7 +197,7 @@ impl MaterialSummary {
             repetitions: mixed.repetitions,
             share: mixed.share,
             held_out: material.held_out.len(),
-            unknown: material.unknown,
+            unknown: material.train.unknown() + material.held_out.unknown(),
             unusable: material.unusable.clone(),
         }
     }

@@ -1,6 +1,6 @@
 //! How good the answers are: accuracy, loss, per-class figures, confusion, and whether the confidence knows.
 //!
-//! In: for each picture its true label, if it has one, and the model's scores. Out: an [`Evaluation`], as text or
+//! In: for each picture its true label, if it has one, and the model's answer. Out: an [`Evaluation`], as text or
 //! JSON. Never: I/O, a model, a threshold.
 //!
 //! Divisions by zero follow one rule: a figure whose denominator is zero does not exist (`None`, JSON `null`,
@@ -10,7 +10,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{INPUT_LEN, INPUT_SIDE, LABEL_COUNT, Label, Scores};
+use crate::domain::{INPUT_LEN, INPUT_SIDE, LABEL_COUNT, Label, Prediction, Scores};
 
 /// Probabilities are kept this far from 0 and 1 in the loss, as Keras keeps them.
 const LOSS_CLIP: f64 = 1e-7;
@@ -20,8 +20,8 @@ const LOSS_CLIP: f64 = 1e-7;
 pub struct Judged {
     /// The true label; `None` means 'none of the classes'.
     pub truth: Option<Label>,
-    /// The model's probabilities.
-    pub scores: Scores,
+    /// The model's answer.
+    pub prediction: Prediction,
 }
 
 /// Figures over a set of pictures; those of one class or of correctness count labelled pictures alone.
@@ -67,15 +67,15 @@ impl Evaluation {
     pub fn of(judged: &[Judged]) -> Self {
         let mut confusion = [[0u64; LABEL_COUNT]; LABEL_COUNT];
         let (mut loss_sum, mut known, mut unknown) = (0.0, Vec::new(), Vec::new());
-        for Judged { truth, scores } in judged {
-            let (top, confidence) = scores.top();
+        for Judged { truth, prediction } in judged {
+            let (top, _) = prediction.scores.top();
             match truth {
                 Some(truth) => {
                     confusion[truth.index()][top.index()] += 1;
-                    loss_sum += cross_entropy(scores, *truth);
-                    known.push(confidence.get());
+                    loss_sum += cross_entropy(&prediction.scores, *truth);
+                    known.push(prediction.knownness());
                 }
-                None => unknown.push(confidence.get()),
+                None => unknown.push(prediction.knownness()),
             }
         }
         let images = known.len() as u64;

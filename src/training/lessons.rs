@@ -7,7 +7,8 @@ use super::augment::{self, Picture, Wardrobe};
 use super::dataset::Images;
 use super::network::random::{Purpose, Stream};
 use super::network::residual::NONE;
-use crate::domain::{Augmentation, INPUT_LEN};
+use crate::domain::{Augmentation, INPUT_LEN, Truth};
+use crate::preprocess::InputTensor;
 
 /// Share of Fashion-MNIST's pictures that are shown as a shop would have photographed them.
 const PHOTO_SHARE: f32 = 0.5;
@@ -17,12 +18,59 @@ const OUTLIER_SHARE: f64 = 0.12;
 pub const MEASURING_EPOCH: u32 = 0;
 
 /// Photos that a person said the truth of, prepared for the network.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Photos {
     /// 784 bytes each.
     pub pixels: Vec<u8>,
-    /// What each shows; `NONE` for none of the ten.
-    pub truths: Vec<u8>,
+    /// What each shows.
+    pub truths: Vec<Truth>,
+}
+
+impl Photos {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.truths.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.truths.is_empty()
+    }
+
+    /// One more, as preprocessing left it.
+    pub fn push(&mut self, input: &InputTensor, truth: Truth) {
+        // Exactly the bytes that the tensor was made of.
+        let bytes = input.values().iter().map(|value| (value * 255.0).round() as u8);
+        self.pixels.extend(bytes);
+        self.truths.push(truth);
+    }
+
+    /// How many show none of the classes.
+    pub fn unknown(&self) -> usize {
+        self.truths.iter().filter(|truth| truth.label().is_none()).count()
+    }
+
+    /// Those that show one of the classes, as pictures of a data set.
+    pub fn labelled(&self) -> Images {
+        let mut images = Images::default();
+        for (number, truth) in self.truths.iter().enumerate() {
+            if let Some(label) = truth.label() {
+                images.pixels.extend_from_slice(picture(&self.pixels, number));
+                images.labels.push(label);
+            }
+        }
+        images
+    }
+
+    /// Those whose number fulfils a condition, in their order.
+    pub fn only(&self, is_wanted: impl Fn(usize) -> bool) -> Photos {
+        let mut some = Photos::default();
+        for number in (0..self.len()).filter(|&number| is_wanted(number)) {
+            some.pixels.extend_from_slice(picture(&self.pixels, number));
+            some.truths.push(self.truths[number]);
+        }
+        some
+    }
 }
 
 /// One place in an epoch.
@@ -89,7 +137,7 @@ impl<'a> Lessons<'a> {
         };
         let mut order: Vec<Lesson> = rows.into_iter().map(Lesson::Fashion).collect();
         if outliers + self.mix.photos > 0 {
-            let count = self.photos.truths.len() as u32;
+            let count = self.photos.len() as u32;
             let mut some: Vec<u32> = (0..count).collect();
             draw.shuffle(&mut some);
             order.extend(std::iter::repeat_n(Lesson::Outlier, outliers));
@@ -119,7 +167,10 @@ impl Epoch<'_> {
     pub fn truth(&self, place: usize) -> u8 {
         match self.order[place % self.order.len()] {
             Lesson::Fashion(row) => self.lessons.images.labels[row as usize].index() as u8,
-            Lesson::Photo(number) => self.lessons.photos.truths[number as usize],
+            Lesson::Photo(number) => {
+                let truth = self.lessons.photos.truths[number as usize].label();
+                truth.map_or(NONE, |label| label.index() as u8)
+            }
             Lesson::Outlier => NONE,
         }
     }

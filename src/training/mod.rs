@@ -18,10 +18,14 @@ pub mod checkpoint;
 pub mod lessons;
 pub mod parameters;
 pub mod train;
+pub mod tune;
 
 pub mod export;
 
+pub mod binomial;
+pub mod calibrate;
 pub mod evaluate;
+pub mod thresholds;
 
 pub mod rebuild;
 

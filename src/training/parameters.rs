@@ -70,6 +70,11 @@ impl TrainParameters {
         }
     }
 
+    /// Whether the network learns to tell pictures of none of the classes.
+    pub fn knows_unknown(&self) -> bool {
+        self.architecture == ArchitectureName::Residual && self.augmentation == Augmentation::Photo
+    }
+
     /// The network's kind and sizes.
     pub fn network(&self) -> Architecture {
         match self.architecture {

@@ -22,7 +22,7 @@ use super::report::{self, Report, ReportError, Samples};
 use super::schedule::Trigger;
 use super::summary;
 use super::train::{Checkpointing, EpochRecord, Flow, Observer, Progress};
-use crate::domain::{Scores, Timestamp, hex};
+use crate::domain::{Prediction, Timestamp, hex};
 use crate::model::{BundleError, ModelBundle};
 
 /// How a run's process ended.
@@ -255,16 +255,16 @@ impl Measuring<'_> {
 }
 
 struct MeasuredScores {
-    test: Vec<Scores>,
-    photos: Vec<Scores>,
+    test: Vec<Prediction>,
+    photos: Vec<Prediction>,
 }
 
-fn answers(images: &Images, scores: &[Scores]) -> Vec<Answer> {
-    let pairs = images.labels.iter().zip(scores);
+fn answers(images: &Images, predictions: &[Prediction]) -> Vec<Answer> {
+    let pairs = images.labels.iter().zip(predictions);
     pairs
-        .map(|(&truth, scores)| Answer {
+        .map(|(&truth, prediction)| Answer {
             truth,
-            given: scores.top().0,
+            given: prediction.scores.top().0,
         })
         .collect()
 }
@@ -277,9 +277,9 @@ fn report_of(
 ) -> Report {
     let photos = material.held_out.labels.iter().zip(&scores.photos);
     let judged: Vec<_> = photos
-        .map(|(&truth, &scores)| Judged {
+        .map(|(&truth, &prediction)| Judged {
             truth: Some(truth),
-            scores,
+            prediction,
         })
         .collect();
     Report {

@@ -8,15 +8,22 @@ use std::time::SystemTime;
 
 use serde_json::{Value, json};
 
+use super::calibrate;
 use super::dataset::{DataSet, Images};
 use super::evaluate::{Evaluation, Judged};
-use super::export::to_onnx;
-use super::network::{Architecture, Network};
+use super::export::{Tempering, to_onnx};
+use super::lessons::Photos;
+use super::network::Network;
+use super::thresholds::{self, FitOptions, Sample};
 use super::train::{
     self, Checkpointing, EpochRecord, Observer, TrainError, TrainParameters, TrainingJob, train_blocking,
 };
-use crate::domain::{INPUT_LEN, INPUT_SIDE, LABEL_COUNT, Label, Scores, Timestamp};
-use crate::model::bundle::{self, FORMAT, Manifest, ModelBundle, TensorSpec};
+use super::tune::{RawAnswer, Tuning};
+use crate::domain::{
+    Basis, Confidence, INPUT_LEN, INPUT_SIDE, LABEL_COUNT, Label, ParseError, Prediction, Scores, Thresholds,
+    Timestamp,
+};
+use crate::model::bundle::{self, Calibration, FORMAT, Manifest, ModelBundle, TensorSpec};
 use crate::model::{BundleError, Classifier, ClassifyError};
 use crate::preprocess::{self, InputTensor};
 
@@ -34,8 +41,25 @@ pub struct Rebuild<'a> {
     pub parameters: &'a TrainParameters,
     /// Anew or from a checkpoint, and where the state after each epoch is kept.
     pub checkpoint: Checkpointing<'a>,
+    /// A trained network that learns corrected photos, in the place of a training from the first weight on.
+    pub start: Option<&'a Network>,
+    /// Corrected photos.
+    pub shop: Shop<'a>,
     /// Stands for all that decides the bytes that come of it; kept in the manifest.
     pub fingerprint: Option<&'a str>,
+}
+
+/// A shop's own photos in a rebuild.
+#[derive(Debug, Clone, Copy)]
+pub struct Shop<'a> {
+    /// To learn from.
+    pub photos: &'a Photos,
+    /// Share of the pictures of their lessons that they are, 0..1.
+    pub photo_share: f64,
+    /// To judge by; never learned.
+    pub held_out: &'a Photos,
+    /// Accepted tags shall be right at least so often, 0..1.
+    pub target_precision: f64,
 }
 
 /// What came of it.
@@ -51,6 +75,8 @@ pub struct Rebuilt {
     /// Largest difference of a probability between the trainer's network and the exported file, over the first
     /// test pictures.
     pub parity_difference: f64,
+    /// For each of the shop's photos that were learned, the answer of a network that has not seen it.
+    pub out_of_fold: Vec<Prediction>,
 }
 
 /// How a rebuild ended.
@@ -73,57 +99,262 @@ pub enum RebuildError {
     Open(Box<dyn std::error::Error + Send + Sync>),
     #[error("the exported model does not answer: {0}")]
     Classify(#[from] ClassifyError),
+    #[error("the trained network gives what is no probability: {0}")]
+    Answer(#[from] ParseError),
 }
 
 /// Opens an exported bundle as the service would.
 pub type OpenBundle<'a> =
     &'a dyn Fn(&ModelBundle) -> Result<Box<dyn Classifier>, Box<dyn std::error::Error + Send + Sync>>;
 
-/// Trains, exports, evaluates.
+/// Trains, lets the network learn corrected photos, tempers its confidence, exports, evaluates.
 pub fn rebuild_blocking(
     rebuild: &Rebuild<'_>,
     observer: &mut dyn Observer,
     open: OpenBundle<'_>,
 ) -> Result<Outcome, RebuildError> {
-    let architecture = Architecture::REFERENCE;
-    let job = TrainingJob {
-        architecture,
-        parameters: rebuild.parameters,
-        images: &rebuild.data.train,
-        files: &rebuild.data.files,
-        checkpoint: rebuild.checkpoint,
+    let base = match rebuild.start {
+        Some(start) => Base::from_start(start),
+        None => match Base::trained(rebuild, observer)? {
+            Ok(base) => base,
+            Err(history) => return Ok(Outcome::Stopped(history)),
+        },
     };
-    let trained = train_blocking(&job, observer)?;
-    let (train::Ended::Finished, Some(best)) = (trained.ended, trained.best) else {
-        return Ok(Outcome::Stopped(trained.history));
+    let Some(learned) = learn_photos(rebuild, &base.network, observer)? else {
+        return Ok(Outcome::Stopped(base.history));
     };
-    let onnx = to_onnx(&best.network, preprocess::VERSION);
-    let manifest = manifest(rebuild, &onnx, best.epoch);
-    let unmeasured = ModelBundle::from_bytes(onnx.clone(), manifest.clone())?;
-    let mut classifier = open(&unmeasured).map_err(RebuildError::Open)?;
+    let network = learned.network.as_ref().unwrap_or(&base.network);
+    let exporting = Exporting {
+        rebuild,
+        open,
+        chosen_epoch: base.chosen_epoch,
+        network,
+    };
+    let validation = rebuild.validation_images();
+    let (_, mut untempered) = exporting.bundle(1.0)?;
+    let answers = score_images(untempered.as_mut(), &validation)?;
+    let temperature = calibrate::fit_temperature(&log_scores(&answers), &validation.labels).unwrap_or(1.0);
+    let (bundle, mut classifier) = exporting.bundle(temperature)?;
+    let answers = score_images(classifier.as_mut(), &validation)?;
+    let out_of_fold = tempered(&learned.out_of_fold, temperature)?;
     let evaluation = evaluate_images(classifier.as_mut(), &rebuild.data.test)?;
-    let parity_difference = parity_difference(&best.network, classifier.as_mut(), &rebuild.data.test)?;
-    let validation = trained.history.iter().find(|record| record.epoch == best.epoch);
+    let parity_difference = parity_difference(network, temperature, classifier.as_mut(), &rebuild.data.test)?;
+    let held_out = score_photos(classifier.as_mut(), rebuild.shop.held_out)?;
+    let calibration = Calibration {
+        temperature,
+        basis: Basis::Validation,
+        samples: validation.len() as u64,
+        expected_calibration_error: calibration_error(&answers, &validation.labels),
+        thresholds: thresholds(rebuild, (&answers, &validation), (&out_of_fold, &held_out)),
+    };
+    let last = base.history.iter().find(|record| record.epoch == base.chosen_epoch);
     let figures = json!({
         "test_images": evaluation.images,
         "test_accuracy": evaluation.accuracy,
         "test_loss": evaluation.loss,
-        "validation_accuracy": validation.map(|record| record.val_accuracy),
-        "validation_loss": validation.map(|record| record.val_loss),
+        "validation_accuracy": last.map(|record| record.val_accuracy),
+        "validation_loss": last.map(|record| record.val_loss),
     });
-    let bundle = ModelBundle::from_bytes(onnx, Manifest { figures, ..manifest })?;
-    let (history, chosen_epoch) = (trained.history, best.epoch);
+    let manifest = Manifest {
+        figures,
+        calibration: Some(calibration),
+        ..bundle.manifest().clone()
+    };
     Ok(Outcome::Rebuilt(Box::new(Rebuilt {
-        history,
-        chosen_epoch,
-        bundle,
+        bundle: ModelBundle::from_bytes(bundle.onnx().to_vec(), manifest)?,
+        history: base.history,
+        chosen_epoch: base.chosen_epoch,
         evaluation,
         parity_difference,
+        out_of_fold,
     })))
+}
+
+/// What corrected photos are learned on top of.
+struct Base {
+    history: Vec<EpochRecord>,
+    chosen_epoch: u32,
+    network: Network,
+}
+
+impl Base {
+    /// From Fashion-MNIST, from the first weight on; `Err` holds the epochs that were done when the observer stopped it.
+    fn trained(
+        rebuild: &Rebuild<'_>,
+        observer: &mut dyn Observer,
+    ) -> Result<Result<Self, Vec<EpochRecord>>, TrainError> {
+        let job = TrainingJob {
+            architecture: rebuild.parameters.network(),
+            parameters: rebuild.parameters,
+            images: &rebuild.data.train,
+            photos: &Photos::default(),
+            files: &rebuild.data.files,
+            checkpoint: rebuild.checkpoint,
+        };
+        let trained = train_blocking(&job, observer)?;
+        let (train::Ended::Finished, Some(best)) = (trained.ended, trained.best) else {
+            return Ok(Err(trained.history));
+        };
+        Ok(Ok(Self {
+            history: trained.history,
+            chosen_epoch: best.epoch,
+            network: best.network,
+        }))
+    }
+
+    fn from_start(start: &Network) -> Self {
+        Self {
+            history: Vec::new(),
+            chosen_epoch: 0,
+            network: start.clone(),
+        }
+    }
+}
+
+/// What corrected photos made of a network.
+struct Learned {
+    /// Absent where there are none.
+    network: Option<Network>,
+    /// For each photo, the answer of a network that has not seen it.
+    out_of_fold: Vec<RawAnswer>,
+}
+
+/// `None` if the observer stopped it.
+fn learn_photos(
+    rebuild: &Rebuild<'_>,
+    start: &Network,
+    observer: &mut dyn Observer,
+) -> Result<Option<Learned>, RebuildError> {
+    if rebuild.shop.photos.is_empty() {
+        return Ok(Some(Learned {
+            network: None,
+            out_of_fold: Vec::new(),
+        }));
+    }
+    let tuning = Tuning {
+        start,
+        images: &rebuild.data.train,
+        photos: rebuild.shop.photos,
+        parameters: rebuild.parameters,
+        photo_share: rebuild.shop.photo_share,
+    };
+    let Some(network) = tuning.tune_blocking(observer)? else {
+        return Ok(None);
+    };
+    let out_of_fold = tuning.out_of_fold_blocking(observer)?;
+    Ok(out_of_fold.map(|out_of_fold| Learned {
+        network: Some(network),
+        out_of_fold,
+    }))
+}
+
+/// Thresholds from the shop's photos where there are enough of them, else from the validation pictures.
+fn thresholds(
+    rebuild: &Rebuild<'_>,
+    (answers, validation): (&[Prediction], &Images),
+    (out_of_fold, held_out): (&[Prediction], &[Prediction]),
+) -> Thresholds {
+    let truths = rebuild.shop.photos.truths.iter().zip(out_of_fold);
+    let truths = truths.chain(rebuild.shop.held_out.truths.iter().zip(held_out));
+    let photos: Vec<Sample> = truths
+        .map(|(truth, &prediction)| Sample {
+            truth: truth.label(),
+            prediction,
+        })
+        .collect();
+    let known = photos.iter().filter(|sample| sample.truth.is_some()).count() as u64;
+    let target = rebuild.shop.target_precision;
+    let options = FitOptions::of(Basis::Corrections);
+    if known >= thresholds::least_samples(target, options.level) {
+        return thresholds::fit(&photos, target, options);
+    }
+    let pairs = validation.labels.iter().zip(answers);
+    let samples: Vec<Sample> = pairs
+        .map(|(&label, &prediction)| Sample {
+            truth: Some(label),
+            prediction,
+        })
+        .collect();
+    thresholds::fit(&samples, target, FitOptions::of(Basis::Validation))
+}
+
+/// Makes bundles of one network.
+struct Exporting<'a> {
+    rebuild: &'a Rebuild<'a>,
+    open: OpenBundle<'a>,
+    chosen_epoch: u32,
+    network: &'a Network,
+}
+
+impl Exporting<'_> {
+    /// The bundle at this temperature, and somebody to ask.
+    fn bundle(&self, temperature: f64) -> Result<(ModelBundle, Box<dyn Classifier>), RebuildError> {
+        let tempering = Tempering {
+            temperature,
+            knows_unknown: self.rebuild.parameters.knows_unknown(),
+        };
+        let onnx = to_onnx(self.network, tempering, preprocess::VERSION);
+        let manifest = manifest(self.rebuild, &onnx, self.chosen_epoch);
+        let bundle = ModelBundle::from_bytes(onnx, manifest)?;
+        let classifier = (self.open)(&bundle).map_err(RebuildError::Open)?;
+        Ok((bundle, classifier))
+    }
+}
+
+impl Rebuild<'_> {
+    /// The rows that no epoch trained on.
+    fn validation_images(&self) -> Images {
+        let rows = self.parameters.check(self.data.train.len()).map_or(0..0, |split| {
+            split.train..split.train + split.validation
+        });
+        Images {
+            pixels: self.data.train.pixels[rows.start * INPUT_LEN..rows.end * INPUT_LEN].to_vec(),
+            labels: self.data.train.labels[rows].to_vec(),
+        }
+    }
+}
+
+/// What softmax saw, but for a summand that it does not see.
+fn log_scores(answers: &[Prediction]) -> Vec<[f32; LABEL_COUNT]> {
+    let log = |score: &f32| score.max(f32::MIN_POSITIVE).ln();
+    answers.iter().map(|answer| answer.scores.values().each_ref().map(log)).collect()
+}
+
+/// Answers of the trainer as the exported graph would give them.
+fn tempered(answers: &[RawAnswer], temperature: f64) -> Result<Vec<Prediction>, ParseError> {
+    let answer = |(scores, unknown): &RawAnswer| {
+        Ok(Prediction {
+            scores: Scores::new(temper(scores, temperature))?,
+            unknown: unknown.map(Confidence::new).transpose()?,
+        })
+    };
+    answers.iter().map(answer).collect()
+}
+
+/// Probabilities as they are when the sums before softmax are divided by `temperature`.
+fn temper(scores: &[f32; LABEL_COUNT], temperature: f64) -> [f32; LABEL_COUNT] {
+    let logs = scores.map(|score| f64::from(score.max(f32::MIN_POSITIVE)).ln() / temperature);
+    let greatest = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let weights = logs.map(|log| (log - greatest).exp());
+    let total: f64 = weights.iter().sum();
+    weights.map(|weight| (weight / total) as f32)
+}
+
+fn calibration_error(answers: &[Prediction], labels: &[Label]) -> Option<f64> {
+    let tops: Vec<(Label, Confidence)> = answers.iter().map(|answer| answer.scores.top()).collect();
+    let confidences: Vec<f32> = tops.iter().map(|(_, confidence)| confidence.get()).collect();
+    let correct: Vec<bool> = tops.iter().zip(labels).map(|((top, _), label)| top == label).collect();
+    calibrate::expected_calibration_error(&confidences, &correct)
+}
+
+/// The model's answers for photos, in their order.
+pub fn score_photos(classifier: &mut dyn Classifier, photos: &Photos) -> Result<Vec<Prediction>, ClassifyError> {
+    score_pixels(classifier, &photos.pixels)
 }
 
 fn parity_difference(
     network: &Network,
+    temperature: f64,
     classifier: &mut dyn Classifier,
     images: &Images,
 ) -> Result<f64, ClassifyError> {
@@ -134,8 +365,16 @@ fn parity_difference(
     let values: Vec<f32> = inputs.iter().flat_map(|input| *input.values()).collect();
     let own = network.probabilities(&values);
     let differences = own.iter().zip(&exported).flat_map(|(own, exported)| {
-        let pairs = own.iter().zip(exported.values());
-        pairs.map(|(own, exported)| f64::from((own - exported).abs()))
+        let (own, unknown) = own;
+        let mut differences: Vec<f64> = temper(own, temperature)
+            .iter()
+            .zip(exported.scores.values())
+            .map(|(own, exported)| f64::from((own - exported).abs()))
+            .collect();
+        if let (Some(own), Some(exported)) = (unknown, exported.unknown) {
+            differences.push(f64::from((own - exported.get()).abs()));
+        }
+        differences
     });
     // `max` would pass over what is no number.
     Ok(differences.fold(0.0, |greatest: f64, difference| {
@@ -152,23 +391,27 @@ pub fn evaluate_images(
     classifier: &mut dyn Classifier,
     images: &Images,
 ) -> Result<Evaluation, ClassifyError> {
-    let scores = score_images(classifier, images)?;
-    let judged = images.labels.iter().zip(scores).map(|(label, scores)| Judged {
+    let answers = score_images(classifier, images)?;
+    let judged = images.labels.iter().zip(answers).map(|(label, prediction)| Judged {
         truth: Some(*label),
-        scores,
+        prediction,
     });
     Ok(Evaluation::of(&judged.collect::<Vec<_>>()))
 }
 
 /// The model's answers for pictures of the data set, in their order.
-pub fn score_images(classifier: &mut dyn Classifier, images: &Images) -> Result<Vec<Scores>, ClassifyError> {
-    let mut scores = Vec::with_capacity(images.len());
-    for pixels in images.pixels.chunks(SCORED_AT_ONCE * INPUT_LEN) {
+pub fn score_images(classifier: &mut dyn Classifier, images: &Images) -> Result<Vec<Prediction>, ClassifyError> {
+    score_pixels(classifier, &images.pixels)
+}
+
+fn score_pixels(classifier: &mut dyn Classifier, pixels: &[u8]) -> Result<Vec<Prediction>, ClassifyError> {
+    let mut answers = Vec::with_capacity(pixels.len() / INPUT_LEN);
+    for pixels in pixels.chunks(SCORED_AT_ONCE * INPUT_LEN) {
         let (pictures, _) = pixels.as_chunks::<INPUT_LEN>();
         let inputs: Vec<InputTensor> = pictures.iter().map(preprocess::from_idx).collect();
-        scores.extend(classifier.classify(&inputs.iter().collect::<Vec<_>>())?);
+        answers.extend(classifier.classify(&inputs.iter().collect::<Vec<_>>())?);
     }
-    Ok(scores)
+    Ok(answers)
 }
 
 fn manifest(rebuild: &Rebuild<'_>, onnx: &[u8], epoch: u32) -> Manifest {
@@ -187,11 +430,16 @@ fn manifest(rebuild: &Rebuild<'_>, onnx: &[u8], epoch: u32) -> Manifest {
             name: super::export::OUTPUT_NAME.into(),
             shape: vec![-1, LABEL_COUNT as i64],
         },
+        unknown_output: parameters.knows_unknown().then(|| TensorSpec {
+            name: super::export::UNKNOWN_NAME.into(),
+            shape: vec![-1, 1],
+        }),
         preprocessing_version: preprocess::VERSION,
-        architecture: "reference".into(),
-        parameters: Architecture::REFERENCE.parameter_count() as u64,
+        architecture: parameters.architecture.to_string(),
+        parameters: parameters.network().parameter_count() as u64,
         command: command(parameters),
         training: json!({
+            "augmentation": parameters.augmentation,
             "epochs": parameters.epochs,
             "chosen_epoch": epoch,
             "batch_size": parameters.batch_size,
@@ -204,6 +452,7 @@ fn manifest(rebuild: &Rebuild<'_>, onnx: &[u8], epoch: u32) -> Manifest {
             "fingerprint": rebuild.fingerprint,
         }),
         figures: Value::Null,
+        calibration: None,
         created_at: now.to_string(),
     }
 }
@@ -211,7 +460,9 @@ fn manifest(rebuild: &Rebuild<'_>, onnx: &[u8], epoch: u32) -> Manifest {
 /// The command that trains the same bytes again.
 fn command(parameters: &TrainParameters) -> String {
     let mut command = format!(
-        "hangtag train --epochs {} --seed {} --set train.batch_size={} --set train.learning_rate={} --set train.schedule={} --set train.validation_share={}",
+        "hangtag train --set train.architecture={} --set train.augmentation={} --epochs {} --seed {} --set train.batch_size={} --set train.learning_rate={} --set train.schedule={} --set train.validation_share={}",
+        parameters.architecture,
+        parameters.augmentation,
         parameters.epochs,
         parameters.seed,
         parameters.batch_size,
@@ -250,9 +501,11 @@ mod tests {
             data: &data,
             parameters: &TrainParameters::default(),
             checkpoint: Checkpointing::Off,
+            start: None,
+            shop: Shop::NONE,
             fingerprint: None,
         };
-        let onnx = to_onnx(&network, preprocess::VERSION);
+        let onnx = to_onnx(&network, Tempering::NONE, preprocess::VERSION);
         let manifest = manifest(&rebuild, &onnx, 1);
         let bundle = ModelBundle::from_bytes(onnx, manifest).unwrap();
         let (mut classifier, _) =

@@ -16,7 +16,7 @@ use super::parameters::TrainParameters;
 use super::schedule::Trigger;
 use super::summary::LayerRow;
 use super::train::EpochRecord;
-use crate::domain::{Confidence, Label, ModelId, Scores, Timestamp};
+use crate::domain::{Confidence, Label, ModelId, Prediction, Timestamp};
 use crate::durable;
 
 mod charts;
@@ -164,8 +164,8 @@ impl Report {
 impl Samples {
     /// Two right answers of each class, and the twenty wrong ones that the model was surest of.
     ///
-    /// `scores` are the answers for `images`, in their order.
-    pub fn of(images: &Images, scores: &[Scores]) -> Self {
+    /// `answers` are those for `images`, in their order.
+    pub fn of(images: &Images, answers: &[Prediction]) -> Self {
         /// Right ones of each class.
         const RIGHT_PER_CLASS: usize = 2;
         /// Wrong ones in all.
@@ -175,7 +175,7 @@ impl Samples {
                 .labels
                 .iter()
                 .copied()
-                .zip(scores.iter().map(Scores::top))
+                .zip(answers.iter().map(|answer| answer.scores.top()))
                 .enumerate()
         };
         let right = Label::all().flat_map(|label| {

@@ -7,6 +7,8 @@ use std::fmt::Write;
 use serde::{Deserialize, Serialize};
 
 use super::network::Architecture;
+use super::network::plain::Plain;
+use super::network::residual::shape::{Channels, OUTPUTS, TAPS};
 use crate::domain::{INPUT_SIDE, LABEL_COUNT};
 
 /// One layer.
@@ -24,12 +26,55 @@ pub struct LayerRow {
 
 /// Every layer in order.
 pub fn layers(architecture: &Architecture) -> Vec<LayerRow> {
-    let row = |layer: String, output: &[usize], parameters, multiply_adds| LayerRow {
+    match architecture {
+        Architecture::Plain(shape) => plain_layers(shape),
+        Architecture::Residual(channels) => residual_layers(channels),
+    }
+}
+
+fn row(layer: String, output: &[usize], parameters: usize, multiply_adds: usize) -> LayerRow {
+    LayerRow {
         layer,
         output: output.to_vec(),
         parameters,
         multiply_adds,
-    };
+    }
+}
+
+fn residual_layers(channels: &Channels) -> Vec<LayerRow> {
+    let mut rows = vec![row("image".into(), &[1, INPUT_SIDE, INPUT_SIDE], 0, 0)];
+    for (number, unit) in channels.units().iter().enumerate() {
+        let is_stem = number == 0;
+        let side = if is_stem { 2 * unit.side } else { unit.side };
+        let weights = TAPS * unit.inputs * unit.outputs;
+        let convolution = format!("convolution 3x3, {} -> {}", unit.inputs, unit.outputs);
+        rows.push(row(convolution, &[unit.outputs, side, side], weights, weights * side * side));
+        let shape = [unit.outputs, unit.side, unit.side];
+        if is_stem {
+            rows.push(row("max-pool 2x2".into(), &shape, 0, 0));
+        }
+        let behind = match unit.closes_block {
+            true => "normalisation, + input of block, ReLU",
+            false => "normalisation, ReLU",
+        };
+        rows.push(row(behind.into(), &shape, 2 * unit.outputs, 0));
+        if unit.is_pooled {
+            let half = unit.side / 2;
+            rows.push(row("max-pool 2x2".into(), &[unit.outputs, half, half], 0, 0));
+        }
+    }
+    let deep = channels.deep;
+    rows.push(row("greatest of each channel".into(), &[deep], 0, 0));
+    rows.push(row(
+        format!("dense {deep} -> {LABEL_COUNT}, softmax; -> 1, sigmoid"),
+        &[OUTPUTS],
+        (deep + 1) * OUTPUTS,
+        deep * OUTPUTS,
+    ));
+    rows
+}
+
+fn plain_layers(architecture: &Plain) -> Vec<LayerRow> {
     let mut rows = vec![row("image".into(), &[1, INPUT_SIDE, INPUT_SIDE], 0, 0)];
     for shape in architecture.convolutions() {
         let (side, pooled) = (shape.side, shape.pooled_side());

@@ -176,20 +176,24 @@ pub enum TrainError {
 /// Trains on all cores (or `parameters.threads`) until all epochs are done or the observer stops it.
 pub fn train_blocking(job: &TrainingJob, observer: &mut dyn Observer) -> Result<Trained, TrainError> {
     let split = job.parameters.check(job.images.len())?;
-    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = job.parameters.threads.unwrap_or_else(cores).min(MAX_THREADS);
     let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
+        .num_threads(threads(job.parameters))
         .thread_name(|index| format!("train-{index}"))
         .build()?;
     pool.install(|| Run::begin(job, split)?.finish(observer))
+}
+
+/// How many threads to train on.
+pub(super) fn threads(parameters: &TrainParameters) -> usize {
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    parameters.threads.unwrap_or_else(cores).min(MAX_THREADS)
 }
 
 /// More threads than shards would only wait, but for the update, which has about twice as many parts.
 const MAX_THREADS: usize = SHARDS * 2;
 
 /// Full batches on which a network with normalisation is measured before it is asked.
-const MEASURING_BATCHES: usize = 16;
+pub(super) const MEASURING_BATCHES: usize = 16;
 
 /// A training under way. Owns everything that changes.
 struct Run<'a> {
@@ -262,12 +266,8 @@ impl<'a> Run<'a> {
             let step = u64::from(number - 1) * epoch_steps as u64 + index as u64;
             let steps = u64::from(parameters.epochs) * epoch_steps as u64;
             let rate = parameters.schedule.rate(parameters.learning_rate, step, steps);
-            let place = BatchPlace {
-                seed: parameters.seed,
-                epoch: number,
-                first: (index * batch) as u32,
-            };
-            tally.add(step_through(&mut self.learner, &epoch, (batch, place), rate));
+            let place = (batch, index * batch, number);
+            tally.add(step_through(&mut self.learner, &epoch, place, (parameters.seed, rate)));
             let progress = Progress {
                 epoch: number,
                 epochs: parameters.epochs,
@@ -300,7 +300,7 @@ impl<'a> Run<'a> {
     }
 
     fn validate(&mut self) -> Tally {
-        settle(&mut self.learner, &self.lessons);
+        settle(&mut self.learner, &self.lessons, MEASURING_BATCHES);
         let first = self.split.train;
         let labels = &self.job.images.labels[first..first + self.split.validation];
         let labels: Vec<u8> = labels.iter().map(|label| label.index() as u8).collect();
@@ -339,10 +339,19 @@ impl<'a> Run<'a> {
     }
 }
 
-/// One step on the `batch` lessons from `place` on; a learner that wants full batches gets the epoch's first pictures
-/// once more behind its last.
-fn step_through(learner: &mut Learner, epoch: &Epoch, (batch, place): (usize, BatchPlace), rate: f32) -> Tally {
-    let first = place.first as usize;
+/// One step on the `batch` lessons from `first` on of the epoch `number`; a learner that wants full batches gets the
+/// epoch's first pictures once more behind its last.
+pub(super) fn step_through(
+    learner: &mut Learner,
+    epoch: &Epoch,
+    (batch, first, number): (usize, usize, u32),
+    (seed, rate): (u64, f32),
+) -> Tally {
+    let place = BatchPlace {
+        seed,
+        epoch: number,
+        first: first as u32,
+    };
     let count = learner.full_batch().unwrap_or(batch.min(epoch.len() - first));
     let labels: Vec<u8> = (first..first + count).map(|place| epoch.truth(place)).collect();
     let picture = |position: usize, values: &mut _| epoch.draw(first + position, values);
@@ -350,13 +359,13 @@ fn step_through(learner: &mut Learner, epoch: &Epoch, (batch, place): (usize, Ba
 }
 
 /// Makes a network of what was learned, normalised by pictures such as those it was trained on.
-fn settle(learner: &mut Learner, lessons: &Lessons) {
+pub(super) fn settle(learner: &mut Learner, lessons: &Lessons, batches: usize) {
     let epoch = lessons.epoch(MEASURING_EPOCH);
-    learner.settle(MEASURING_BATCHES, &|place, values| epoch.draw(place, values));
+    learner.settle(batches, &|place, values| epoch.draw(place, values));
 }
 
 /// How the loss is made up, and how long the mean of the numbers remembers.
-fn learning(parameters: &TrainParameters) -> Learning {
+pub(super) fn learning(parameters: &TrainParameters) -> Learning {
     let mut learning = Learning::default();
     if parameters.augmentation == Augmentation::Photo {
         learning.loss.unknown_weight = UNKNOWN_WEIGHT;

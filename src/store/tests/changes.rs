@@ -32,7 +32,7 @@ fn a_tag_comes_back_as_it_was_given() {
     else {
         unreachable!()
     };
-    tag.scores = odd;
+    tag.prediction = odd.into();
     tag.device = Device::Cuda;
     let applied = fixture.apply(Change::Tagged {
         file,

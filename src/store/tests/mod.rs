@@ -139,7 +139,7 @@ fn tagged(name: &str, text: &str, digit: &str, label: usize) -> Change {
         file: sighting(name),
         content: content(text),
         tag: TagRecord {
-            scores: scores(label, 0.9),
+            prediction: scores(label, 0.9).into(),
             model: model(digit),
             device: Device::Cpu,
             preprocessing: PreprocessingVersion(1),

@@ -22,7 +22,7 @@ fn to_retag(fixture: &Fixture, digit: &str, below: Option<f32>) -> Vec<RetagRow>
 fn tagged_surely(name: &str, text: &str, digit: &str, confidence: f32) -> Change {
     let mut change = tagged(name, text, digit, 1);
     if let Change::Tagged { tag, .. } = &mut change {
-        tag.scores = scores(1, confidence);
+        tag.prediction = scores(1, confidence).into();
     }
     change
 }

@@ -10,7 +10,7 @@ fn judged(truth: Option<usize>, answer: usize, top: f32) -> Judged {
     values[answer] = top;
     Judged {
         truth: truth.map(|index| Label::from_index(index).unwrap()),
-        scores: Scores::new(values).unwrap(),
+        prediction: Scores::new(values).unwrap().into(),
     }
 }
 
@@ -93,10 +93,10 @@ fn nothing_to_judge_gives_no_figures() {
 fn the_loss_is_clipped_as_keras_clips_it() {
     let mut values = [0.0; LABEL_COUNT];
     values[1] = 1.0;
-    let scores = Scores::new(values).unwrap();
+    let prediction = Scores::new(values).unwrap().into();
     let of = |truth| {
         let truth = Label::from_index(truth);
-        Evaluation::of(&[Judged { truth, scores }]).loss
+        Evaluation::of(&[Judged { truth, prediction }]).loss
     };
     assert!(close(of(0), -(1e-7f64.ln())));
     assert!(close(of(1), 1e-7));

@@ -39,18 +39,35 @@ struct Body<'a> {
     outputs: Vec<ValueInfo<'a>>,
 }
 
-/// The network's ONNX file. The sums before softmax are divided by `temperature` (Guo, Pleiss, Sun, Weinberger 2017),
-/// which changes confidences and no label.
-pub fn to_onnx(network: &Network, temperature: f64, preprocessing: PreprocessingVersion) -> Vec<u8> {
+/// What the trained numbers leave open.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Tempering {
+    /// The sums before softmax are divided by this (Guo, Pleiss, Sun, Weinberger 2017), which changes confidences and no
+    /// label; above 0.
+    pub temperature: f64,
+    /// Whether the file has the second output; of a plain network it never has.
+    pub knows_unknown: bool,
+}
+
+impl Tempering {
+    /// As trained.
+    pub const NONE: Tempering = Tempering {
+        temperature: 1.0,
+        knows_unknown: false,
+    };
+}
+
+/// The network's ONNX file.
+pub fn to_onnx(network: &Network, tempering: Tempering, preprocessing: PreprocessingVersion) -> Vec<u8> {
     let labels = serde_json::to_string(&Label::NAMES)
         .expect("a list of names always has a JSON form; else this is a bug");
     let preprocessing = preprocessing.0.to_string();
     let names;
     let body = match network.architecture() {
-        Architecture::Plain(shape) => plain::body(shape, network.parameters(), temperature),
+        Architecture::Plain(shape) => plain::body(shape, network.parameters(), tempering.temperature),
         Architecture::Residual(channels) => {
             names = residual::Names::of(channels);
-            residual::body(channels, network, temperature, &names)
+            residual::body(channels, network, tempering, &names)
         }
     };
     let graph = Graph {
@@ -154,8 +171,8 @@ mod tests {
     #[test]
     fn the_file_says_what_it_is_and_is_always_the_same() {
         let network = Network::new(Architecture::REFERENCE, 3);
-        let bytes = to_onnx(&network, 1.0, PreprocessingVersion(4));
-        assert_eq!(bytes, to_onnx(&network, 1.0, PreprocessingVersion(4)));
+        let bytes = to_onnx(&network, Tempering::NONE, PreprocessingVersion(4));
+        assert_eq!(bytes, to_onnx(&network, Tempering::NONE, PreprocessingVersion(4)));
         let model = onnx_rs::parse(&bytes).unwrap();
         assert_eq!((model.ir_version, model.opset_import[0].version), (8, 17));
         assert_eq!(model.producer_name, "hangtag");

@@ -8,7 +8,7 @@
 
 use onnx_rs::ast::{Node, OpType, TensorProto};
 
-use super::{Body, INPUT_NAME, OUTPUT_NAME, UNKNOWN_NAME, integer, integers, node, tensor, value_info};
+use super::{Body, INPUT_NAME, OUTPUT_NAME, Tempering, UNKNOWN_NAME, integer, integers, node, tensor, value_info};
 use crate::domain::LABEL_COUNT;
 use crate::training::network::residual::norm::EPSILON;
 use crate::training::network::residual::shape::{Channels, OUTPUTS, TAPS, Unit};
@@ -65,18 +65,19 @@ const UNKNOWN_WEIGHTS: &str = "unknown_weights";
 const UNKNOWN_BIASES: &str = "unknown_biases";
 
 /// All of it.
-pub(super) fn body<'a>(channels: &Channels, network: &Network, temperature: f64, names: &'a Names) -> Body<'a> {
+pub(super) fn body<'a>(channels: &Channels, network: &Network, tempering: Tempering, names: &'a Names) -> Body<'a> {
+    let labels = value_info(OUTPUT_NAME, &[LABEL_COUNT as i64]);
     Body {
-        nodes: nodes(&channels.units(), names),
-        weights: weights(channels, network, temperature, names),
-        outputs: vec![
-            value_info(OUTPUT_NAME, &[LABEL_COUNT as i64]),
-            value_info(UNKNOWN_NAME, &[1]),
-        ],
+        nodes: nodes(&channels.units(), tempering, names),
+        weights: weights(channels, network, tempering, names),
+        outputs: match tempering.knows_unknown {
+            true => vec![labels, value_info(UNKNOWN_NAME, &[1])],
+            false => vec![labels],
+        },
     }
 }
 
-fn nodes<'a>(units: &[Unit], Names(names): &'a Names) -> Vec<Node<'a>> {
+fn nodes<'a>(units: &[Unit], tempering: Tempering, Names(names): &'a Names) -> Vec<Node<'a>> {
     let pool = || vec![integers("kernel_shape", &[2, 2]), integers("strides", &[2, 2])];
     let mut nodes = Vec::new();
     let mut passed_on: Vec<&str> = vec![INPUT_NAME];
@@ -118,16 +119,21 @@ fn nodes<'a>(units: &[Unit], Names(names): &'a Names) -> Vec<Node<'a>> {
     let labels = [FLAT, LABEL_WEIGHTS, LABEL_BIASES];
     nodes.push(node(OpType::Gemm, &labels, LABEL_SUMS, dense()));
     nodes.push(node(OpType::Softmax, &[LABEL_SUMS], OUTPUT_NAME, vec![integer("axis", 1)]));
-    let unknown = [FLAT, UNKNOWN_WEIGHTS, UNKNOWN_BIASES];
-    nodes.push(node(OpType::Gemm, &unknown, UNKNOWN_SUM, dense()));
-    nodes.push(node(OpType::Sigmoid, &[UNKNOWN_SUM], UNKNOWN_NAME, vec![]));
+    if tempering.knows_unknown {
+        let unknown = [FLAT, UNKNOWN_WEIGHTS, UNKNOWN_BIASES];
+        nodes.push(node(OpType::Gemm, &unknown, UNKNOWN_SUM, dense()));
+        nodes.push(node(OpType::Sigmoid, &[UNKNOWN_SUM], UNKNOWN_NAME, vec![]));
+    }
     nodes
 }
 
 fn weights<'a>(
     channels: &Channels,
     network: &Network,
-    temperature: f64,
+    Tempering {
+        temperature,
+        knows_unknown,
+    }: Tempering,
     Names(names): &'a Names,
 ) -> Vec<TensorProto<'a>> {
     let (places, all) = (channels.places(), network.parameters());
@@ -152,13 +158,16 @@ fn weights<'a>(
     };
     tensors.push(tensor(LABEL_WEIGHTS, &[LABEL_COUNT, channels.deep], temper(&dense[..labels])));
     tensors.push(tensor(LABEL_BIASES, &[LABEL_COUNT], temper(&biases[..LABEL_COUNT])));
-    let rest = OUTPUTS - LABEL_COUNT;
-    tensors.push(tensor(UNKNOWN_WEIGHTS, &[rest, channels.deep], dense[labels..].to_vec()));
-    tensors.push(tensor(UNKNOWN_BIASES, &[rest], biases[LABEL_COUNT..].to_vec()));
+    if knows_unknown {
+        let rest = OUTPUTS - LABEL_COUNT;
+        tensors.push(tensor(UNKNOWN_WEIGHTS, &[rest, channels.deep], dense[labels..].to_vec()));
+        tensors.push(tensor(UNKNOWN_BIASES, &[rest], biases[LABEL_COUNT..].to_vec()));
+    }
     tensors
 }
 
-/// The network in such a file, or what is wrong with it; `temperature` is what it was exported with.
+/// The network in such a file, or what is wrong with it; `temperature` is what it was exported with. The file must know of
+/// "none of them".
 pub fn network_from(onnx: &[u8], channels: Channels, temperature: f64) -> Result<Network, String> {
     let model = onnx_rs::parse(onnx).map_err(|error| format!("it cannot be parsed: {error}"))?;
     let graph = model.graph.ok_or("it has no graph")?;

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use super::*;
-use crate::domain::INPUT_LEN;
+use crate::domain::{INPUT_LEN, Scores};
 use crate::training::corrections::Unusable;
 use crate::training::dataset::{DataSet, Provenance};
 use crate::training::evaluate::Judged;
@@ -57,18 +57,18 @@ fn trained_report(architecture: Architecture, parameters: TrainParameters, data:
         .iter()
         .map(|&pixel| f32::from(pixel) / 255.0)
         .collect();
-    let scores: Vec<Scores> = best
+    let scores: Vec<Prediction> = best
         .network
         .probabilities(&values)
         .into_iter()
-        .map(|values| Scores::new(values).unwrap())
+        .map(|values| Scores::new(values).unwrap().into())
         .collect();
-    let judged = |scores: &[Scores]| -> Vec<Judged> {
+    let judged = |scores: &[Prediction]| -> Vec<Judged> {
         let pairs = test.labels.iter().zip(scores);
         pairs
-            .map(|(&truth, &scores)| Judged {
+            .map(|(&truth, &prediction)| Judged {
                 truth: Some(truth),
-                scores,
+                prediction,
             })
             .collect()
     };
@@ -105,7 +105,7 @@ fn trained_report(architecture: Architecture, parameters: TrainParameters, data:
 }
 
 /// Against a model that is always right.
-fn verdict(test: &Images, scores: &[Scores]) -> Verdict {
+fn verdict(test: &Images, scores: &[Prediction]) -> Verdict {
     let cost = Cost {
         multiply_adds: 5_000_000,
         file_bytes: 970_123,
@@ -124,7 +124,7 @@ fn verdict(test: &Images, scores: &[Scores]) -> Verdict {
         cost,
     };
     let candidate = Candidate {
-        measured: measured(&|index| scores[index].top().0),
+        measured: measured(&|index| scores[index].scores.top().0),
         parity_difference: 3e-7,
         warm_up: WarmUp::Finite,
     };
@@ -228,7 +228,7 @@ fn a_report_that_is_none_is_named() {
 fn samples_are_some_right_ones_of_each_class_and_the_surest_mistakes() {
     let images = synthetic::images(100, 3);
     // Right but for the first thirty, which are taken for the next class with a confidence that falls.
-    let scores: Vec<Scores> = (0..100)
+    let scores: Vec<Prediction> = (0..100)
         .map(|index| {
             let class = if index < 30 { (index + 1) % 10 } else { index % 10 };
             let mut values = [0.0; 10];
@@ -237,7 +237,7 @@ fn samples_are_some_right_ones_of_each_class_and_the_surest_mistakes() {
             } else {
                 0.5
             };
-            Scores::new(values).unwrap()
+            Scores::new(values).unwrap().into()
         })
         .collect();
     let samples = Samples::of(&images, &scores);

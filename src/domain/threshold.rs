@@ -1,0 +1,245 @@
+//! When a tag counts by itself, when somebody should look, and when it is none of the classes.
+//!
+//! In: a model's answer and thresholds. Out: one of three answers. Never: I/O, a threshold made up here.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::{Confidence, LABEL_COUNT, Label, Prediction};
+
+/// What hangtag makes of a model's answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Certainty {
+    /// Trust reaches the threshold of its class: the tag counts by itself.
+    Accepted,
+    /// It does not: a person should look.
+    Review,
+    /// It looks like none of the ten classes.
+    Unknown,
+}
+
+/// Where thresholds come from, and so what they can promise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Basis {
+    /// Nowhere: nothing is known about the model, so that nothing is accepted.
+    None,
+    /// The training's validation pictures: catalogue cut-outs, not the shop's photos.
+    Validation,
+    /// The shop's corrections, which people chose: mostly of what was uncertain or wrong.
+    Corrections,
+    /// A random sample of the shop's photos that people looked at.
+    Audit,
+    /// A person's choice.
+    Set,
+}
+
+impl Basis {
+    /// Every basis there is.
+    pub const ALL: [Basis; 5] = [
+        Basis::None,
+        Basis::Validation,
+        Basis::Corrections,
+        Basis::Audit,
+        Basis::Set,
+    ];
+
+    /// The word in records.
+    pub fn name(self) -> &'static str {
+        match self {
+            Basis::None => "none",
+            Basis::Validation => "validation",
+            Basis::Corrections => "corrections",
+            Basis::Audit => "audit",
+            Basis::Set => "set",
+        }
+    }
+
+    /// What a person should know about tags that were accepted by thresholds from here.
+    pub fn caveat(self) -> Option<&'static str> {
+        match self {
+            Basis::None => Some("the model says nothing about its confidence: nothing is accepted"),
+            Basis::Validation => Some("not yet audited on your photos"),
+            Basis::Corrections => Some("from corrections that were chosen, not drawn: a biased sample"),
+            Basis::Set => Some("set by hand: no statement about how many are right"),
+            Basis::Audit => None,
+        }
+    }
+}
+
+impl fmt::Display for Basis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// From where on a model's tags are accepted, and what stands behind that. Keys that a later hangtag adds are passed
+/// over.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Thresholds {
+    /// Least [trust](Prediction::trust) of an accepted tag, by label in their order; `None`: no tag of it is accepted.
+    pub accept: [Option<Confidence>; LABEL_COUNT],
+    /// From this `unknown` score on, a picture shows none of the classes.
+    pub unknown: Confidence,
+    /// Accepted tags shall be right at least so often, 0..=1.
+    #[serde(deserialize_with = "share")]
+    pub target_precision: f64,
+    /// What they were fitted on.
+    pub basis: Basis,
+    /// Pictures of known truth that they were fitted on.
+    #[serde(default)]
+    pub samples: u64,
+    /// How many of them show none of the classes.
+    #[serde(default)]
+    pub unknown_samples: u64,
+    /// How many of them are accepted.
+    #[serde(default)]
+    pub accepted: u64,
+    /// How many of those are right.
+    #[serde(default)]
+    pub accepted_right: u64,
+    /// The certainty, 0..=1, with which `target_precision` is kept on pictures like the samples; `None` where nothing is
+    /// promised.
+    #[serde(default)]
+    pub level: Option<f64>,
+    /// The classes whose threshold was fitted on their own samples alone; the others share theirs.
+    #[serde(default)]
+    pub own: Vec<Label>,
+}
+
+impl Thresholds {
+    /// Those of a model about whose confidence nothing is known: all its tags are for review.
+    pub fn uncertified(target_precision: f64) -> Self {
+        Self {
+            accept: [None; LABEL_COUNT],
+            unknown: Confidence::HALF,
+            target_precision,
+            basis: Basis::None,
+            samples: 0,
+            unknown_samples: 0,
+            accepted: 0,
+            accepted_right: 0,
+            level: None,
+            own: Vec::new(),
+        }
+    }
+
+    /// The least trust with which a tag of this class is accepted; `None`: never.
+    pub fn accept_from(&self, label: Label) -> Option<Confidence> {
+        self.accept[label.index()]
+    }
+}
+
+/// What to make of an answer: `unknown` from `thresholds.unknown` on, else accepted where its trust reaches its class's
+/// threshold, else for review.
+pub fn decide(prediction: &Prediction, thresholds: &Thresholds) -> Certainty {
+    if prediction
+        .unknown
+        .is_some_and(|score| score >= thresholds.unknown)
+    {
+        return Certainty::Unknown;
+    }
+    let (label, _) = prediction.scores.top();
+    match thresholds.accept_from(label) {
+        Some(least) if prediction.trust() >= f64::from(least.get()) => Certainty::Accepted,
+        _ => Certainty::Review,
+    }
+}
+
+fn share<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    let value = f64::deserialize(deserializer)?;
+    if (0.0..=1.0).contains(&value) {
+        Ok(value)
+    } else {
+        Err(serde::de::Error::custom(format!(
+            "{value} is not a share from 0 to 1"
+        )))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Scores;
+
+    fn prediction(label: usize, top: f32, unknown: Option<f32>) -> Prediction {
+        let mut values = [(1.0 - top) / 9.0; LABEL_COUNT];
+        values[label] = top;
+        Prediction {
+            scores: Scores::new(values).unwrap(),
+            unknown: unknown.map(|score| Confidence::new(score).unwrap()),
+        }
+    }
+
+    fn thresholds() -> Thresholds {
+        let mut thresholds = Thresholds {
+            unknown: Confidence::new(0.6).unwrap(),
+            ..Thresholds::uncertified(0.95)
+        };
+        thresholds.accept[3] = Some(Confidence::new(0.5).unwrap());
+        thresholds.accept[4] = Some(Confidence::new(0.0).unwrap());
+        thresholds
+    }
+
+    #[test]
+    fn three_answers_by_trust_and_by_the_unknown_score() {
+        use Certainty::{Accepted, Review, Unknown};
+        let cases = [
+            // label, top, unknown -> what
+            (3, 0.5, None, Accepted, "at its threshold"),
+            (3, 0.49, None, Review, "below it"),
+            (3, 0.5, Some(0.0), Accepted, "surely known"),
+            (3, 0.9, Some(0.5), Review, "trust 0.45: the top alone would do"),
+            (3, 1.0, Some(0.5), Accepted, "trust 0.5"),
+            (3, 1.0, Some(0.6), Unknown, "at the threshold for unknown"),
+            (
+                4,
+                0.2,
+                Some(0.59),
+                Accepted,
+                "everything of this class is accepted …",
+            ),
+            (4, 1.0, Some(1.0), Unknown, "… that is one of the classes"),
+            (5, 1.0, None, Review, "no threshold: never accepted"),
+            (5, 1.0, Some(0.7), Unknown, "no threshold, and unknown"),
+        ];
+        for (label, top, unknown, expected, why) in cases {
+            let found = decide(&prediction(label, top, unknown), &thresholds());
+            assert_eq!(found, expected, "{label}, {top}, {unknown:?}: {why}");
+        }
+    }
+
+    #[test]
+    fn of_a_model_about_which_nothing_is_known_nothing_is_accepted() {
+        for label in 0..LABEL_COUNT {
+            let found = decide(&prediction(label, 1.0, None), &Thresholds::uncertified(0.95));
+            assert_eq!(found, Certainty::Review);
+        }
+    }
+
+    #[test]
+    fn thresholds_survive_json_which_may_hold_more_or_less_and_nothing_wrong() {
+        let whole = Thresholds {
+            own: vec![Label::from_index(3).unwrap()],
+            level: Some(0.9),
+            samples: 640,
+            ..thresholds()
+        };
+        let mut json = serde_json::to_value(&whole).unwrap();
+        json["of a later hangtag"] = 1.into();
+        assert_eq!(serde_json::from_value::<Thresholds>(json.clone()).unwrap(), whole);
+        assert_eq!(json["accept"][5], serde_json::Value::Null);
+        for (key, wrong) in [
+            ("unknown", serde_json::json!(1.5)),
+            ("target_precision", serde_json::json!(95)),
+            ("accept", serde_json::json!([0.5])),
+            ("basis", serde_json::json!("hope")),
+        ] {
+            let mut json = json.clone();
+            json[key] = wrong;
+            assert!(serde_json::from_value::<Thresholds>(json).is_err(), "{key}");
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! The promise, by counting by hand and by drawing many times.
+
+use super::*;
+use crate::domain::{Prediction, Scores};
+use crate::training::network::random::{Purpose, Stream};
+
+fn sample(truth: Option<usize>, answer: usize, top: f64, unknown: Option<f64>) -> Sample {
+    let mut values = [(1.0 - top as f32) / 9.0; LABEL_COUNT];
+    values[answer] = top as f32;
+    Sample {
+        truth: truth.and_then(Label::from_index),
+        prediction: Prediction {
+            scores: Scores::new(values).unwrap(),
+            unknown: unknown.map(|score| Confidence::new(score as f32).unwrap()),
+        },
+    }
+}
+
+fn of(count: usize, one: Sample) -> impl Iterator<Item = Sample> {
+    std::iter::repeat_n(one, count)
+}
+
+fn fitted(samples: &[Sample]) -> Thresholds {
+    fit(samples, 0.95, FitOptions::of(Basis::Audit))
+}
+
+fn accept(thresholds: &Thresholds, label: usize) -> Option<f32> {
+    thresholds.accept[label].map(Confidence::get)
+}
+
+#[test]
+fn the_walk_ends_where_the_proof_does() {
+    // At level 0.9 and target 0.95, 45 of 45 and 76 of 77 prove it.
+    let right = |count| of(count, sample(Some(0), 0, 0.9, None));
+    let wrong = |count, top| of(count, sample(Some(1), 0, top, None));
+    let cases: [(&str, Vec<Sample>, Option<f32>); 7] = [
+        ("no sample proves anything", vec![], None),
+        ("one too few", right(44).collect(), None),
+        ("just enough", right(45).collect(), Some(0.9)),
+        (
+            "one wrong among them",
+            right(45).chain(wrong(1, 0.95)).collect(),
+            None,
+        ),
+        (
+            "one wrong among enough",
+            right(76).chain(wrong(1, 0.95)).collect(),
+            Some(0.9),
+        ),
+        (
+            "those below do not count",
+            right(45).chain(wrong(15, 0.5)).collect(),
+            Some(0.9),
+        ),
+        (
+            "one wrong is let in, two are not",
+            right(76).chain(wrong(1, 0.7)).chain(wrong(1, 0.6)).collect(),
+            Some(0.7),
+        ),
+    ];
+    for (name, samples, expected) in cases {
+        let found = fitted(&samples);
+        // Pooled: it holds for a class without a sample of its own, too.
+        for label in [0, 5] {
+            assert_eq!(accept(&found, label), expected, "{name}");
+        }
+        assert_eq!(found.own, [], "{name}");
+        assert_eq!(found.level, Some(0.9));
+    }
+}
+
+#[test]
+fn what_was_accepted_of_the_samples_is_on_record() {
+    let samples: Vec<_> = of(100, sample(Some(0), 0, 0.9, None))
+        .chain(of(1, sample(None, 0, 0.8, None)))
+        .chain(of(20, sample(Some(0), 3, 0.3, None)))
+        .collect();
+    let found = fitted(&samples);
+    assert_eq!((found.samples, found.unknown_samples), (121, 1));
+    assert_eq!((found.accepted, found.accepted_right), (101, 100));
+    assert_eq!((found.target_precision, found.basis), (0.95, Basis::Audit));
+}
+
+#[test]
+fn an_accepted_picture_of_none_of_the_classes_is_wrong() {
+    let known = || of(45, sample(Some(0), 0, 0.9, None));
+    let with_unknown: Vec<_> = known().chain(of(1, sample(None, 0, 0.9, None))).collect();
+    assert_eq!(accept(&fitted(&known().collect::<Vec<_>>()), 0), Some(0.9));
+    assert_eq!(accept(&fitted(&with_unknown), 0), None);
+}
+
+#[test]
+fn a_class_with_enough_samples_stands_by_itself() {
+    // Class 0 is right at 0.6, class 1 wrong at it; pooled, class 0 would carry class 1.
+    let samples: Vec<_> = of(600, sample(Some(0), 0, 0.6, None))
+        .chain(of(500, sample(Some(1), 1, 0.9, None)))
+        .chain(of(80, sample(Some(0), 1, 0.6, None)))
+        .chain(of(100, sample(Some(2), 2, 0.8, None)))
+        .collect();
+    let found = fitted(&samples);
+    let names: Vec<_> = found.own.iter().map(|label| label.index()).collect();
+    assert_eq!(names, [0, 1]);
+    assert_eq!(
+        [0, 1, 2, 9].map(|label| accept(&found, label)),
+        [Some(0.6), Some(0.9), Some(0.8), Some(0.8)]
+    );
+    let pooled = fit(
+        &samples,
+        0.9,
+        FitOptions {
+            own_from: usize::MAX,
+            ..FitOptions::of(Basis::Audit)
+        },
+    );
+    assert_eq!([0, 1, 2].map(|label| accept(&pooled, label)), [Some(0.6); 3]);
+}
+
+#[test]
+fn groups_share_the_risk() {
+    // 58 right ones prove it at 0.95, that is half of the risk, not 57.
+    let of_two_groups = |shared: usize| -> Vec<Sample> {
+        let own = of(500, sample(Some(0), 0, 0.9, None));
+        own.chain(of(shared, sample(Some(1), 1, 0.9, None))).collect()
+    };
+    assert_eq!(accept(&fitted(&of_two_groups(58)), 1), None);
+    assert_eq!(accept(&fitted(&of_two_groups(59)), 1), Some(0.9));
+    assert_eq!(least_samples(0.95, 0.95), 59);
+    assert_eq!(least_samples(0.95, 0.9), 45);
+    assert_eq!(least_samples(1.0, 0.9), u64::MAX);
+}
+
+#[test]
+fn the_unknown_score_is_cut_where_few_known_ones_are() {
+    // Known ones at 0.01, 0.02 … 1.00.
+    let known = || (1..=100).map(|score| sample(Some(0), 0, 1.0, Some(f64::from(score) / 100.0)));
+    let unknown = |count| of(count, sample(None, 0, 1.0, Some(0.9)));
+    let threshold = |samples: &[Sample]| fitted(samples).unknown.get();
+    let with = |count| known().chain(unknown(count)).collect::<Vec<_>>();
+    assert_eq!(threshold(&with(20)), 0.96, "five known ones are at 0.96 or above");
+    assert_eq!(threshold(&with(19)), 1.0, "too few: one known one, at 1.0");
+    let low: Vec<_> = of(100, sample(Some(0), 0, 1.0, Some(0.03))).collect();
+    assert_eq!(threshold(&low), 0.5, "without unknown ones no less than one half");
+    let low: Vec<_> = low.into_iter().chain(unknown(20)).collect();
+    assert_eq!(threshold(&low), 0.04);
+    let all_sure: Vec<_> = of(100, sample(Some(0), 0, 1.0, Some(1.0)))
+        .chain(unknown(20))
+        .collect();
+    assert_eq!(threshold(&all_sure), 1.0);
+    assert_eq!(threshold(&[]), 0.5);
+}
+
+/// Pictures of which `share` show none of the classes; the model's confidence is true of the others.
+fn drawn(count: usize, random: &mut Stream) -> Vec<Sample> {
+    let mut one = || {
+        let mut unit = || f64::from(random.next_unit());
+        let is_unknown = unit() < 100.0 / 640.0;
+        if is_unknown {
+            let top = 0.3 + 0.6 * unit();
+            return sample(None, (unit() * 10.0) as usize, top, Some(0.2 + 0.7 * unit()));
+        }
+        // Mean 0.85.
+        let top = 1.0 - 0.6 * unit() * unit();
+        let answer = (unit() * 10.0) as usize;
+        let truth = if unit() < top { answer } else { (answer + 1) % 10 };
+        sample(Some(truth), answer, top, Some(0.25 * unit() * unit()))
+    };
+    (0..count).map(|_| one()).collect()
+}
+
+/// The promise itself: of many fits, no more than 1 - level break it on pictures that they have not seen.
+#[test]
+fn few_fits_break_the_promise_and_most_accept_much() {
+    let mut random = Stream::new(5, Purpose::Corrections);
+    let unseen = drawn(40_000, &mut random);
+    let known = unseen.iter().filter(|sample| sample.truth.is_some()).count() as f64;
+    let (mut broken, mut shares) = (0, Vec::new());
+    const FITS: usize = 200;
+    for _ in 0..FITS {
+        let thresholds = fitted(&drawn(640, &mut random));
+        let accepted: Vec<_> = unseen
+            .iter()
+            .filter(|sample| decide(&sample.prediction, &thresholds) == Certainty::Accepted)
+            .collect();
+        let right = accepted.iter().filter(|sample| is_right(sample)).count();
+        broken += usize::from((right as f64) < 0.95 * accepted.len() as f64);
+        let of_classes = accepted.iter().filter(|sample| sample.truth.is_some()).count();
+        shares.push(of_classes as f64 / known);
+    }
+    // One in ten may; three standard errors more are chance.
+    assert!(broken <= FITS / 10 + 13, "{broken} of {FITS} broke the promise");
+    shares.sort_by(f64::total_cmp);
+    assert!(
+        shares[FITS / 2] > 0.4,
+        "half accept less than {}",
+        shares[FITS / 2]
+    );
+}
