@@ -25,9 +25,8 @@ use crate::store::{EpochRow, NewRun, RunEnd, RunId, RunRow, RunState, RunTrigger
 use crate::training::dataset::DataSet;
 use crate::training::evaluate::Evaluation;
 use crate::training::job::RunFolder;
-use crate::training::network::Architecture;
 use crate::training::perform::fingerprint;
-use crate::training::rebuild::{Outcome, Rebuild, Rebuilt, rebuild_blocking};
+use crate::training::rebuild::{Shop, Outcome, Rebuild, Rebuilt, rebuild_blocking};
 use crate::training::summary;
 use crate::training::train::{Checkpointing, EpochRecord, Flow, Observer, Progress, TrainParameters};
 
@@ -85,7 +84,7 @@ struct TrainAnswer<'a> {
 /// Trains and prints what came of it.
 pub fn run(arguments: &TrainArguments, config: &Config) -> anyhow::Result<Ended> {
     if arguments.summary {
-        let rows = summary::layers(&Architecture::REFERENCE);
+        let rows = summary::layers(&TrainParameters::from(&config.train).network());
         match arguments.format {
             Format::Json => output::print_json(&rows)?,
             Format::Text => output::print(&summary::table(&rows))?,
@@ -113,6 +112,8 @@ pub fn run(arguments: &TrainArguments, config: &Config) -> anyhow::Result<Ended>
         data: &data,
         parameters: &started.parameters,
         checkpoint,
+        start: None,
+        shop: Shop::none(0.95),
         fingerprint: Some(&fingerprint),
     };
     let mut observer = Watching::new(&mut store, started.run, &data)?;
@@ -262,7 +263,7 @@ fn end_run(store: &mut Store, run: RunId, state: RunState, reason: String) -> an
 fn answer(arguments: &TrainArguments, begun: &Begun, rebuilt: &Rebuilt, folder: &Path) -> anyhow::Result<()> {
     match arguments.format {
         Format::Json => output::print_json(&TrainAnswer {
-            parameters: Architecture::REFERENCE.parameter_count(),
+            parameters: begun.parameters.network().parameter_count(),
             epochs: &rebuilt.history,
             chosen_epoch: rebuilt.chosen_epoch,
             test_accuracy: rebuilt.evaluation.accuracy,

@@ -271,6 +271,7 @@ impl Check<'_> {
             keep_runs: retrain.keep_runs as usize,
             after_corrections: u64::from(retrain.after_corrections),
             correction_weight: retrain.correction_weight,
+            warm_start: retrain.warm_start,
         })
     }
 

@@ -138,6 +138,8 @@ pub struct RetrainConfig {
     pub after_corrections: u64,
     /// Share of an epoch's images that are corrections, 0..=0.9.
     pub correction_weight: f64,
+    /// Whether a run goes on from the model in service where it can.
+    pub warm_start: bool,
 }
 
 /// `[gate]`

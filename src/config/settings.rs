@@ -155,6 +155,7 @@ section! {
         keep_runs: u32 = 20,
         after_corrections: u32 = 0,
         correction_weight: f64 = 0.3,
+        warm_start: bool = false,
     }
 }
 

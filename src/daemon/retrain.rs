@@ -298,6 +298,8 @@ impl Retrainer {
             corrections,
             corrections_dir: self.config.corrections_dir(),
             correction_weight: self.config.retrain.correction_weight,
+            warm_start: self.config.retrain.warm_start,
+            target_precision: 0.95,
         };
         if let Beginning::Resumed { checkpoint, .. } = beginning {
             folder.take_checkpoint_blocking(checkpoint)?;

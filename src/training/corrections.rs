@@ -73,9 +73,10 @@ pub struct Unusable {
 pub struct MaterialSummary {
     /// Corrections that were trained on.
     pub trained_on: usize,
-    /// How often each is seen in an epoch, rounded down; some are seen once more.
+    /// How often each is seen in an epoch (of a residual network: in the lessons at the end), rounded down; some are seen
+    /// once more.
     pub repetitions: usize,
-    /// Their share of all pictures that are trained on in an epoch, 0..=1.
+    /// Their share of all pictures that are trained on there, 0..=1.
     pub share: f64,
     /// Corrections that only the gate saw.
     pub held_out: usize,
@@ -190,12 +191,12 @@ pub fn prepare_blocking(folder: &Path, corrections: &[Correction]) -> Material {
 }
 
 impl MaterialSummary {
-    /// What is to be told of this material and what was mixed of it.
-    pub fn of(material: &Material, mixed: &Mixed) -> Self {
+    /// What is to be told of this material, and how often and with what share it was seen.
+    pub fn of(material: &Material, (repetitions, share): (usize, f64)) -> Self {
         Self {
             trained_on: material.train.len(),
-            repetitions: mixed.repetitions,
-            share: mixed.share,
+            repetitions,
+            share,
             held_out: material.held_out.len(),
             unknown: material.train.unknown() + material.held_out.unknown(),
             unusable: material.unusable.clone(),

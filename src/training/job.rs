@@ -43,6 +43,12 @@ pub struct Job {
     pub corrections_dir: PathBuf,
     /// Share of an epoch's images that are corrections.
     pub correction_weight: f64,
+    /// Whether it may go on from the model in service, in the place of training from the first weight on.
+    #[serde(default)]
+    pub warm_start: bool,
+    /// Accepted tags shall be right at least so often, 0..1.
+    #[serde(default = "usual_precision")]
+    pub target_precision: f64,
 }
 
 /// A correction, as a job notes it.
@@ -224,6 +230,11 @@ impl RunFolder {
         })?;
         serde_json::from_slice(&bytes).map_err(|source| RunFolderError::Content { path, source })
     }
+}
+
+/// Of jobs that were written before it was asked for.
+fn usual_precision() -> f64 {
+    0.95
 }
 
 const CONCLUSION: &str = "conclusion.json";

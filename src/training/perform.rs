@@ -15,14 +15,17 @@ use super::dataset::{DataSet, FileRecord, Images};
 use super::evaluate::{Evaluation, Judged};
 use super::gate::{Answer, Candidate, Cost, Measured, Verdict, WarmUp};
 use super::job::{CorrectionNote, Job, RunFolder, RunFolderError};
-use super::network::Architecture;
+use super::export::residual::network_from;
+use super::lessons::Photos;
+use super::network::{Architecture, Network};
 use super::parameters::{ParameterError, TrainParameters};
-use super::rebuild::{OpenBundle, Outcome, Rebuild, RebuildError, Rebuilt, rebuild_blocking, score_images};
+use super::rebuild::{OpenBundle, Outcome, Rebuild, RebuildError, Rebuilt, Shop, rebuild_blocking, score_images};
 use super::report::{self, Report, ReportError, Samples};
 use super::schedule::Trigger;
 use super::summary;
+use super::tune;
 use super::train::{Checkpointing, EpochRecord, Flow, Observer, Progress};
-use crate::domain::{Prediction, Timestamp, hex};
+use crate::domain::{ArchitectureName, Confidence, Prediction, Timestamp, hex};
 use crate::model::{BundleError, ModelBundle};
 
 /// How a run's process ended.
@@ -57,6 +60,20 @@ pub struct Findings {
     pub in_service: Measured,
     /// Everything else about the run; its verdict and trigger are filled in by who judges.
     pub report: Report,
+    /// For each correction that was learned, the answer of a network that has not seen it.
+    #[serde(default)]
+    pub out_of_fold: Vec<OutOfFold>,
+}
+
+/// The answer of a network that was made without the photo, as evidence of what the model is worth on such photos.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OutOfFold {
+    /// The photo.
+    pub content_hash: String,
+    /// The answer: ten probabilities, in label order.
+    pub scores: Vec<f32>,
+    /// The probability that it shows none of them, from a network that knows.
+    pub unknown: Option<f32>,
 }
 
 /// A job that could not be carried out.
@@ -110,27 +127,26 @@ pub fn perform_blocking(
         &job.parameters,
         (&job.corrections, job.correction_weight),
     );
-    let DataSet {
-        train,
-        test,
-        mut files,
-    } = data;
-    let mixed = mix(train, &material.train, weight, &job.parameters)?;
-    files.extend(mixed.record.clone());
-    let summary = (!corrections.is_empty()).then(|| MaterialSummary::of(&material, &mixed));
-    let data = DataSet {
-        train: mixed.images,
-        test,
-        files,
-    };
+    let in_service = ModelBundle::load(&job.in_service)?;
+    let start = warm_start(job, &in_service, &material);
+    let prepared = prepare(job, data, (&material, weight))?;
+    let (data, learned) = (prepared.data, &prepared.learned);
+    let summary = (!corrections.is_empty()).then(|| MaterialSummary::of(&material, prepared.seen));
     let checkpoint = folder.checkpoint_path();
     let rebuild = Rebuild {
         data: &data,
-        parameters: &mixed.parameters,
+        parameters: &prepared.parameters,
         checkpoint: if checkpoint.is_file() {
             Checkpointing::Resume(&checkpoint)
         } else {
             Checkpointing::Fresh(&checkpoint)
+        },
+        start: start.as_ref(),
+        shop: Shop {
+            photos: learned,
+            photo_share: weight.get(),
+            held_out: &material.held_out,
+            target_precision: job.target_precision,
         },
         fingerprint: Some(&print),
     };
@@ -151,17 +167,26 @@ pub fn perform_blocking(
         }
     };
     rebuilt.bundle.write(&folder.bundle_path())?;
+    let held_out = material.held_out.labelled();
     let measuring = Measuring {
         data: &data,
-        material: &material,
+        held_out: &held_out,
         open,
     };
-    let in_service = ModelBundle::load(&job.in_service)?;
     let (candidate, scores) = measuring
         .measure(&rebuilt.bundle)
         .map_err(PerformError::Candidate)?;
     let (against, _) = measuring.measure(&in_service).map_err(PerformError::InService)?;
-    let report = report_of(job, (&data, &material), &rebuilt, (scores, summary, started_at));
+    let report = report_of(job, (&data, &held_out), &rebuilt, (scores, summary, started_at));
+    let hashes = material.train_hashes.iter().map(ToString::to_string);
+    let out_of_fold = hashes
+        .zip(rebuilt.out_of_fold)
+        .map(|(content_hash, prediction)| OutOfFold {
+            content_hash,
+            scores: prediction.scores.values().to_vec(),
+            unknown: prediction.unknown.map(Confidence::get),
+        })
+        .collect();
     Ok(Conclusion::Finished(Box::new(Findings {
         candidate: Candidate {
             measured: candidate,
@@ -172,7 +197,72 @@ pub fn perform_blocking(
         in_service_model: in_service.id().to_string(),
         in_service: against,
         report,
+        out_of_fold,
     })))
+}
+
+/// A data set as a network wants it, and the photos that it learns besides.
+struct Prepared {
+    data: DataSet,
+    parameters: TrainParameters,
+    learned: Photos,
+    /// How often each correction is seen, and their share of what is seen.
+    seen: (usize, f64),
+}
+
+/// A plain network finds corrections among its training rows; a residual one learns them at the end.
+fn prepare(
+    job: &Job,
+    data: DataSet,
+    (material, weight): (&Material, CorrectionWeight),
+) -> Result<Prepared, ParameterError> {
+    if job.parameters.architecture == ArchitectureName::Residual {
+        let learned = match weight.get() > 0.0 {
+            true => material.train.clone(),
+            false => Photos::default(),
+        };
+        return Ok(Prepared {
+            seen: tune::seen(learned.len(), weight.get()),
+            parameters: job.parameters.clone(),
+            data,
+            learned,
+        });
+    }
+    let mixed = mix(data.train, &material.train.labelled(), weight, &job.parameters)?;
+    let mut files = data.files;
+    files.extend(mixed.record.clone());
+    Ok(Prepared {
+        data: DataSet {
+            train: mixed.images,
+            test: data.test,
+            files,
+        },
+        parameters: mixed.parameters,
+        learned: Photos::default(),
+        seen: (mixed.repetitions, mixed.share),
+    })
+}
+
+/// The network in service, if this rebuild shall go on from it and can: it is of the same kind, and there are photos to
+/// learn.
+fn warm_start(job: &Job, in_service: &ModelBundle, material: &Material) -> Option<Network> {
+    let Architecture::Residual(channels) = job.parameters.network() else {
+        return None;
+    };
+    let calibration = in_service.manifest().calibration.as_ref()?;
+    if !job.warm_start || material.train.is_empty() || !job.parameters.knows_unknown() {
+        return None;
+    }
+    match network_from(in_service.onnx(), channels, calibration.temperature) {
+        Ok(network) => Some(network),
+        Err(error) => {
+            tracing::warn!(
+                "training begins anew: the model in service, {}, is nothing to go on from: {error}",
+                in_service.id()
+            );
+            None
+        }
+    }
 }
 
 /// What decides the bytes that come of a training: the data set's files, parameters (but for threads) and corrections.
@@ -232,7 +322,7 @@ impl Findings {
 /// Asks models the held-out pictures.
 struct Measuring<'a> {
     data: &'a DataSet,
-    material: &'a Material,
+    held_out: &'a Images,
     open: OpenBundle<'a>,
 }
 
@@ -241,12 +331,12 @@ impl Measuring<'_> {
     fn measure(&self, bundle: &ModelBundle) -> Result<(Measured, MeasuredScores), BoxedError> {
         let mut classifier = (self.open)(bundle)?;
         let mut scores = |images: &Images| score_images(classifier.as_mut(), images);
-        let (test, photos) = (scores(&self.data.test)?, scores(&self.material.held_out)?);
+        let (test, photos) = (scores(&self.data.test)?, scores(self.held_out)?);
         let measured = Measured {
             test: answers(&self.data.test, &test),
-            photos: answers(&self.material.held_out, &photos),
+            photos: answers(self.held_out, &photos),
             cost: Cost {
-                multiply_adds: summary::multiply_adds(&Architecture::REFERENCE),
+                multiply_adds: multiply_adds(bundle),
                 file_bytes: bundle.onnx().len() as u64,
             },
         };
@@ -257,6 +347,15 @@ impl Measuring<'_> {
 struct MeasuredScores {
     test: Vec<Prediction>,
     photos: Vec<Prediction>,
+}
+
+/// Multiplications with additions of one picture through a bundle's network.
+fn multiply_adds(bundle: &ModelBundle) -> u64 {
+    let residual = ArchitectureName::Residual.to_string();
+    summary::multiply_adds(&match bundle.manifest().architecture == residual {
+        true => Architecture::RESIDUAL,
+        false => Architecture::REFERENCE,
+    })
 }
 
 fn answers(images: &Images, predictions: &[Prediction]) -> Vec<Answer> {
@@ -271,11 +370,11 @@ fn answers(images: &Images, predictions: &[Prediction]) -> Vec<Answer> {
 
 fn report_of(
     job: &Job,
-    (data, material): (&DataSet, &Material),
+    (data, held_out): (&DataSet, &Images),
     rebuilt: &Rebuilt,
     (scores, corrections, started_at): (MeasuredScores, Option<MaterialSummary>, Timestamp),
 ) -> Report {
-    let photos = material.held_out.labels.iter().zip(&scores.photos);
+    let photos = held_out.labels.iter().zip(&scores.photos);
     let judged: Vec<_> = photos
         .map(|(&truth, &prediction)| Judged {
             truth: Some(truth),
@@ -292,7 +391,7 @@ fn report_of(
         parameters: job.parameters.clone(),
         data: data.files.clone(),
         corrections,
-        layers: summary::layers(&Architecture::REFERENCE),
+        layers: summary::layers(&job.parameters.network()),
         epochs: rebuilt.history.iter().map(Into::into).collect(),
         chosen_epoch: rebuilt.chosen_epoch,
         model: rebuilt.bundle.id().clone(),

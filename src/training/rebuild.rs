@@ -62,6 +62,22 @@ pub struct Shop<'a> {
     pub target_precision: f64,
 }
 
+impl Shop<'static> {
+    /// Of a rebuild by Fashion-MNIST alone.
+    pub fn none(target_precision: f64) -> Self {
+        static NO_PHOTOS: Photos = Photos {
+            pixels: Vec::new(),
+            truths: Vec::new(),
+        };
+        Self {
+            photos: &NO_PHOTOS,
+            photo_share: 0.0,
+            held_out: &NO_PHOTOS,
+            target_precision,
+        }
+    }
+}
+
 /// What came of it.
 pub struct Rebuilt {
     /// Every epoch.
@@ -502,7 +518,7 @@ mod tests {
             parameters: &TrainParameters::default(),
             checkpoint: Checkpointing::Off,
             start: None,
-            shop: Shop::NONE,
+            shop: Shop::none(0.95),
             fingerprint: None,
         };
         let onnx = to_onnx(&network, Tempering::NONE, preprocess::VERSION);

@@ -108,11 +108,12 @@ pub fn fit(samples: &[Sample], target_precision: f64, options: FitOptions) -> Th
     let accepted = samples
         .iter()
         .filter(|sample| decide(&sample.prediction, &thresholds) == Certainty::Accepted);
-    for sample in accepted {
-        thresholds.accepted += 1;
-        thresholds.accepted_right += u64::from(is_right(sample));
+    let (right, wrong): (Vec<&Sample>, Vec<&Sample>) = accepted.partition(|sample| is_right(sample));
+    Thresholds {
+        accepted: (right.len() + wrong.len()) as u64,
+        accepted_right: right.len() as u64,
+        ..thresholds
     }
-    thresholds
 }
 
 /// How many samples prove the promise if all of them are right: fewer never do.

@@ -122,13 +122,25 @@ impl Tuning<'_> {
     }
 
     fn mix(&self, photos: usize, fashion: usize) -> Mix {
-        let wanted = (PICTURES as f64 * self.photo_share) as usize;
+        let views = views(photos, self.photo_share);
         Mix {
             augmentation: self.parameters.augmentation,
-            fashion: (PICTURES - wanted.min(PICTURES)).min(fashion),
-            photos: wanted.min(photos * MAX_VIEWS),
+            fashion: (PICTURES - views).min(fashion),
+            photos: views,
         }
     }
+}
+
+/// How often so many photos are shown in a tuning, all together.
+fn views(photos: usize, share: f64) -> usize {
+    let wanted = (PICTURES as f64 * share) as usize;
+    wanted.min(photos * MAX_VIEWS).min(PICTURES)
+}
+
+/// How often each of so many photos is shown in a tuning, rounded down, and their share of its pictures.
+pub fn seen(photos: usize, share: f64) -> (usize, f64) {
+    let views = views(photos, share);
+    (views / photos.max(1), views as f64 / PICTURES as f64)
 }
 
 /// What a network says of photos.

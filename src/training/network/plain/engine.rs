@@ -15,7 +15,7 @@ use super::conv::{self, ConvShape};
 use super::dense;
 use crate::training::network::loss::Tally;
 use super::shard::{Shard, Weights};
-use crate::domain::{INPUT_LEN, LABEL_COUNT};
+use crate::domain::LABEL_COUNT;
 use crate::training::network::Pictures;
 
 /// How many parts a batch is split into: enough to keep eight cores busy, few enough that adding up their gradients
