@@ -26,7 +26,7 @@ use crate::training::dataset::DataSet;
 use crate::training::evaluate::Evaluation;
 use crate::training::job::RunFolder;
 use crate::training::perform::fingerprint;
-use crate::training::rebuild::{Shop, Outcome, Rebuild, Rebuilt, rebuild_blocking};
+use crate::training::rebuild::{Outcome, Rebuild, Rebuilt, Shop, rebuild_blocking};
 use crate::training::summary;
 use crate::training::train::{Checkpointing, EpochRecord, Flow, Observer, Progress, TrainParameters};
 

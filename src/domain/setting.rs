@@ -36,7 +36,11 @@ impl RateSchedule {
             RateSchedule::OneCycle => {
                 const RISE: f64 = 0.1;
                 let done = (step as f64 + 0.5) / steps as f64;
-                let share = if done < RISE { done / RISE } else { (1.0 - done) / (1.0 - RISE) };
+                let share = if done < RISE {
+                    done / RISE
+                } else {
+                    (1.0 - done) / (1.0 - RISE)
+                };
                 (f64::from(first) * share) as f32
             }
         }

@@ -11,8 +11,8 @@ use std::sync::{Arc, Once};
 use ort::ep::cuda::ConvAlgorithmSearch;
 use ort::ep::{self, ArenaExtendStrategy, ExecutionProvider, ExecutionProviderDispatch};
 use ort::logging::LogLevel;
-use ort::session::{Session, SessionOutputs};
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
+use ort::session::{Session, SessionOutputs};
 use ort::value::{Outlet, TensorElementType, TensorRef};
 
 use super::answer::{Output, Outputs};

@@ -200,7 +200,11 @@ impl Epoch<'_> {
                 }
             }
             (Lesson::Photo(number), _) => {
-                augment::corrected(picture(&lessons.photos.pixels, number as usize), &mut draw, values);
+                augment::corrected(
+                    picture(&lessons.photos.pixels, number as usize),
+                    &mut draw,
+                    values,
+                );
             }
             (Lesson::Outlier, Some(wardrobe)) => augment::outlier(wardrobe, &mut draw, values),
             (Lesson::Outlier, None) => unreachable!("only photo lessons have outliers; this is a bug"),

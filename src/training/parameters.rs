@@ -5,9 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::network::Architecture;
 use crate::config::TrainConfig;
 use crate::domain::{ArchitectureName, Augmentation, RateSchedule};
-use super::network::Architecture;
 
 /// How to train. The same parameters on the same pictures give the same weights, bit by bit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

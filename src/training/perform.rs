@@ -4,6 +4,7 @@
 //! last. Never: the store, a verdict (who asked for the run judges), a test picture looked at before the epoch was
 //! chosen.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -13,18 +14,21 @@ use sha2::{Digest, Sha256};
 use super::corrections::{Correction, CorrectionWeight, Material, MaterialSummary, mix, prepare_blocking};
 use super::dataset::{DataSet, FileRecord, Images};
 use super::evaluate::{Evaluation, Judged};
+use super::export::residual::network_from;
 use super::gate::{Answer, Candidate, Cost, Measured, Verdict, WarmUp};
 use super::job::{CorrectionNote, Job, RunFolder, RunFolderError};
-use super::export::residual::network_from;
 use super::lessons::Photos;
 use super::network::{Architecture, Network};
 use super::parameters::{ParameterError, TrainParameters};
-use super::rebuild::{OpenBundle, Outcome, Rebuild, RebuildError, Rebuilt, Shop, rebuild_blocking, score_images};
+use super::rebuild::{
+    LEARNED_KEY, OpenBundle, Outcome, Rebuild, RebuildError, Rebuilt, Shop, in_short, rebuild_blocking,
+    score_images,
+};
 use super::report::{self, Report, ReportError, Samples};
 use super::schedule::Trigger;
 use super::summary;
-use super::tune;
 use super::train::{Checkpointing, EpochRecord, Flow, Observer, Progress};
+use super::tune;
 use crate::domain::{ArchitectureName, Confidence, Prediction, Timestamp, hex};
 use crate::model::{BundleError, ModelBundle};
 
@@ -144,6 +148,7 @@ pub fn perform_blocking(
         start: start.as_ref(),
         shop: Shop {
             photos: learned,
+            hashes: &material.train_hashes,
             photo_share: weight.get(),
             held_out: &material.held_out,
             target_precision: job.target_precision,
@@ -168,15 +173,21 @@ pub fn perform_blocking(
     };
     rebuilt.bundle.write(&folder.bundle_path())?;
     let held_out = material.held_out.labelled();
+    let unseen = Unseen::by(&in_service, &material, &rebuilt.out_of_fold);
     let measuring = Measuring {
         data: &data,
         held_out: &held_out,
         open,
     };
-    let (candidate, scores) = measuring
+    let (mut candidate, scores) = measuring
         .measure(&rebuilt.bundle)
         .map_err(PerformError::Candidate)?;
-    let (against, _) = measuring.measure(&in_service).map_err(PerformError::InService)?;
+    let (mut against, _) = measuring.measure(&in_service).map_err(PerformError::InService)?;
+    let by_service = measuring
+        .ask(&in_service, &unseen.photos)
+        .map_err(PerformError::InService)?;
+    candidate.photos.extend(unseen.out_of_fold);
+    against.photos.extend(by_service);
     let report = report_of(job, (&data, &held_out), &rebuilt, (scores, summary, started_at));
     let hashes = material.train_hashes.iter().map(ToString::to_string);
     let out_of_fold = hashes
@@ -341,6 +352,43 @@ impl Measuring<'_> {
             },
         };
         Ok((measured, MeasuredScores { test, photos }))
+    }
+
+    fn ask(&self, bundle: &ModelBundle, images: &Images) -> Result<Vec<Answer>, BoxedError> {
+        let mut classifier = (self.open)(bundle)?;
+        Ok(answers(images, &score_images(classifier.as_mut(), images)?))
+    }
+}
+
+/// Corrections that the candidate learned and the model in service did not, with the answers of networks that had not
+/// learned them either: as good as held out, and many more.
+struct Unseen {
+    photos: Images,
+    out_of_fold: Vec<Answer>,
+}
+
+impl Unseen {
+    fn by(in_service: &ModelBundle, material: &Material, out_of_fold: &[Prediction]) -> Self {
+        let learned = in_service.manifest().training[LEARNED_KEY].as_array();
+        let learned: HashSet<&str> = learned
+            .into_iter()
+            .flatten()
+            .filter_map(|hash| hash.as_str())
+            .collect();
+        let numbers: Vec<usize> = (0..out_of_fold.len())
+            .filter(|&number| !learned.contains(in_short(&material.train_hashes[number]).as_str()))
+            .collect();
+        let photos = material.train.only(|number| numbers.contains(&number));
+        let answers = photos.truths.iter().zip(&numbers).filter_map(|(truth, &number)| {
+            Some(Answer {
+                truth: truth.label()?,
+                given: out_of_fold[number].scores.top().0,
+            })
+        });
+        Self {
+            out_of_fold: answers.collect(),
+            photos: photos.labelled(),
+        }
     }
 }
 

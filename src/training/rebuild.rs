@@ -20,8 +20,8 @@ use super::train::{
 };
 use super::tune::{RawAnswer, Tuning};
 use crate::domain::{
-    Basis, Confidence, INPUT_LEN, INPUT_SIDE, LABEL_COUNT, Label, ParseError, Prediction, Scores, Thresholds,
-    Timestamp,
+    Basis, Confidence, ContentHash, INPUT_LEN, INPUT_SIDE, LABEL_COUNT, Label, ParseError, Prediction,
+    Scores, Thresholds, Timestamp,
 };
 use crate::model::bundle::{self, Calibration, FORMAT, Manifest, ModelBundle, TensorSpec};
 use crate::model::{BundleError, Classifier, ClassifyError};
@@ -54,6 +54,8 @@ pub struct Rebuild<'a> {
 pub struct Shop<'a> {
     /// To learn from.
     pub photos: &'a Photos,
+    /// Content hashes of those, in their order.
+    pub hashes: &'a [ContentHash],
     /// Share of the pictures of their lessons that they are, 0..1.
     pub photo_share: f64,
     /// To judge by; never learned.
@@ -71,6 +73,7 @@ impl Shop<'static> {
         };
         Self {
             photos: &NO_PHOTOS,
+            hashes: &[],
             photo_share: 0.0,
             held_out: &NO_PHOTOS,
             target_precision,
@@ -163,7 +166,10 @@ pub fn rebuild_blocking(
         expected_calibration_error: calibration_error(&answers, &validation.labels),
         thresholds: thresholds(rebuild, (&answers, &validation), (&out_of_fold, &held_out)),
     };
-    let last = base.history.iter().find(|record| record.epoch == base.chosen_epoch);
+    let last = base
+        .history
+        .iter()
+        .find(|record| record.epoch == base.chosen_epoch);
     let figures = json!({
         "test_images": evaluation.images,
         "test_accuracy": evaluation.accuracy,
@@ -320,9 +326,10 @@ impl Exporting<'_> {
 impl Rebuild<'_> {
     /// The rows that no epoch trained on.
     fn validation_images(&self) -> Images {
-        let rows = self.parameters.check(self.data.train.len()).map_or(0..0, |split| {
-            split.train..split.train + split.validation
-        });
+        let rows = self
+            .parameters
+            .check(self.data.train.len())
+            .map_or(0..0, |split| split.train..split.train + split.validation);
         Images {
             pixels: self.data.train.pixels[rows.start * INPUT_LEN..rows.end * INPUT_LEN].to_vec(),
             labels: self.data.train.labels[rows].to_vec(),
@@ -333,7 +340,10 @@ impl Rebuild<'_> {
 /// What softmax saw, but for a summand that it does not see.
 fn log_scores(answers: &[Prediction]) -> Vec<[f32; LABEL_COUNT]> {
     let log = |score: &f32| score.max(f32::MIN_POSITIVE).ln();
-    answers.iter().map(|answer| answer.scores.values().each_ref().map(log)).collect()
+    answers
+        .iter()
+        .map(|answer| answer.scores.values().each_ref().map(log))
+        .collect()
 }
 
 /// Answers of the trainer as the exported graph would give them.
@@ -359,12 +369,19 @@ fn temper(scores: &[f32; LABEL_COUNT], temperature: f64) -> [f32; LABEL_COUNT] {
 fn calibration_error(answers: &[Prediction], labels: &[Label]) -> Option<f64> {
     let tops: Vec<(Label, Confidence)> = answers.iter().map(|answer| answer.scores.top()).collect();
     let confidences: Vec<f32> = tops.iter().map(|(_, confidence)| confidence.get()).collect();
-    let correct: Vec<bool> = tops.iter().zip(labels).map(|((top, _), label)| top == label).collect();
+    let correct: Vec<bool> = tops
+        .iter()
+        .zip(labels)
+        .map(|((top, _), label)| top == label)
+        .collect();
     calibrate::expected_calibration_error(&confidences, &correct)
 }
 
 /// The model's answers for photos, in their order.
-pub fn score_photos(classifier: &mut dyn Classifier, photos: &Photos) -> Result<Vec<Prediction>, ClassifyError> {
+pub fn score_photos(
+    classifier: &mut dyn Classifier,
+    photos: &Photos,
+) -> Result<Vec<Prediction>, ClassifyError> {
     score_pixels(classifier, &photos.pixels)
 }
 
@@ -408,15 +425,22 @@ pub fn evaluate_images(
     images: &Images,
 ) -> Result<Evaluation, ClassifyError> {
     let answers = score_images(classifier, images)?;
-    let judged = images.labels.iter().zip(answers).map(|(label, prediction)| Judged {
-        truth: Some(*label),
-        prediction,
-    });
+    let judged = images
+        .labels
+        .iter()
+        .zip(answers)
+        .map(|(label, prediction)| Judged {
+            truth: Some(*label),
+            prediction,
+        });
     Ok(Evaluation::of(&judged.collect::<Vec<_>>()))
 }
 
 /// The model's answers for pictures of the data set, in their order.
-pub fn score_images(classifier: &mut dyn Classifier, images: &Images) -> Result<Vec<Prediction>, ClassifyError> {
+pub fn score_images(
+    classifier: &mut dyn Classifier,
+    images: &Images,
+) -> Result<Vec<Prediction>, ClassifyError> {
     score_pixels(classifier, &images.pixels)
 }
 
@@ -466,11 +490,24 @@ fn manifest(rebuild: &Rebuild<'_>, onnx: &[u8], epoch: u32) -> Manifest {
             "limit_images": parameters.limit_images,
             "data": rebuild.data.files,
             "fingerprint": rebuild.fingerprint,
+            LEARNED_KEY: match rebuild.shop.photos.is_empty() {
+                true => Vec::new(),
+                false => rebuild.shop.hashes.iter().map(in_short).collect(),
+            },
         }),
         figures: Value::Null,
         calibration: None,
         created_at: now.to_string(),
     }
+}
+
+/// Under what a manifest lists the corrections that the model has learned, so that nobody takes its answers for them for
+/// evidence.
+pub const LEARNED_KEY: &str = "learned_corrections";
+
+/// Enough of a content hash to tell a shop's photos apart: 16 hexadecimal digits.
+pub fn in_short(hash: &ContentHash) -> String {
+    hash.to_string().chars().take(16).collect()
 }
 
 /// The command that trains the same bytes again.

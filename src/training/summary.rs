@@ -48,7 +48,12 @@ fn residual_layers(channels: &Channels) -> Vec<LayerRow> {
         let side = if is_stem { 2 * unit.side } else { unit.side };
         let weights = TAPS * unit.inputs * unit.outputs;
         let convolution = format!("convolution 3x3, {} -> {}", unit.inputs, unit.outputs);
-        rows.push(row(convolution, &[unit.outputs, side, side], weights, weights * side * side));
+        rows.push(row(
+            convolution,
+            &[unit.outputs, side, side],
+            weights,
+            weights * side * side,
+        ));
         let shape = [unit.outputs, unit.side, unit.side];
         if is_stem {
             rows.push(row("max-pool 2x2".into(), &shape, 0, 0));

@@ -267,7 +267,12 @@ impl<'a> Run<'a> {
             let steps = u64::from(parameters.epochs) * epoch_steps as u64;
             let rate = parameters.schedule.rate(parameters.learning_rate, step, steps);
             let place = (batch, index * batch, number);
-            tally.add(step_through(&mut self.learner, &epoch, place, (parameters.seed, rate)));
+            tally.add(step_through(
+                &mut self.learner,
+                &epoch,
+                place,
+                (parameters.seed, rate),
+            ));
             let progress = Progress {
                 epoch: number,
                 epochs: parameters.epochs,
@@ -305,8 +310,9 @@ impl<'a> Run<'a> {
         let labels = &self.job.images.labels[first..first + self.split.validation];
         let labels: Vec<u8> = labels.iter().map(|label| label.index() as u8).collect();
         let pixels = &self.job.images.pixels;
-        self.learner
-            .validate(&labels, &|place, values| plain(picture(pixels, first + place), values))
+        self.learner.validate(&labels, &|place, values| {
+            plain(picture(pixels, first + place), values)
+        })
     }
 
     /// Takes the epoch into the history, the network if it is the best so far, and writes the checkpoint.

@@ -51,7 +51,10 @@ impl Tuning<'_> {
     }
 
     /// For each photo, the answer of a network tuned without its part of the photos; `None` if the observer stopped it.
-    pub fn out_of_fold_blocking(&self, observer: &mut dyn Observer) -> Result<Option<Vec<RawAnswer>>, TrainError> {
+    pub fn out_of_fold_blocking(
+        &self,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<Vec<RawAnswer>>, TrainError> {
         self.in_pool(|split| {
             let mut answers = vec![([0.0; LABEL_COUNT], None); self.photos.len()];
             for fold in 0..FOLDS.min(self.photos.len()) {
@@ -70,7 +73,10 @@ impl Tuning<'_> {
         })
     }
 
-    fn in_pool<T: Send>(&self, work: impl FnOnce(Split) -> Result<T, TrainError> + Send) -> Result<T, TrainError> {
+    fn in_pool<T: Send>(
+        &self,
+        work: impl FnOnce(Split) -> Result<T, TrainError> + Send,
+    ) -> Result<T, TrainError> {
         let split = self.parameters.check(self.images.len())?;
         let threads = super::train::threads(self.parameters);
         let pool = ThreadPoolBuilder::new().num_threads(threads).build()?;
@@ -97,7 +103,12 @@ impl Tuning<'_> {
             let peak = parameters.learning_rate * RATE_SHARE;
             let rate = RateSchedule::OneCycle.rate(peak, step, steps);
             let first = step as usize * batch;
-            let tally = step_through(&mut learner, &epoch, (batch, first, number), (parameters.seed, rate));
+            let tally = step_through(
+                &mut learner,
+                &epoch,
+                (batch, first, number),
+                (parameters.seed, rate),
+            );
             if !tally.loss_sum.is_finite() {
                 return Err(TrainError::Diverged {
                     epoch: number,

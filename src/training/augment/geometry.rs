@@ -37,7 +37,11 @@ pub(super) fn erase(picture: &mut Picture, erasing: Erasing, draw: &mut Stream) 
     let area = draw.between(erasing.smallest, erasing.largest) * INPUT_LEN as f32;
     let aspect = draw.between(0.3, 1.0);
     let (short, long) = ((area * aspect).sqrt(), (area / aspect).sqrt());
-    let (width, height) = if draw.chance(0.5) { (short, long) } else { (long, short) };
+    let (width, height) = if draw.chance(0.5) {
+        (short, long)
+    } else {
+        (long, short)
+    };
     let edge = |length: f32| (length as usize).clamp(1, INPUT_SIDE);
     let (width, height) = (edge(width), edge(height));
     let left = draw.next_below((INPUT_SIDE - width + 1) as u32) as usize;

@@ -61,7 +61,13 @@ pub fn catalogue(pixels: &[u8; INPUT_LEN], draw: &mut Stream, out: &mut Picture)
 }
 
 /// A picture of the data set as a shop would have photographed the garment: often worn, tilted, in any tone.
-pub fn photo(wardrobe: &Wardrobe, pixels: &[u8; INPUT_LEN], label: Label, draw: &mut Stream, out: &mut Picture) {
+pub fn photo(
+    wardrobe: &Wardrobe,
+    pixels: &[u8; INPUT_LEN],
+    label: Label,
+    draw: &mut Stream,
+    out: &mut Picture,
+) {
     let class = label.index();
     let mut garment = match class {
         kind::SANDAL | kind::BAG => Cutout::lace(pixels),
@@ -111,10 +117,7 @@ pub fn corrected(pixels: &[u8; INPUT_LEN], draw: &mut Stream, out: &mut Picture)
     let pose = Linear::new(at(1.0, 1.0), draw.between(-0.08, 0.08), draw.between(-0.05, 0.05));
     let mut canvas = Canvas::new(pose);
     let size = at(zoom(draw), zoom(draw));
-    let place = at(
-        draw.between(-1.5, 1.5) * scale,
-        draw.between(-1.5, 1.5) * scale,
-    );
+    let place = at(draw.between(-1.5, 1.5) * scale, draw.between(-1.5, 1.5) * scale);
     still::paint_whole(&mut canvas, &photo, size, place);
     canvas.fit_whole(out);
     if draw.chance(0.5) {
@@ -169,12 +172,7 @@ fn pattern(class: usize, draw: &mut Stream) -> Pattern {
             (0.1, Panel),
             (0.05, Mottled),
         ]),
-        kind::SHIRT => draw.choose(&[
-            (0.62, Plain),
-            (0.2, Checks),
-            (0.14, StripesDown),
-            (0.04, Mottled),
-        ]),
+        kind::SHIRT => draw.choose(&[(0.62, Plain), (0.2, Checks), (0.14, StripesDown), (0.04, Mottled)]),
         kind::DRESS => draw.choose(&[
             (0.5, Plain),
             (0.2, Mottled),
@@ -225,6 +223,10 @@ fn leave_background(canvas: &mut Canvas, draw: &mut Stream) {
             return value;
         }
         let wall = depth + across * (p.x / side - 0.5) + down * (p.y / side - 0.5);
-        if value < 0.02 { wall.max(0.0) } else { value.max(0.5 * wall) }
+        if value < 0.02 {
+            wall.max(0.0)
+        } else {
+            value.max(0.5 * wall)
+        }
     });
 }

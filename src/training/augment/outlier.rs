@@ -126,10 +126,7 @@ fn paint_watch(canvas: &mut Canvas, draw: &mut Stream) {
         let x = MIDDLE + (number as f32 - (count - 1) as f32 / 2.0) * 30.0;
         let case = draw.between(9.0, 17.0) / if count == 2 { 1.3 } else { 1.0 };
         let (strap, links) = (any_tone(draw), draw.between(0.0, 0.5));
-        let (half, narrow) = (
-            case * draw.between(0.45, 0.85),
-            case * draw.between(0.35, 0.75),
-        );
+        let (half, narrow) = (case * draw.between(0.45, 0.85), case * draw.between(0.35, 0.75));
         let length = draw.between(22.0, 34.0);
         let period = draw.between(2.5, 6.0);
         for way in [-1.0, 1.0] {
@@ -239,7 +236,11 @@ fn paint_bottles(canvas: &mut Canvas, draw: &mut Stream) {
         if draw.chance(0.7) {
             let at_label = at(x, centre.y + draw.between(-0.3, 0.3) * height);
             canvas.fill(
-                rectangle(at_label, half * draw.between(0.5, 1.0), height * draw.between(0.15, 0.5)),
+                rectangle(
+                    at_label,
+                    half * draw.between(0.5, 1.0),
+                    height * draw.between(0.15, 0.5),
+                ),
                 |_| label,
             );
         }
@@ -370,10 +371,7 @@ fn paint_jewellery(canvas: &mut Canvas, draw: &mut Stream) {
         }
         if draw.chance(0.6) {
             let stone = draw.between(0.05, 1.0);
-            canvas.fill(
-                disc(at(x, centre.y - radius), draw.between(1.5, 5.0)),
-                |_| stone,
-            );
+            canvas.fill(disc(at(x, centre.y - radius), draw.between(1.5, 5.0)), |_| stone);
         }
     }
 }
@@ -381,7 +379,11 @@ fn paint_jewellery(canvas: &mut Canvas, draw: &mut Stream) {
 fn paint_socks(canvas: &mut Canvas, draw: &mut Stream) {
     let count = draw.choose(&[(0.35, 1), (0.5, 2), (0.15, 3)]);
     let (tone, cuff, period) = (any_tone(draw), any_tone(draw), draw.between(3.0, 9.0));
-    let stripes = if draw.chance(0.4) { draw.between(-0.5, 0.5) } else { 0.0 };
+    let stripes = if draw.chance(0.4) {
+        draw.between(-0.5, 0.5)
+    } else {
+        0.0
+    };
     for number in 0..count {
         let x = MIDDLE - 8.0 + (number as f32 - (count - 1) as f32 / 2.0) * 15.0;
         let (thick, top) = (draw.between(5.0, 7.5), draw.between(6.0, 26.0));
@@ -389,7 +391,11 @@ fn paint_socks(canvas: &mut Canvas, draw: &mut Stream) {
         let ink = |p: Point| {
             let turns = p.y / period;
             let stripe = f32::from(u8::from(fraction(turns) < 0.5)) * stripes;
-            if p.y < top + 4.0 { cuff } else { (tone + stripe).clamp(0.05, 1.0) }
+            if p.y < top + 4.0 {
+                cuff
+            } else {
+                (tone + stripe).clamp(0.05, 1.0)
+            }
         };
         let leg = Shape::Limb {
             from: at(x + draw.between(-3.0, 3.0), top),
@@ -438,10 +444,7 @@ fn paint_shorts(canvas: &mut Canvas, wardrobe: &Wardrobe, draw: &mut Stream) {
     };
     let frame = garment.frame;
     let share = draw.between(0.18, 0.5);
-    let rows = (
-        frame.top as f32,
-        frame.top as f32 + share * frame.height(),
-    );
+    let rows = (frame.top as f32, frame.top as f32 + share * frame.height());
     if draw.chance(0.5) {
         let aspect = draw.between(0.6, 1.1) * (0.5 / share).min(1.5) * 0.7;
         return lay_rows(canvas, &garment, rows, aspect, 0.0);
@@ -456,7 +459,11 @@ fn paint_shorts(canvas: &mut Canvas, wardrobe: &Wardrobe, draw: &mut Stream) {
         at(MIDDLE - half, waist + 6.0),
     ];
     if draw.chance(0.8) {
-        let torso = if draw.chance(0.5) { skin } else { draw.between(0.1, 1.0) };
+        let torso = if draw.chance(0.5) {
+            skin
+        } else {
+            draw.between(0.1, 1.0)
+        };
         canvas.fill(Shape::Quad(body), |_| torso);
     }
     for side in [-1.0, 1.0] {
@@ -497,7 +504,11 @@ fn paint_skirt(canvas: &mut Canvas, wardrobe: &Wardrobe, draw: &mut Stream) {
     };
     let frame = garment.frame;
     let from = frame.top as f32 + draw.between(0.5, 0.65) * frame.height();
-    let below = if draw.chance(0.4) { draw.between(8.0, 24.0) } else { 0.0 };
+    let below = if draw.chance(0.4) {
+        draw.between(8.0, 24.0)
+    } else {
+        0.0
+    };
     if below > 0.0 {
         let skin = draw.between(0.25, 0.7);
         for side in [-1.0, 1.0] {
@@ -536,7 +547,10 @@ fn paint_cap(canvas: &mut Canvas, draw: &mut Stream) {
         |p| (tone + light * (p.x - crown.x)).clamp(0.05, 1.0),
     );
     let flat = Shape::Ellipse {
-        centre: at(MIDDLE + draw.between(0.0, 16.0), crown.y + ry * draw.between(0.3, 0.8)),
+        centre: at(
+            MIDDLE + draw.between(0.0, 16.0),
+            crown.y + ry * draw.between(0.3, 0.8),
+        ),
         rx: draw.between(14.0, 22.0),
         ry: draw.between(3.0, 9.0),
     };

@@ -89,7 +89,11 @@ pub(super) fn paint_head(canvas: &mut Canvas, person: &Person, head: &Head, draw
     let face = head.up(0.42);
     let (rx, ry) = (draw.between(0.29, 0.36) * height, 0.44 * height);
     let (eyes, eye_line) = (draw.between(0.0, 0.35), face.y - 0.05 * height);
-    let beard = if draw.chance(0.25) { draw.between(0.0, 0.3) } else { 0.0 };
+    let beard = if draw.chance(0.25) {
+        draw.between(0.0, 0.3)
+    } else {
+        0.0
+    };
     let side = draw.between(-0.8, 0.8);
     // The cap of hair first, the face over it, then what falls into the forehead.
     let crown = head.up(0.62);

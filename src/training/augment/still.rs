@@ -52,7 +52,11 @@ pub(super) fn paint_bag(canvas: &mut Canvas, garment: &Cutout, draw: &mut Stream
     let frame = garment.frame;
     let tall = draw.between(0.8, 1.3);
     let is_flat = frame.height() < 0.85 * frame.width();
-    let handle = if is_flat && draw.chance(0.4) { draw.between(0.2, 0.8) } else { 0.0 };
+    let handle = if is_flat && draw.chance(0.4) {
+        draw.between(0.2, 0.8)
+    } else {
+        0.0
+    };
     let (width, height) = (frame.width(), frame.height() * tall);
     let scale = 56.0 / width.max(height + handle * width);
     let drop = handle * width * scale / 2.0;

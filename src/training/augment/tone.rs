@@ -128,15 +128,16 @@ pub(super) fn print(garment: &mut Cutout, pattern: Pattern, draw: &mut Stream) {
                 middle + draw.between(-0.08, 0.08) * width,
                 frame.top as f32 + draw.between(0.25, 0.5) * height,
             );
-            let (rx, ry) = (
-                draw.between(0.04, 0.2) * width,
-                draw.between(0.04, 0.2) * height,
-            );
+            let (rx, ry) = (draw.between(0.04, 0.2) * width, draw.between(0.04, 0.2) * height);
             let grains: [f32; 64] = std::array::from_fn(|_| draw.between(0.3, 1.0));
             recolour(garment, |x, y| {
                 let (dx, dy) = ((x - x0) / rx, (y - y0) / ry);
                 let grain = grains[(x as usize * 5 + y as usize * 11) % grains.len()];
-                if dx * dx + dy * dy < 1.0 { depth * grain } else { 0.0 }
+                if dx * dx + dy * dy < 1.0 {
+                    depth * grain
+                } else {
+                    0.0
+                }
             });
         }
         Pattern::Letters => {
@@ -173,7 +174,9 @@ pub(super) fn print(garment: &mut Cutout, pattern: Pattern, draw: &mut Stream) {
 fn band(place: f32, period: f32, phase: f32, share: f32) -> f32 {
     let turns = (place + phase) / period;
     let along = (turns - whole(turns)) * period;
-    (along + 0.5).clamp(0.0, 1.0).min((share * period - along + 0.5).clamp(0.0, 1.0))
+    (along + 0.5)
+        .clamp(0.0, 1.0)
+        .min((share * period - along + 0.5).clamp(0.0, 1.0))
 }
 
 /// Rounded towards zero, without a call into the platform's library.

@@ -3,11 +3,11 @@
 //! In: a dyed garment, the wardrobe. Out: a painted scene in which the garment is in front of most else. Never: a
 //! second garment that hides the first.
 
-use super::{Wardrobe, kind};
 use super::canvas::{Canvas, Laying, Linear, MIDDLE, Point, SIDE, Shape, at};
 use super::cutout::{Cutout, Parts, Sleeve};
 use super::person::{self, Arm, Head, Person};
 use super::tone::{self, Dye};
+use super::{Wardrobe, kind};
 use crate::domain::{INPUT_SIDE, Label};
 use crate::training::network::random::Stream;
 
@@ -83,7 +83,11 @@ pub(super) fn paint_top(
     let fill = Fill {
         head: draw.between(0.32, 0.44),
         neck: draw.between(-0.02, 0.07),
-        cut: if draw.chance(0.1) { draw.between(0.2, 1.0) } else { 0.0 },
+        cut: if draw.chance(0.1) {
+            draw.between(0.2, 1.0)
+        } else {
+            0.0
+        },
         below: draw.mixture(&[(0.85, (3.0, 15.0)), (0.15, (0.0, 3.0))]),
         narrow,
     };
@@ -132,8 +136,16 @@ pub(super) fn paint_dress(canvas: &mut Canvas, garment: &Cutout, draw: &mut Stre
     let fill = Fill {
         head: draw.between(0.22, 0.34),
         neck: draw.between(-0.02, 0.07),
-        cut: if draw.chance(0.08) { draw.between(0.2, 1.0) } else { 0.0 },
-        below: if whole { draw.between(12.0, 26.0) } else { draw.between(0.0, 11.0) },
+        cut: if draw.chance(0.08) {
+            draw.between(0.2, 1.0)
+        } else {
+            0.0
+        },
+        below: if whole {
+            draw.between(12.0, 26.0)
+        } else {
+            draw.between(0.0, 11.0)
+        },
         narrow: draw.between(0.8, 1.2),
     };
     let (worn, head) = put_on(garment, parts, &fill, draw);
@@ -320,7 +332,10 @@ fn arm(
         ),
         Hands::InPocket => (
             at(top.x + out * 1.15, top.y + height * draw.between(0.5, 0.62)),
-            at(top.x + side * torso * draw.between(0.7, 1.0), hips + 0.25 * height),
+            at(
+                top.x + side * torso * draw.between(0.7, 1.0),
+                hips + 0.25 * height,
+            ),
         ),
         Hands::Raised => (
             at(
@@ -480,7 +495,11 @@ fn paint_torso(canvas: &mut Canvas, wardrobe: &Wardrobe, worn: &Worn, above: f32
                 hand: at(waist.x + out, waist.y + draw.between(1.0, 12.0)),
                 thick,
                 upper: skin,
-                lower: if draw.chance(0.3) { draw.between(0.1, 1.0) } else { skin },
+                lower: if draw.chance(0.3) {
+                    draw.between(0.1, 1.0)
+                } else {
+                    skin
+                },
                 palm: Some(skin),
             };
             person::paint_arm(canvas, &arm, worn.person.shade);
@@ -509,10 +528,7 @@ fn paint_torso(canvas: &mut Canvas, wardrobe: &Wardrobe, worn: &Worn, above: f32
 fn paint_opening(canvas: &mut Canvas, worn: &Worn, draw: &mut Stream) {
     let (top, hem, half) = (worn.top(), worn.hem(), worn.half_torso());
     let tone = draw.between(0.05, 1.0);
-    let (upper, lower) = (
-        half * draw.between(0.2, 0.45),
-        half * draw.between(0.02, 0.45),
-    );
+    let (upper, lower) = (half * draw.between(0.2, 0.45), half * draw.between(0.02, 0.45));
     let end = top.y + (hem.y - top.y) * draw.between(0.5, 0.97);
     let lean = half * draw.between(-0.1, 0.1);
     let corners = [

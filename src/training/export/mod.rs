@@ -15,7 +15,7 @@ use onnx_rs::ast::{
 };
 
 use super::network::{Architecture, Network};
-use crate::domain::{INPUT_SIDE, LABEL_COUNT, Label, PreprocessingVersion};
+use crate::domain::{INPUT_SIDE, Label, PreprocessingVersion};
 
 /// Name of the input.
 pub const INPUT_NAME: &str = "image";
@@ -122,7 +122,12 @@ fn value_info(name: &'static str, dims: &[i64]) -> ValueInfo<'static> {
 }
 
 /// A node that is called as its only output.
-fn node<'a>(op_type: OpType<'a>, input: &[&'a str], output: &'a str, attribute: Vec<Attribute<'a>>) -> Node<'a> {
+fn node<'a>(
+    op_type: OpType<'a>,
+    input: &[&'a str],
+    output: &'a str,
+    attribute: Vec<Attribute<'a>>,
+) -> Node<'a> {
     Node {
         name: output,
         op_type,

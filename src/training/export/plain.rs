@@ -113,7 +113,9 @@ fn weights(architecture: &Plain, all: &[f32], temperature: f64) -> Vec<TensorPro
     tensors.push(biases("hidden_biases", &places.hidden));
     let tempered = |place: Range<usize>| -> Vec<f32> {
         let numbers = all[place].iter();
-        numbers.map(|&number| (f64::from(number) / temperature) as f32).collect()
+        numbers
+            .map(|&number| (f64::from(number) / temperature) as f32)
+            .collect()
     };
     tensors.push(tensor(
         "output_weights",

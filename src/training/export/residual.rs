@@ -8,7 +8,9 @@
 
 use onnx_rs::ast::{Node, OpType, TensorProto};
 
-use super::{Body, INPUT_NAME, OUTPUT_NAME, Tempering, UNKNOWN_NAME, integer, integers, node, tensor, value_info};
+use super::{
+    Body, INPUT_NAME, OUTPUT_NAME, Tempering, UNKNOWN_NAME, integer, integers, node, tensor, value_info,
+};
 use crate::domain::LABEL_COUNT;
 use crate::training::network::residual::norm::EPSILON;
 use crate::training::network::residual::shape::{Channels, OUTPUTS, TAPS, Unit};
@@ -65,7 +67,12 @@ const UNKNOWN_WEIGHTS: &str = "unknown_weights";
 const UNKNOWN_BIASES: &str = "unknown_biases";
 
 /// All of it.
-pub(super) fn body<'a>(channels: &Channels, network: &Network, tempering: Tempering, names: &'a Names) -> Body<'a> {
+pub(super) fn body<'a>(
+    channels: &Channels,
+    network: &Network,
+    tempering: Tempering,
+    names: &'a Names,
+) -> Body<'a> {
     let labels = value_info(OUTPUT_NAME, &[LABEL_COUNT as i64]);
     Body {
         nodes: nodes(&channels.units(), tempering, names),
@@ -118,7 +125,12 @@ fn nodes<'a>(units: &[Unit], tempering: Tempering, Names(names): &'a Names) -> V
     nodes.push(node(OpType::Flatten, &[FEATURES], FLAT, vec![integer("axis", 1)]));
     let labels = [FLAT, LABEL_WEIGHTS, LABEL_BIASES];
     nodes.push(node(OpType::Gemm, &labels, LABEL_SUMS, dense()));
-    nodes.push(node(OpType::Softmax, &[LABEL_SUMS], OUTPUT_NAME, vec![integer("axis", 1)]));
+    nodes.push(node(
+        OpType::Softmax,
+        &[LABEL_SUMS],
+        OUTPUT_NAME,
+        vec![integer("axis", 1)],
+    ));
     if tempering.knows_unknown {
         let unknown = [FLAT, UNKNOWN_WEIGHTS, UNKNOWN_BIASES];
         nodes.push(node(OpType::Gemm, &unknown, UNKNOWN_SUM, dense()));
@@ -144,23 +156,49 @@ fn weights<'a>(
         let shape = [unit.outputs, unit.inputs, 3, 3];
         tensors.push(tensor(&names.weights, &shape, taps_last(*unit, taps)));
         let of_channels = [unit.outputs];
-        let (means, variances): (Vec<f32>, Vec<f32>) =
-            statistics.by_ref().take(unit.outputs).map(|&[mean, variance]| (mean, variance)).unzip();
-        tensors.push(tensor(&names.scales, &of_channels, all[places.scales.clone()].to_vec()));
-        tensors.push(tensor(&names.shifts, &of_channels, all[places.shifts.clone()].to_vec()));
+        let (means, variances): (Vec<f32>, Vec<f32>) = statistics
+            .by_ref()
+            .take(unit.outputs)
+            .map(|&[mean, variance]| (mean, variance))
+            .unzip();
+        tensors.push(tensor(
+            &names.scales,
+            &of_channels,
+            all[places.scales.clone()].to_vec(),
+        ));
+        tensors.push(tensor(
+            &names.shifts,
+            &of_channels,
+            all[places.shifts.clone()].to_vec(),
+        ));
         tensors.push(tensor(&names.means, &of_channels, means));
         tensors.push(tensor(&names.variances, &of_channels, variances));
     }
     let (dense, biases) = (&all[places.dense_weights], &all[places.dense_biases]);
     let labels = LABEL_COUNT * channels.deep;
     let temper = |numbers: &[f32]| -> Vec<f32> {
-        numbers.iter().map(|&number| (f64::from(number) / temperature) as f32).collect()
+        numbers
+            .iter()
+            .map(|&number| (f64::from(number) / temperature) as f32)
+            .collect()
     };
-    tensors.push(tensor(LABEL_WEIGHTS, &[LABEL_COUNT, channels.deep], temper(&dense[..labels])));
-    tensors.push(tensor(LABEL_BIASES, &[LABEL_COUNT], temper(&biases[..LABEL_COUNT])));
+    tensors.push(tensor(
+        LABEL_WEIGHTS,
+        &[LABEL_COUNT, channels.deep],
+        temper(&dense[..labels]),
+    ));
+    tensors.push(tensor(
+        LABEL_BIASES,
+        &[LABEL_COUNT],
+        temper(&biases[..LABEL_COUNT]),
+    ));
     if knows_unknown {
         let rest = OUTPUTS - LABEL_COUNT;
-        tensors.push(tensor(UNKNOWN_WEIGHTS, &[rest, channels.deep], dense[labels..].to_vec()));
+        tensors.push(tensor(
+            UNKNOWN_WEIGHTS,
+            &[rest, channels.deep],
+            dense[labels..].to_vec(),
+        ));
         tensors.push(tensor(UNKNOWN_BIASES, &[rest], biases[LABEL_COUNT..].to_vec()));
     }
     tensors
@@ -173,21 +211,33 @@ pub fn network_from(onnx: &[u8], channels: Channels, temperature: f64) -> Result
     let graph = model.graph.ok_or("it has no graph")?;
     let values = |name: &str, count: usize| -> Result<Vec<f32>, String> {
         let found = graph.initializer.iter().find(|tensor| tensor.name() == name);
-        let values = found.and_then(|tensor| tensor.as_f32()).map(|values| values.into_owned());
+        let values = found
+            .and_then(|tensor| tensor.as_f32())
+            .map(|values| values.into_owned());
         values
             .filter(|values| values.len() == count)
             .ok_or_else(|| format!("it has no {name} of {count} numbers"))
     };
     let places = channels.places();
     let mut numbers = vec![0.0; places.len];
-    for ((unit, names), places) in channels.units().iter().zip(&Names::of(&channels).0).zip(&places.units) {
+    for ((unit, names), places) in channels
+        .units()
+        .iter()
+        .zip(&Names::of(&channels).0)
+        .zip(&places.units)
+    {
         let weights = values(&names.weights, places.weights.len())?;
         numbers[places.weights.clone()].copy_from_slice(&taps_first(*unit, &weights));
         numbers[places.scales.clone()].copy_from_slice(&values(&names.scales, unit.outputs)?);
         numbers[places.shifts.clone()].copy_from_slice(&values(&names.shifts, unit.outputs)?);
         let means = values(&names.means, unit.outputs)?;
         let variances = values(&names.variances, unit.outputs)?;
-        numbers.extend(means.into_iter().zip(variances).flat_map(|(mean, variance)| [mean, variance]));
+        numbers.extend(
+            means
+                .into_iter()
+                .zip(variances)
+                .flat_map(|(mean, variance)| [mean, variance]),
+        );
     }
     let mut fill = |place: std::ops::Range<usize>, values: Vec<f32>, factor: f64| {
         let pairs = numbers[place].iter_mut().zip(values);
@@ -199,8 +249,16 @@ pub fn network_from(onnx: &[u8], channels: Channels, temperature: f64) -> Result
     fill(at(0, labels), values(LABEL_WEIGHTS, labels)?, temperature);
     fill(at(labels, all), values(UNKNOWN_WEIGHTS, all - labels)?, 1.0);
     let split = biases.start + LABEL_COUNT;
-    fill(biases.start..split, values(LABEL_BIASES, LABEL_COUNT)?, temperature);
-    fill(split..biases.end, values(UNKNOWN_BIASES, OUTPUTS - LABEL_COUNT)?, 1.0);
+    fill(
+        biases.start..split,
+        values(LABEL_BIASES, LABEL_COUNT)?,
+        temperature,
+    );
+    fill(
+        split..biases.end,
+        values(UNKNOWN_BIASES, OUTPUTS - LABEL_COUNT)?,
+        1.0,
+    );
     Network::from_numbers(Architecture::Residual(channels), numbers).ok_or("it has too few numbers".into())
 }
 

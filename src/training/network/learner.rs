@@ -217,7 +217,12 @@ impl Learner {
             let statistics = measure(engine, &state.mean, batches, pictures);
             let count = state.mean.len();
             settled.numbers[..count].copy_from_slice(&state.mean);
-            for (pair, statistics) in settled.numbers[count..].as_chunks_mut::<2>().0.iter_mut().zip(statistics) {
+            for (pair, statistics) in settled.numbers[count..]
+                .as_chunks_mut::<2>()
+                .0
+                .iter_mut()
+                .zip(statistics)
+            {
                 *pair = [statistics.mean, statistics.variance];
             }
         }
@@ -244,7 +249,9 @@ impl Learner {
             let some = &mut some[..labels.len()];
             match &mut self.kind {
                 Kind::Plain { engine, network, .. } => score_plain(engine, network, &picture, some),
-                Kind::Residual { engine, settled, .. } => score_residual(engine, settled, &picture, some, None),
+                Kind::Residual { engine, settled, .. } => {
+                    score_residual(engine, settled, &picture, some, None)
+                }
             }
             tally.add(loss::tally(some.as_flattened(), labels));
         }
@@ -300,8 +307,17 @@ impl<'a> Scorer<'a> {
     }
 }
 
-fn score_plain(engine: &mut plain::Engine, network: &Network, pictures: Pictures, some: &mut [[f32; LABEL_COUNT]]) {
-    engine.score(network.parameters(), (some.len(), pictures), some.as_flattened_mut());
+fn score_plain(
+    engine: &mut plain::Engine,
+    network: &Network,
+    pictures: Pictures,
+    some: &mut [[f32; LABEL_COUNT]],
+) {
+    engine.score(
+        network.parameters(),
+        (some.len(), pictures),
+        some.as_flattened_mut(),
+    );
 }
 
 /// The mean of what a picture and its mirror image get, as the exported graph has it.
@@ -330,7 +346,12 @@ fn score_residual(
 }
 
 /// Means and variances over all batches; variances are of the whole, not means of the batches' own.
-fn measure(engine: &mut residual::Engine, numbers: &[f32], batches: usize, pictures: Pictures) -> Vec<Statistics> {
+fn measure(
+    engine: &mut residual::Engine,
+    numbers: &[f32],
+    batches: usize,
+    pictures: Pictures,
+) -> Vec<Statistics> {
     let capacity = engine.capacity();
     let mut sums: Vec<[f64; 2]> = Vec::new();
     for batch in 0..batches {

@@ -10,13 +10,13 @@
 use rayon::prelude::*;
 
 use super::adam::{self, Adam, AdamPart};
-use super::shape::{Plain, BLOCKS, Places};
 use super::conv::{self, ConvShape};
 use super::dense;
-use crate::training::network::loss::Tally;
+use super::shape::{BLOCKS, Places, Plain};
 use super::shard::{Shard, Weights};
 use crate::domain::LABEL_COUNT;
 use crate::training::network::Pictures;
+use crate::training::network::loss::Tally;
 
 /// How many parts a batch is split into: enough to keep eight cores busy, few enough that adding up their gradients
 /// stays cheap.
@@ -113,16 +113,20 @@ impl Engine {
         learning_rate: f32,
     ) -> Tally {
         let count = labels.len();
-        self.run(parameters, count, |shard, weights, range, flat, hidden_gradient| {
-            shard.load(pictures, range.clone());
-            shard.forward(weights, Some(place), flat);
-            shard.backward(
-                weights,
-                &labels[range],
-                1.0 / count as f32,
-                (flat, hidden_gradient),
-            );
-        });
+        self.run(
+            parameters,
+            count,
+            |shard, weights, range, flat, hidden_gradient| {
+                shard.load(pictures, range.clone());
+                shard.forward(weights, Some(place), flat);
+                shard.backward(
+                    weights,
+                    &labels[range],
+                    1.0 / count as f32,
+                    (flat, hidden_gradient),
+                );
+            },
+        );
         let mut tally = Tally::default();
         for shard in &self.shards[..count.div_ceil(self.per_shard)] {
             tally.add(shard.tally());

@@ -3,16 +3,16 @@
 //! Every function but softmax is piecewise linear in each single number, so that a central difference is exact but for
 //! rounding, unless the step crosses a bend, which few do.
 
-use super::shape::Plain;
 use super::conv::{self, Active, ConvShape, PooledGradient};
 use super::dense::{self, DenseShape};
 use super::engine::BatchPlace;
-use super::pool::{self, PooledTarget};
-use crate::training::network::random::{Purpose, Stream};
-use super::shard::{Shard, Weights};
 use super::first_conv;
-use crate::training::network::{Architecture, Network, loss};
+use super::pool::{self, PooledTarget};
+use super::shape::Plain;
+use super::shard::{Shard, Weights};
 use crate::domain::{INPUT_LEN, LABEL_COUNT};
+use crate::training::network::random::{Purpose, Stream};
+use crate::training::network::{Architecture, Network, loss};
 
 fn random(len: usize, stream: &mut Stream) -> Vec<f32> {
     (0..len).map(|_| stream.next_unit() * 2.0 - 1.0).collect()

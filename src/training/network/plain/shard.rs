@@ -5,16 +5,16 @@
 
 use std::ops::Range;
 
-use super::shape::{Plain, BLOCKS, Places};
 use super::conv::{self, Active, ConvShape, PooledGradient};
 use super::dense::{self, DenseShape};
 use super::engine::BatchPlace;
 use super::first_conv;
-use crate::training::network::loss::{self, Tally};
 use super::pool::{self, PooledTarget};
-use crate::training::network::random::{DropoutKey, Purpose, drop_out};
+use super::shape::{BLOCKS, Places, Plain};
 use crate::domain::{INPUT_LEN, INPUT_SIDE, LABEL_COUNT};
 use crate::training::network::Pictures;
+use crate::training::network::loss::{self, Tally};
+use crate::training::network::random::{DropoutKey, Purpose, drop_out};
 
 /// Images that go through a convolution together: more make longer matrix products, fewer keep the patches in cache.
 /// The first convolution takes one at a time.

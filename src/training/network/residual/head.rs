@@ -46,14 +46,20 @@ pub fn tally(probabilities: &[f32], labels: &[u8]) -> Tally {
 
 /// Gradient of `scale` times the summed loss by the sums, from the probabilities.
 pub fn gradient(shape: LossShape, probabilities: &[f32], labels: &[u8], scale: f32, gradient: &mut [f32]) {
-    let rows = probabilities.chunks_exact(OUTPUTS).zip(gradient.chunks_exact_mut(OUTPUTS));
+    let rows = probabilities
+        .chunks_exact(OUTPUTS)
+        .zip(gradient.chunks_exact_mut(OUTPUTS));
     for ((row, gradient), &label) in rows.zip(labels) {
         let even = 1.0 / LABEL_COUNT as f32;
         for (index, (gradient, &probability)) in gradient.iter_mut().zip(row).take(LABEL_COUNT).enumerate() {
             *gradient = if label == NONE {
                 scale * shape.uniform_weight * (probability - even)
             } else {
-                let own = if index == usize::from(label) { 1.0 - shape.smoothing } else { 0.0 };
+                let own = if index == usize::from(label) {
+                    1.0 - shape.smoothing
+                } else {
+                    0.0
+                };
                 scale * (probability - own - shape.smoothing * even)
             };
         }
@@ -63,19 +69,18 @@ pub fn gradient(shape: LossShape, probabilities: &[f32], labels: &[u8], scale: f
 }
 
 /// Greatest value of each channel over an image's pixels, `[image][channel]`, and where it was.
-pub fn greatest(
-    grid: super::planes::Grid,
-    values: &[f32],
-    features: &mut [f32],
-    places: &mut [u32],
-) {
+pub fn greatest(grid: super::planes::Grid, values: &[f32], features: &mut [f32], places: &mut [u32]) {
     let channels = values.len() / grid.plane_len();
     for (channel, plane) in values.chunks_exact(grid.plane_len()).enumerate() {
         for image in 0..grid.images {
             // Behind ReLU nothing is negative, so that the zeros between rows never win over a pixel.
             let first = grid.row(image, 0);
             let (mut best, mut place) = (plane[first], first);
-            for (index, &value) in plane[first..].iter().enumerate().take(grid.image_stride() - grid.row_stride()) {
+            for (index, &value) in plane[first..]
+                .iter()
+                .enumerate()
+                .take(grid.image_stride() - grid.row_stride())
+            {
                 if value > best {
                     (best, place) = (value, first + index);
                 }

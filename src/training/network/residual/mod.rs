@@ -76,23 +76,31 @@ impl Engine {
         let mut tally = Tally::default();
         self.shards.iter().for_each(|shard| tally.add(shard.tally()));
         const PART: usize = 16 * 1024;
-        self.gradient.par_chunks_mut(PART).enumerate().for_each(|(part, sum)| {
-            for (index, shard) in self.shards.iter().enumerate() {
-                let gradient = &shard.gradient()[part * PART..][..sum.len()];
-                if index == 0 {
-                    sum.copy_from_slice(gradient);
-                } else {
-                    sum.iter_mut().zip(gradient).for_each(|(sum, value)| *sum += value);
+        self.gradient
+            .par_chunks_mut(PART)
+            .enumerate()
+            .for_each(|(part, sum)| {
+                for (index, shard) in self.shards.iter().enumerate() {
+                    let gradient = &shard.gradient()[part * PART..][..sum.len()];
+                    if index == 0 {
+                        sum.copy_from_slice(gradient);
+                    } else {
+                        sum.iter_mut()
+                            .zip(gradient)
+                            .for_each(|(sum, value)| *sum += value);
+                    }
                 }
-            }
-        });
-        self.optimiser.step(&self.places, (parameters, state), &self.gradient, step);
+            });
+        self.optimiser
+            .step(&self.places, (parameters, state), &self.gradient, step);
         tally
     }
 
     /// Adds what normalises a full batch under these numbers: means, and mean squares in the place of variances.
     pub fn measure(&mut self, parameters: &[f32], pictures: Pictures) -> Vec<Statistics> {
-        self.run(parameters, pictures, |shard, weights, _| shard.forward(weights, Normalising::ByBatch));
+        self.run(parameters, pictures, |shard, weights, _| {
+            shard.forward(weights, Normalising::ByBatch)
+        });
         let mut sums: Vec<[f64; 2]> = Vec::new();
         for shard in &self.shards {
             for (index, statistics) in shard.statistics().enumerate() {
@@ -130,7 +138,11 @@ impl Engine {
         self.run(parameters, &blank, |shard, weights, _| {
             shard.forward(weights, Normalising::By(statistics));
         });
-        for (shard, out) in self.shards.iter().zip(probabilities.chunks_mut(self.per_shard * OUTPUTS)) {
+        for (shard, out) in self
+            .shards
+            .iter()
+            .zip(probabilities.chunks_mut(self.per_shard * OUTPUTS))
+        {
             out.copy_from_slice(&shard.probabilities()[..out.len()]);
         }
     }
@@ -144,15 +156,19 @@ impl Engine {
             parameters,
             places: &self.places,
         };
-        self.shards.par_iter_mut().with_max_len(1).enumerate().for_each(|(index, shard)| {
-            let range = index * per_shard..(index + 1) * per_shard;
-            let mut values = [0.0; INPUT_LEN];
-            for (number, position) in range.clone().enumerate() {
-                pictures(position, &mut values);
-                shard.load(number, &values);
-            }
-            work(shard, weights, range);
-        });
+        self.shards
+            .par_iter_mut()
+            .with_max_len(1)
+            .enumerate()
+            .for_each(|(index, shard)| {
+                let range = index * per_shard..(index + 1) * per_shard;
+                let mut values = [0.0; INPUT_LEN];
+                for (number, position) in range.clone().enumerate() {
+                    pictures(position, &mut values);
+                    shard.load(number, &values);
+                }
+                work(shard, weights, range);
+            });
     }
 }
 
@@ -167,7 +183,11 @@ pub fn fresh(channels: &Channels, seed: u64) -> Vec<f32> {
         }
     };
     for (number, (unit, places)) in channels.units().iter().zip(&places.units).enumerate() {
-        fill(places.weights.clone(), number, (6.0 / (9 * unit.inputs) as f32).sqrt());
+        fill(
+            places.weights.clone(),
+            number,
+            (6.0 / (9 * unit.inputs) as f32).sqrt(),
+        );
     }
     fill(
         places.dense_weights.clone(),

@@ -42,7 +42,13 @@ impl Workspace {
     }
 
     /// One step: `weights`, `gradient` and `momentum` are `[tap][output][input]`.
-    pub fn step(&mut self, weights: &mut [f32], gradient: &[f32], momentum: &mut [f32], (rate, keep): (f32, f32)) {
+    pub fn step(
+        &mut self,
+        weights: &mut [f32],
+        gradient: &[f32],
+        momentum: &mut [f32],
+        (rate, keep): (f32, f32),
+    ) {
         let target = (self.rows as f32).sqrt();
         let length = weights.iter().map(|w| w * w).sum::<f32>().sqrt().max(1e-12);
         let inputs = self.columns / TAPS;
@@ -63,7 +69,8 @@ impl Workspace {
                 index / inputs % self.rows,
                 index % inputs,
             );
-            *weight = *weight * (target / length) - rate * self.matrix[output * self.columns + tap * inputs + input];
+            *weight = *weight * (target / length)
+                - rate * self.matrix[output * self.columns + tap * inputs + input];
         }
     }
 
@@ -74,7 +81,12 @@ impl Workspace {
         let [a, b, c] = COEFFICIENTS;
         for _ in 0..ITERATIONS {
             let matrix = Matrix::new(&self.matrix, rows, columns);
-            multiply_into(matrix, matrix.transposed(), (&mut self.square, rows), Onto::Nothing);
+            multiply_into(
+                matrix,
+                matrix.transposed(),
+                (&mut self.square, rows),
+                Onto::Nothing,
+            );
             let square = Matrix::new(&self.square, rows, rows);
             multiply_into(square, square, (&mut self.fourth, rows), Onto::Nothing);
             for (fourth, square) in self.fourth.iter_mut().zip(&self.square) {

@@ -39,7 +39,12 @@ impl Statistics {
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
 pub fn measure(plane: &[f32], mask: &[f32], pixels: usize) -> Statistics {
     let mut sums = [0.0; LANES];
-    for (values, mask) in plane.as_chunks::<LANES>().0.iter().zip(mask.as_chunks::<LANES>().0) {
+    for (values, mask) in plane
+        .as_chunks::<LANES>()
+        .0
+        .iter()
+        .zip(mask.as_chunks::<LANES>().0)
+    {
         for lane in 0..LANES {
             // Not a product: what stands between the rows may be anything.
             sums[lane] += if mask[lane] > 0.0 { values[lane] } else { 0.0 };
@@ -47,7 +52,12 @@ pub fn measure(plane: &[f32], mask: &[f32], pixels: usize) -> Statistics {
     }
     let mean = sums.iter().sum::<f32>() / pixels as f32;
     let mut squares = [0.0; LANES];
-    for (values, mask) in plane.as_chunks::<LANES>().0.iter().zip(mask.as_chunks::<LANES>().0) {
+    for (values, mask) in plane
+        .as_chunks::<LANES>()
+        .0
+        .iter()
+        .zip(mask.as_chunks::<LANES>().0)
+    {
         for lane in 0..LANES {
             let difference = (values[lane] - mean) * mask[lane];
             squares[lane] += difference * difference;
@@ -119,7 +129,11 @@ pub fn through(channel: Backward, gradient: &mut [f32], sums_gradient: &mut [f32
             let passed = output[lane] > 0.0;
             gradient[lane] = if passed { gradient[lane] } else { 0.0 };
             shift_sums[lane] += gradient[lane];
-            scale_sums[lane] += if passed { gradient[lane] * ((sums[lane] - mean) * inverse) } else { 0.0 };
+            scale_sums[lane] += if passed {
+                gradient[lane] * ((sums[lane] - mean) * inverse)
+            } else {
+                0.0
+            };
         }
     }
     let shift_gradient: f32 = shift_sums.iter().sum();

@@ -51,7 +51,12 @@ impl Optimiser {
     /// For networks of this shape.
     pub fn new(channels: &Channels) -> Self {
         Self {
-            workspaces: channels.units().iter().skip(1).map(|&unit| Workspace::new(unit)).collect(),
+            workspaces: channels
+                .units()
+                .iter()
+                .skip(1)
+                .map(|&unit| Workspace::new(unit))
+                .collect(),
         }
     }
 
@@ -74,9 +79,17 @@ impl Optimiser {
             (rest, rest_momentum, at) = (tail, momentum_tail, unit.weights.end);
             parts.push((workspace, weights, momentum, &gradient[unit.weights.clone()]));
         }
-        parts.into_par_iter().with_max_len(1).for_each(|(workspace, weights, momentum, gradient)| {
-            workspace.step(weights, gradient, momentum, (rate * shape.muon_factor, shape.momentum));
-        });
+        parts
+            .into_par_iter()
+            .with_max_len(1)
+            .for_each(|(workspace, weights, momentum, gradient)| {
+                workspace.step(
+                    weights,
+                    gradient,
+                    momentum,
+                    (rate * shape.muon_factor, shape.momentum),
+                );
+            });
         let stem = &places.units[0];
         let mut plain = vec![(stem.weights.clone(), shape.decay)];
         for unit in &places.units {
@@ -86,7 +99,9 @@ impl Optimiser {
         plain.push((places.dense_weights.clone(), shape.decay));
         plain.push((places.dense_biases.clone(), 0.0));
         for (place, decay) in plain {
-            let numbers = parameters[place.clone()].iter_mut().zip(&mut state.momentum[place.clone()]);
+            let numbers = parameters[place.clone()]
+                .iter_mut()
+                .zip(&mut state.momentum[place.clone()]);
             for ((value, momentum), &gradient) in numbers.zip(&gradient[place]) {
                 let gradient = gradient + decay * *value;
                 *momentum = shape.momentum * *momentum + gradient;

@@ -70,10 +70,7 @@ impl Grid {
 
     /// The places that hold pixels or the zeros between them, in chunks.
     fn chunks(self) -> impl Iterator<Item = (usize, usize)> {
-        let (first, end) = (
-            self.first(),
-            self.first() + self.images * self.image_stride(),
-        );
+        let (first, end) = (self.first(), self.first() + self.images * self.image_stride());
         (first..end)
             .step_by(CHUNK)
             .map(move |from| (from, (from + CHUNK).min(end)))
@@ -122,7 +119,13 @@ pub fn input_gradient(grid: Grid, unit: Unit, weights: &[f32], sums_gradient: &[
 }
 
 /// Adds to the weights' gradient, `[tap][output][input]`; the borders of `sums_gradient` must be zero.
-pub fn add_weight_gradient(grid: Grid, unit: Unit, input: &[f32], sums_gradient: &[f32], gradient: &mut [f32]) {
+pub fn add_weight_gradient(
+    grid: Grid,
+    unit: Unit,
+    input: &[f32],
+    sums_gradient: &[f32],
+    gradient: &mut [f32],
+) {
     let (plane, size) = (grid.plane_len(), unit.inputs * unit.outputs);
     for (from, to) in grid.chunks() {
         let sums_gradient = Matrix::with_stride(&sums_gradient[from..], unit.outputs, to - from, plane);

@@ -165,9 +165,7 @@ impl Shard {
             let convolution = &weights.parameters[places.weights.clone()];
             match before.last() {
                 None => self.stem.forward(grid, convolution, &mut buffers.sums),
-                Some(last) => {
-                    planes::forward(grid, unit, convolution, last.passed_on(), &mut buffers.sums)
-                }
+                Some(last) => planes::forward(grid, unit, convolution, last.passed_on(), &mut buffers.sums),
             }
             let mask = mask_of(&self.masks, unit.side);
             let own;
@@ -196,7 +194,13 @@ impl Shard {
                 );
             }
             if let Some(pooled) = &mut buffers.pooled {
-                planes::pool(grid, pooled.grid, &buffers.output, &mut pooled.values, &mut pooled.winners);
+                planes::pool(
+                    grid,
+                    pooled.grid,
+                    &buffers.output,
+                    &mut pooled.values,
+                    &mut pooled.winners,
+                );
             }
         }
         self.last_layer(weights);
@@ -204,11 +208,21 @@ impl Shard {
 
     fn last_layer(&mut self, weights: Weights) {
         let Some(last) = self.units.last() else { return };
-        head::greatest(last.grid, &last.output, &mut self.features, &mut self.feature_places);
+        head::greatest(
+            last.grid,
+            &last.output,
+            &mut self.features,
+            &mut self.feature_places,
+        );
         let deep = last.unit.outputs;
         multiply(
             Matrix::new(&self.features, self.images, deep),
-            Matrix::new(&weights.parameters[weights.places.dense_weights.clone()], OUTPUTS, deep).transposed(),
+            Matrix::new(
+                &weights.parameters[weights.places.dense_weights.clone()],
+                OUTPUTS,
+                deep,
+            )
+            .transposed(),
             &mut self.outputs,
         );
         let biases = &weights.parameters[weights.places.dense_biases.clone()];
@@ -255,7 +269,10 @@ impl Shard {
     }
 
     fn unit_backward(&mut self, number: usize, weights: Weights) {
-        let closes_next = self.units.get(number + 1).is_some_and(|next| next.unit.closes_block);
+        let closes_next = self
+            .units
+            .get(number + 1)
+            .is_some_and(|next| next.unit.closes_block);
         let buffers = &self.units[number];
         let (unit, grid) = (buffers.unit, buffers.grid);
         let (places, len) = (&weights.places.units[number], grid.plane_len());
@@ -308,7 +325,9 @@ impl Shard {
 
     /// The statistics that the last `forward` normalised by, unit by unit.
     pub fn statistics(&self) -> impl Iterator<Item = Statistics> {
-        self.units.iter().flat_map(|buffers| buffers.statistics.iter().copied())
+        self.units
+            .iter()
+            .flat_map(|buffers| buffers.statistics.iter().copied())
     }
 
     /// Loss and right answers that the last `backward` saw.
