@@ -63,7 +63,7 @@ impl TrainParameters {
                 augmentation: Augmentation::Photo,
                 epochs: 16,
                 batch_size: 256,
-                learning_rate: 0.04,
+                learning_rate: 0.02,
                 schedule: RateSchedule::OneCycle,
                 ..common
             },

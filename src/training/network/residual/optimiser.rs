@@ -25,9 +25,9 @@ pub struct StepShape {
 impl StepShape {
     /// What was found to work; the mean's share is the learner's.
     pub const DEFAULT: StepShape = StepShape {
-        momentum: 0.9,
+        momentum: 0.8,
         decay: 5e-4,
-        muon_factor: 1.5,
+        muon_factor: 4.0,
         averaging: 0.998,
     };
 }

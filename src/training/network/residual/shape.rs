@@ -73,7 +73,7 @@ pub struct Places {
 impl Channels {
     /// Those of the network that ships.
     pub const DEFAULT: Channels = Channels {
-        stem: 32,
+        stem: 16,
         middle: 48,
         deep: 96,
     };
