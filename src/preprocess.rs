@@ -10,21 +10,31 @@
 //! where the border shows no single background nothing is trimmed; white garments are brightened; and nothing is
 //! sharpened: on photos of a shop that lost more tags than it won.
 
-use fast_image_resize::images::{TypedImage, TypedImageRef};
-use fast_image_resize::pixels::U8;
-use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::Resizer;
 
 use crate::domain::{DecodedImage, INPUT_LEN, INPUT_SIDE, PreprocessingVersion};
 
-mod background;
-mod crop;
+mod canvas;
+mod frame;
+mod garment;
+mod likely;
 mod reduce;
+mod regions;
+mod surface;
 
-use background::Background;
+pub use garment::Backdrop;
+use garment::Finder;
 use reduce::{Grey, Reducer};
 
 /// Raised whenever a picture may come out differently than before.
-pub const VERSION: PreprocessingVersion = PreprocessingVersion(2);
+pub const VERSION: PreprocessingVersion = PreprocessingVersion(3);
+
+/// A picture's longest edge stays below this: a garment that fills but an eighth of it keeps a pixel for each one of
+/// the model's.
+const LOOKED_AT_BELOW: u32 = 16 * INPUT_SIDE as u32;
+/// The longest edge of what the garment is searched in stays below this: its rectangle is then found to half a pixel of
+/// the model's, or to one where the garment fills but a third of the picture.
+const SEARCHED_BELOW: u32 = 160;
 
 /// What a model sees: 28 rows of 28 grey values, 0 (background) to 1, the garment bright on black.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,12 +65,25 @@ pub fn prepare(image: &DecodedImage) -> InputTensor {
     Preprocessor::new().prepare(image)
 }
 
+/// What a model sees of a picture, and where that was found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Seen {
+    /// What the model sees.
+    pub input: InputTensor,
+    /// Left, top, right and bottom edge of the rectangle that was cut out, as shares of the picture's width and height,
+    /// 0..=1.
+    pub cut: [f64; 4],
+    /// What the garment was found before.
+    pub backdrop: Backdrop,
+}
+
 /// Prepares picture after picture, with the same memory; one for each thread.
 #[derive(Debug, Default)]
 pub struct Preprocessor {
     reducer: Reducer,
+    searched: Reducer,
+    finder: Finder,
     resizer: Resizer,
-    columns: Vec<u32>,
 }
 
 impl Preprocessor {
@@ -71,72 +94,29 @@ impl Preprocessor {
 
     /// Prepares one picture; the result depends on nothing but the picture.
     pub fn prepare(&mut self, image: &DecodedImage) -> InputTensor {
-        let Self {
-            reducer,
-            resizer,
-            columns,
-        } = self;
-        let picture = reducer.reduce(Grey {
+        self.look(image).input
+    }
+
+    /// Prepares one picture and says what was found in it.
+    pub fn look(&mut self, image: &DecodedImage) -> Seen {
+        let whole = Grey {
             luma: &image.luma,
             width: image.width,
             height: image.height,
-        });
-        let background = Background::of(picture);
-        let garment = crop::find_garment(picture, &background, columns);
-        let mut canvas = [0; INPUT_LEN];
-        let (small, width, height) = shrink(resizer, picture, garment);
-        let (left, top) = ((INPUT_SIDE - width) / 2, (INPUT_SIDE - height) / 2);
-        for (row, line) in small.chunks_exact(width).enumerate() {
-            let begin = (top + row) * INPUT_SIDE + left;
-            for (pixel, &luma) in canvas[begin..begin + width].iter_mut().zip(line) {
-                *pixel = background.distance(luma);
-            }
+        };
+        let picture = self.reducer.reduce(whole, LOOKED_AT_BELOW);
+        let searched = self.searched.reduce(picture, SEARCHED_BELOW);
+        let found = self.finder.find(searched);
+        let mask = Grey {
+            luma: &self.finder.mask,
+            ..searched
+        };
+        let canvas = canvas::draw(&mut self.resizer, picture, mask, &found);
+        Seen {
+            input: InputTensor::from_bytes(&canvas),
+            cut: found.window.shares(searched),
+            backdrop: found.backdrop,
         }
-        stretch_contrast(&mut canvas);
-        InputTensor::from_bytes(&canvas)
-    }
-}
-
-/// The crop with its longest edge at 28 pixels; gives the grey values, width and height.
-fn shrink(resizer: &mut Resizer, picture: Grey, crop: crop::Crop) -> (Vec<u8>, usize, usize) {
-    let longest = crop.width.max(crop.height);
-    let fitted = |edge: u32| {
-        let side = INPUT_SIDE as u64;
-        ((2 * u64::from(edge) * side + u64::from(longest)) / (2 * u64::from(longest))).max(1) as u32
-    };
-    let (width, height) = (fitted(crop.width), fitted(crop.height));
-    // Typed, so that the resizer is compiled for grey alone and not for every kind of pixel there is.
-    let source = TypedImageRef::<U8>::from_buffer(picture.width, picture.height, picture.luma)
-        .expect("a decoded image has width times height values; this is a bug");
-    let mut small = TypedImage::<U8>::new(width, height);
-    // A triangle shrinks without aliasing, and its weights cost a fraction of those of filters with sines.
-    let options = ResizeOptions::new()
-        .resize_alg(ResizeAlg::Convolution(FilterType::Bilinear))
-        .crop(
-            f64::from(crop.left),
-            f64::from(crop.top),
-            f64::from(crop.width),
-            f64::from(crop.height),
-        );
-    resizer
-        .resize_typed(&source, &mut small, &options)
-        .expect("a crop lies within its image and both are grey; this is a bug");
-    let values = small.pixels().iter().map(|pixel| pixel.0).collect();
-    (values, width as usize, height as usize)
-}
-
-/// Brightens a garment that hardly differs from its background, up to the full range, at most fourfold.
-///
-/// Fashion-MNIST left white garments out because they are hard to see on white, and nearly all of its pictures
-/// use the full range; shops do sell white garments. The few brightest pixels may be clipped.
-fn stretch_contrast(canvas: &mut [u8; INPUT_LEN]) {
-    const CLIPPED: usize = INPUT_LEN / 200;
-    const LOWEST_PEAK: u8 = 64;
-    let mut sorted = *canvas;
-    let (_, &mut peak, _) = sorted.select_nth_unstable(INPUT_LEN - 1 - CLIPPED);
-    let peak = u32::from(peak.max(LOWEST_PEAK));
-    for pixel in canvas {
-        *pixel = ((u32::from(*pixel) * 255 + peak / 2) / peak).min(255) as u8;
     }
 }
 

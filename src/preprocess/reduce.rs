@@ -1,12 +1,7 @@
 //! Large pictures -> smaller ones that still hold all that 28x28 can show.
 //!
-//! In: a grey picture. Out: the same, halved until its longest edge is below [`ENOUGH`]. Never: a smaller picture than
-//! that, so that a garment which fills but an eighth of the longest edge keeps a pixel for each one of the model's.
-
-use crate::domain::INPUT_SIDE;
-
-/// From this length on, the longest edge is halved.
-const ENOUGH: u32 = 16 * INPUT_SIDE as u32;
+//! In: a grey picture. Out: the same, halved until its longest edge is short enough. Never: a picture of less than
+//! half of what is asked for, if it was larger.
 
 /// A grey picture that is looked at, row by row from the top left; at least 1x1.
 #[derive(Debug, Clone, Copy)]
@@ -25,11 +20,11 @@ pub(super) struct Reducer {
 }
 
 impl Reducer {
-    /// The picture itself, or a smaller one.
-    pub(super) fn reduce<'a>(&'a mut self, picture: Grey<'a>) -> Grey<'a> {
+    /// The picture itself, or a smaller one: halved until its longest edge is less than `below`.
+    pub(super) fn reduce<'a>(&'a mut self, picture: Grey<'a>, below: u32) -> Grey<'a> {
         let (mut width, mut height) = (picture.width, picture.height);
         let mut is_reduced = false;
-        while width.max(height) >= ENOUGH {
+        while width.max(height) >= below {
             let from = if is_reduced { &self.from } else { picture.luma };
             halve(from, width as usize, &mut self.to);
             std::mem::swap(&mut self.from, &mut self.to);
@@ -90,7 +85,7 @@ mod tests {
         ] {
             let luma = vec![77; (width * height) as usize];
             let luma = luma.as_slice();
-            let reduced = reducer.reduce(Grey { luma, width, height });
+            let reduced = reducer.reduce(Grey { luma, width, height }, 448);
             assert_eq!((reduced.width, reduced.height), expected);
             assert_eq!(reduced.luma, vec![77; (expected.0 * expected.1) as usize]);
         }

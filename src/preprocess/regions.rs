@@ -1,0 +1,152 @@
+//! Which pixels hang together.
+//!
+//! In: a class for each pixel: none, weak, strong. Out: connected regions and what each covers. Never: grey values.
+//!
+//! Regions are found over runs (stretches of a row that are not `NONE`) joined to those of the row above, corners
+//! included: far fewer than pixels.
+
+/// No part of any region.
+pub(super) const NONE: u8 = 0;
+/// Part of a region.
+pub(super) const WEAK: u8 = 1;
+/// Part of a region, and reason enough for it to be one.
+pub(super) const STRONG: u8 = 2;
+
+/// A stretch of one row.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Run {
+    pub row: u32,
+    pub begin: u32,
+    /// First column behind it.
+    pub end: u32,
+    /// Index of its region's first run.
+    parent: u32,
+    strong: u32,
+}
+
+/// What a region covers.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Region {
+    pub pixels: u32,
+    pub strong: u32,
+    pub left: u32,
+    pub top: u32,
+    /// First column and row behind it.
+    pub right: u32,
+    pub bottom: u32,
+}
+
+/// Memory to work in.
+#[derive(Debug, Default)]
+pub(super) struct Regions {
+    runs: Vec<Run>,
+    /// One for each run; only those of roots count.
+    regions: Vec<Region>,
+}
+
+impl Regions {
+    /// Finds them anew.
+    pub(super) fn find(&mut self, classes: &[u8], width: usize) {
+        self.runs.clear();
+        let mut above = 0..0;
+        for (row, line) in classes.chunks_exact(width).enumerate() {
+            let first = self.runs.len();
+            self.add_runs(row as u32, line);
+            self.join(above, first);
+            above = first..self.runs.len();
+        }
+        self.measure();
+    }
+
+    /// Every region once.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Region> {
+        self.regions.iter().filter(|region| region.pixels > 0)
+    }
+
+    /// Every run with the region that it belongs to.
+    pub(super) fn runs_with_regions(&self) -> impl Iterator<Item = (&Run, &Region)> {
+        self.runs
+            .iter()
+            .enumerate()
+            .map(|(index, run)| (run, &self.regions[self.root(index)]))
+    }
+
+    fn root(&self, mut run: usize) -> usize {
+        while self.runs[run].parent as usize != run {
+            run = self.runs[run].parent as usize;
+        }
+        run
+    }
+
+    fn add_runs(&mut self, row: u32, line: &[u8]) {
+        let mut x = 0;
+        while let Some(skipped) = line[x..].iter().position(|&class| class != NONE) {
+            let begin = x + skipped;
+            let length = line[begin..].iter().position(|&class| class == NONE);
+            let end = length.map_or(line.len(), |length| begin + length);
+            let strong = line[begin..end]
+                .iter()
+                .map(|&class| u32::from(class / STRONG))
+                .sum();
+            let parent = self.runs.len() as u32;
+            self.runs.push(Run {
+                row,
+                begin: begin as u32,
+                end: end as u32,
+                parent,
+                strong,
+            });
+            x = end;
+        }
+    }
+
+    fn join(&mut self, above: std::ops::Range<usize>, first: usize) {
+        let mut upper = above.start;
+        for run in first..self.runs.len() {
+            let Run { begin, end, .. } = self.runs[run];
+            while upper < above.end && self.runs[upper].end < begin {
+                upper += 1;
+            }
+            let mut touching = upper;
+            while touching < above.end && self.runs[touching].begin <= end {
+                let (a, b) = (self.root(run), self.root(touching));
+                let (low, high) = (a.min(b), a.max(b));
+                self.runs[high].parent = low as u32;
+                touching += 1;
+            }
+        }
+    }
+
+    fn measure(&mut self) {
+        self.regions.clear();
+        self.regions.resize(self.runs.len(), Region::default());
+        for index in 0..self.runs.len() {
+            let root = self.root(index);
+            let run = self.runs[index];
+            self.regions[root].include(&Region {
+                pixels: run.end - run.begin,
+                strong: run.strong,
+                left: run.begin,
+                top: run.row,
+                right: run.end,
+                bottom: run.row + 1,
+            });
+        }
+    }
+}
+
+impl Region {
+    /// Both together.
+    pub(super) fn include(&mut self, other: &Region) {
+        if self.pixels == 0 {
+            *self = *other;
+            return;
+        }
+        self.pixels += other.pixels;
+        self.strong += other.strong;
+        self.left = self.left.min(other.left);
+        self.top = self.top.min(other.top);
+        self.right = self.right.max(other.right);
+        self.bottom = self.bottom.max(other.bottom);
+    }
+}

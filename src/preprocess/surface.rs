@@ -1,0 +1,259 @@
+//! The background of a picture: a smooth surface through its border.
+//!
+//! In: a grey picture. Out: the surface, how rough the border is around it, and how much of the border it explains.
+//! Never: a look at the inside.
+//!
+//! Light falls off over a backdrop, so that its grey is seldom one value. A plane follows a lamp at one side, squares
+//! follow a vignette. What of the border is no background (a leg that leaves the picture, a table's edge) must not
+//! bend it: the fit begins at the commonest grey, or at the middle greys of the four sides, and is repeated on those
+//! values that lie close to it, closer each time (least squares, trimmed).
+
+use super::garment::Window;
+use super::reduce::Grey;
+
+/// Grey values that still count as background: 5 % of 255, as in the making of Fashion-MNIST.
+pub(super) const TOLERANCE: u8 = 13;
+/// Most places at the border that are looked at: more would cost time and not move a fit of five numbers.
+const MOST_SAMPLES: usize = 192;
+/// How far from the surface a value may lie to take part in the next fit.
+const REACHES: [f32; 5] = [48.0, 32.0, 24.0, 18.0, TOLERANCE as f32];
+/// Share of the border that one grey must explain for there to be no need of a fit.
+const LEVEL_SHARE: f32 = 0.9;
+/// Share of the border by which a surface of more numbers must explain more to be believed.
+const WORTH_MORE: f32 = 0.08;
+
+/// Terms of a surface: 1, u, v, u², v².
+const TERMS: usize = 5;
+
+/// What surrounds the garment.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Surface {
+    /// Weights of 1, u, v, u², v²; u and v run from -1 to 1 over the picture.
+    terms: [f32; TERMS],
+    /// Median distance of the explained border from the surface, in grey values.
+    pub roughness: f32,
+    /// Share of the border within [`TOLERANCE`] of the surface, 0..=1.
+    pub share: f32,
+}
+
+/// A place at the border and its grey value.
+#[derive(Debug, Clone, Copy)]
+struct Sample {
+    u: f32,
+    v: f32,
+    luma: f32,
+}
+
+impl Surface {
+    /// From the outermost pixels of a picture.
+    pub(super) fn of(picture: Grey) -> Self {
+        let samples = border(picture);
+        let level = Self::flat(commonest(&samples)).judged(&samples);
+        if level.share >= LEVEL_SHARE {
+            return level;
+        }
+        let mut best = level;
+        for start in [level, Self::flat(0.0).with_sides(&samples)] {
+            for (terms, more) in [(3, WORTH_MORE), (TERMS, WORTH_MORE)] {
+                let fitted = start.fitted(&samples, terms).judged(&samples);
+                if fitted.share >= best.share + more {
+                    best = fitted;
+                }
+            }
+        }
+        best
+    }
+
+    /// The surface's grey at a place, u and v from -1 to 1.
+    pub(super) fn at(&self, u: f32, v: f32) -> f32 {
+        let [one, by_u, by_v, by_u2, by_v2] = self.terms;
+        (one + u * (by_u + u * by_u2) + v * (by_v + v * by_v2)).clamp(0.0, 255.0)
+    }
+
+    /// The same surface, which belongs to a part of the picture, over the whole of it.
+    pub(super) fn over_whole(mut self, picture: Grey, part: Window) -> Self {
+        let stretched = |begin: u32, length: u32, whole: u32| {
+            let (begin, length, whole) = (begin as f32, length as f32, whole as f32);
+            (whole / length, (whole - 2.0 * begin) / length - 1.0)
+        };
+        let (a, b) = stretched(part.left, part.width, picture.width);
+        let (c, d) = stretched(part.top, part.height, picture.height);
+        let [one, by_u, by_v, by_u2, by_v2] = self.terms;
+        self.terms = [
+            one + b * (by_u + b * by_u2) + d * (by_v + d * by_v2),
+            a * (by_u + 2.0 * b * by_u2),
+            c * (by_v + 2.0 * d * by_v2),
+            a * a * by_u2,
+            c * c * by_v2,
+        ];
+        self
+    }
+
+    /// The surface's greys over a picture, row by row.
+    pub(super) fn greys(&self, width: usize, height: usize, greys: &mut Vec<u8>) {
+        let [one, by_u, by_v, by_u2, by_v2] = self.terms;
+        greys.clear();
+        if [by_u, by_v, by_u2, by_v2] == [0.0; 4] {
+            greys.resize(width * height, (one + 0.5) as u8);
+            return;
+        }
+        // In 65536ths, so that a pixel costs an addition.
+        let fixed = |grey: f32| (grey * 65_536.0) as i32;
+        let part = |at: usize, length: usize, by: f32, by2: f32| {
+            let place = (2 * at + 1) as f32 / length as f32 - 1.0;
+            fixed(place * (by + place * by2))
+        };
+        let columns: Vec<i32> = (0..width).map(|x| part(x, width, by_u, by_u2)).collect();
+        for y in 0..height {
+            let row = fixed(one + 0.5) + part(y, height, by_v, by_v2);
+            greys.extend(
+                columns
+                    .iter()
+                    .map(|column| ((row + column) >> 16).clamp(0, 255) as u8),
+            );
+        }
+    }
+
+    fn flat(level: f32) -> Self {
+        Self {
+            terms: [level, 0.0, 0.0, 0.0, 0.0],
+            roughness: 0.0,
+            share: 0.0,
+        }
+    }
+
+    /// The plane through the middle greys of the four sides.
+    fn with_sides(mut self, samples: &[Sample]) -> Self {
+        let middle = |on_side: &dyn Fn(&Sample) -> bool| {
+            let mut values: Vec<f32> = samples.iter().filter(|s| on_side(s)).map(|s| s.luma).collect();
+            median(&mut values)
+        };
+        let edge = 0.97;
+        let (left, right) = (middle(&|s| s.u < -edge), middle(&|s| s.u > edge));
+        let (top, bottom) = (middle(&|s| s.v < -edge), middle(&|s| s.v > edge));
+        self.terms = [
+            (left + right + top + bottom) / 4.0,
+            (right - left) / 2.0,
+            (bottom - top) / 2.0,
+            0.0,
+            0.0,
+        ];
+        self
+    }
+
+    /// Least squares over what lies close, closer each time.
+    fn fitted(mut self, samples: &[Sample], terms: usize) -> Self {
+        for reach in REACHES {
+            let mut sums = [[0.0f64; TERMS + 1]; TERMS];
+            for sample in samples.iter().filter(|s| self.distance(s) <= reach) {
+                let (u, v) = (f64::from(sample.u), f64::from(sample.v));
+                let row = [1.0, u, v, u * u, v * v];
+                for i in 0..terms {
+                    for j in 0..terms {
+                        sums[i][j] += row[i] * row[j];
+                    }
+                    sums[i][TERMS] += row[i] * f64::from(sample.luma);
+                }
+            }
+            let Some(solved) = solve(sums, terms) else {
+                return self;
+            };
+            self.terms = solved;
+        }
+        self
+    }
+
+    fn distance(&self, sample: &Sample) -> f32 {
+        (sample.luma - self.at(sample.u, sample.v)).abs()
+    }
+
+    fn judged(mut self, samples: &[Sample]) -> Self {
+        let mut near: Vec<f32> = samples
+            .iter()
+            .map(|s| self.distance(s))
+            .filter(|&d| d <= f32::from(TOLERANCE))
+            .collect();
+        self.share = near.len() as f32 / samples.len() as f32;
+        self.roughness = median(&mut near);
+        self
+    }
+}
+
+/// The value in the middle; 0 of none.
+fn median(values: &mut [f32]) -> f32 {
+    if values.is_empty() {
+        return 0.0;
+    }
+    let middle = values.len() / 2;
+    *values.select_nth_unstable_by(middle, f32::total_cmp).1
+}
+
+/// Places along the four sides, evenly.
+fn border(picture: Grey) -> Vec<Sample> {
+    let (width, height) = (picture.width as usize, picture.height as usize);
+    let step = (2 * (width + height)).div_ceil(MOST_SAMPLES);
+    let mut samples = Vec::with_capacity(MOST_SAMPLES + 8);
+    let mut take = |x: usize, y: usize| {
+        samples.push(Sample {
+            u: (2 * x + 1) as f32 / width as f32 - 1.0,
+            v: (2 * y + 1) as f32 / height as f32 - 1.0,
+            luma: f32::from(picture.luma[y * width + x]),
+        });
+    };
+    for x in (0..width).step_by(step) {
+        take(x, 0);
+        take(x, height - 1);
+    }
+    for y in (0..height).step_by(step) {
+        take(0, y);
+        take(width - 1, y);
+    }
+    samples
+}
+
+/// The value around which most values lie, within half a tolerance; the brightest of equals.
+fn commonest(samples: &[Sample]) -> f32 {
+    let mut counts = [0u32; 256];
+    for sample in samples {
+        counts[sample.luma as usize] += 1;
+    }
+    let reach = usize::from(TOLERANCE) / 2;
+    let mut best = (0, 0);
+    for level in (0..256usize).filter(|&level| counts[level] > 0) {
+        let window = level.saturating_sub(reach)..=(level + reach).min(255);
+        // Weighed, so that the window is centred on what it holds.
+        let held = window
+            .map(|value| counts[value] * (reach + 1 - value.abs_diff(level)) as u32)
+            .sum();
+        if held >= best.0 {
+            best = (held, level);
+        }
+    }
+    best.1 as f32
+}
+
+/// Solves the first `terms` equations by elimination with pivots; `None` where they do not determine the surface.
+fn solve(mut sums: [[f64; TERMS + 1]; TERMS], terms: usize) -> Option<[f32; TERMS]> {
+    for column in 0..terms {
+        let pivot =
+            (column..terms).max_by(|&a, &b| sums[a][column].abs().total_cmp(&sums[b][column].abs()))?;
+        if sums[pivot][column].abs() < 1e-6 {
+            return None;
+        }
+        sums.swap(column, pivot);
+        let pivot_row = sums[column];
+        for (index, row) in sums.iter_mut().enumerate().take(terms) {
+            if index != column {
+                let factor = row[column] / pivot_row[column];
+                for (value, pivot) in row.iter_mut().zip(&pivot_row) {
+                    *value -= factor * pivot;
+                }
+            }
+        }
+    }
+    let mut solved = [0.0; TERMS];
+    for (index, value) in solved.iter_mut().enumerate().take(terms) {
+        *value = (sums[index][TERMS] / sums[index][index]) as f32;
+    }
+    Some(solved)
+}
