@@ -4,7 +4,7 @@
 //! Never: a state of other data or other parameters than those it is asked for.
 //!
 //! The file: a line of magic and version; the length of a JSON header (u64); the header; numbers, little-endian
-//! (history as f64, then the network's numbers, the optimiser's two, the best epoch's network, if there, as f32); the SHA-256 of all that.
+//! (history as f64, then the network's numbers, the optimiser's two, losses, the best epoch's network, if there, as f32); the SHA-256 of all that.
 
 use std::path::{Path, PathBuf};
 
@@ -35,6 +35,8 @@ pub struct Identity<'a> {
 pub struct Checkpoint<'a> {
     /// The network in training and its optimiser.
     pub state: &'a OptimiserState,
+    /// Each training row's loss when it was last seen, or none.
+    pub losses: &'a [f32],
     /// Every epoch so far.
     pub history: &'a [EpochRecord],
     /// The best epoch's network, if there is one.
@@ -46,6 +48,8 @@ pub struct Checkpoint<'a> {
 pub struct Restored {
     /// The network in training and its optimiser.
     pub state: OptimiserState,
+    /// Each training row's loss when it was last seen, or none.
+    pub losses: Vec<f32>,
     /// Every epoch so far.
     pub history: Vec<EpochRecord>,
     /// The best epoch's network, if there was one.
@@ -133,6 +137,7 @@ struct Header {
     files: Vec<FileRecord>,
     epochs_done: u32,
     best_epoch: Option<u32>,
+    losses: usize,
     /// Bits of Adam's two running powers: JSON's decimal numbers might lose the last one.
     power_bits: [u64; 2],
 }
@@ -144,6 +149,7 @@ fn encode(identity: &Identity, state: &Checkpoint) -> Vec<u8> {
         files: identity.files.to_vec(),
         epochs_done: state.history.len() as u32,
         best_epoch: state.best.map(|best| best.epoch),
+        losses: state.losses.len(),
         power_bits: state.state.powers.map(f64::to_bits),
     };
     let header = serde_json::to_vec(&header)
@@ -168,7 +174,7 @@ fn encode(identity: &Identity, state: &Checkpoint) -> Vec<u8> {
         second,
         powers: _,
     } = state.state;
-    for numbers in [numbers, first, second, best] {
+    for numbers in [numbers, first, second, state.losses, best] {
         bytes.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
     }
     let digest = Sha256::digest(&bytes);
@@ -257,9 +263,10 @@ impl Header {
             .map(|bytes| f32::from_le_bytes(*bytes));
         let mut take = |count| values.by_ref().take(count).collect::<Vec<f32>>();
         let (numbers, first, second) = (take(count), take(count), take(count));
+        let losses = take(self.losses);
         let statistics = self.architecture.statistics_count();
         let best = self.best_epoch.map(|epoch| (epoch, take(count + statistics)));
-        if second.len() != count {
+        if second.len() != count || losses.len() != self.losses {
             return None;
         }
         let best = match best {
@@ -276,6 +283,7 @@ impl Header {
                 second,
                 powers: self.power_bits.map(f64::from_bits),
             },
+            losses,
             history,
             best,
         })

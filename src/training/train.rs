@@ -201,6 +201,8 @@ struct Run<'a> {
     split: Split,
     lessons: Lessons<'a>,
     learner: Learner,
+    /// Each training row's loss when it was last seen; empty while not all have been, and in plain networks.
+    losses: Vec<f32>,
     history: Vec<EpochRecord>,
     best: Option<BestEpoch>,
 }
@@ -219,6 +221,7 @@ impl<'a> Run<'a> {
             split,
             lessons: Lessons::new((job.images, split.train), job.photos, mix, parameters.seed),
             learner: Learner::new(network, parameters.batch_size, learning(parameters)),
+            losses: Vec::new(),
             history: Vec::new(),
             best: None,
         };
@@ -227,6 +230,7 @@ impl<'a> Run<'a> {
             run.learner
                 .restore(found.state)
                 .expect("a checkpoint of this architecture has as many numbers; this is a bug");
+            run.losses = found.losses;
             run.history = found.history;
             run.best = found.best;
         }
@@ -258,21 +262,28 @@ impl<'a> Run<'a> {
     fn epoch(&mut self, number: u32, observer: &mut dyn Observer) -> Result<Option<EpochRecord>, TrainError> {
         let begun = Instant::now();
         let parameters = self.job.parameters;
-        let epoch = self.lessons.epoch(number);
+        let is_thinned = number <= parameters.epochs - whole_epochs(parameters.epochs);
+        let epoch = match is_thinned {
+            true => self.lessons.thinned_epoch(number, &self.losses),
+            false => self.lessons.epoch(number),
+        };
         let mut tally = Tally::default();
         let batch = self.learner.full_batch().unwrap_or(parameters.batch_size);
         let epoch_steps = epoch.len().div_ceil(batch);
         for index in 0..epoch_steps {
+            // Counted in epochs: they need not have the same number of steps.
             let step = u64::from(number - 1) * epoch_steps as u64 + index as u64;
             let steps = u64::from(parameters.epochs) * epoch_steps as u64;
             let rate = parameters.schedule.rate(parameters.learning_rate, step, steps);
             let place = (batch, index * batch, number);
-            tally.add(step_through(
-                &mut self.learner,
-                &epoch,
-                place,
-                (parameters.seed, rate),
-            ));
+            let seen = step_through(&mut self.learner, &epoch, place, (parameters.seed, rate));
+            tally.add(seen);
+            remember(
+                &mut self.losses,
+                self.split.train,
+                (&epoch, index * batch),
+                &self.learner,
+            );
             let progress = Progress {
                 epoch: number,
                 epochs: parameters.epochs,
@@ -336,12 +347,30 @@ impl<'a> Run<'a> {
         if let Some(path) = self.job.checkpoint.path() {
             let checkpoint = Checkpoint {
                 state: &self.learner.state(),
+                losses: &self.losses,
                 history: &self.history,
                 best: self.best.as_ref(),
             };
             checkpoint::write_blocking(path, &identity(self.job), &checkpoint)?;
         }
         Ok(())
+    }
+}
+
+/// At the end so many epochs show every picture, so that what the network last saw is not thinned.
+fn whole_epochs(epochs: u32) -> u32 {
+    epochs.div_ceil(8)
+}
+
+/// Takes down the losses of the training rows among the lessons from `first` on.
+fn remember(losses: &mut Vec<f32>, rows: usize, (epoch, first): (&Epoch, usize), learner: &Learner) {
+    let Some(found) = learner.losses() else { return };
+    // Before a row was seen, it is as hard as can be.
+    losses.resize(rows, f32::MAX);
+    for (position, loss) in found.enumerate() {
+        if let Some(row) = epoch.row(first + position) {
+            losses[row] = loss;
+        }
     }
 }
 
@@ -360,8 +389,9 @@ pub(super) fn step_through(
     };
     let count = learner.full_batch().unwrap_or(batch.min(epoch.len() - first));
     let labels: Vec<u8> = (first..first + count).map(|place| epoch.truth(place)).collect();
+    let weights: Vec<f32> = (first..first + count).map(|place| epoch.weight(place)).collect();
     let picture = |position: usize, values: &mut _| epoch.draw(first + position, values);
-    learner.train((&picture, &labels), place, rate)
+    learner.train((&picture, &labels, &weights), place, rate)
 }
 
 /// Makes a network of what was learned, normalised by pictures such as those it was trained on.

@@ -172,8 +172,13 @@ impl Learner {
         }
     }
 
-    /// One step; plain networks know no `NONE` among labels.
-    pub fn train(&mut self, (pictures, labels): (Pictures, &[u8]), place: BatchPlace, rate: f32) -> Tally {
+    /// One step; plain networks know no `NONE` among labels, and to them every picture counts alike.
+    pub fn train(
+        &mut self,
+        (pictures, labels, weights): (Pictures, &[u8], &[f32]),
+        place: BatchPlace,
+        rate: f32,
+    ) -> Tally {
         match &mut self.kind {
             Kind::Plain {
                 engine,
@@ -199,8 +204,21 @@ impl Learner {
                     ..StepShape::DEFAULT
                 };
                 *steps += 1;
-                engine.train((numbers, state), (pictures, labels), learning.loss, (shape, rate))
+                engine.train(
+                    (numbers, state),
+                    (pictures, labels, weights),
+                    learning.loss,
+                    (shape, rate),
+                )
             }
+        }
+    }
+
+    /// Each picture's loss in the last step, in the batch's order; of a residual network alone.
+    pub fn losses(&self) -> Option<impl Iterator<Item = f32>> {
+        match &self.kind {
+            Kind::Plain { .. } => None,
+            Kind::Residual { engine, .. } => Some(engine.losses()),
         }
     }
 

@@ -33,23 +33,32 @@ pub fn probabilities(outputs: &mut [f32]) {
     }
 }
 
-/// Loss (of the labels, not smoothed) and right answers among the pictures that show something known.
-pub fn tally(probabilities: &[f32], labels: &[u8]) -> Tally {
+/// Loss (of the labels, not smoothed) and right answers among the pictures that show something known; `losses` receives
+/// each picture's own, zero for one that shows nothing known.
+pub fn tally(probabilities: &[f32], labels: &[u8], losses: &mut [f32]) -> Tally {
     let mut sums = Tally::default();
-    for (row, &label) in probabilities.chunks_exact(OUTPUTS).zip(labels) {
+    for ((row, &label), own) in probabilities.chunks_exact(OUTPUTS).zip(labels).zip(losses) {
+        *own = 0.0;
         if label != NONE {
-            sums.add(loss::tally(&row[..LABEL_COUNT], &[label]));
+            let one = loss::tally(&row[..LABEL_COUNT], &[label]);
+            *own = one.loss_sum as f32;
+            sums.add(one);
         }
     }
     sums
 }
 
-/// Gradient of `scale` times the summed loss by the sums, from the probabilities.
-pub fn gradient(shape: LossShape, probabilities: &[f32], labels: &[u8], scale: f32, gradient: &mut [f32]) {
+/// Gradient of the summed loss, each picture's times its weight, by the sums, from the probabilities.
+pub fn gradient(
+    shape: LossShape,
+    probabilities: &[f32],
+    (labels, weights): (&[u8], &[f32]),
+    gradient: &mut [f32],
+) {
     let rows = probabilities
         .chunks_exact(OUTPUTS)
         .zip(gradient.chunks_exact_mut(OUTPUTS));
-    for ((row, gradient), &label) in rows.zip(labels) {
+    for (((row, gradient), &label), &scale) in rows.zip(labels).zip(weights) {
         let even = 1.0 / LABEL_COUNT as f32;
         for (index, (gradient, &probability)) in gradient.iter_mut().zip(row).take(LABEL_COUNT).enumerate() {
             *gradient = if label == NONE {

@@ -60,18 +60,19 @@ impl Engine {
         self.per_shard * SHARDS
     }
 
-    /// One step of training on a full batch; `labels` may be `NONE`.
+    /// One step of training on a full batch; `labels` may be `NONE`, `weights` say how much each picture counts.
     pub fn train(
         &mut self,
         (parameters, state): (&mut [f32], &mut State),
-        (pictures, labels): (Pictures, &[u8]),
+        (pictures, labels, weights): (Pictures, &[u8], &[f32]),
         loss: LossShape,
         step: (StepShape, f32),
     ) -> Tally {
-        let count = self.capacity();
+        let all = weights.iter().sum::<f32>().max(f32::MIN_POSITIVE);
+        let shares: Vec<f32> = weights.iter().map(|weight| weight / all).collect();
         self.run(parameters, pictures, |shard, weights, range| {
             shard.forward(weights, Normalising::ByBatch);
-            shard.backward(weights, &labels[range], loss, 1.0 / count as f32);
+            shard.backward(weights, (&labels[range.clone()], &shares[range]), loss);
         });
         let mut tally = Tally::default();
         self.shards.iter().for_each(|shard| tally.add(shard.tally()));
@@ -94,6 +95,13 @@ impl Engine {
         self.optimiser
             .step(&self.places, (parameters, state), &self.gradient, step);
         tally
+    }
+
+    /// Each picture's loss in the last step, in the batch's order.
+    pub fn losses(&self) -> impl Iterator<Item = f32> {
+        self.shards
+            .iter()
+            .flat_map(|shard| shard.losses().iter().copied())
     }
 
     /// Adds what normalises a full batch under these numbers: means, and mean squares in the place of variances.

@@ -105,6 +105,7 @@ pub struct Shard {
     added: Vec<f32>,
     unpooled: Vec<f32>,
     gradient: Vec<f32>,
+    losses: Vec<f32>,
     tally: Tally,
 }
 
@@ -142,6 +143,7 @@ impl Shard {
             unpooled: vec![0.0; widest],
             gradient: vec![0.0; channels.places().len],
             units,
+            losses: vec![0.0; images],
             tally: Tally::default(),
         }
     }
@@ -232,11 +234,11 @@ impl Shard {
         head::probabilities(&mut self.outputs);
     }
 
-    /// Gradient of `scale` times the summed loss, after `forward` by batch.
-    pub fn backward(&mut self, weights: Weights, labels: &[u8], loss: LossShape, scale: f32) {
-        self.tally = head::tally(&self.outputs, labels);
+    /// Gradient of the summed loss, each picture's times its share, after `forward` by batch.
+    pub fn backward(&mut self, weights: Weights, (labels, shares): (&[u8], &[f32]), loss: LossShape) {
+        self.tally = head::tally(&self.outputs, labels, &mut self.losses);
         self.gradient.fill(0.0);
-        head::gradient(loss, &self.outputs, labels, scale, &mut self.output_gradient);
+        head::gradient(loss, &self.outputs, (labels, shares), &mut self.output_gradient);
         self.last_layer_backward(weights);
         for number in (0..self.units.len()).rev() {
             self.unit_backward(number, weights);
@@ -333,6 +335,11 @@ impl Shard {
     /// Loss and right answers that the last `backward` saw.
     pub fn tally(&self) -> Tally {
         self.tally
+    }
+
+    /// Each picture's loss in the last `backward`.
+    pub fn losses(&self) -> &[f32] {
+        &self.losses
     }
 
     /// Gradient of all numbers.
