@@ -11,9 +11,9 @@ use crate::domain::{Augmentation, INPUT_LEN, Truth};
 use crate::preprocess::InputTensor;
 
 /// Share of Fashion-MNIST's pictures that are shown as a shop would have photographed them.
-const PHOTO_SHARE: f32 = 0.5;
+const PHOTO_SHARE: f32 = 0.35;
 /// Pictures of none of the classes for each one of Fashion-MNIST's.
-const OUTLIER_SHARE: f64 = 0.12;
+const OUTLIER_SHARE: f64 = 0.08;
 /// What an epoch that is never trained on is called: its pictures measure what normalises.
 pub const MEASURING_EPOCH: u32 = 0;
 

@@ -51,10 +51,10 @@ pub fn catalogue(pixels: &[u8; INPUT_LEN], draw: &mut Stream, out: &mut Picture)
     let way = |draw: &mut Stream| draw.next_below(5) as i32 - 2;
     let (right, down) = (way(draw), way(draw));
     geometry::shift(out, right, down);
-    if draw.chance(0.5) {
+    if draw.chance(0.25) {
         let erasing = Erasing {
             smallest: 0.02,
-            largest: 0.3,
+            largest: 0.2,
         };
         geometry::erase(out, erasing, draw);
     }
