@@ -239,7 +239,7 @@ fn ask_everything(path: &Path, files: usize) {
         (
             "--status tagged",
             FileQuery {
-                statuses: vec![Status::Tagged],
+                statuses: Status::TAGGED.to_vec(),
                 ..any()
             },
         ),

@@ -11,8 +11,8 @@ use std::sync::{Arc, Once};
 use ort::ep::cuda::ConvAlgorithmSearch;
 use ort::ep::{self, ArenaExtendStrategy, ExecutionProvider, ExecutionProviderDispatch};
 use ort::logging::LogLevel;
-use ort::session::Session;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
+use ort::session::{Session, SessionOutputs};
 use ort::value::{Outlet, TensorElementType, TensorRef};
 
 use super::answer::{Output, Outputs};
@@ -253,10 +253,7 @@ impl OnnxClassifier {
         let input = TensorRef::from_array_view((shape, self.staged.as_slice())).map_err(failed)?;
         let run = self.session.run(ort::inputs![input]).map_err(failed)?;
         // That the graph has these outputs was checked when it was opened.
-        let output = |name| -> ort::Result<Output<'_>> {
-            let (_, values) = run[name].try_extract_tensor::<f32>()?;
-            Ok(Output { name, values })
-        };
+        let output = |name| read_output(&run, name);
         let unknown = self.unknown_output.as_deref().map(output);
         Outputs {
             model: &self.id,
@@ -298,6 +295,11 @@ impl Classifier for OnnxClassifier {
         }
         Ok(all)
     }
+}
+
+fn read_output<'a>(run: &'a SessionOutputs<'_>, name: &'a str) -> ort::Result<Output<'a>> {
+    let (_, values) = run[name].try_extract_tensor::<f32>()?;
+    Ok(Output { name, values })
 }
 
 fn session(

@@ -13,8 +13,8 @@ use super::serving::{InService, ServiceChange, Serving};
 use super::settle::SettledFile;
 use crate::config::{Config, SettleConfig, Sources};
 use crate::domain::{
-    ContentHash, Device, FileStamp, INPUT_LEN, INPUT_SIDE, InventoryPath, LABEL_COUNT, ModelId,
-    Prediction, PreprocessingVersion, Scores, Timestamp,
+    ContentHash, Device, FileStamp, INPUT_LEN, INPUT_SIDE, InventoryPath, LABEL_COUNT, ModelId, Prediction,
+    PreprocessingVersion, Scores, Timestamp,
 };
 use crate::model::{Classifier, ClassifyError};
 use crate::preprocess::InputTensor;

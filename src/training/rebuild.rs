@@ -153,15 +153,22 @@ pub fn evaluate_images(
     images: &Images,
 ) -> Result<Evaluation, ClassifyError> {
     let answers = score_images(classifier, images)?;
-    let judged = images.labels.iter().zip(answers).map(|(label, prediction)| Judged {
-        truth: Some(*label),
-        prediction,
-    });
+    let judged = images
+        .labels
+        .iter()
+        .zip(answers)
+        .map(|(label, prediction)| Judged {
+            truth: Some(*label),
+            prediction,
+        });
     Ok(Evaluation::of(&judged.collect::<Vec<_>>()))
 }
 
 /// The model's answers for pictures of the data set, in their order.
-pub fn score_images(classifier: &mut dyn Classifier, images: &Images) -> Result<Vec<Prediction>, ClassifyError> {
+pub fn score_images(
+    classifier: &mut dyn Classifier,
+    images: &Images,
+) -> Result<Vec<Prediction>, ClassifyError> {
     let mut answers = Vec::with_capacity(images.len());
     for pixels in images.pixels.chunks(SCORED_AT_ONCE * INPUT_LEN) {
         let (pictures, _) = pixels.as_chunks::<INPUT_LEN>();
