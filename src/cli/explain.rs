@@ -94,9 +94,7 @@ fn by_hash(hash: &ContentHash, reader: &Reader) -> anyhow::Result<Explanation> {
     let answer = match (correction, outcome) {
         (Some(correction), _) => format!("corrected to {} by {}", correction.truth, correction.by),
         (None, Some(outcome)) => match (outcome.label, outcome.confidence, outcome.reason) {
-            (Some(label), Some(confidence), _) => {
-                format!("{}", why::tag(outcome.status, label, confidence))
-            }
+            (Some(label), Some(confidence), _) => why::tag(outcome.status, label, confidence),
             (_, _, Some(reason)) => format!("rejected: {reason}"),
             _ => "no outcome".to_owned(),
         },

@@ -54,10 +54,10 @@ enum ThresholdsCommand {
 #[derive(Debug, Args)]
 struct FitArguments {
     /// Accepted tags shall be right at least so often; without it, tagging.target_precision
-    #[arg(long, value_name = "SHARE", value_parser = target)]
+    #[arg(long, value_name = "SHARE", value_parser = share)]
     target: Option<f64>,
     /// With this certainty
-    #[arg(long, value_name = "SHARE", default_value_t = LEVEL, value_parser = level)]
+    #[arg(long, value_name = "SHARE", default_value_t = LEVEL, value_parser = share)]
     level: f64,
     /// Only say what would come of it
     #[arg(long)]
@@ -74,7 +74,7 @@ struct SetArguments {
     #[arg(long, value_name = "SCORE")]
     unknown: Option<Confidence>,
     /// Fit them so that accepted tags are right at least so often
-    #[arg(long, value_name = "SHARE", value_parser = target, conflicts_with_all = ["label", "unknown"])]
+    #[arg(long, value_name = "SHARE", value_parser = share, conflicts_with_all = ["label", "unknown"])]
     target: Option<f64>,
 }
 
@@ -321,15 +321,7 @@ fn in_service(reader: &Reader) -> anyhow::Result<ModelId> {
     Ok(model)
 }
 
-fn target(text: &str) -> Result<f64, String> {
-    share(text, 0.5..=0.999)
-}
-
-fn level(text: &str) -> Result<f64, String> {
-    share(text, 0.5..=0.999)
-}
-
-fn share(text: &str, allowed: std::ops::RangeInclusive<f64>) -> Result<f64, String> {
-    let value = text.parse().ok().filter(|value| allowed.contains(value));
-    value.ok_or_else(|| format!("write a share from {} to {}", allowed.start(), allowed.end()))
+fn share(text: &str) -> Result<f64, String> {
+    let value = text.parse().ok().filter(|value| (0.5..=0.999).contains(value));
+    value.ok_or_else(|| "write a share from 0.5 to 0.999".to_owned())
 }
