@@ -18,9 +18,9 @@ pub use label::{LABEL_COUNT, Label, Truth};
 pub use moment::Timestamp;
 pub use outcome::{Rejection, RejectionReason, Status};
 pub use picture::{DecodedImage, INPUT_LEN, INPUT_SIDE, ImageFormat};
-pub use score::{Confidence, Prediction, Scores};
+pub use score::{Confidence, Prediction, Scores, Top};
 pub use setting::{ArchitectureName, Augmentation, Device, DevicePolicy, RateSchedule};
-pub use threshold::{Basis, Certainty, Thresholds, decide};
+pub use threshold::{Basis, Certainty, DEFAULT_TARGET_PRECISION, Thresholds, decide, decide_top};
 
 /// A value from outside that does not fit its type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

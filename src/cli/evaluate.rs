@@ -18,9 +18,10 @@ use super::{Ended, Format, UsageError, output};
 use crate::config::Config;
 use crate::daemon;
 use crate::decode::decode;
-use crate::domain::{INPUT_LEN, Label, Rejection, RejectionReason};
-use crate::model::Classifier;
+use crate::domain::{INPUT_LEN, Label, Rejection, RejectionReason, Thresholds};
+use crate::model::{Classifier, ModelBundle};
 use crate::preprocess::{self, InputTensor, Preprocessor};
+use crate::store::Reader;
 use crate::tagging::inbox::unreadable;
 use crate::training::evaluate::{Evaluation, Judged, draw_as_text, draw_in_colour};
 use crate::training::rebuild::evaluate_images;
@@ -83,7 +84,10 @@ pub fn run(arguments: &EvaluateArguments, config: &Config) -> anyhow::Result<End
     let runtime = daemon::load_runtime_blocking(&config.runtime, config.inference.device)?;
     let mut classifier = daemon::open_bundle_blocking(&config, &runtime, &bundle)?.into_one();
     match (&arguments.labels, arguments.index) {
-        (Some(csv), _) => on_photos(csv, &config, classifier.as_mut(), arguments.format)?,
+        (Some(csv), _) => {
+            let thresholds = thresholds_of(&bundle, arguments, &config)?;
+            on_photos(csv, &config, (classifier.as_mut(), &thresholds), arguments.format)?;
+        }
         (None, Some(index)) => on_one_image(index, &config, classifier.as_mut(), arguments.format)?,
         (None, None) => {
             let data = load_or_fetch_blocking(&config)?;
@@ -147,10 +151,28 @@ fn on_one_image(
     output::print(&text)
 }
 
+/// Those that hold for the model in service; for a bundle, those that it came with.
+fn thresholds_of(
+    bundle: &ModelBundle,
+    arguments: &EvaluateArguments,
+    config: &Config,
+) -> anyhow::Result<Thresholds> {
+    if arguments.model.is_none() && config.store_path().exists() {
+        let holding = Reader::open(&config.store_path())?.thresholds_of(bundle.id())?;
+        if let Some(holding) = holding {
+            return Ok(holding.thresholds);
+        }
+    }
+    let calibration = bundle.manifest().calibration.as_ref();
+    Ok(calibration.map_or_else(Thresholds::unfounded, |calibration| {
+        calibration.thresholds.clone()
+    }))
+}
+
 fn on_photos(
     csv: &Path,
     config: &Config,
-    classifier: &mut dyn Classifier,
+    (classifier, thresholds): (&mut dyn Classifier, &Thresholds),
     format: Format,
 ) -> anyhow::Result<()> {
     let labelled = read_labels(csv)?;
@@ -182,7 +204,7 @@ fn on_photos(
         let pairs = truths.into_iter().zip(answers);
         judged.extend(pairs.map(|(truth, prediction)| Judged { truth, prediction }));
     }
-    let evaluation = Evaluation::of(&judged);
+    let evaluation = Evaluation::with_thresholds(&judged, thresholds);
     match format {
         Format::Json => output::print_json(&PhotoAnswer {
             model: classifier.id().to_string(),

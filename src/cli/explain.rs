@@ -3,6 +3,8 @@
 //! In: a path or a content hash. Out: everything known about it, or why it has no tag. Never: a write; what is not
 //! on record is found out by looking at the file as the pipeline would.
 
+mod why;
+
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -45,6 +47,15 @@ struct Explanation {
     content: Option<ContentHistory>,
     /// What a look at the file shows now.
     now: Vec<String>,
+    /// Why each model's answer counts, or does not.
+    decisions: Vec<why::Decision>,
+}
+
+impl Explanation {
+    fn content(&self) -> Option<&ContentHistory> {
+        let of_file = self.history.as_ref().and_then(|history| history.content.as_ref());
+        of_file.or(self.content.as_ref())
+    }
 }
 
 /// Looks it up and prints it.
@@ -62,6 +73,13 @@ pub fn run(arguments: &ExplainArguments, config: &Config) -> anyhow::Result<Ende
         (Some(hash), Some(reader)) if !arguments.path.exists() => by_hash(&hash, reader)?,
         _ => by_path(&arguments.path, reader.as_ref(), config)?,
     };
+    let explanation = match &reader {
+        Some(reader) => Explanation {
+            decisions: why::decisions(explanation.content(), reader)?,
+            ..explanation
+        },
+        None => explanation,
+    };
     match arguments.format {
         Format::Json => output::print_json(&explanation)?,
         Format::Text => output::print(&in_words(&explanation))?,
@@ -76,9 +94,7 @@ fn by_hash(hash: &ContentHash, reader: &Reader) -> anyhow::Result<Explanation> {
     let answer = match (correction, outcome) {
         (Some(correction), _) => format!("corrected to {} by {}", correction.truth, correction.by),
         (None, Some(outcome)) => match (outcome.label, outcome.confidence, outcome.reason) {
-            (Some(label), Some(confidence), _) => {
-                format!("tagged {label} with confidence {:.4}", confidence.get())
-            }
+            (Some(label), Some(confidence), _) => why::tag(outcome.status, label, confidence),
             (_, _, Some(reason)) => format!("rejected: {reason}"),
             _ => "no outcome".to_owned(),
         },
@@ -91,6 +107,7 @@ fn by_hash(hash: &ContentHash, reader: &Reader) -> anyhow::Result<Explanation> {
         history: None,
         content,
         now: Vec::new(),
+        decisions: Vec::new(),
     })
 }
 
@@ -114,6 +131,7 @@ fn by_path(path: &Path, reader: Option<&Reader>, config: &Config) -> anyhow::Res
         history,
         content: None,
         now,
+        decisions: Vec::new(),
     })
 }
 
@@ -152,7 +170,7 @@ fn answer_of(history: Option<&FileHistory>, now: &[String], config: &Config) -> 
     }
     Ok(match (file.label, file.confidence, file.reason) {
         (Some(label), Some(confidence), _) => {
-            format!("tagged {label} with confidence {:.4}{gone}", confidence.get())
+            format!("{}{gone}", why::tag(file.status, label, confidence))
         }
         (_, _, Some(reason)) => {
             format!(
@@ -242,17 +260,13 @@ fn in_words(explanation: &Explanation) -> String {
             lines.push(format!("  found to be gone at {absent_at}"));
         }
     }
-    let content = explanation
-        .history
-        .as_ref()
-        .and_then(|history| history.content.as_ref());
-    if let Some(content) = content.or(explanation.content.as_ref()) {
-        content_in_words(content, &mut lines);
+    if let Some(content) = explanation.content() {
+        content_in_words(content, &explanation.decisions, &mut lines);
     }
     lines.join("\n") + "\n"
 }
 
-fn content_in_words(content: &ContentHistory, lines: &mut Vec<String>) {
+fn content_in_words(content: &ContentHistory, decisions: &[why::Decision], lines: &mut Vec<String>) {
     let size = content
         .width
         .zip(content.height)
@@ -294,6 +308,10 @@ fn content_in_words(content: &ContentHistory, lines: &mut Vec<String>) {
             "  by model {model}{device}, preprocessing {preprocessing}, {}",
             outcome.tagged_at
         ));
+        let decided = decisions
+            .iter()
+            .filter(|decision| Some(&decision.model) == outcome.model.as_ref());
+        lines.extend(decided.map(|decision| format!("    {decision}")));
         match &outcome.scores {
             Some(scores) => {
                 let mut ranked: Vec<_> = crate::domain::Label::all().zip(scores.values()).collect();

@@ -17,11 +17,13 @@ mod output;
 mod query;
 mod report;
 mod retrain;
+mod review;
 mod run;
 mod runtime;
 mod scan;
 mod stats;
 mod status;
+mod thresholds;
 mod train;
 mod train_run;
 
@@ -48,6 +50,7 @@ Examples:
   hangtag query --tag dress --min-confidence 0.9
   hangtag explain inventory/4711.jpg            everything known about one file
   hangtag correct inventory/4711.jpg --label dress
+  hangtag review                                what is most worth correcting next
   hangtag retrain now                           rebuild the model; it goes live only if it proves itself
   hangtag models rollback                       back to the former one
 
@@ -88,6 +91,10 @@ enum Command {
     Correct(correct::CorrectArguments),
     /// List, import or export what was put right
     Corrections(correct::CorrectionsArguments),
+    /// Which photos are most worth a look; or a random sample of them
+    Review(review::ReviewArguments),
+    /// From where on tags are accepted, and what that promises
+    Thresholds(thresholds::ThresholdsArguments),
     /// Which models there are; promote one, roll back
     Models(models::ModelsArguments),
     /// The scheduled rebuild: how it stands, or one now
@@ -149,6 +156,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Ended> {
         Command::Explain(arguments) => explain::run(&arguments, &config),
         Command::Correct(arguments) => correct::correct(arguments, &config),
         Command::Corrections(arguments) => correct::corrections(arguments, &config),
+        Command::Review(arguments) => review::run(&arguments, &config),
+        Command::Thresholds(arguments) => thresholds::run(arguments, &config),
         Command::Models(arguments) => models::run(arguments, &config),
         Command::Retrain(arguments) => retrain::run(&arguments, config),
         Command::Report(arguments) => report::run(&arguments, &config),

@@ -17,7 +17,7 @@ use super::{Ended, Format, UsageError, output, person};
 use crate::config::Config;
 use crate::daemon::{self, StoreLock};
 use crate::decode::{DecodeLimits, decode};
-use crate::domain::{DevicePolicy, Label, ModelId};
+use crate::domain::{DevicePolicy, Label, ModelId, Status};
 use crate::model::{Classifier, ModelBundle};
 use crate::preprocess::{InputTensor, Preprocessor};
 use crate::store::{
@@ -363,7 +363,7 @@ fn preview(model: &str, limit: Option<usize>, config: &Config, format: Format) -
     };
     let mut photos = Vec::new();
     reader.visit_files_matching(&query, |file| {
-        if file.model.as_ref() == Some(&before) && file.status == crate::domain::Status::Tagged {
+        if file.model.as_ref() == Some(&before) && Status::TAGGED.contains(&file.status) {
             photos.push((file.path.to_path(), file.label));
         }
     })?;

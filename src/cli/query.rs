@@ -18,6 +18,8 @@ use crate::store::{FileQuery, FileRow, PageAccess, Presence, Reader, Sort};
 Examples:
   hangtag query --tag dress --min-confidence 0.9
   hangtag query --max-confidence 0.5 --sort confidence --limit 20    what the model is least sure of
+  hangtag query --status accepted --tag dress                        tags that count by themselves
+  hangtag query --status review --status unknown                     what somebody should look at
   hangtag query --status rejected --format json                      what has no tag, and why
   hangtag query --path '/srv/photos/summer/*' --since 2h --count
   hangtag query --path '*.png' --tag bag --tag sandal --format csv > tags.csv
@@ -34,9 +36,9 @@ pub struct QueryArguments {
     /// At most this sure, 0 to 1
     #[arg(long, value_name = "X")]
     max_confidence: Option<Confidence>,
-    /// tagged, corrected or rejected; may be repeated
-    #[arg(long = "status", value_name = "STATUS")]
-    statuses: Vec<Status>,
+    /// accepted, review, unknown, corrected or rejected, or tagged for the first three; may be repeated
+    #[arg(long = "status", value_name = "STATUS", value_parser = statuses)]
+    statuses: Vec<Statuses>,
     /// Pattern for the path: * ? [a-z]
     #[arg(long, value_name = "GLOB")]
     path: Option<String>,
@@ -133,7 +135,7 @@ impl QueryArguments {
             labels: self.labels,
             min_confidence: self.min_confidence,
             max_confidence: self.max_confidence,
-            statuses: self.statuses,
+            statuses: self.statuses.into_iter().flat_map(|asked| asked.0).collect(),
             path_glob: self.path,
             since: self.since,
             until: self.until,
@@ -153,6 +155,21 @@ impl QueryArguments {
             },
             limit: self.limit,
         }
+    }
+}
+
+/// One status, or several by one word.
+#[derive(Debug, Clone)]
+struct Statuses(Vec<Status>);
+
+/// A status, or `tagged` for whatever a model answered.
+fn statuses(text: &str) -> Result<Statuses, String> {
+    match text {
+        "tagged" => Ok(Statuses(Status::TAGGED.to_vec())),
+        _ => match text.parse() {
+            Ok(status) => Ok(Statuses(vec![status])),
+            Err(error) => Err(format!("{error}, or tagged: accepted, review or unknown")),
+        },
     }
 }
 
@@ -182,6 +199,8 @@ fn moment(text: &str) -> Result<Timestamp, String> {
 fn as_table(rows: &[FileRow]) -> String {
     let cells = rows.iter().map(|row| {
         let answer = match (row.label, row.reason) {
+            // The likeliest of ten that it does not look like.
+            (Some(label), _) if row.status == Status::Unknown => format!("({label})"),
             (Some(label), _) => label.to_string(),
             (None, Some(reason)) => reason.to_string(),
             (None, None) => Truth::Unknown.to_string(),
@@ -218,6 +237,7 @@ fn as_csv(rows: &[FileRow]) -> anyhow::Result<String> {
         "reason",
         "detail",
         "present",
+        "unknown",
     ])?;
     for row in rows {
         let text = |value: Option<String>| value.unwrap_or_default();
@@ -234,6 +254,7 @@ fn as_csv(rows: &[FileRow]) -> anyhow::Result<String> {
             text(row.reason.map(|reason| reason.to_string())),
             text(row.detail.clone()),
             row.present.to_string(),
+            text(row.unknown.map(|score| score.get().to_string())),
         ])?;
     }
     Ok(String::from_utf8(writer.into_inner()?)?)
@@ -242,6 +263,14 @@ fn as_csv(rows: &[FileRow]) -> anyhow::Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tagged_stands_for_whatever_a_model_answered() {
+        assert_eq!(statuses("tagged").unwrap().0, Status::TAGGED);
+        assert_eq!(statuses("review").unwrap().0, [Status::Review]);
+        let error = statuses("sure").unwrap_err();
+        assert!(error.contains("accepted") && error.contains("tagged"), "{error}");
+    }
 
     #[test]
     fn moments_are_dates_times_or_spans() {

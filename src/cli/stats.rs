@@ -1,6 +1,8 @@
 //! `hangtag stats`.
 //!
-//! In: nothing. Out: counts by status, label, reason and model. Never: a write.
+//! In: nothing. Out: counts by status, label, reason and model; whether the photos have changed. Never: a write.
+
+mod drift;
 
 use clap::Args;
 use serde::Serialize;
@@ -15,8 +17,12 @@ use crate::store::{PageAccess, Reader, RetagProgress, Stats};
 #[command(after_help = "\
 Examples:
   hangtag stats
-  hangtag stats --format json | jq .tagged")]
+  hangtag stats --format json | jq .accepted
+  hangtag stats --drift                         have the photos changed since the model went into service?")]
 pub struct StatsArguments {
+    /// Compare the last seven days with the model's first seven in service
+    #[arg(long)]
+    drift: bool,
     /// How it is printed
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -25,6 +31,9 @@ pub struct StatsArguments {
 /// Counts and prints.
 pub fn run(arguments: &StatsArguments, config: &Config) -> anyhow::Result<Ended> {
     let reader = Reader::open_with(&config.store_path(), PageAccess::Mapped)?;
+    if arguments.drift {
+        return drift::run(&reader, config, arguments.format);
+    }
     let answer = StatsAnswer {
         stats: reader.stats()?,
         in_service: match reader.model_in_service_id()? {
@@ -61,11 +70,14 @@ struct Following {
 fn in_words(answer: &StatsAnswer) -> String {
     let stats = &answer.stats;
     let mut words = format!(
-        "{} files ({} of them gone), {} different contents: {} tagged, {} corrected, {} rejected\n",
+        "{} files ({} of them gone), {} different contents: {} tagged ({} accepted, {} for review, {} unknown), {} corrected, {} rejected\n",
         stats.files_present + stats.files_absent,
         stats.files_absent,
         stats.contents,
         stats.tagged,
+        stats.accepted,
+        stats.review,
+        stats.unknown,
         stats.corrected,
         stats.rejected,
     );

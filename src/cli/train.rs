@@ -113,7 +113,7 @@ pub fn run(arguments: &TrainArguments, config: &Config) -> anyhow::Result<Ended>
         parameters: &started.parameters,
         checkpoint,
         start: None,
-        shop: Shop::none(0.95),
+        shop: Shop::none(config.tagging.target_precision),
         fingerprint: Some(&fingerprint),
     };
     let mut observer = Watching::new(&mut store, started.run, &data)?;

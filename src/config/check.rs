@@ -60,6 +60,7 @@ impl Check<'_> {
                 decode_workers: or_cores(settings.tagging.decode_workers),
                 batch_max_images: settings.tagging.batch_max_images as usize,
                 batch_max_wait: settings.tagging.batch_max_wait.0,
+                target_precision: settings.tagging.target_precision,
             },
             inference: InferenceConfig {
                 device: settings.inference.device,
@@ -144,6 +145,13 @@ impl Check<'_> {
             tagging.batch_max_wait,
             (Duration::ZERO, millis(1_000)),
         );
+        if !(tagging.target_precision >= 0.5 && tagging.target_precision <= 0.999) {
+            self.problem(
+                "tagging.target_precision",
+                tagging.target_precision.to_string(),
+                "must be from 0.5 to 0.999: no sample proves perfection",
+            );
+        }
         self.number("inference.workers", u64::from(inference.workers), 0..=64);
         self.number(
             "inference.intra_op_threads",
@@ -237,11 +245,13 @@ impl Check<'_> {
         self.number("retrain.nice", u64::from(retrain.nice), 0..=19);
         self.number("retrain.keep_runs", u64::from(retrain.keep_runs), 1..=100_000);
         self.share("retrain.correction_weight", retrain.correction_weight, 0.9);
-        let is_wanted = retrain.enabled || retrain.after_corrections > 0;
+        self.share("retrain.on_drift", retrain.on_drift, 10.0);
+        let is_wanted = retrain.enabled || retrain.after_corrections > 0 || retrain.on_drift > 0.0;
         if is_wanted && !settings.inference.model.as_os_str().is_empty() {
-            let (key, value) = match retrain.enabled {
-                true => ("retrain.enabled", "true".to_owned()),
-                false => ("retrain.after_corrections", retrain.after_corrections.to_string()),
+            let (key, value) = match (retrain.enabled, retrain.after_corrections) {
+                (true, _) => ("retrain.enabled", "true".to_owned()),
+                (false, 0) => ("retrain.on_drift", retrain.on_drift.to_string()),
+                (false, count) => ("retrain.after_corrections", count.to_string()),
             };
             self.problem(
                 key,
@@ -270,6 +280,7 @@ impl Check<'_> {
             nice: retrain.nice,
             keep_runs: retrain.keep_runs as usize,
             after_corrections: u64::from(retrain.after_corrections),
+            on_drift: retrain.on_drift,
             correction_weight: retrain.correction_weight,
             warm_start: retrain.warm_start,
         })

@@ -57,6 +57,8 @@ pub struct TaggingConfig {
     pub batch_max_images: usize,
     /// How long a batch waits for its second image.
     pub batch_max_wait: Duration,
+    /// Accepted tags shall be right at least so often; 0.5..=0.999.
+    pub target_precision: f64,
 }
 
 /// `[inference]`
@@ -136,6 +138,8 @@ pub struct RetrainConfig {
     pub keep_runs: usize,
     /// So many new corrections start a rebuild early; 0: they do not.
     pub after_corrections: u64,
+    /// From so much drift on, a rebuild starts early; 0: it does not.
+    pub on_drift: f64,
     /// Share of an epoch's images that are corrections, 0..=0.9.
     pub correction_weight: f64,
     /// Whether a run goes on from the model in service where it can.

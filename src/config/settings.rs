@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::domain::{ArchitectureName, Augmentation, DevicePolicy, RateSchedule};
+use crate::domain::{ArchitectureName, Augmentation, DEFAULT_TARGET_PRECISION, DevicePolicy, RateSchedule};
 
 macro_rules! section {
     ($(#[$doc:meta])* $name:ident { $($key:ident: $type:ty = $default:expr,)* }) => {
@@ -85,6 +85,7 @@ section! {
         decode_workers: u32 = 0,
         batch_max_images: u32 = 64,
         batch_max_wait: Span = Span::from_millis(2),
+        target_precision: f64 = DEFAULT_TARGET_PRECISION,
     }
 }
 
@@ -154,6 +155,7 @@ section! {
         nice: u32 = 10,
         keep_runs: u32 = 20,
         after_corrections: u32 = 0,
+        on_drift: f64 = 0.0,
         correction_weight: f64 = 0.3,
         warm_start: bool = false,
     }

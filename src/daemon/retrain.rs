@@ -8,6 +8,7 @@
 //! of a command would be; tags are written by the record station alone.
 
 mod conclude;
+mod decide_anew;
 mod due;
 
 use std::path::PathBuf;
@@ -184,6 +185,7 @@ impl Retrainer {
     }
 
     fn turn_blocking(&mut self, station: &Station) -> Result<(), RetrainError> {
+        self.decide_anew_blocking()?;
         let now = SystemTime::now().into();
         match decide(now, &rules(&self.config), &self.record()?) {
             Decision::Wait { .. } => Ok(()),
@@ -299,7 +301,7 @@ impl Retrainer {
             corrections_dir: self.config.corrections_dir(),
             correction_weight: self.config.retrain.correction_weight,
             warm_start: self.config.retrain.warm_start,
-            target_precision: 0.95,
+            target_precision: self.config.tagging.target_precision,
         };
         if let Beginning::Resumed { checkpoint, .. } = beginning {
             folder.take_checkpoint_blocking(checkpoint)?;

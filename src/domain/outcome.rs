@@ -5,7 +5,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::ParseError;
+use super::{Certainty, ParseError};
 
 /// Why a file has no tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -94,8 +94,12 @@ pub struct Rejection {
 /// Where a file stands, as `query --status` asks it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Status {
-    /// A model gave it a label.
-    Tagged,
+    /// A model gave it a label that counts by itself.
+    Accepted,
+    /// A model gave it a label that somebody should look at.
+    Review,
+    /// A model takes it for none of the ten.
+    Unknown,
     /// A person said what it is; no model changes that.
     Corrected,
     /// It has no label, and the reason is on record.
@@ -104,14 +108,34 @@ pub enum Status {
 
 impl Status {
     /// Every status there is.
-    pub const ALL: [Status; 3] = [Status::Tagged, Status::Corrected, Status::Rejected];
+    pub const ALL: [Status; 5] = [
+        Status::Accepted,
+        Status::Review,
+        Status::Unknown,
+        Status::Corrected,
+        Status::Rejected,
+    ];
+    /// Those that a model's answer has.
+    pub const TAGGED: [Status; 3] = [Status::Accepted, Status::Review, Status::Unknown];
 
     /// The word in records.
     pub fn name(self) -> &'static str {
         match self {
-            Status::Tagged => "tagged",
+            Status::Accepted => "accepted",
+            Status::Review => "review",
+            Status::Unknown => "unknown",
             Status::Corrected => "corrected",
             Status::Rejected => "rejected",
+        }
+    }
+}
+
+impl From<Certainty> for Status {
+    fn from(certainty: Certainty) -> Self {
+        match certainty {
+            Certainty::Accepted => Status::Accepted,
+            Certainty::Review => Status::Review,
+            Certainty::Unknown => Status::Unknown,
         }
     }
 }

@@ -91,13 +91,19 @@ pub struct Prediction {
 }
 
 impl Prediction {
-    /// How likely the top label is right, 0..=1: that the picture shows one of the classes at all, and then this one.
-    pub fn trust(&self) -> f64 {
-        let top = f64::from(self.scores.top().1.get());
-        match self.unknown {
-            Some(unknown) => top * (1.0 - f64::from(unknown.get())),
-            None => top,
+    /// The likeliest label, with what is known of it.
+    pub fn top(&self) -> Top {
+        let (label, confidence) = self.scores.top();
+        Top {
+            label,
+            confidence,
+            unknown: self.unknown,
         }
+    }
+
+    /// How likely the top label is right, 0..=1.
+    pub fn trust(&self) -> f64 {
+        self.top().trust()
     }
 
     /// By how much it looks like one of the classes, 0..=1: what tells known pictures from unknown ones. The top
@@ -106,6 +112,28 @@ impl Prediction {
         match self.unknown {
             Some(unknown) => 1.0 - unknown.get(),
             None => self.scores.top().1.get(),
+        }
+    }
+}
+
+/// The part of a model's answer that decides what becomes of it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Top {
+    /// The likeliest label.
+    pub label: Label,
+    /// Its probability.
+    pub confidence: Confidence,
+    /// As in [`Prediction`].
+    pub unknown: Option<Confidence>,
+}
+
+impl Top {
+    /// How likely the label is right, 0..=1: that the picture shows one of the classes at all, and then this one.
+    pub fn trust(&self) -> f64 {
+        let confidence = f64::from(self.confidence.get());
+        match self.unknown {
+            Some(unknown) => confidence * (1.0 - f64::from(unknown.get())),
+            None => confidence,
         }
     }
 }

@@ -6,7 +6,10 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{Confidence, LABEL_COUNT, Label, Prediction};
+use super::{Confidence, LABEL_COUNT, Label, Prediction, Top};
+
+/// How often accepted tags shall be right, unless the settings say otherwise (`tagging.target_precision`).
+pub const DEFAULT_TARGET_PRECISION: f64 = 0.95;
 
 /// What hangtag makes of a model's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -18,6 +21,11 @@ pub enum Certainty {
     Review,
     /// It looks like none of the ten classes.
     Unknown,
+}
+
+impl Certainty {
+    /// Every answer there is.
+    pub const ALL: [Certainty; 3] = [Certainty::Accepted, Certainty::Review, Certainty::Unknown];
 }
 
 /// Where thresholds come from, and so what they can promise.
@@ -126,6 +134,11 @@ impl Thresholds {
         }
     }
 
+    /// The same for whoever has no target in mind: the usual one is 0.95.
+    pub fn unfounded() -> Self {
+        Self::uncertified(DEFAULT_TARGET_PRECISION)
+    }
+
     /// The least trust with which a tag of this class is accepted; `None`: never.
     pub fn accept_from(&self, label: Label) -> Option<Confidence> {
         self.accept[label.index()]
@@ -135,15 +148,16 @@ impl Thresholds {
 /// What to make of an answer: `unknown` from `thresholds.unknown` on, else accepted where its trust reaches its class's
 /// threshold, else for review.
 pub fn decide(prediction: &Prediction, thresholds: &Thresholds) -> Certainty {
-    if prediction
-        .unknown
-        .is_some_and(|score| score >= thresholds.unknown)
-    {
+    decide_top(&prediction.top(), thresholds)
+}
+
+/// The same of as much of an answer as it takes.
+pub fn decide_top(top: &Top, thresholds: &Thresholds) -> Certainty {
+    if top.unknown.is_some_and(|score| score >= thresholds.unknown) {
         return Certainty::Unknown;
     }
-    let (label, _) = prediction.scores.top();
-    match thresholds.accept_from(label) {
-        Some(least) if prediction.trust() >= f64::from(least.get()) => Certainty::Accepted,
+    match thresholds.accept_from(top.label) {
+        Some(least) if top.trust() >= f64::from(least.get()) => Certainty::Accepted,
         _ => Certainty::Review,
     }
 }

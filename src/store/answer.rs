@@ -6,8 +6,10 @@
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::change::ContentFacts;
+use super::daily::{DailyCell, day_of};
+use super::rows;
 use super::write::Batch;
-use crate::domain::{ContentHash, FileStamp, InventoryPath, PreprocessingVersion, Timestamp};
+use crate::domain::{Certainty, ContentHash, FileStamp, InventoryPath, PreprocessingVersion, Timestamp};
 
 /// What a content's files say: the part of a `files` row that comes from an outcome or a correction.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,6 +22,15 @@ pub(super) struct Answer {
     pub(super) detail: Option<String>,
     pub(super) tagged_at_ms: i64,
     pub(super) corrected_at_ms: Option<i64>,
+    pub(super) certainty: Option<Certainty>,
+}
+
+/// What an outcome keeps of a tag besides its answer.
+pub(super) struct TagColumns<'a> {
+    /// A JSON array.
+    pub(super) scores: &'a str,
+    pub(super) device: &'a str,
+    pub(super) unknown: Option<f64>,
 }
 
 /// Whether a row was there before.
@@ -46,6 +57,7 @@ impl Batch<'_> {
                 confidence: None,
                 reason: None,
                 detail: None,
+                certainty: None,
                 tagged_at_ms: corrected_at_ms,
                 corrected_at_ms: Some(corrected_at_ms),
                 ..answer
@@ -57,7 +69,7 @@ impl Batch<'_> {
     pub(super) fn stored_answer(&self, image_id: i64, model_id: i64) -> rusqlite::Result<Option<Answer>> {
         self.transaction
             .prepare_cached(
-                "SELECT image_id, model_id, label_id, confidence, reason, detail, tagged_at_ms
+                "SELECT image_id, model_id, label_id, confidence, reason, detail, tagged_at_ms, certainty
                  FROM outcomes WHERE image_id = ?1 AND model_id = ?2",
             )?
             .query_row([image_id, model_id], answer_from_row)
@@ -78,7 +90,7 @@ impl Batch<'_> {
         }
         self.transaction
             .prepare_cached(
-                "SELECT image_id, model_id, label_id, confidence, reason, detail, tagged_at_ms
+                "SELECT image_id, model_id, label_id, confidence, reason, detail, tagged_at_ms, certainty
                  FROM outcomes WHERE image_id = ?1 ORDER BY tagged_at_ms DESC, model_id DESC LIMIT 1",
             )?
             .query_row([image_id], answer_from_row)
@@ -113,33 +125,52 @@ impl Batch<'_> {
         }
     }
 
-    /// Adds an outcome unless the (content, model) has one; `tag` is scores and device.
+    /// Adds an outcome unless the (content, model) has one, and counts it among the tags of its day.
     pub(super) fn outcome(
         &self,
         answer: &Answer,
-        tag: Option<(&str, &str)>,
+        tag: Option<TagColumns<'_>>,
         preprocessing: PreprocessingVersion,
     ) -> rusqlite::Result<Novelty> {
         let inserted = self
             .transaction
             .prepare_cached(
                 "INSERT INTO outcomes (image_id, model_id, label_id, confidence, scores, device, reason, detail,
-                     preprocessing_version, tagged_at_ms)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (image_id, model_id) DO NOTHING",
+                     preprocessing_version, tagged_at_ms, unknown, certainty)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) ON CONFLICT (image_id, model_id) DO NOTHING",
             )?
             .execute(params![
                 answer.image_id,
                 answer.model_id,
                 answer.label_id,
                 answer.confidence,
-                tag.map(|(scores, _)| scores),
-                tag.map(|(_, device)| device),
+                tag.as_ref().map(|tag| tag.scores),
+                tag.as_ref().map(|tag| tag.device),
                 answer.reason,
                 answer.detail,
                 preprocessing.0,
                 answer.tagged_at_ms,
+                tag.as_ref().and_then(|tag| tag.unknown),
+                answer.certainty.map(rows::code),
             ])?;
-        Ok(if inserted == 1 { Novelty::New } else { Novelty::Old })
+        if inserted == 0 {
+            return Ok(Novelty::Old);
+        }
+        if let (Some(model_id), Some(label_id), Some(confidence), Some(certainty)) = (
+            answer.model_id,
+            answer.label_id,
+            answer.confidence,
+            answer.certainty,
+        ) {
+            let cell = DailyCell {
+                day: day_of(answer.tagged_at_ms),
+                model_id,
+                label_id,
+                certainty,
+            };
+            self.count_daily(cell, 1, confidence)?;
+        }
+        Ok(Novelty::New)
     }
 
     /// Writes the row of a path; `absent_at` is set for a file that vanished before it was ever read.
@@ -153,14 +184,15 @@ impl Batch<'_> {
         self.transaction
             .prepare_cached(
                 "INSERT INTO files (path, size, mtime_ns, inode, is_present, absent_at_ms, image_id, model_id,
-                     label_id, confidence, reason, detail, tagged_at_ms, corrected_at_ms)
-                 VALUES (?1, ?2, ?3, ?4, ?5 IS NULL, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+                     label_id, confidence, reason, detail, tagged_at_ms, corrected_at_ms, certainty)
+                 VALUES (?1, ?2, ?3, ?4, ?5 IS NULL, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
                  ON CONFLICT (path) DO UPDATE SET size = excluded.size, mtime_ns = excluded.mtime_ns,
                      inode = excluded.inode, is_present = excluded.is_present,
                      absent_at_ms = excluded.absent_at_ms, image_id = excluded.image_id,
                      model_id = excluded.model_id, label_id = excluded.label_id,
                      confidence = excluded.confidence, reason = excluded.reason, detail = excluded.detail,
-                     tagged_at_ms = excluded.tagged_at_ms, corrected_at_ms = excluded.corrected_at_ms",
+                     tagged_at_ms = excluded.tagged_at_ms, corrected_at_ms = excluded.corrected_at_ms,
+                     certainty = excluded.certainty",
             )?
             .execute(params![
                 path.as_str(),
@@ -176,6 +208,7 @@ impl Batch<'_> {
                 answer.detail,
                 answer.tagged_at_ms,
                 answer.corrected_at_ms,
+                answer.certainty.map(rows::code),
             ])?;
         Ok(())
     }
@@ -185,7 +218,7 @@ impl Batch<'_> {
         self.transaction
             .prepare_cached(
                 "UPDATE files SET model_id = ?3, label_id = ?4, confidence = ?5, reason = ?6, detail = ?7,
-                     tagged_at_ms = ?8, corrected_at_ms = ?9
+                     tagged_at_ms = ?8, corrected_at_ms = ?9, certainty = ?10
                  WHERE image_id = ?1 AND path <> ?2",
             )?
             .execute(params![
@@ -198,6 +231,7 @@ impl Batch<'_> {
                 answer.detail,
                 answer.tagged_at_ms,
                 answer.corrected_at_ms,
+                answer.certainty.map(rows::code),
             ])?;
         Ok(())
     }
@@ -213,5 +247,6 @@ fn answer_from_row(row: &Row<'_>) -> rusqlite::Result<Answer> {
         detail: row.get(5)?,
         tagged_at_ms: row.get(6)?,
         corrected_at_ms: None,
+        certainty: rows::certainty(row, 7)?,
     })
 }

@@ -5,10 +5,12 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::answer::{Answer, Novelty};
+use super::answer::{Answer, Novelty, TagColumns};
 use super::change::{Applied, Change, ContentFacts, FileSighting, RejectionRecord, TagRecord};
 use super::write::{Batch, WriteError};
-use crate::domain::{ContentHash, FileStamp, InventoryPath, ModelId, Rejection, RejectionReason, Timestamp};
+use crate::domain::{
+    ContentHash, FileStamp, InventoryPath, ModelId, Rejection, RejectionReason, Scores, Timestamp,
+};
 
 impl Applied {
     fn took_over(&mut self, answer: &Answer) {
@@ -70,19 +72,25 @@ impl Batch<'_> {
     ) -> Result<(), WriteError> {
         let model_id = self.answering_model(&tag.model)?;
         let (image_id, image) = self.image(content, tag.tagged_at)?;
-        let (label, confidence) = tag.prediction.scores.top();
+        let top = tag.prediction.top();
         let answer = Answer {
             image_id: Some(image_id),
             model_id: Some(model_id),
-            label_id: Some(label.index() as i64),
-            confidence: Some(f64::from(confidence.get())),
+            label_id: Some(top.label.index() as i64),
+            confidence: Some(f64::from(top.confidence.get())),
             reason: None,
             detail: None,
             tagged_at_ms: tag.tagged_at.as_millis(),
             corrected_at_ms: None,
+            certainty: Some(self.certainty_of(&top, model_id)?),
         };
-        let scores = scores_text(tag.prediction.scores.values());
-        let outcome = self.outcome(&answer, Some((&scores, tag.device.name())), tag.preprocessing)?;
+        let scores = scores_text(&tag.prediction.scores);
+        let columns = TagColumns {
+            scores: &scores,
+            device: tag.device.name(),
+            unknown: top.unknown.map(|score| f64::from(score.get())),
+        };
+        let outcome = self.outcome(&answer, Some(columns), tag.preprocessing)?;
         applied.new_images += u64::from(image == Novelty::New);
         applied.new_outcomes += u64::from(outcome == Novelty::New);
         self.settle(file, &content.hash, answer, (image, outcome))
@@ -106,6 +114,7 @@ impl Batch<'_> {
             detail: Some(record.rejection.detail.clone()),
             tagged_at_ms: record.at.as_millis(),
             corrected_at_ms: None,
+            certainty: None,
         };
         let outcome = self.outcome(&answer, None, record.preprocessing)?;
         applied.new_images += u64::from(image == Novelty::New);
@@ -153,6 +162,7 @@ impl Batch<'_> {
             detail: Some(rejection.detail.clone()),
             tagged_at_ms: at.as_millis(),
             corrected_at_ms: None,
+            certainty: None,
         };
         Ok(self.write_file(path, stamp, absent_at, &answer)?)
     }
@@ -249,8 +259,9 @@ impl Batch<'_> {
 }
 
 /// A JSON array of the ten probabilities, each in as many digits as lead back to the same f32.
-fn scores_text(values: &[f32]) -> String {
+pub(super) fn scores_text(scores: &Scores) -> String {
     use std::fmt::Write;
+    let values = scores.values();
     let mut text = String::with_capacity(16 * values.len());
     for (index, value) in values.iter().enumerate() {
         let separator = if index == 0 { '[' } else { ',' };

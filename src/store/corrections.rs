@@ -102,7 +102,7 @@ impl Batch<'_> {
             .execute(params![hash, label_id, correction.by, at_ms])?;
         self.transaction
             .prepare_cached(
-                "UPDATE files SET label_id = ?2, confidence = NULL, reason = NULL, detail = NULL, tagged_at_ms = ?3,
+                "UPDATE files SET label_id = ?2, confidence = NULL, certainty = NULL, reason = NULL, detail = NULL, tagged_at_ms = ?3,
                      corrected_at_ms = ?3
                  WHERE image_id = (SELECT id FROM images WHERE content_hash = ?1)",
             )?
@@ -125,8 +125,9 @@ impl Batch<'_> {
     fn show_the_answer_underneath(&self, hash: &ContentHash) -> rusqlite::Result<()> {
         self.transaction
             .prepare_cached(
-                "UPDATE files SET (label_id, confidence, reason, detail, tagged_at_ms) =
-                         (SELECT o.label_id, o.confidence, o.reason, o.detail, o.tagged_at_ms FROM outcomes o
+                "UPDATE files SET (label_id, confidence, certainty, reason, detail, tagged_at_ms) =
+                         (SELECT o.label_id, o.confidence, o.certainty, o.reason, o.detail, o.tagged_at_ms
+                          FROM outcomes o
                           WHERE o.image_id = files.image_id AND o.model_id = files.model_id),
                      corrected_at_ms = NULL
                  WHERE image_id = (SELECT id FROM images WHERE content_hash = ?1)",

@@ -53,7 +53,7 @@ pub struct ContentHistory {
 /// What one model said about a content.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct OutcomeRow {
-    /// Tagged or rejected.
+    /// What its model's thresholds make of it, or rejected.
     #[serde(serialize_with = "rows::as_text")]
     pub status: Status,
     /// The likeliest label.
@@ -63,6 +63,8 @@ pub struct OutcomeRow {
     /// All ten probabilities.
     #[serde(serialize_with = "rows::as_label_map")]
     pub scores: Option<Scores>,
+    /// The model's estimate that it shows none of the ten; `None` where it makes none.
+    pub unknown: Option<Confidence>,
     /// Who says so.
     pub model: Option<ModelId>,
     /// Where inference ran.
@@ -164,17 +166,17 @@ impl Reader {
         self.rows(
             "list the outcomes of a content",
             "SELECT o.label_id, o.confidence, o.scores, m.model, o.device, o.preprocessing_version, o.tagged_at_ms,
-                 o.reason, o.detail
+                 o.reason, o.detail, o.certainty, o.unknown
              FROM outcomes o JOIN models m ON m.id = o.model_id
              WHERE o.image_id = ?1 ORDER BY o.tagged_at_ms, o.model_id",
             [image_id],
             |row| {
-                let label = rows::label(row, 0)?;
                 Ok(OutcomeRow {
-                    status: rows::status(label, None),
-                    label,
+                    status: rows::status(rows::certainty(row, 9)?, None),
+                    label: rows::label(row, 0)?,
                     confidence: rows::confidence(row, 1)?,
                     scores: rows::scores(row, 2)?,
+                    unknown: rows::confidence(row, 10)?,
                     model: rows::model(row, 3)?,
                     device: rows::device(row, 4)?,
                     preprocessing: PreprocessingVersion(row.get(5)?),

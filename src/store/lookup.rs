@@ -27,7 +27,7 @@ pub struct KnownFile {
     pub stamp: Option<FileStamp>,
     /// Whether it was there when it was last looked for.
     pub is_present: bool,
-    /// Tagged, corrected or rejected.
+    /// What its answer counts for.
     pub status: Status,
     /// The content; `None` where it could not be read.
     pub hash: Option<ContentHash>,
@@ -75,7 +75,7 @@ impl Reader {
     pub fn known_file(&self, path: &InventoryPath) -> Result<Option<KnownFile>, StoreError> {
         self.row(
             "look up a file by its path",
-            "SELECT f.size, f.mtime_ns, f.inode, f.is_present, f.label_id, i.content_hash, m.model, f.reason,
+            "SELECT f.size, f.mtime_ns, f.inode, f.is_present, f.certainty, i.content_hash, m.model, f.reason,
                  f.corrected_at_ms
              FROM files f LEFT JOIN images i ON i.id = f.image_id LEFT JOIN models m ON m.id = f.model_id
              WHERE f.path = ?1",
@@ -84,7 +84,7 @@ impl Reader {
                 Ok(KnownFile {
                     stamp: rows::stamp(row, 0)?,
                     is_present: row.get(3)?,
-                    status: rows::status(rows::label(row, 4)?, row.get(8)?),
+                    status: rows::status(rows::certainty(row, 4)?, row.get(8)?),
                     hash: rows::content_hash(row, 5)?,
                     model: rows::model(row, 6)?,
                     reason: rows::reason(row, 7)?,

@@ -9,6 +9,8 @@
 //! - `models.rs`, `service.rs`: the models on record, and which one serves.
 //! - `runs.rs`, `requests.rs`: the record of training runs, and who asked for one.
 //! - `corrections.rs`: what people put right. `retag.rs`: what follows a change of model.
+//! - `thresholds.rs`: when a model's tags count by themselves. `audits.rs`, `samples.rs`, `review.rs`: photos for people
+//!   to look at, and what is learned from those they did. `daily.rs`: what was said on each day.
 //! - `query.rs` (what can be asked), `plan.rs` and `list.rs` (which index answers), `rows.rs` (what is answered).
 //! - `lookup.rs`: the short questions that the pipeline asks for each file.
 //! - `history.rs`, `stats.rs`: all about one file; figures about all files.
@@ -18,9 +20,11 @@
 
 mod answer;
 mod apply;
+mod audits;
 mod backup;
 mod change;
 mod corrections;
+mod daily;
 mod error;
 mod history;
 mod list;
@@ -31,14 +35,19 @@ mod plan;
 mod query;
 mod requests;
 mod retag;
+mod review;
 mod rows;
 mod runs;
+mod samples;
 mod service;
 mod stats;
+mod thresholds;
 mod write;
 
+pub use audits::{AuditId, AuditRow, Drawn, NewAudit};
 pub use change::{Applied, Change, ContentFacts, FileSighting, RejectionRecord, TagRecord};
 pub use corrections::{CorrectionRow, NewCorrection};
+pub use daily::{Agreement, DailyTally};
 pub use error::StoreError;
 pub use history::{ContentHistory, FileHistory, OutcomeRow};
 pub use lookup::{KnownContent, KnownFile, Reader};
@@ -47,10 +56,13 @@ pub use open::{Durability, PageAccess};
 pub use query::{FileQuery, Presence, Sort};
 pub use requests::RebuildRequest;
 pub use retag::{LabelChange, Portion, RetagProgress, RetagQuery, RetagRow, Walked};
+pub use review::ReviewCandidate;
 pub use rows::FileRow;
 pub use runs::{EpochRow, NewRun, RunEnd, RunId, RunRow, RunState, RunTrigger};
+pub use samples::{OutOfFold, SampleRow};
 pub use service::{Actor, Forced, ModelState, ServiceChange, ServiceRow};
 pub use stats::{LabelStats, ModelStats, Stats};
+pub use thresholds::{Decided, NewThresholds, ThresholdsRow};
 pub use write::Store;
 
 #[cfg(test)]

@@ -81,7 +81,8 @@ pub struct ModelRow {
 }
 
 impl Store {
-    /// Puts a model on record before its first answer, as a candidate; one that is on record already stays as it is.
+    /// Puts a model on record before its first answer, as a candidate, with the thresholds of its manifest; one that is
+    /// on record already stays as it is, and gets those thresholds only where it has none.
     pub fn register_model(&mut self, model: &NewModel) -> Result<(), StoreError> {
         self.write("register a model", |batch| {
             batch.transaction.execute(
@@ -97,7 +98,7 @@ impl Store {
                     model.registered_at.as_millis(),
                 ],
             )?;
-            Ok(())
+            batch.take_thresholds_of_manifest(model)
         })
     }
 }

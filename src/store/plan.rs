@@ -29,7 +29,9 @@ pub(super) enum Column {
     Rejected,
     /// Must be corrected: few are.
     Corrected,
-    /// Must not be rejected, or not be corrected: nearly all are not.
+    /// Of one or two of the three certainties.
+    Certainty,
+    /// Must not be rejected, or not be corrected: nearly all are not; or some statuses of both kinds.
     Status,
 }
 
@@ -43,6 +45,8 @@ pub(super) enum Plan {
     Label,
     Confidence,
     Model,
+    Certainty,
+    CertaintyAndConfidence,
     Absent,
     Rejected,
     RejectedByPath,
@@ -51,12 +55,14 @@ pub(super) enum Plan {
 }
 
 impl Plan {
-    const INDEXES: [Plan; 10] = [
+    const INDEXES: [Plan; 12] = [
         Plan::PathAndTime,
         Plan::Path,
         Plan::Label,
         Plan::Model,
         Plan::Confidence,
+        Plan::CertaintyAndConfidence,
+        Plan::Certainty,
         Plan::Time,
         Plan::Absent,
         Plan::Rejected,
@@ -72,6 +78,7 @@ impl Plan {
             Plan::Label => Some(Column::Label),
             Plan::Confidence => Some(Column::Confidence),
             Plan::Model => Some(Column::Model),
+            Plan::Certainty | Plan::CertaintyAndConfidence => Some(Column::Certainty),
             Plan::Absent => Some(Column::Absent),
             Plan::Rejected | Plan::RejectedByPath => Some(Column::Rejected),
             Plan::Corrected => Some(Column::Corrected),
@@ -88,6 +95,8 @@ impl Plan {
             Plan::Label => "label_id, tagged_at_ms, is_present",
             Plan::Confidence => "confidence, label_id, is_present",
             Plan::Model => "model_id, tagged_at_ms, is_present",
+            Plan::Certainty => "certainty, tagged_at_ms, is_present",
+            Plan::CertaintyAndConfidence => "certainty, confidence, label_id, is_present",
             Plan::Absent => "tagged_at_ms, 0 AS is_present",
             Plan::RejectedByPath => "path, is_present, reason",
             Plan::Table => "*",
@@ -112,6 +121,8 @@ impl Plan {
             Plan::Label => &[Label, Time, Present, Absent],
             Plan::Confidence => &[Confidence, Label, Present, Absent],
             Plan::Model => &[Model, Time, Present, Absent],
+            Plan::Certainty => &[Certainty, Time, Present, Absent],
+            Plan::CertaintyAndConfidence => &[Certainty, Confidence, Label, Present, Absent],
             Plan::Absent => &[Absent, Time],
             Plan::Rejected => &[Rejected, Time, Present, Absent],
             Plan::RejectedByPath => &[Rejected, Path, PathRange, Present, Absent],
@@ -132,6 +143,8 @@ impl fmt::Display for Plan {
             Plan::Label => "INDEXED BY files_by_label",
             Plan::Confidence => "INDEXED BY files_by_confidence",
             Plan::Model => "INDEXED BY files_by_model",
+            Plan::Certainty => "INDEXED BY files_by_certainty",
+            Plan::CertaintyAndConfidence => "INDEXED BY files_by_certainty_and_confidence",
             Plan::Absent => "INDEXED BY files_absent",
             Plan::Rejected => "INDEXED BY files_rejected",
             Plan::RejectedByPath => "INDEXED BY files_rejected_by_path",
@@ -176,6 +189,9 @@ pub(super) fn index_in_order(conditions: &Conditions, sort: Sort) -> Plan {
     match sort {
         Sort::Path if is_asked(Column::Rejected) => Plan::RejectedByPath,
         Sort::Path => Plan::Path,
+        Sort::Confidence | Sort::ConfidenceDescending if is_fixed(Column::Certainty) => {
+            Plan::CertaintyAndConfidence
+        }
         Sort::Confidence | Sort::ConfidenceDescending => Plan::Confidence,
         Sort::TaggedAt | Sort::TaggedAtDescending | Sort::Natural => {
             if is_asked(Column::Corrected) {
@@ -186,6 +202,8 @@ pub(super) fn index_in_order(conditions: &Conditions, sort: Sort) -> Plan {
                 Plan::Absent
             } else if is_fixed(Column::Label) {
                 Plan::Label
+            } else if is_fixed(Column::Certainty) {
+                Plan::Certainty
             } else if is_fixed(Column::Model) {
                 Plan::Model
             } else {

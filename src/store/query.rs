@@ -11,7 +11,7 @@ use super::list::ListQuestion;
 use super::lookup::Reader;
 use super::plan::{self, Column};
 use super::rows::{self, FileRow};
-use crate::domain::{Confidence, Label, Status, Timestamp};
+use crate::domain::{Certainty, Confidence, Label, Status, Timestamp};
 
 /// A question about files. What is left empty does not restrict; everything given must hold.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -302,18 +302,35 @@ impl Conditions {
         }
     }
 
-    /// The columns that tell statuses apart, as the table's constraint has it: a confidence stands beside a model's
-    /// tag, a reason beside a rejection, a time beside a correction, and nothing else has them.
+    /// The columns that tell statuses apart, as the table's constraint has it: confidence and certainty stand beside a
+    /// model's tag, a reason beside a rejection, a time beside a correction, and nothing else has them.
     fn add_statuses(&mut self, statuses: &[Status]) {
-        let is_wanted = |status| statuses.contains(&status);
-        match Status::ALL.map(is_wanted) {
-            [true, false, false] => self.add(Column::Confidence, "confidence IS NOT NULL", []),
-            [false, true, false] => self.add(Column::Corrected, "corrected_at_ms IS NOT NULL", []),
-            [false, false, true] => self.add(Column::Rejected, "reason IS NOT NULL", []),
-            [false, true, true] => self.add_equality(Column::Confidence, "confidence IS NULL", None),
-            [true, false, true] => self.add(Column::Status, "corrected_at_ms IS NULL", []),
-            [true, true, false] => self.add(Column::Status, "reason IS NULL", []),
-            [true, true, true] | [false, false, false] => {}
+        let is_wanted = |status: &Status| statuses.contains(status);
+        let certainties: Vec<i64> = Certainty::ALL
+            .into_iter()
+            .filter(|certainty| is_wanted(&(*certainty).into()))
+            .map(rows::code)
+            .collect();
+        let others = (is_wanted(&Status::Corrected), is_wanted(&Status::Rejected));
+        match (certainties.len(), others) {
+            (0, (false, false)) | (3, (true, true)) => {}
+            (0, (true, false)) => self.add(Column::Corrected, "corrected_at_ms IS NOT NULL", []),
+            (0, (false, true)) => self.add(Column::Rejected, "reason IS NOT NULL", []),
+            (0, (true, true)) => self.add_equality(Column::Confidence, "confidence IS NULL", None),
+            (3, (false, false)) => self.add(Column::Confidence, "confidence IS NOT NULL", []),
+            (3, (false, true)) => self.add(Column::Status, "corrected_at_ms IS NULL", []),
+            (3, (true, false)) => self.add(Column::Status, "reason IS NULL", []),
+            (_, (false, false)) => self.add_one_of(Column::Certainty, "certainty", certainties),
+            (_, others) => {
+                let marks = vec!["?"; certainties.len()].join(", ");
+                let or = match others {
+                    (true, true) => "certainty IS NULL",
+                    (true, false) => "corrected_at_ms IS NOT NULL",
+                    (false, _) => "reason IS NOT NULL",
+                };
+                let sql = format!("(certainty IN ({marks}) OR {or})");
+                self.add(Column::Status, sql, certainties.into_iter().map(Value::from));
+            }
         }
     }
 

@@ -201,6 +201,7 @@ impl Store {
                     "UPDATE files INDEXED BY files_by_image SET model_id = o.model_id,
                          label_id = iif(corrected_at_ms IS NULL, o.label_id, files.label_id),
                          confidence = iif(corrected_at_ms IS NULL, o.confidence, NULL),
+                         certainty = iif(corrected_at_ms IS NULL, o.certainty, NULL),
                          reason = iif(corrected_at_ms IS NULL, o.reason, NULL),
                          detail = iif(corrected_at_ms IS NULL, o.detail, NULL),
                          tagged_at_ms = coalesce(corrected_at_ms, o.tagged_at_ms)

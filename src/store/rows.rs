@@ -8,23 +8,24 @@ use serde::{Serialize, Serializer};
 
 use super::error::BadValue;
 use crate::domain::{
-    Confidence, ContentHash, Device, FileStamp, InventoryPath, LABEL_COUNT, Label, ModelId,
+    Certainty, Confidence, ContentHash, Device, FileStamp, InventoryPath, LABEL_COUNT, Label, ModelId,
     PreprocessingVersion, RejectionReason, Scores, Status, Timestamp,
 };
 
 /// One file with its current answer. In JSON: `path`, `content_hash`, `status`, `label`, `confidence`, `scores`
 /// (an object label -> probability), `model`, `device`, `preprocessing`, `tagged_at`, `reason`, `detail`, `present`,
-/// `bytes`, `width`, `height`, `format`, `corrected_at`; what there is not is `null`.
+/// `bytes`, `width`, `height`, `format`, `corrected_at`, `unknown`; what there is not is `null`.
 ///
 /// Where a person has corrected it, `label` is what the person said and there is no confidence; scores, model,
-/// device and preprocessing are those of the answer underneath.
+/// device, preprocessing and `unknown` are those of the answer underneath. Where the status is `unknown`, `label` is
+/// the likeliest one all the same.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FileRow {
     /// Absolute path.
     pub path: InventoryPath,
     /// Identity of the content; `None` where the file could not be read.
     pub content_hash: Option<ContentHash>,
-    /// Tagged, corrected or rejected.
+    /// Accepted, for review, unknown, corrected or rejected.
     #[serde(serialize_with = "as_text")]
     pub status: Status,
     /// The likeliest label, or what a person said; `None` for a rejected file and for "none of the ten".
@@ -59,25 +60,26 @@ pub struct FileRow {
     pub format: Option<String>,
     /// When a person said what it is.
     pub corrected_at: Option<Timestamp>,
+    /// The model's estimate that it shows none of the ten; `None` where it makes none.
+    pub unknown: Option<Confidence>,
 }
 
 /// The columns that `file_from_row` reads, from the tables that `FILE_TABLES` joins.
 pub(super) const FILE_COLUMNS: &str = "f.path, i.content_hash, f.label_id, f.confidence, o.scores, m.model, o.device, \
      o.preprocessing_version, f.tagged_at_ms, f.reason, f.detail, f.is_present, coalesce(i.bytes, f.size), i.width, \
-     i.height, i.format, f.corrected_at_ms";
+     i.height, i.format, f.corrected_at_ms, f.certainty, o.unknown";
 /// `files` with all that belongs to a file's current answer.
 pub(super) const FILE_TABLES: &str = "files f LEFT JOIN images i ON i.id = f.image_id \
      LEFT JOIN models m ON m.id = f.model_id \
      LEFT JOIN outcomes o ON o.image_id = f.image_id AND o.model_id = f.model_id";
 
 pub(super) fn file_from_row(row: &Row<'_>) -> rusqlite::Result<FileRow> {
-    let label = label(row, 2)?;
     let corrected_at_ms: Option<i64> = row.get(16)?;
     Ok(FileRow {
         path: InventoryPath::from_stored(row.get(0)?),
         content_hash: content_hash(row, 1)?,
-        status: status(label, corrected_at_ms),
-        label,
+        status: status(certainty(row, 17)?, corrected_at_ms),
+        label: label(row, 2)?,
         confidence: confidence(row, 3)?,
         scores: scores(row, 4)?,
         model: model(row, 5)?,
@@ -92,16 +94,38 @@ pub(super) fn file_from_row(row: &Row<'_>) -> rusqlite::Result<FileRow> {
         height: row.get(14)?,
         format: row.get(15)?,
         corrected_at: corrected_at_ms.map(Timestamp::from_millis),
+        unknown: confidence(row, 18)?,
     })
 }
 
-/// A file that nobody corrected has a label or a reason, never both: the table's constraint.
-pub(super) fn status(label: Option<Label>, corrected_at_ms: Option<i64>) -> Status {
-    match (corrected_at_ms, label) {
+/// A file that nobody corrected has a certainty or a reason, never both: the table's constraint.
+pub(super) fn status(certainty: Option<Certainty>, corrected_at_ms: Option<i64>) -> Status {
+    match (corrected_at_ms, certainty) {
         (Some(_), _) => Status::Corrected,
-        (None, Some(_)) => Status::Tagged,
+        (None, Some(certainty)) => certainty.into(),
         (None, None) => Status::Rejected,
     }
+}
+
+/// How a certainty stands in the database.
+pub(super) fn code(certainty: Certainty) -> i64 {
+    match certainty {
+        Certainty::Accepted => 0,
+        Certainty::Review => 1,
+        Certainty::Unknown => 2,
+    }
+}
+
+pub(super) fn certainty(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Certainty>> {
+    let Some(stored) = row.get::<_, Option<i64>>(column)? else {
+        return Ok(None);
+    };
+    let certainty = Certainty::ALL
+        .into_iter()
+        .find(|certainty| code(*certainty) == stored);
+    certainty
+        .map(Some)
+        .ok_or_else(|| bad_value(column, stored.to_string(), "a certainty from 0 to 2"))
 }
 
 pub(super) fn label(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Label>> {

@@ -78,6 +78,8 @@ pub enum RunTrigger {
     Person,
     /// Enough corrections had come in.
     Corrections,
+    /// The photos had changed too much.
+    Drift,
 }
 
 impl RunTrigger {
@@ -88,6 +90,7 @@ impl RunTrigger {
             RunTrigger::CatchUp,
             RunTrigger::Person,
             RunTrigger::Corrections,
+            RunTrigger::Drift,
         ],
         name: RunTrigger::name,
         expected: "a reason to begin a run",
@@ -101,6 +104,7 @@ impl RunTrigger {
             RunTrigger::CatchUp => "catch_up",
             RunTrigger::Person => "person",
             RunTrigger::Corrections => "corrections",
+            RunTrigger::Drift => "drift",
         }
     }
 }

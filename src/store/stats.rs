@@ -20,8 +20,14 @@ pub struct Stats {
     pub files_present: u64,
     /// Files that are gone; their tags stay.
     pub files_absent: u64,
-    /// Files with a model's tag.
+    /// Files with a model's tag: accepted, for review, or unknown.
     pub tagged: u64,
+    /// Files whose tag counts by itself.
+    pub accepted: u64,
+    /// Files whose tag somebody should look at.
+    pub review: u64,
+    /// Files that the model takes for none of the ten.
+    pub unknown: u64,
     /// Files of which a person said what they are.
     pub corrected: u64,
     /// Files without a tag.
@@ -97,6 +103,9 @@ impl Reader {
                 files_present: tagged + corrected + rejected,
                 files_absent: tally.absent,
                 tagged,
+                accepted: tally.certainties[0],
+                review: tally.certainties[1],
+                unknown: tally.certainties[2],
                 corrected,
                 rejected,
                 by_label,
@@ -120,7 +129,8 @@ impl Reader {
         let mut tally = Tally::default();
         let mut walk = || -> rusqlite::Result<()> {
             let mut statement = self.connection.prepare_cached(
-                "SELECT label_id, confidence, is_present FROM files INDEXED BY files_by_confidence",
+                "SELECT label_id, confidence, is_present, certainty
+                 FROM files INDEXED BY files_by_certainty_and_confidence",
             )?;
             let mut files = statement.query([])?;
             while let Some(file) = files.next()? {
@@ -134,6 +144,8 @@ impl Reader {
                             let (count, sum) = &mut tally.tagged[label.index()];
                             *count += 1;
                             *sum += confidence;
+                            let certainty = rows::present(rows::certainty(file, 3)?, 3, "a certainty")?;
+                            tally.certainties[rows::code(certainty) as usize] += 1;
                         }
                     },
                 }
@@ -179,6 +191,8 @@ impl Reader {
 struct Tally {
     /// Files and the sum of their confidences, by label.
     tagged: [(u64, f64); LABEL_COUNT],
+    /// Accepted, for review, unknown.
+    certainties: [u64; 3],
     /// By the label that a person gave.
     corrected: [u64; LABEL_COUNT],
     /// Rejected, or corrected to none of the ten.

@@ -3,6 +3,7 @@
 //! In: `Change`s, and work of the neighbouring files. Out: committed rows, or an error and nothing written. Never: a
 //! transaction that begins by reading and turns to writing later.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction};
 use super::change::{Applied, Change};
 use super::error::StoreError;
 use super::open::{self, Durability};
-use crate::domain::{ContentHash, ModelId};
+use crate::domain::{ContentHash, ModelId, Thresholds};
 
 /// The read-write connection. Owned by one thread; other processes may write too, each transaction waits its turn.
 #[derive(Debug)]
@@ -97,7 +98,10 @@ impl Store {
             .connection
             .transaction()
             .map_err(|source| named(source.into()))?;
-        let batch = Batch { transaction };
+        let batch = Batch {
+            transaction,
+            thresholds: RefCell::default(),
+        };
         let result = work(&batch).map_err(named)?;
         batch
             .transaction
@@ -140,6 +144,9 @@ impl From<rusqlite::Error> for WriteError {
 /// An open transaction.
 pub(super) struct Batch<'store> {
     pub(super) transaction: Transaction<'store>,
+    /// Those of models that were asked for, by the model's row: they are read once a transaction, which no other process
+    /// can change them in.
+    pub(super) thresholds: RefCell<Vec<(i64, Thresholds)>>,
 }
 
 impl Batch<'_> {

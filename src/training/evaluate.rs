@@ -1,7 +1,7 @@
 //! How good the answers are: accuracy, loss, per-class figures, confusion, and whether the confidence knows.
 //!
 //! In: for each picture its true label, if it has one, and the model's answer. Out: an [`Evaluation`], as text or
-//! JSON. Never: I/O, a model, a threshold.
+//! JSON. Never: I/O, a model, a threshold of its own.
 //!
 //! Divisions by zero follow one rule: a figure whose denominator is zero does not exist (`None`, JSON `null`,
 //! `-` in tables) and takes no part in means.
@@ -10,7 +10,12 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{INPUT_LEN, INPUT_SIDE, LABEL_COUNT, Label, Prediction, Scores};
+use super::calibrate::expected_calibration_error;
+use crate::domain::{INPUT_LEN, INPUT_SIDE, LABEL_COUNT, Label, Prediction, Scores, Thresholds};
+
+mod decisions;
+
+pub use decisions::Decisions;
 
 /// Probabilities are kept this far from 0 and 1 in the loss, as Keras keeps them.
 const LOSS_CLIP: f64 = 1e-7;
@@ -22,6 +27,13 @@ pub struct Judged {
     pub truth: Option<Label>,
     /// The model's answer.
     pub prediction: Prediction,
+}
+
+impl Judged {
+    /// Whether the likeliest label is the true one.
+    pub fn is_right(&self) -> bool {
+        self.truth == Some(self.prediction.scores.top().0)
+    }
 }
 
 /// Figures over a set of pictures; those of one class or of correctness count labelled pictures alone.
@@ -41,10 +53,17 @@ pub struct Evaluation {
     pub per_class: Vec<ClassRow>,
     /// How many pictures of each true class (row) were taken for each class (column), in label order.
     pub confusion: [[u64; LABEL_COUNT]; LABEL_COUNT],
-    /// How well the top confidence tells labelled pictures from unlabelled ones: the area under the ROC curve,
-    /// which is the chance that a labelled picture has the higher one, ties counting half. `None` without
+    /// How well labelled pictures are told from unlabelled ones, by [`Prediction::knownness`]: the area under the ROC
+    /// curve, which is the chance that a labelled picture has the higher value, ties counting half. `None` without
     /// pictures of both kinds.
     pub known_unknown_auroc: Option<f64>,
+    /// Mean difference between confidence and share of right answers over the labelled pictures, 0..=1; see
+    /// [`expected_calibration_error`].
+    #[serde(default)]
+    pub expected_calibration_error: Option<f64>,
+    /// What the model's thresholds make of the pictures; `None` where it was not asked.
+    #[serde(flatten)]
+    pub decisions: Option<Decisions>,
 }
 
 /// Figures of one class.
@@ -63,6 +82,14 @@ pub struct ClassRow {
 }
 
 impl Evaluation {
+    /// Judges a set of answers and what thresholds make of them.
+    pub fn with_thresholds(judged: &[Judged], thresholds: &Thresholds) -> Self {
+        Self {
+            decisions: Some(Decisions::of(judged, thresholds)),
+            ..Self::of(judged)
+        }
+    }
+
     /// Judges a set of answers; the order of the pictures does not matter but for rounding in the loss.
     pub fn of(judged: &[Judged]) -> Self {
         let mut confusion = [[0u64; LABEL_COUNT]; LABEL_COUNT];
@@ -78,6 +105,11 @@ impl Evaluation {
                 None => unknown.push(prediction.knownness()),
             }
         }
+        let (confidences, correct): (Vec<f32>, Vec<bool>) = judged
+            .iter()
+            .filter(|one| one.truth.is_some())
+            .map(|one| (one.prediction.top().confidence.get(), one.is_right()))
+            .unzip();
         let images = known.len() as u64;
         let hits: u64 = (0..LABEL_COUNT).map(|class| confusion[class][class]).sum();
         let per_class: Vec<_> = Label::all()
@@ -92,6 +124,8 @@ impl Evaluation {
             per_class,
             confusion,
             known_unknown_auroc: auroc(&known, &unknown),
+            expected_calibration_error: expected_calibration_error(&confidences, &correct),
+            decisions: None,
         }
     }
 
@@ -162,9 +196,14 @@ impl fmt::Display for Evaluation {
         writeln!(f, "accuracy           {}", percent(self.accuracy))?;
         writeln!(f, "balanced accuracy  {}", percent(self.balanced_accuracy))?;
         writeln!(f, "loss               {}", number(self.loss))?;
+        let error = percent(self.expected_calibration_error);
+        writeln!(f, "calibration error  {error} (expected)")?;
         if self.unlabelled > 0 {
             let auroc = number(self.known_unknown_auroc);
             writeln!(f, "known / unknown    {auroc} (area under the ROC curve)")?;
+        }
+        if let Some(decisions) = &self.decisions {
+            write!(f, "{}", decisions.in_words())?;
         }
         writeln!(f, "\n{}", self.per_class_table())?;
         write!(f, "{}", self.confusion_table())

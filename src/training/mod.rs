@@ -3,6 +3,7 @@
 //! In: Fashion-MNIST, what people corrected, a schedule. Out: an exported model with its figures and its manifest (a
 //! bundle), a report, and whether the bundle may go into service. Never: tagging, or a model put into service.
 
+pub mod drift;
 pub mod schedule;
 
 pub mod dataset;
@@ -25,7 +26,10 @@ pub mod export;
 pub mod binomial;
 pub mod calibrate;
 pub mod evaluate;
+pub mod samples;
 pub mod thresholds;
+
+pub mod review;
 
 pub mod rebuild;
 

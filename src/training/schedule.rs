@@ -46,6 +46,8 @@ pub struct ScheduleRecord {
     pub requested_at: Option<Timestamp>,
     /// Corrections that came in since the newest run started.
     pub new_corrections: u64,
+    /// Whether the photos have changed enough since the model went into service (and not yet when the newest run started).
+    pub has_drifted: bool,
 }
 
 /// Why a run is made.
@@ -60,6 +62,8 @@ pub enum Trigger {
     Person,
     /// Enough new corrections came in.
     Corrections,
+    /// The photos have changed.
+    Drift,
 }
 
 /// Why a due time is passed over.
@@ -93,7 +97,7 @@ pub enum Decision {
     Run {
         /// Why.
         trigger: Trigger,
-        /// The due time; for `Person` when it was asked for, for `Corrections` now.
+        /// The due time; for `Person` when it was asked for, for `Corrections` and `Drift` now.
         due_at: Timestamp,
     },
     /// Put `due_at` on record as skipped, and ask again.
@@ -123,12 +127,14 @@ pub fn decide(now: Timestamp, rules: &ScheduleRules, record: &ScheduleRecord) ->
     let enough = rules
         .after_corrections
         .is_some_and(|enough| record.new_corrections >= enough.get());
-    match (enough, record.last_start) {
-        (true, _) if too_soon.is_none() => Decision::Run {
-            trigger: Trigger::Corrections,
-            due_at: now,
-        },
-        (true, Some(last_start)) => {
+    let early = match (enough, record.has_drifted) {
+        (true, _) => Some(Trigger::Corrections),
+        (false, true) => Some(Trigger::Drift),
+        (false, false) => None,
+    };
+    match (early, record.last_start) {
+        (Some(trigger), _) if too_soon.is_none() => Decision::Run { trigger, due_at: now },
+        (Some(_), Some(last_start)) => {
             let allowed = after(last_start, rules.min_interval.saturating_sub(GRAIN));
             Decision::Wait {
                 next: Some(next_due.map_or(allowed, |due| due.min(allowed))),

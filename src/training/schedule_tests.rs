@@ -23,6 +23,7 @@ fn fresh(up_since: &str) -> ScheduleRecord {
         last_start: None,
         requested_at: None,
         new_corrections: 0,
+        has_drifted: false,
     }
 }
 
@@ -316,6 +317,41 @@ fn enough_corrections_start_a_run_early_but_not_too_soon() {
             decide(now, &rules, &record),
             expected,
             "{new_corrections} since {last_start:?}"
+        );
+    }
+}
+
+#[test]
+fn photos_that_have_changed_start_a_run_early_but_not_too_soon() {
+    let rules = ScheduleRules {
+        after_corrections: NonZeroU64::new(20),
+        ..rules("0 3 * * *")
+    };
+    let now = at("2026-11-23T10:00:00Z");
+    let run = |trigger| Decision::Run { trigger, due_at: now };
+    let wait = |next| Decision::Wait { next: Some(at(next)) };
+    for (has_drifted, new_corrections, last_start, expected) in [
+        (false, 0, None, wait("2026-11-24T02:00:00Z")),
+        (true, 0, None, run(Trigger::Drift)),
+        (true, 20, None, run(Trigger::Corrections)),
+        (
+            true,
+            0,
+            Some("2026-11-23T09:30:00Z"),
+            wait("2026-11-23T10:29:00Z"),
+        ),
+    ] {
+        let record = ScheduleRecord {
+            last_due: Some(at("2026-11-23T02:00:00Z")),
+            last_start: last_start.map(at),
+            new_corrections,
+            has_drifted,
+            ..fresh("2026-11-20T00:00:00Z")
+        };
+        assert_eq!(
+            decide(now, &rules, &record),
+            expected,
+            "{has_drifted} since {last_start:?}"
         );
     }
 }

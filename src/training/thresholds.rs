@@ -108,7 +108,7 @@ pub fn fit(samples: &[Sample], target_precision: f64, options: FitOptions) -> Th
     let accepted = samples
         .iter()
         .filter(|sample| decide(&sample.prediction, &thresholds) == Certainty::Accepted);
-    let (right, wrong): (Vec<&Sample>, Vec<&Sample>) = accepted.partition(|sample| is_right(sample));
+    let (right, wrong): (Vec<&Sample>, Vec<&Sample>) = accepted.partition(|sample| sample.is_right());
     Thresholds {
         accepted: (right.len() + wrong.len()) as u64,
         accepted_right: right.len() as u64,
@@ -127,10 +127,6 @@ pub fn least_samples(target_precision: f64, level: f64) -> u64 {
     }
 }
 
-fn is_right(sample: &Sample) -> bool {
-    sample.truth == Some(sample.prediction.scores.top().0)
-}
-
 /// Classes that share a threshold, and the samples that were taken for them.
 struct Group {
     labels: Vec<Label>,
@@ -143,7 +139,7 @@ fn groups(candidates: &[&Sample], own_from: usize) -> Vec<Group> {
     let mut by_label: [Vec<(f64, bool)>; LABEL_COUNT] = Default::default();
     for sample in candidates {
         let (label, _) = sample.prediction.scores.top();
-        by_label[label.index()].push((sample.prediction.trust(), is_right(sample)));
+        by_label[label.index()].push((sample.prediction.trust(), sample.is_right()));
     }
     let mut shared = Group {
         labels: Vec::new(),

@@ -18,6 +18,11 @@ pub struct Shop {
     folder: tempfile::TempDir,
 }
 
+/// Whether a model's answer is what a row of `query` shows, whatever its thresholds make of it.
+pub fn is_tagged(row: &Value) -> bool {
+    ["accepted", "review", "unknown"].contains(&row["status"].as_str().unwrap_or_default())
+}
+
 impl Shop {
     pub fn new() -> Self {
         let shop = Self {

@@ -140,6 +140,7 @@ fn asked_by(trigger: RunTrigger) -> Option<Trigger> {
         RunTrigger::CatchUp => Some(Trigger::CatchUp),
         RunTrigger::Person => Some(Trigger::Person),
         RunTrigger::Corrections => Some(Trigger::Corrections),
+        RunTrigger::Drift => Some(Trigger::Drift),
         RunTrigger::Command => None,
     }
 }

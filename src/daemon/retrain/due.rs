@@ -4,11 +4,13 @@
 //! recorded without being made. Never: a run of its own.
 
 use std::num::NonZeroU64;
+use std::time::SystemTime;
 
 use super::{RetrainError, Retrainer, RunSummary};
 use crate::config::Config;
 use crate::domain::Timestamp;
 use crate::store::{NewRun, RunEnd, RunRow, RunState, RunTrigger, StoreError};
+use crate::training::drift::{Drift, Window, Windows};
 use crate::training::job::CorrectionNote;
 use crate::training::schedule::{ScheduleRecord, ScheduleRules, Trigger};
 
@@ -80,7 +82,32 @@ impl Retrainer {
                 .open_rebuild_request()?
                 .map(|request| request.asked_at),
             new_corrections: self.reader.count_corrections_since(since)?,
+            has_drifted: self.has_drifted(last_start)?,
         })
+    }
+
+    fn has_drifted(&self, last_start: Option<Timestamp>) -> Result<bool, StoreError> {
+        let enough = self.config.retrain.on_drift;
+        if enough == 0.0 {
+            return Ok(false);
+        }
+        let Some(model) = self.reader.model_in_service_id()? else {
+            return Ok(false);
+        };
+        let now: Timestamp = SystemTime::now().into();
+        let windows = self
+            .reader
+            .first_served(&model)?
+            .and_then(|since| Windows::of(since, now));
+        // A drift that a run has had its chance to answer starts no other one until its photos are past.
+        let Some(windows) =
+            windows.filter(|windows| last_start.is_none_or(|start| start < windows.recent.from))
+        else {
+            return Ok(false);
+        };
+        let tally = |window: Window| self.reader.daily_tally(&model, window.from, window.until);
+        let drift = Drift::between(&tally(windows.reference)?, &tally(windows.recent)?);
+        Ok(drift.is_some_and(|drift| drift.greatest() >= enough))
     }
 
     pub(super) fn corrections(&self) -> Result<Vec<CorrectionNote>, StoreError> {
@@ -124,5 +151,6 @@ pub(super) fn recorded(trigger: Trigger) -> RunTrigger {
         Trigger::CatchUp => RunTrigger::CatchUp,
         Trigger::Person => RunTrigger::Person,
         Trigger::Corrections => RunTrigger::Corrections,
+        Trigger::Drift => RunTrigger::Drift,
     }
 }

@@ -131,3 +131,100 @@ fn a_cause_is_told_without_the_library_s_source_line() {
     let cuda = "/src/cuda_call.cc:154 CudaCall(int) [with THRW = true] CUDA failure 35: the driver is too old ; GPU=-1 ; hostname=x ; expr=cudaSetDevice(id);";
     assert_eq!(plain(cuda), "CUDA failure 35: the driver is too old");
 }
+
+/// A network with a second output: ten equal probabilities, and the picture's mean brightness as its `unknown` score.
+fn with_unknown_output() -> ModelBundle {
+    use crate::model::bundle::{BATCH, model_sha256};
+    use onnx_rs::ast::*;
+    let outlet = |name, rest: &[i64]| {
+        let dimension = |value| TensorShapeDimension {
+            value,
+            denotation: "",
+        };
+        let mut dim = vec![dimension(Dimension::Param("N"))];
+        dim.extend(rest.iter().map(|&extent| dimension(Dimension::Value(extent))));
+        ValueInfo {
+            name,
+            r#type: Some(TypeProto {
+                value: Some(TypeValue::Tensor(TensorTypeProto {
+                    elem_type: DataType::Float,
+                    shape: Some(TensorShape { dim }),
+                })),
+                denotation: "",
+            }),
+            ..ValueInfo::default()
+        }
+    };
+    let node = |op_type, input: &[&'static str], output| Node {
+        name: output,
+        op_type,
+        input: input.to_vec(),
+        output: vec![output],
+        ..Node::default()
+    };
+    let graph = Graph {
+        name: "two outputs",
+        node: vec![
+            node(OpType::Flatten, &["image"], "flat"),
+            node(OpType::Gemm, &["flat", "weights", "biases"], "sums"),
+            node(OpType::Softmax, &["sums"], "probabilities"),
+            node(OpType::GlobalAveragePool, &["image"], "mean"),
+            node(OpType::Flatten, &["mean"], "unknown"),
+        ],
+        initializer: vec![
+            TensorProto::from_f32("weights", vec![784, 10], vec![0.0; 7_840]),
+            TensorProto::from_f32("biases", vec![10], vec![0.0; 10]),
+        ],
+        input: vec![outlet("image", &[1, 28, 28])],
+        output: vec![outlet("probabilities", &[10]), outlet("unknown", &[1])],
+        ..Graph::default()
+    };
+    let onnx = onnx_rs::encode(&Model {
+        ir_version: 8,
+        opset_import: vec![OperatorSetId {
+            domain: "",
+            version: 17,
+        }],
+        graph: Some(graph),
+        ..Model::default()
+    });
+    let mut manifest = ModelBundle::embedded().manifest().clone();
+    manifest.model_sha256 = model_sha256(&onnx);
+    manifest.unknown_output = Some(TensorSpec {
+        name: "unknown".into(),
+        shape: vec![BATCH, 1],
+    });
+    ModelBundle::from_bytes(onnx, manifest).unwrap()
+}
+
+#[test]
+fn a_second_output_is_read_in_the_same_run() {
+    let bundle = with_unknown_output();
+    let (mut classifier, _) =
+        OnnxClassifier::open(testing::runtime(), &bundle, &InferenceOptions::default()).unwrap();
+    let pictures = [[0; INPUT_LEN], [51; INPUT_LEN], [255; INPUT_LEN]]
+        .map(|pixels| crate::preprocess::from_idx(&pixels));
+    let answers = classifier.classify(&pictures.iter().collect::<Vec<_>>()).unwrap();
+    for (answer, brightness) in answers.iter().zip([0.0, 0.2, 1.0]) {
+        let unknown = answer.unknown.unwrap().get();
+        assert!((unknown - brightness).abs() < 1e-5, "{unknown}");
+        assert!((answer.scores.values()[7] - 0.1).abs() < 1e-6);
+    }
+}
+
+#[test]
+fn a_graph_and_a_manifest_must_agree_on_the_second_output() {
+    let bundle = with_unknown_output();
+    let mut manifest = bundle.manifest().clone();
+    manifest.unknown_output = None;
+    let silent = ModelBundle::from_bytes(bundle.onnx().to_vec(), manifest.clone()).unwrap();
+    let embedded = ModelBundle::embedded();
+    manifest.unknown_output = bundle.manifest().unknown_output.clone();
+    manifest.model_sha256 = embedded.manifest().model_sha256.clone();
+    let boasting = ModelBundle::from_bytes(embedded.onnx().to_vec(), manifest).unwrap();
+    for wrong in [silent, boasting] {
+        let opened = OnnxClassifier::open(testing::runtime(), &wrong, &InferenceOptions::default());
+        let text = opened.err().unwrap().to_string();
+        assert!(text.contains("output") && text.contains("unknown"), "{text}");
+    }
+}

@@ -50,7 +50,7 @@ fn a_tag_comes_back_as_it_was_given() {
     assert_eq!(row.content_hash, Some(content.hash));
     assert_eq!(
         (row.status, row.device, row.model.unwrap()),
-        (Status::Tagged, Some(Device::Cuda), model("a"))
+        (Status::Review, Some(Device::Cuda), model("a"))
     );
     assert_eq!(
         (row.bytes, row.width, row.height, row.format.as_deref()),
@@ -67,7 +67,7 @@ fn json_of_a_row_names_its_labels() {
     fixture.apply(tagged("a.jpg", "a", "a", 9));
     fixture.apply(unread("b.jpg", RejectionReason::Unreadable));
     let json = serde_json::to_value(fixture.file("a.jpg").unwrap()).unwrap();
-    assert_eq!(json["status"], "tagged");
+    assert_eq!(json["status"], "review");
     assert_eq!(json["scores"]["Ankle boot"].as_f64().unwrap() as f32, 0.9);
     assert_eq!(json["tagged_at"], "1970-01-01T00:00:01.000Z");
     let json = serde_json::to_value(fixture.file("b.jpg").unwrap()).unwrap();
@@ -383,6 +383,12 @@ fn half_a_record_is_impossible() {
         "UPDATE files SET size = NULL",
         "UPDATE files SET corrected_at_ms = 1",
         "UPDATE files SET corrected_at_ms = 1, confidence = NULL WHERE label_id = 4",
+        "UPDATE files SET certainty = NULL WHERE label_id = 4",
+        "UPDATE files SET certainty = 1 WHERE reason IS NOT NULL",
+        "UPDATE files SET certainty = 3 WHERE label_id = 4",
+        "UPDATE outcomes SET certainty = NULL WHERE label_id = 4",
+        "UPDATE outcomes SET unknown = 0.5 WHERE reason IS NOT NULL",
+        "UPDATE outcomes SET unknown = 1.5 WHERE label_id = 4",
         "UPDATE outcomes SET scores = NULL",
         "UPDATE outcomes SET scores = '[1,2]' WHERE label_id = 4",
         "UPDATE outcomes SET device = 'tpu' WHERE label_id = 4",
@@ -437,7 +443,7 @@ proptest! {
         let unlike_its_outcome: i64 = fixture.store.connection.query_row(
             "SELECT count(*) FROM files f JOIN outcomes o USING (image_id, model_id)
              WHERE f.label_id IS NOT o.label_id OR f.confidence IS NOT o.confidence OR f.reason IS NOT o.reason
-                OR f.detail IS NOT o.detail OR f.tagged_at_ms IS NOT o.tagged_at_ms",
+                OR f.detail IS NOT o.detail OR f.tagged_at_ms IS NOT o.tagged_at_ms OR f.certainty IS NOT o.certainty",
             [], |row| row.get(0)).unwrap();
         prop_assert_eq!(unlike_its_outcome, 0);
         prop_assert!(fixture.findings().is_empty());

@@ -157,12 +157,12 @@ fn no_answer_of_a_model_overwrites_a_persons_word() {
         .store
         .undo_corrections(&[content("photo").hash], "anna", at(9_000))
         .unwrap();
-    assert_eq!(row(&fixture, "a.jpg"), (Status::Tagged, Some(7)));
-    assert_eq!(row(&fixture, "twin.jpg"), (Status::Tagged, Some(7)));
+    assert_eq!(row(&fixture, "a.jpg"), (Status::Review, Some(7)));
+    assert_eq!(row(&fixture, "twin.jpg"), (Status::Review, Some(7)));
     // Other bytes under a corrected name are another photo.
     fixture.store.correct(&[correction("photo", Some(3))]).unwrap();
     fixture.apply(tagged("a.jpg", "replaced", "b", 5));
-    assert_eq!(row(&fixture, "a.jpg"), (Status::Tagged, Some(5)));
+    assert_eq!(row(&fixture, "a.jpg"), (Status::Review, Some(5)));
     fixture.apply(unread("twin.jpg", RejectionReason::Unreadable));
     assert_eq!(row(&fixture, "twin.jpg"), (Status::Rejected, None));
 }
@@ -227,7 +227,7 @@ fn corrections_are_counted_and_listed_oldest_first() {
         .content
         .unwrap();
     assert_eq!(history.correction.unwrap().truth, Truth::Unknown);
-    assert_eq!(history.outcomes[0].status, Status::Tagged);
+    assert_eq!(history.outcomes[0].status, Status::Review);
 }
 
 /// What can happen to three files of two contents.

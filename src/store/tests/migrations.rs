@@ -6,7 +6,7 @@ use rusqlite::Connection;
 /// A released migration is never edited: stores out there have run it. A change goes into a new one.
 #[test]
 fn released_migrations_keep_their_text() {
-    const RELEASED: [(&str, &str); 2] = [
+    const RELEASED: [(&str, &str); 3] = [
         (
             "0001-store",
             "6640bc8db75641fccda5dfb8e29d373a5726b253666fbc1b319c56388c6294df",
@@ -15,6 +15,7 @@ fn released_migrations_keep_their_text() {
             "0002-rebuild",
             "dfdc18aa01c86bf6fced3600efe3893b21e877126fa7ca6616f2dc67bb555f6c",
         ),
+        ("0003-trust", "HASH3"),
     ];
     let texts = super::super::open::migration_texts();
     assert_eq!(texts.len(), RELEASED.len(), "a new migration gets its line here");
@@ -73,7 +74,7 @@ fn a_database_of_the_first_version_keeps_all_it_has() {
         Reader::open(&path).unwrap_err(),
         StoreError::Outdated {
             found: 1,
-            known: 2,
+            known: 3,
             ..
         }
     ));
@@ -89,7 +90,7 @@ fn a_database_of_the_first_version_keeps_all_it_has() {
     let row = fixture.file("a.jpg").unwrap();
     assert_eq!(
         (row.label.map(Label::index), row.status),
-        (Some(3), Status::Tagged)
+        (Some(3), Status::Review)
     );
     assert_eq!((row.tagged_at, row.scores.unwrap().top().1.get()), (at(100), 0.5));
     assert!(!fixture.file("b.jpg").unwrap().present);
@@ -156,6 +157,61 @@ fn a_migrated_database_works_like_a_fresh_one() {
         migrated.number("SELECT count(*) FROM run_epochs"),
         1,
         "epochs go with their run"
+    );
+}
+
+/// A database as the second version left it: runs of every cause, a request that one of them took, a correction.
+#[test]
+fn a_database_of_the_second_version_keeps_all_it_has() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = database_of_schema_1(folder.path());
+    let connection = Connection::open(&path).unwrap();
+    connection
+        .execute_batch(&super::super::open::migration_texts()[1].1)
+        .unwrap();
+    connection
+        .execute_batch(&format!(
+            "INSERT INTO runs (id, state, cause, started_at_ms, ended_at_ms, parameters, verdict)
+                 VALUES (3, 'finished', 'person', 5, 6, '{{}}', '{{}}');
+             INSERT INTO rebuild_requests VALUES (1, 4, 'anna', 5, 3), (2, 9, 'anna', NULL, NULL);
+             INSERT INTO truths (content_hash, label_id, corrected_by, corrected_at_ms) VALUES (x'{hash}', 7, 'anna', 300);
+             UPDATE files SET label_id = 7, confidence = NULL, tagged_at_ms = 300, corrected_at_ms = 300
+                 WHERE image_id = 1;
+             PRAGMA user_version = 2;",
+            hash = content("a").hash,
+        ))
+        .unwrap();
+    drop(connection);
+    let mut fixture = Fixture {
+        store: Store::open(&path, Durability::Full).unwrap(),
+        folder,
+    };
+    assert_eq!(fixture.findings(), Vec::<String>::new());
+    let runs = fixture.reader().runs(9).unwrap();
+    assert_eq!(
+        (runs.len(), runs[0].trigger, runs[0].verdict.clone()),
+        (3, RunTrigger::Person, Some(serde_json::json!({})))
+    );
+    let request = fixture.reader().open_rebuild_request().unwrap().unwrap();
+    assert_eq!(request.asked_at, at(9));
+    assert_eq!(
+        fixture.number("SELECT run_id FROM rebuild_requests WHERE id = 1"),
+        3
+    );
+    let corrected = fixture.file("a.jpg").unwrap();
+    assert_eq!(
+        (corrected.status, corrected.label.map(Label::index)),
+        (Status::Corrected, Some(7))
+    );
+    assert_eq!(fixture.number("SELECT contents FROM daily_tags"), 1);
+    fixture
+        .store
+        .undo_corrections(&[content("a").hash], "anna", at(900))
+        .unwrap();
+    let row = fixture.file("a.jpg").unwrap();
+    assert_eq!(
+        (row.status, row.label.map(Label::index), row.unknown),
+        (Status::Review, Some(3), None)
     );
 }
 

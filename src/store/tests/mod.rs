@@ -14,6 +14,7 @@ mod queries;
 mod records;
 mod registry;
 mod retag;
+mod trust;
 
 /// A store in a temporary folder.
 struct Fixture {
@@ -69,6 +70,7 @@ impl Fixture {
             "SELECT * FROM files ORDER BY path",
             "SELECT * FROM models",
             "SELECT * FROM truths",
+            "SELECT * FROM daily_tags",
         ];
         let mut lines = Vec::new();
         for sql in tables {
@@ -132,6 +134,20 @@ fn scores(label: usize, confidence: f32) -> Scores {
     let mut values = [0.0; LABEL_COUNT];
     values[label] = confidence;
     Scores::new(values).unwrap()
+}
+
+/// Thresholds that accept every label from this trust on.
+fn accepting_from(digit: &str, trust: f32) -> NewThresholds {
+    NewThresholds {
+        model: model(digit),
+        thresholds: Thresholds {
+            accept: [Confidence::new(trust).ok(); LABEL_COUNT],
+            basis: Basis::Set,
+            ..Thresholds::unfounded()
+        },
+        by: "anna".into(),
+        at: at(4_000),
+    }
 }
 
 fn tagged(name: &str, text: &str, digit: &str, label: usize) -> Change {

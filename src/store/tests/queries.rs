@@ -44,7 +44,9 @@ fn change_of(name: &'static str, label: Option<usize>, confidence: u8, ms: i64, 
         Some(label) => {
             let mut change = tagged(name, name, digit, label);
             if let Change::Tagged { tag, .. } = &mut change {
-                tag.scores = scores(label, f32::from(confidence) / 10.0);
+                tag.prediction = scores(label, f32::from(confidence) / 10.0).into();
+                // Every third one looks like none of the classes.
+                tag.prediction.unknown = Confidence::new(if ms % 3 == 0 { 0.9 } else { 0.0 }).ok();
                 tag.tagged_at = at(ms);
             }
             change
@@ -106,7 +108,7 @@ fn any_query() -> impl Strategy<Value = FileQuery> {
     (
         (
             prop::collection::vec((0..4usize).prop_map(|n| Label::from_index(n).unwrap()), 0..3),
-            prop::collection::vec(prop::sample::select(Status::ALL.to_vec()), 0..3),
+            prop::collection::vec(prop::sample::select(Status::ALL.to_vec()), 0..5),
             confidence(),
             confidence(),
         ),
@@ -231,6 +233,9 @@ proptest! {
         queries in prop::collection::vec(any_query(), 20),
     ) {
         let mut fixture = Fixture::new();
+        for digit in ["a", "b"] {
+            fixture.store.set_thresholds(&accepting_from(digit, 0.8)).unwrap();
+        }
         fixture.store.apply(&shop.0).unwrap();
         fixture.store.correct(&shop.1).unwrap();
         let reader = fixture.reader();

@@ -182,7 +182,7 @@ fn views_read_as_documented() {
             "3",
             "4",
             "png",
-            "tagged"
+            "review"
         ]]
     );
     assert_eq!(

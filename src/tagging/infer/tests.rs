@@ -32,7 +32,7 @@ fn collect(recordable_rx: &Receiver<Recordable>) -> HashMap<ContentHash, ModelId
             assert_eq!(tag.model, batch_model, "one model a batch");
             assert_eq!((&answered.hash, &answered.model), (&content.hash, &tag.model));
             // Model a says label 0, model b label 1: the name belongs to the answer.
-            let said = tag.scores.top().0.index();
+            let said = tag.prediction.scores.top().0.index();
             assert_eq!(model(["a", "b"][said]), tag.model);
             let twice = answers.insert(content.hash, tag.model.clone());
             assert_eq!(twice, None, "answered once");

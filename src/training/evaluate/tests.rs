@@ -212,3 +212,64 @@ proptest! {
         prop_assert_eq!(found.images + found.unlabelled, set.len() as u64);
     }
 }
+
+#[test]
+fn the_three_answers_are_counted_by_hand() {
+    let mut thresholds = Thresholds::unfounded();
+    thresholds.accept = [Some(crate::domain::Confidence::HALF); LABEL_COUNT];
+    let with = |truth, answer, top, unknown: f32| {
+        let mut one = judged(truth, answer, top);
+        one.prediction.unknown = Some(crate::domain::Confidence::new(unknown).unwrap());
+        one
+    };
+    let set = [
+        with(Some(0), 0, 0.9, 0.0),
+        with(Some(0), 0, 0.8, 0.1),
+        with(Some(0), 1, 0.9, 0.1), // accepted and wrong
+        with(Some(0), 0, 0.4, 0.0), // for review
+        with(Some(1), 1, 0.9, 0.9), // known, answered with unknown
+        with(None, 0, 0.9, 0.2),    // of no class, and accepted
+        with(None, 0, 0.9, 0.8),
+        with(None, 0, 0.4, 0.1),
+    ];
+    let found = Evaluation::with_thresholds(&set, &thresholds);
+    let decisions = found.decisions.unwrap();
+    assert_eq!(decisions.accepted_share, Some(3.0 / 5.0));
+    assert_eq!(decisions.accepted_precision, Some(2.0 / 4.0));
+    assert_eq!(decisions.accepted_precision_known, Some(2.0 / 3.0));
+    assert_eq!(decisions.unknown_recall, Some(1.0 / 3.0));
+    assert_eq!(decisions.known_as_unknown, Some(1.0 / 5.0));
+    assert_eq!(decisions.review_share, Some(2.0 / 8.0));
+    // 1 - unknown of known 1, .9, .9, 1, .1 against .8, .2, .9: 11 of 15 pairs, two of them ties.
+    assert!(
+        close(found.known_unknown_auroc, 11.0 / 15.0),
+        "{:?}",
+        found.known_unknown_auroc
+    );
+
+    let json = found.to_json();
+    for key in [
+        "accepted_share",
+        "accepted_precision",
+        "accepted_precision_known",
+        "unknown_recall",
+        "review_share",
+        "expected_calibration_error",
+    ] {
+        assert!(json[key].is_f64(), "{key}");
+    }
+    assert_eq!(serde_json::from_value::<Evaluation>(json).unwrap(), found);
+    let none = Evaluation::with_thresholds(&[], &thresholds).decisions.unwrap();
+    assert_eq!((none.accepted_share, none.accepted_precision), (None, None));
+}
+
+#[test]
+fn a_report_of_before_the_three_answers_reads_back() {
+    let found = Evaluation::of(&[judged(Some(0), 0, 0.75)]);
+    assert!(close(found.expected_calibration_error, 0.25));
+    let mut json = found.to_json();
+    json.as_object_mut().unwrap().remove("expected_calibration_error");
+    let read = serde_json::from_value::<Evaluation>(json).unwrap();
+    assert_eq!((read.expected_calibration_error, read.decisions), (None, None));
+    assert_eq!(read.accuracy, found.accuracy);
+}

@@ -336,6 +336,7 @@ fn cause(trigger: Option<Trigger>) -> &'static str {
         Some(Trigger::CatchUp) => "to catch up on the schedule",
         Some(Trigger::Person) => "because a person asked for it",
         Some(Trigger::Corrections) => "because of new corrections",
+        Some(Trigger::Drift) => "because the photos have changed",
     }
 }
 

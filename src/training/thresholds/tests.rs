@@ -181,7 +181,7 @@ fn few_fits_break_the_promise_and_most_accept_much() {
             .iter()
             .filter(|sample| decide(&sample.prediction, &thresholds) == Certainty::Accepted)
             .collect();
-        let right = accepted.iter().filter(|sample| is_right(sample)).count();
+        let right = accepted.iter().filter(|sample| sample.is_right()).count();
         broken += usize::from((right as f64) < 0.95 * accepted.len() as f64);
         let of_classes = accepted.iter().filter(|sample| sample.truth.is_some()).count();
         shares.push(of_classes as f64 / known);

@@ -1,0 +1,211 @@
+//! `hangtag review`.
+//!
+//! In: how many photos somebody has time for. Out: those that are most worth a look, or a random sample, which is put on
+//! record. Never: a correction; `hangtag correct` gives one.
+
+use std::time::SystemTime;
+
+use anyhow::bail;
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use super::{Ended, output, person};
+use crate::config::Config;
+use crate::domain::{
+    Confidence, ContentHash, InventoryPath, Label, Prediction, Status, Thresholds, Timestamp,
+};
+use crate::store::{NewAudit, PageAccess, Reader, Store};
+use crate::training::review::{Named, pick};
+
+/// Named photos whose likes are not asked for again: the latest ones.
+const REMEMBERED: usize = 500;
+
+/// Which photos are most worth a look.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  hangtag review                                what is most worth correcting next
+  hangtag review --limit 50 --format csv > look.csv
+  hangtag review --audit 200                    draw 200 photos at random, so that `thresholds fit` can promise something
+  hangtag review --open                         those that were drawn and nobody has looked at
+
+A photo that was drawn counts as audited once somebody has said what it shows, be it what the model said:
+`hangtag correct PATH --label LABEL`.")]
+pub struct ReviewArguments {
+    /// At most so many
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    limit: usize,
+    /// Draw so many tagged photos at random, and put that on record
+    #[arg(long, value_name = "N", conflicts_with_all = ["limit", "open"], value_parser = clap::value_parser!(u32).range(1..))]
+    audit: Option<u32>,
+    /// Decides the draw; without it, the moment
+    #[arg(long, value_name = "N", requires = "audit")]
+    seed: Option<u32>,
+    /// List what was drawn and nobody has looked at
+    #[arg(long)]
+    open: bool,
+    /// How the answer is printed
+    #[arg(long, value_enum, default_value_t)]
+    format: ReviewFormat,
+}
+
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum ReviewFormat {
+    #[default]
+    Table,
+    Json,
+    Csv,
+}
+
+/// A photo to look at.
+#[derive(Debug, Serialize)]
+struct Line {
+    path: InventoryPath,
+    content_hash: ContentHash,
+    /// What the model takes it for.
+    label: Option<Label>,
+    confidence: Option<Confidence>,
+    #[serde(serialize_with = "as_text")]
+    status: Status,
+    reason: String,
+}
+
+/// Picks or draws, and prints.
+pub fn run(arguments: &ReviewArguments, config: &Config) -> anyhow::Result<Ended> {
+    let reader = Reader::open_with(&config.store_path(), PageAccess::Mapped)?;
+    let lines = match (arguments.audit, arguments.open) {
+        (Some(count), _) => drawn(count, arguments.seed, &reader, config)?,
+        (None, true) => to_audit(&reader, arguments.limit)?,
+        (None, false) => worth_a_look(arguments.limit, &reader)?,
+    };
+    match arguments.format {
+        ReviewFormat::Json => output::print_json(&lines)?,
+        ReviewFormat::Csv => output::print(&as_csv(&lines)?)?,
+        ReviewFormat::Table => output::print(&as_table(&lines))?,
+    }
+    Ok(Ended::Well)
+}
+
+fn worth_a_look(limit: usize, reader: &Reader) -> anyhow::Result<Vec<Line>> {
+    let Some(model) = reader.model_in_service_id()? else {
+        return Ok(Vec::new());
+    };
+    let thresholds = reader.thresholds_of(&model)?.map(|row| row.thresholds);
+    let thresholds = thresholds.unwrap_or_else(Thresholds::unfounded);
+    let mut named = Named::default();
+    let samples = reader.samples(&model)?;
+    for (place, sample) in samples.iter().rev().enumerate() {
+        named.add(sample.truth, sample.recorded.filter(|_| place < REMEMBERED));
+    }
+    let candidates = reader.review_candidates()?;
+    let predictions: Vec<Prediction> = candidates.iter().map(|one| one.prediction).collect();
+    let picks = pick(&predictions, &thresholds, &named, limit);
+    let lines = picks.into_iter().map(|pick| {
+        let candidate = &candidates[pick.index];
+        let top = candidate.prediction.top();
+        Line {
+            path: candidate.path.clone(),
+            content_hash: candidate.hash,
+            label: Some(top.label),
+            confidence: Some(top.confidence),
+            status: candidate.certainty.into(),
+            reason: pick.reason.to_string(),
+        }
+    });
+    Ok(lines.collect())
+}
+
+fn drawn(count: u32, seed: Option<u32>, reader: &Reader, config: &Config) -> anyhow::Result<Vec<Line>> {
+    let Some(model) = reader.model_in_service_id()? else {
+        bail!(
+            "no model is in service yet, so that nothing is tagged: `hangtag run` or `hangtag scan` puts one there"
+        );
+    };
+    let at: Timestamp = SystemTime::now().into();
+    // The low bits of the moment: any seed is as good as any other.
+    let seed = seed.unwrap_or(at.as_millis() as u32);
+    let drawn = reader.draw_contents(&model, seed, count as usize)?;
+    if drawn.contents.is_empty() {
+        bail!("there is no photo with a tag of model {model}");
+    }
+    let photos = drawn.photos;
+    let mut store = Store::open(&config.store_path(), config.durability.into())?;
+    let audit = store.record_audit(&NewAudit {
+        model,
+        seed,
+        drawn,
+        by: person(),
+        at,
+    })?;
+    let lines = to_audit(reader, usize::MAX)?;
+    tracing::info!(
+        "audit {}: drawn from {photos} photos with seed {seed}; {} photos are to be looked at",
+        audit.0,
+        lines.len()
+    );
+    Ok(lines)
+}
+
+fn to_audit(reader: &Reader, limit: usize) -> anyhow::Result<Vec<Line>> {
+    let mut lines = Vec::new();
+    for path in reader.files_to_audit()?.into_iter().take(limit) {
+        let Some(history) = reader.file_history(&path)? else {
+            continue;
+        };
+        let file = history.file;
+        let Some(content_hash) = file.content_hash else {
+            continue;
+        };
+        lines.push(Line {
+            path,
+            content_hash,
+            label: file.label,
+            confidence: file.confidence,
+            status: file.status,
+            reason: "drawn at random".to_owned(),
+        });
+    }
+    Ok(lines)
+}
+
+fn as_table(lines: &[Line]) -> String {
+    let cells = lines.iter().map(|line| {
+        vec![
+            line.status.to_string(),
+            text(line.label),
+            line.confidence
+                .map(|confidence| format!("{:.4}", confidence.get()))
+                .unwrap_or_default(),
+            line.reason.clone(),
+            output::shown(line.path.as_str()),
+        ]
+    });
+    output::table(
+        &["status", "label", "confidence", "why", "path"],
+        &cells.collect::<Vec<_>>(),
+    )
+}
+
+fn as_csv(lines: &[Line]) -> anyhow::Result<String> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(["path", "content_hash", "status", "label", "confidence", "reason"])?;
+    for line in lines {
+        writer.write_record([
+            line.path.to_string(),
+            line.content_hash.to_string(),
+            line.status.to_string(),
+            text(line.label),
+            text(line.confidence.map(Confidence::get)),
+            line.reason.clone(),
+        ])?;
+    }
+    Ok(String::from_utf8(writer.into_inner()?)?)
+}
+
+fn text(value: Option<impl ToString>) -> String {
+    value.map(|value| value.to_string()).unwrap_or_default()
+}
+
+fn as_text<S: serde::Serializer>(status: &Status, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(status)
+}

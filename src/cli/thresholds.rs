@@ -1,0 +1,327 @@
+//! `hangtag thresholds`.
+//!
+//! In: what to show, fit or set. Out: from where on tags are accepted, and what that promises; photos on record follow at
+//! once, without inference. Never: a promise that the samples do not bear.
+
+use std::time::SystemTime;
+
+use anyhow::bail;
+use clap::{Args, Subcommand};
+use serde::Serialize;
+
+use super::{Ended, Format, UsageError, output, person};
+use crate::config::Config;
+use crate::domain::{Basis, Confidence, Label, ModelId, Thresholds, Timestamp};
+use crate::store::{AuditRow, NewThresholds, Reader, RunTrigger, Store, StoreError, ThresholdsRow};
+use crate::training::binomial::lower_bound;
+use crate::training::samples::Samples;
+use crate::training::thresholds::{FitOptions, LEVEL, fit, least_samples};
+
+/// Contents decided anew in one transaction: tens of milliseconds, so that a daemon's own writes hardly wait.
+const DECIDED_AT_ONCE: u32 = 1_000;
+
+/// From where on tags are accepted.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  hangtag thresholds                            those of the model in service, and what they promise
+  hangtag review --audit 200                    draw photos at random, correct or confirm them, then:
+  hangtag thresholds fit                        fit them on what people have said
+  hangtag thresholds fit --dry-run --target 0.9
+  hangtag thresholds set --label dress 0.8 --label bag never
+  hangtag thresholds set --unknown 0.6
+  hangtag thresholds set --target 0.9           fit them for another precision
+
+Photos that are on record follow at once; the model is not asked again. What is promised and how: docs/trust.md.")]
+pub struct ThresholdsArguments {
+    #[command(subcommand)]
+    command: Option<ThresholdsCommand>,
+    /// How the answer is printed
+    #[arg(long, value_enum, default_value_t, global = true)]
+    format: Format,
+}
+
+#[derive(Debug, Subcommand)]
+enum ThresholdsCommand {
+    /// Those that hold (the default)
+    Show,
+    /// Fit them on audited photos, or on corrections as long as few are audited
+    Fit(FitArguments),
+    /// Set them by hand
+    Set(SetArguments),
+}
+
+#[derive(Debug, Args)]
+struct FitArguments {
+    /// Accepted tags shall be right at least so often; without it, tagging.target_precision
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    target: Option<f64>,
+    /// With this certainty
+    #[arg(long, value_name = "SHARE", default_value_t = LEVEL, value_parser = share)]
+    level: f64,
+    /// Only say what would come of it
+    #[arg(long)]
+    dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(group(clap::ArgGroup::new("what").required(true).multiple(true).args(["label", "unknown", "target"])))]
+struct SetArguments {
+    /// Accept tags of a label from this trust on, 0 to 1, or never; may be repeated
+    #[arg(long, num_args = 2, value_names = ["LABEL", "TRUST"])]
+    label: Vec<String>,
+    /// From this score on, a photo shows none of the classes, 0 to 1
+    #[arg(long, value_name = "SCORE")]
+    unknown: Option<Confidence>,
+    /// Fit them so that accepted tags are right at least so often
+    #[arg(long, value_name = "SHARE", value_parser = share, conflicts_with_all = ["label", "unknown"])]
+    target: Option<f64>,
+}
+
+/// Shows, fits or sets.
+pub fn run(arguments: ThresholdsArguments, config: &Config) -> anyhow::Result<Ended> {
+    let shown = match arguments.command.unwrap_or(ThresholdsCommand::Show) {
+        ThresholdsCommand::Show => Shown::now(config)?,
+        ThresholdsCommand::Fit(fit) => fitted(&fit, config)?,
+        ThresholdsCommand::Set(SetArguments {
+            target: Some(target), ..
+        }) => {
+            let fit = FitArguments {
+                target: Some(target),
+                level: LEVEL,
+                dry_run: false,
+            };
+            fitted(&fit, config)?
+        }
+        ThresholdsCommand::Set(set) => set_by_hand(&set, config)?,
+    };
+    match arguments.format {
+        Format::Json => output::print_json(&shown)?,
+        Format::Text => output::print(&shown.in_words())?,
+    }
+    Ok(Ended::Well)
+}
+
+/// The answer.
+#[derive(Debug, Serialize)]
+struct Shown {
+    model: ModelId,
+    /// Who set them, and when; `None` where nobody did, or not yet.
+    by: Option<String>,
+    since: Option<Timestamp>,
+    thresholds: Thresholds,
+    /// What a person should know about them.
+    caveat: Option<&'static str>,
+    /// With the stated certainty, accepted pictures like the samples are right at least so often.
+    precision_bound: Option<f64>,
+    /// Photos drawn at random, and of how many somebody has said what they show.
+    drawn: u64,
+    audited: u64,
+    /// Contents of which something else is made now; `None` where nothing was changed.
+    decided_anew: Option<u64>,
+}
+
+impl Shown {
+    fn now(config: &Config) -> anyhow::Result<Shown> {
+        let reader = Reader::open(&config.store_path())?;
+        let model = in_service(&reader)?;
+        let holding = reader.thresholds_of(&model)?;
+        let (by, since) = holding.as_ref().map(|row| (row.by.clone(), row.since)).unzip();
+        let thresholds = holding.map_or_else(
+            || Thresholds::uncertified(config.tagging.target_precision),
+            |ThresholdsRow { thresholds, .. }| thresholds,
+        );
+        Ok(Shown::of(model, thresholds, &reader.audits()?).by(by, since))
+    }
+
+    fn of(model: ModelId, thresholds: Thresholds, audits: &[AuditRow]) -> Shown {
+        let bound = |level| lower_bound(thresholds.accepted_right, thresholds.accepted, level);
+        Shown {
+            model,
+            by: None,
+            since: None,
+            caveat: thresholds.basis.caveat(),
+            precision_bound: thresholds.level.filter(|_| thresholds.accepted > 0).map(bound),
+            drawn: audits.iter().map(|audit| audit.drawn).sum(),
+            audited: audits.iter().map(|audit| audit.audited).sum(),
+            decided_anew: None,
+            thresholds,
+        }
+    }
+
+    fn by(self, by: Option<String>, since: Option<Timestamp>) -> Shown {
+        Shown { by, since, ..self }
+    }
+
+    fn in_words(&self) -> String {
+        let thresholds = &self.thresholds;
+        let mut words = format!("model {}\n", self.model);
+        words += &match (thresholds.basis, &self.by, self.since) {
+            (Basis::None, _, _) => "thresholds: none\n".to_owned(),
+            (basis, Some(by), Some(since)) => {
+                format!("thresholds from {basis}, by {} at {since}\n", output::shown(by))
+            }
+            (basis, _, _) => format!("thresholds from {basis}, not set\n"),
+        };
+        if let Some(caveat) = self.caveat {
+            words += &format!("  {caveat}\n");
+        }
+        words += &self.promise_in_words();
+        if self.drawn > 0 {
+            words += &format!(
+                "audits: {} photos drawn, {} looked at\n",
+                self.drawn, self.audited
+            );
+        }
+        if let Some(changed) = self.decided_anew {
+            words += &format!("{changed} photos on record have another status now\n");
+        }
+        let rows: Vec<_> = Label::all()
+            .map(|label| {
+                let from = thresholds.accept_from(label);
+                vec![
+                    label.to_string(),
+                    from.map_or_else(|| "never".to_owned(), |from| format!("{:.2}", from.get())),
+                    if thresholds.own.contains(&label) {
+                        "own samples"
+                    } else {
+                        ""
+                    }
+                    .to_owned(),
+                ]
+            })
+            .collect();
+        words += &format!(
+            "\n{}\nunknown from a score of {:.2}\n",
+            output::table(&["label", "accepted from", "by"], &rows),
+            thresholds.unknown.get()
+        );
+        words
+    }
+
+    fn promise_in_words(&self) -> String {
+        let Thresholds {
+            target_precision,
+            samples,
+            unknown_samples,
+            accepted,
+            accepted_right,
+            ..
+        } = self.thresholds;
+        let Some(level) = self.thresholds.level else {
+            return String::new();
+        };
+        let percent = |share: f64| format!("{:.1} %", share * 100.0);
+        let mut words = format!(
+            "  accepted tags of pictures like the samples are right at least {} of the time, with {} certainty\n",
+            percent(target_precision),
+            percent(level),
+        );
+        words += &format!(
+            "  {samples} samples, {unknown_samples} of them of no class; {accepted} are accepted, {accepted_right} of these right"
+        );
+        words += &match self.precision_bound {
+            Some(bound) => format!(" (at least {} with that certainty)\n", percent(bound)),
+            None => "; no threshold is proved by them, so nothing is accepted\n".to_owned(),
+        };
+        words
+    }
+}
+
+fn fitted(arguments: &FitArguments, config: &Config) -> anyhow::Result<Shown> {
+    let reader = Reader::open(&config.store_path())?;
+    let model = in_service(&reader)?;
+    let samples = Samples::of(
+        &reader.samples(&model)?,
+        trained_with_corrections_at(&model, &reader)?,
+    );
+    let (basis, judged) = samples.best();
+    let target = arguments.target.unwrap_or(config.tagging.target_precision);
+    let least = least_samples(target, arguments.level);
+    if (judged.len() as u64) < least {
+        bail!(
+            "{} photos of known truth can judge model {model}, and {least} are the least that could prove {:.1} % \
+             ({} more are left out: it was trained on them, or has not been asked); `hangtag review --audit 200` draws photos to look at",
+            judged.len(),
+            target * 100.0,
+            samples.left_out
+        );
+    }
+    let options = FitOptions {
+        level: arguments.level,
+        ..FitOptions::of(basis)
+    };
+    let thresholds = fit(&judged, target, options);
+    if arguments.dry_run {
+        return Ok(Shown::of(model, thresholds, &reader.audits()?));
+    }
+    hold(model, thresholds, config)
+}
+
+fn set_by_hand(arguments: &SetArguments, config: &Config) -> anyhow::Result<Shown> {
+    let reader = Reader::open(&config.store_path())?;
+    let model = in_service(&reader)?;
+    let before = reader.thresholds_of(&model)?.map(|row| row.thresholds);
+    let before = before.unwrap_or_else(|| Thresholds::uncertified(config.tagging.target_precision));
+    // What the former ones promised, these do not.
+    let mut thresholds = Thresholds {
+        accept: before.accept,
+        unknown: arguments.unknown.unwrap_or(before.unknown),
+        basis: Basis::Set,
+        ..Thresholds::uncertified(before.target_precision)
+    };
+    for pair in arguments.label.chunks_exact(2) {
+        let usage = |error: crate::domain::ParseError| {
+            UsageError(format!("--label {} {}: {error}", pair[0], pair[1]))
+        };
+        let label: Label = pair[0].parse().map_err(usage)?;
+        thresholds.accept[label.index()] = match pair[1].as_str() {
+            "never" => None,
+            from => Some(from.parse::<Confidence>().map_err(usage)?),
+        };
+    }
+    hold(model, thresholds, config)
+}
+
+/// Lets them hold, and all photos follow.
+fn hold(model: ModelId, thresholds: Thresholds, config: &Config) -> anyhow::Result<Shown> {
+    let mut store = Store::open(&config.store_path(), config.durability.into())?;
+    store.set_thresholds(&NewThresholds {
+        model,
+        thresholds,
+        by: person(),
+        at: SystemTime::now().into(),
+    })?;
+    let mut changed = 0;
+    loop {
+        let decided = store.decide_anew(DECIDED_AT_ONCE)?;
+        changed += decided.changed;
+        if decided.is_done {
+            break;
+        }
+    }
+    Ok(Shown {
+        decided_anew: Some(changed),
+        ..Shown::now(config)?
+    })
+}
+
+/// When the training began of which the model came, if it knew corrections.
+fn trained_with_corrections_at(model: &ModelId, reader: &Reader) -> Result<Option<Timestamp>, StoreError> {
+    let run = reader.run_that_made(model)?;
+    Ok(run
+        .filter(|run| run.trigger != RunTrigger::Command)
+        .map(|run| run.started_at))
+}
+
+fn in_service(reader: &Reader) -> anyhow::Result<ModelId> {
+    let Some(model) = reader.model_in_service_id()? else {
+        bail!("no model is in service yet: `hangtag run` or `hangtag scan` puts one there");
+    };
+    Ok(model)
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let value = text.parse().ok().filter(|value| (0.5..=0.999).contains(value));
+    value.ok_or_else(|| "write a share from 0.5 to 0.999".to_owned())
+}

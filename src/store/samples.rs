@@ -1,0 +1,107 @@
+//! Photos of known truth with a model's answers: what thresholds are fitted on.
+//!
+//! In: answers of folds that had not seen a correction; corrections and audits on record. Out: each photo with its
+//! truth and the answers there are. Never: a choice among the answers.
+
+use rusqlite::{Row, params};
+
+use super::apply::scores_text;
+use super::error::StoreError;
+use super::lookup::Reader;
+use super::rows;
+use super::write::{Store, WriteError};
+use crate::domain::{ContentHash, ModelId, Prediction, Timestamp, Truth};
+
+/// What a fold that had not seen a correction says of it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct OutOfFold {
+    /// The corrected content.
+    pub hash: ContentHash,
+    /// What it is taken for.
+    pub prediction: Prediction,
+}
+
+/// A photo of which somebody has said what it shows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SampleRow {
+    /// Which content.
+    pub hash: ContentHash,
+    /// What it shows.
+    pub truth: Truth,
+    /// When that was said.
+    pub corrected_at: Timestamp,
+    /// Whether it was drawn at random.
+    pub is_audited: bool,
+    /// What the model said of it; `None` where it has not been asked, or could not answer.
+    pub recorded: Option<Prediction>,
+    /// What a fold without it said, where the model was trained on it.
+    pub out_of_fold: Option<Prediction>,
+}
+
+impl Store {
+    /// Puts down what folds said of the corrections that a model was trained on; a second word replaces the first. A model
+    /// that was never registered is `NoSuchModel`.
+    pub fn store_out_of_fold(&mut self, model: &ModelId, answers: &[OutOfFold]) -> Result<(), StoreError> {
+        self.write("record answers of folds", |batch| {
+            let model_id = batch
+                .row_of_model(model)?
+                .ok_or_else(|| WriteError::NoSuchModel(model.clone()))?;
+            for answer in answers {
+                batch
+                    .transaction
+                    .prepare_cached(
+                        "INSERT OR REPLACE INTO out_of_fold (model_id, content_hash, scores, unknown)
+                         VALUES (?1, ?2, ?3, ?4)",
+                    )?
+                    .execute(params![
+                        model_id,
+                        answer.hash.as_bytes().as_slice(),
+                        scores_text(&answer.prediction.scores),
+                        answer.prediction.unknown.map(|score| f64::from(score.get())),
+                    ])?;
+            }
+            Ok(())
+        })
+    }
+}
+
+impl Reader {
+    /// Every photo whose correction stands, with what a model said of it, oldest correction first.
+    pub fn samples(&self, model: &ModelId) -> Result<Vec<SampleRow>, StoreError> {
+        self.rows(
+            "list the photos of known truth",
+            "SELECT t.content_hash, t.label_id, t.corrected_at_ms,
+                 EXISTS (SELECT 1 FROM audited_contents a INDEXED BY audited_by_content
+                         WHERE a.content_hash = t.content_hash),
+                 o.scores, o.unknown, x.scores, x.unknown
+             FROM truths t INDEXED BY truths_by_time
+             CROSS JOIN models m ON m.model = ?1
+             LEFT JOIN images i ON i.content_hash = t.content_hash
+             LEFT JOIN outcomes o ON o.image_id = i.id AND o.model_id = m.id
+             LEFT JOIN out_of_fold x ON x.model_id = m.id AND x.content_hash = t.content_hash
+             WHERE t.undone_at_ms IS NULL ORDER BY t.corrected_at_ms, t.id",
+            [model.as_str()],
+            |row| {
+                Ok(SampleRow {
+                    hash: rows::present(rows::content_hash(row, 0)?, 0, "a hash of 32 bytes")?,
+                    truth: rows::label(row, 1)?.into(),
+                    corrected_at: Timestamp::from_millis(row.get(2)?),
+                    is_audited: row.get(3)?,
+                    recorded: prediction(row, 4)?,
+                    out_of_fold: prediction(row, 6)?,
+                })
+            },
+        )
+    }
+}
+
+/// Scores, and the estimate for `unknown` in the column behind them.
+pub(super) fn prediction(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Prediction>> {
+    let Some(scores) = rows::scores(row, column)? else {
+        return Ok(None);
+    };
+    Ok(Some(Prediction {
+        scores,
+        unknown: rows::confidence(row, column + 1)?,
+    }))
+}
