@@ -29,7 +29,9 @@ use super::schedule::Trigger;
 use super::summary;
 use super::train::{Checkpointing, EpochRecord, Flow, Observer, Progress};
 use super::tune;
-use crate::domain::{ArchitectureName, Confidence, Prediction, Timestamp, hex};
+use crate::domain::{
+    ArchitectureName, Confidence, ContentHash, LABEL_COUNT, ParseError, Prediction, Scores, Timestamp, hex,
+};
 use crate::model::{BundleError, ModelBundle};
 
 /// How a run's process ended.
@@ -78,6 +80,21 @@ pub struct OutOfFold {
     pub scores: Vec<f32>,
     /// The probability that it shows none of them, from a network that knows.
     pub unknown: Option<f32>,
+}
+
+impl OutOfFold {
+    /// As values that cannot be wrong.
+    pub fn parse(&self) -> Result<(ContentHash, Prediction), ParseError> {
+        let scores: [f32; LABEL_COUNT] = self.scores.as_slice().try_into().map_err(|_| ParseError {
+            value: format!("{} probabilities", self.scores.len()),
+            expected: format!("an answer, which has {LABEL_COUNT}"),
+        })?;
+        let prediction = Prediction {
+            scores: Scores::new(scores)?,
+            unknown: self.unknown.map(Confidence::new).transpose()?,
+        };
+        Ok((self.content_hash.parse()?, prediction))
+    }
 }
 
 /// A job that could not be carried out.

@@ -11,10 +11,10 @@ use serde_json::json;
 use super::{RetrainError, Retrainer, RunSummary, row_of};
 use crate::config::Config;
 use crate::daemon::open::entry_of;
-use crate::domain::{ModelId, Timestamp};
+use crate::domain::{ModelId, ParseError, Timestamp};
 use crate::durable;
 use crate::model::ModelBundle;
-use crate::store::{Actor, Forced, RunEnd, RunId, RunState, RunTrigger, ServiceChange};
+use crate::store::{Actor, Forced, OutOfFold, RunEnd, RunId, RunState, RunTrigger, ServiceChange};
 use crate::training::gate::{GateRules, Verdict, judge};
 use crate::training::job::RunFolder;
 use crate::training::perform::Conclusion;
@@ -51,6 +51,13 @@ impl Retrainer {
         }
         publish_blocking(&self.config.models_dir(), &bundle)?;
         let against = ModelId::from_sha256(&findings.in_service_model)?;
+        self.store.register_model(&entry_of(&bundle)?)?;
+        let out_of_fold = findings.out_of_fold.iter().map(|answer| {
+            let (hash, prediction) = answer.parse()?;
+            Ok(OutOfFold { hash, prediction })
+        });
+        let out_of_fold = out_of_fold.collect::<Result<Vec<_>, ParseError>>()?;
+        self.store.store_out_of_fold(bundle.id(), &out_of_fold)?;
         if !self.register((&bundle, &against), &verdict, run)? {
             let reason = format!(
                 "it was measured against {against}, in the place of which another model was put while it was judged; `hangtag retrain now` begins anew"
@@ -84,7 +91,6 @@ impl Retrainer {
         run: RunId,
     ) -> Result<bool, RetrainError> {
         let at: Timestamp = SystemTime::now().into();
-        self.store.register_model(&entry_of(bundle)?)?;
         durable::crash_point("register.candidate");
         let reason = format!("run {} {}", run.0, in_a_line(verdict));
         if !verdict.is_promote() {
