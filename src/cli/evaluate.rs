@@ -24,7 +24,7 @@ use crate::preprocess::{self, InputTensor, Preprocessor};
 use crate::store::Reader;
 use crate::tagging::inbox::unreadable;
 use crate::training::evaluate::{Evaluation, Judged, draw_as_text, draw_in_colour};
-use crate::training::rebuild::evaluate_images;
+use crate::training::scoring::evaluate_images;
 
 /// Score a model on Fashion-MNIST's test set, or on labelled photos.
 #[derive(Debug, Args)]

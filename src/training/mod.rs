@@ -31,7 +31,9 @@ pub mod thresholds;
 
 pub mod review;
 
+pub mod manifest;
 pub mod rebuild;
+pub mod scoring;
 
 pub mod job;
 pub mod perform;

@@ -4,7 +4,6 @@
 //! last. Never: the store, a verdict (who asked for the run judges), a test picture looked at before the epoch was
 //! chosen.
 
-use std::collections::HashSet;
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -15,15 +14,12 @@ use super::corrections::{Correction, CorrectionWeight, Material, MaterialSummary
 use super::dataset::{DataSet, FileRecord, Images};
 use super::evaluate::{Evaluation, Judged};
 use super::export::residual::network_from;
-use super::gate::{Answer, Candidate, Cost, Measured, Verdict, WarmUp};
+use super::gate::{Candidate, Measured, Verdict, WarmUp};
 use super::job::{CorrectionNote, Job, RunFolder, RunFolderError};
 use super::lessons::Photos;
 use super::network::{Architecture, Network};
 use super::parameters::{ParameterError, TrainParameters};
-use super::rebuild::{
-    LEARNED_KEY, OpenBundle, Outcome, Rebuild, RebuildError, Rebuilt, Shop, in_short, rebuild_blocking,
-    score_images,
-};
+use super::rebuild::{OpenBundle, Outcome, Rebuild, RebuildError, Rebuilt, Shop, rebuild_blocking};
 use super::report::{self, Report, ReportError, Samples};
 use super::schedule::Trigger;
 use super::summary;
@@ -33,6 +29,10 @@ use crate::domain::{
     ArchitectureName, Confidence, ContentHash, LABEL_COUNT, ParseError, Prediction, Scores, Timestamp, hex,
 };
 use crate::model::{BundleError, ModelBundle};
+
+mod measure;
+
+use measure::{MeasuredScores, Measuring, Unseen};
 
 /// How a run's process ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -345,92 +345,6 @@ impl Findings {
         };
         report.write_blocking(folder)
     }
-}
-
-/// Asks models the held-out pictures.
-struct Measuring<'a> {
-    data: &'a DataSet,
-    held_out: &'a Images,
-    open: OpenBundle<'a>,
-}
-
-impl Measuring<'_> {
-    /// Answers and cost, and the scores of the held-out photos.
-    fn measure(&self, bundle: &ModelBundle) -> Result<(Measured, MeasuredScores), BoxedError> {
-        let mut classifier = (self.open)(bundle)?;
-        let mut scores = |images: &Images| score_images(classifier.as_mut(), images);
-        let (test, photos) = (scores(&self.data.test)?, scores(self.held_out)?);
-        let measured = Measured {
-            test: answers(&self.data.test, &test),
-            photos: answers(self.held_out, &photos),
-            cost: Cost {
-                multiply_adds: multiply_adds(bundle),
-                file_bytes: bundle.onnx().len() as u64,
-            },
-        };
-        Ok((measured, MeasuredScores { test, photos }))
-    }
-
-    fn ask(&self, bundle: &ModelBundle, images: &Images) -> Result<Vec<Answer>, BoxedError> {
-        let mut classifier = (self.open)(bundle)?;
-        Ok(answers(images, &score_images(classifier.as_mut(), images)?))
-    }
-}
-
-/// Corrections that the candidate learned and the model in service did not, with the answers of networks that had not
-/// learned them either: as good as held out, and many more.
-struct Unseen {
-    photos: Images,
-    out_of_fold: Vec<Answer>,
-}
-
-impl Unseen {
-    fn by(in_service: &ModelBundle, material: &Material, out_of_fold: &[Prediction]) -> Self {
-        let learned = in_service.manifest().training[LEARNED_KEY].as_array();
-        let learned: HashSet<&str> = learned
-            .into_iter()
-            .flatten()
-            .filter_map(|hash| hash.as_str())
-            .collect();
-        let numbers: Vec<usize> = (0..out_of_fold.len())
-            .filter(|&number| !learned.contains(in_short(&material.train_hashes[number]).as_str()))
-            .collect();
-        let photos = material.train.only(|number| numbers.contains(&number));
-        let answers = photos.truths.iter().zip(&numbers).filter_map(|(truth, &number)| {
-            Some(Answer {
-                truth: truth.label()?,
-                given: out_of_fold[number].scores.top().0,
-            })
-        });
-        Self {
-            out_of_fold: answers.collect(),
-            photos: photos.labelled(),
-        }
-    }
-}
-
-struct MeasuredScores {
-    test: Vec<Prediction>,
-    photos: Vec<Prediction>,
-}
-
-/// Multiplications with additions of one picture through a bundle's network.
-fn multiply_adds(bundle: &ModelBundle) -> u64 {
-    let residual = ArchitectureName::Residual.to_string();
-    summary::multiply_adds(&match bundle.manifest().architecture == residual {
-        true => Architecture::RESIDUAL,
-        false => Architecture::REFERENCE,
-    })
-}
-
-fn answers(images: &Images, predictions: &[Prediction]) -> Vec<Answer> {
-    let pairs = images.labels.iter().zip(predictions);
-    pairs
-        .map(|(&truth, prediction)| Answer {
-            truth,
-            given: prediction.scores.top().0,
-        })
-        .collect()
 }
 
 fn report_of(

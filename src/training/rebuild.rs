@@ -4,33 +4,27 @@
 //! were measured on the exported file. Never: a figure taken from the trainer's own network, or the test set looked
 //! at before the epoch was chosen.
 
-use std::time::SystemTime;
-
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::calibrate;
 use super::dataset::{DataSet, Images};
-use super::evaluate::{Evaluation, Judged};
+use super::evaluate::Evaluation;
 use super::export::{Tempering, to_onnx};
 use super::lessons::Photos;
+use super::manifest::manifest;
 use super::network::Network;
+use super::scoring::{
+    calibration_error, evaluate_images, log_scores, parity_difference, score_images, score_photos, tempered,
+};
 use super::thresholds::{self, FitOptions, Sample};
 use super::train::{
     self, Checkpointing, EpochRecord, Observer, TrainError, TrainParameters, TrainingJob, train_blocking,
 };
 use super::tune::{RawAnswer, Tuning};
-use crate::domain::{
-    Basis, Confidence, ContentHash, INPUT_LEN, INPUT_SIDE, LABEL_COUNT, Label, ParseError, Prediction,
-    Scores, Thresholds, Timestamp,
-};
-use crate::model::bundle::{self, Calibration, FORMAT, Manifest, ModelBundle, TensorSpec};
+use crate::domain::{Basis, ContentHash, INPUT_LEN, ParseError, Prediction, Thresholds};
+use crate::model::bundle::{Calibration, Manifest, ModelBundle};
 use crate::model::{BundleError, Classifier, ClassifyError};
-use crate::preprocess::{self, InputTensor};
-
-/// Pictures scored at once: the classifier cuts them into runs of its own.
-const SCORED_AT_ONCE: usize = 256;
-/// Pictures on which trainer and exported file are compared: each way through the layers is taken many times over.
-const COMPARED_PICTURES: usize = 1_000;
+use crate::preprocess;
 
 /// What a rebuild needs.
 #[derive(Debug, Clone, Copy)]
@@ -337,208 +331,12 @@ impl Rebuild<'_> {
     }
 }
 
-/// What softmax saw, but for a summand that it does not see.
-fn log_scores(answers: &[Prediction]) -> Vec<[f32; LABEL_COUNT]> {
-    let log = |score: &f32| score.max(f32::MIN_POSITIVE).ln();
-    answers
-        .iter()
-        .map(|answer| answer.scores.values().each_ref().map(log))
-        .collect()
-}
-
-/// Answers of the trainer as the exported graph would give them.
-fn tempered(answers: &[RawAnswer], temperature: f64) -> Result<Vec<Prediction>, ParseError> {
-    let answer = |(scores, unknown): &RawAnswer| {
-        Ok(Prediction {
-            scores: Scores::new(temper(scores, temperature))?,
-            unknown: unknown.map(Confidence::new).transpose()?,
-        })
-    };
-    answers.iter().map(answer).collect()
-}
-
-/// Probabilities as they are when the sums before softmax are divided by `temperature`.
-fn temper(scores: &[f32; LABEL_COUNT], temperature: f64) -> [f32; LABEL_COUNT] {
-    let logs = scores.map(|score| f64::from(score.max(f32::MIN_POSITIVE)).ln() / temperature);
-    let greatest = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let weights = logs.map(|log| (log - greatest).exp());
-    let total: f64 = weights.iter().sum();
-    weights.map(|weight| (weight / total) as f32)
-}
-
-fn calibration_error(answers: &[Prediction], labels: &[Label]) -> Option<f64> {
-    let tops: Vec<(Label, Confidence)> = answers.iter().map(|answer| answer.scores.top()).collect();
-    let confidences: Vec<f32> = tops.iter().map(|(_, confidence)| confidence.get()).collect();
-    let correct: Vec<bool> = tops
-        .iter()
-        .zip(labels)
-        .map(|((top, _), label)| top == label)
-        .collect();
-    calibrate::expected_calibration_error(&confidences, &correct)
-}
-
-/// The model's answers for photos, in their order.
-pub fn score_photos(
-    classifier: &mut dyn Classifier,
-    photos: &Photos,
-) -> Result<Vec<Prediction>, ClassifyError> {
-    score_pixels(classifier, &photos.pixels)
-}
-
-fn parity_difference(
-    network: &Network,
-    temperature: f64,
-    classifier: &mut dyn Classifier,
-    images: &Images,
-) -> Result<f64, ClassifyError> {
-    let (pictures, _) = images.pixels.as_chunks::<INPUT_LEN>();
-    let some = &pictures[..pictures.len().min(COMPARED_PICTURES)];
-    let inputs: Vec<InputTensor> = some.iter().map(preprocess::from_idx).collect();
-    let exported = classifier.classify(&inputs.iter().collect::<Vec<_>>())?;
-    let values: Vec<f32> = inputs.iter().flat_map(|input| *input.values()).collect();
-    let own = network.probabilities(&values);
-    let differences = own.iter().zip(&exported).flat_map(|(own, exported)| {
-        let (own, unknown) = own;
-        let mut differences: Vec<f64> = temper(own, temperature)
-            .iter()
-            .zip(exported.scores.values())
-            .map(|(own, exported)| f64::from((own - exported).abs()))
-            .collect();
-        if let (Some(own), Some(exported)) = (unknown, exported.unknown) {
-            differences.push(f64::from((own - exported.get()).abs()));
-        }
-        differences
-    });
-    // `max` would pass over what is no number.
-    Ok(differences.fold(0.0, |greatest: f64, difference| {
-        if difference.is_nan() {
-            difference
-        } else {
-            greatest.max(difference)
-        }
-    }))
-}
-
-/// Scores a model on labelled pictures of the data set.
-pub fn evaluate_images(
-    classifier: &mut dyn Classifier,
-    images: &Images,
-) -> Result<Evaluation, ClassifyError> {
-    let answers = score_images(classifier, images)?;
-    let judged = images
-        .labels
-        .iter()
-        .zip(answers)
-        .map(|(label, prediction)| Judged {
-            truth: Some(*label),
-            prediction,
-        });
-    Ok(Evaluation::of(&judged.collect::<Vec<_>>()))
-}
-
-/// The model's answers for pictures of the data set, in their order.
-pub fn score_images(
-    classifier: &mut dyn Classifier,
-    images: &Images,
-) -> Result<Vec<Prediction>, ClassifyError> {
-    score_pixels(classifier, &images.pixels)
-}
-
-fn score_pixels(classifier: &mut dyn Classifier, pixels: &[u8]) -> Result<Vec<Prediction>, ClassifyError> {
-    let mut answers = Vec::with_capacity(pixels.len() / INPUT_LEN);
-    for pixels in pixels.chunks(SCORED_AT_ONCE * INPUT_LEN) {
-        let (pictures, _) = pixels.as_chunks::<INPUT_LEN>();
-        let inputs: Vec<InputTensor> = pictures.iter().map(preprocess::from_idx).collect();
-        answers.extend(classifier.classify(&inputs.iter().collect::<Vec<_>>())?);
-    }
-    Ok(answers)
-}
-
-fn manifest(rebuild: &Rebuild<'_>, onnx: &[u8], epoch: u32) -> Manifest {
-    let now: Timestamp = SystemTime::now().into();
-    let parameters = rebuild.parameters;
-    Manifest {
-        format: FORMAT,
-        hangtag_version: env!("CARGO_PKG_VERSION").into(),
-        model_sha256: bundle::model_sha256(onnx),
-        labels: Label::NAMES.map(String::from).to_vec(),
-        input: TensorSpec {
-            name: super::export::INPUT_NAME.into(),
-            shape: vec![-1, 1, INPUT_SIDE as i64, INPUT_SIDE as i64],
-        },
-        output: TensorSpec {
-            name: super::export::OUTPUT_NAME.into(),
-            shape: vec![-1, LABEL_COUNT as i64],
-        },
-        unknown_output: parameters.knows_unknown().then(|| TensorSpec {
-            name: super::export::UNKNOWN_NAME.into(),
-            shape: vec![-1, 1],
-        }),
-        preprocessing_version: preprocess::VERSION,
-        architecture: parameters.architecture.to_string(),
-        parameters: parameters.network().parameter_count() as u64,
-        command: command(parameters),
-        training: json!({
-            "augmentation": parameters.augmentation,
-            "epochs": parameters.epochs,
-            "chosen_epoch": epoch,
-            "batch_size": parameters.batch_size,
-            "learning_rate": shortest(parameters.learning_rate),
-            "schedule": parameters.schedule,
-            "validation_share": parameters.validation_share,
-            "seed": parameters.seed,
-            "limit_images": parameters.limit_images,
-            "data": rebuild.data.files,
-            "fingerprint": rebuild.fingerprint,
-            LEARNED_KEY: match rebuild.shop.photos.is_empty() {
-                true => Vec::new(),
-                false => rebuild.shop.hashes.iter().map(in_short).collect(),
-            },
-        }),
-        figures: Value::Null,
-        calibration: None,
-        created_at: now.to_string(),
-    }
-}
-
-/// Under what a manifest lists the corrections that the model has learned, so that nobody takes its answers for them for
-/// evidence.
-pub const LEARNED_KEY: &str = "learned_corrections";
-
-/// Enough of a content hash to tell a shop's photos apart: 16 hexadecimal digits.
-pub fn in_short(hash: &ContentHash) -> String {
-    hash.to_string().chars().take(16).collect()
-}
-
-/// The command that trains the same bytes again.
-fn command(parameters: &TrainParameters) -> String {
-    let mut command = format!(
-        "hangtag train --set train.architecture={} --set train.augmentation={} --epochs {} --seed {} --set train.batch_size={} --set train.learning_rate={} --set train.schedule={} --set train.validation_share={}",
-        parameters.architecture,
-        parameters.augmentation,
-        parameters.epochs,
-        parameters.seed,
-        parameters.batch_size,
-        parameters.learning_rate,
-        parameters.schedule,
-        parameters.validation_share,
-    );
-    if let Some(limit) = parameters.limit_images {
-        command += &format!(" --limit-images {limit}");
-    }
-    command
-}
-
-/// 0.001 as it was written, not as the nearest binary number of half the width.
-fn shortest(value: f32) -> Value {
-    value.to_string().parse::<f64>().map_or(Value::Null, Value::from)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::testing::runtime;
     use crate::model::{InferenceOptions, OnnxClassifier};
+    use crate::preprocess::InputTensor;
     use crate::training::network::Network;
 
     /// The trainer's own answers and those of the exported file, through ONNX Runtime, on the same pictures.
