@@ -9,7 +9,9 @@ use crate::util::{Shop, drop_png, text};
 /// A shop of so many photos, each of its own content.
 fn shop(photos: u32) -> (Shop, Vec<PathBuf>) {
     let shop = Shop::new();
-    let photos = (0..photos).map(|number| drop_png(&shop.inbox(), number)).collect();
+    let photos = (0..photos)
+        .map(|number| drop_png(&shop.inbox(), number))
+        .collect();
     shop.ok(&["scan"]);
     (shop, photos)
 }
@@ -25,22 +27,45 @@ fn thresholds_set_by_hand_hold_at_once_and_end_every_promise() {
     let all = photos.len() as u64;
     let labels = hangtag::domain::Label::NAMES;
     let mut set = vec!["thresholds", "set"];
-    labels.iter().for_each(|label| set.extend(["--label", label, "0"]));
+    labels
+        .iter()
+        .for_each(|label| set.extend(["--label", label, "0"]));
     set.extend(["--unknown", "1"]);
     let said = shop.ok(&set);
     assert!(said.contains("set by hand: no statement"), "{said}");
     assert_eq!(count(&shop, "accepted"), all);
 
-    let label = shop.row(&photos[0]).unwrap()["label"].as_str().unwrap().to_owned();
-    let of_label = shop.ok(&["query", "--tag", &label, "--count"]).trim().parse::<u64>().unwrap();
-    let shown = shop.json(&["thresholds", "set", "--label", &label, "never", "--format", "json"]);
+    let label = shop.row(&photos[0]).unwrap()["label"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let of_label = shop
+        .ok(&["query", "--tag", &label, "--count"])
+        .trim()
+        .parse::<u64>()
+        .unwrap();
+    let shown = shop.json(&[
+        "thresholds",
+        "set",
+        "--label",
+        &label,
+        "never",
+        "--format",
+        "json",
+    ]);
     assert_eq!(shown["decided_anew"], of_label);
-    assert_eq!((count(&shop, "review"), count(&shop, "accepted")), (of_label, all - of_label));
+    assert_eq!(
+        (count(&shop, "review"), count(&shop, "accepted")),
+        (of_label, all - of_label)
+    );
     assert_eq!(count(&shop, "tagged"), all);
     let said = shop.ok(&["explain", photos[0].to_str().unwrap()]);
     assert!(said.contains(&format!("no tag of {label} is accepted")), "{said}");
     let stats = shop.json(&["stats", "--format", "json"]);
-    assert_eq!((stats["accepted"].as_u64(), stats["review"].as_u64()), (Some(all - of_label), Some(of_label)));
+    assert_eq!(
+        (stats["accepted"].as_u64(), stats["review"].as_u64()),
+        (Some(all - of_label), Some(of_label))
+    );
 
     // A person's word stands above all of it, and what comes later is decided by what holds.
     shop.ok(&["correct", photos[0].to_str().unwrap(), "--label", "bag"]);
@@ -48,7 +73,11 @@ fn thresholds_set_by_hand_hold_at_once_and_end_every_promise() {
     let late = drop_png(&shop.inbox(), 500);
     shop.ok(&["scan"]);
     let row = shop.row(&late).unwrap();
-    let expected = if row["label"] == label.as_str() { "review" } else { "accepted" };
+    let expected = if row["label"] == label.as_str() {
+        "review"
+    } else {
+        "accepted"
+    };
     assert_eq!(row["status"], expected);
     for (wrong, part) in [
         (vec!["thresholds", "set", "--label", "hat", "0.5"], "Ankle boot"),
@@ -58,7 +87,11 @@ fn thresholds_set_by_hand_hold_at_once_and_end_every_promise() {
     ] {
         let output = shop.run(&wrong);
         assert_eq!(output.status.code(), Some(2), "{wrong:?}");
-        assert!(text(&output.stderr).contains(part), "{wrong:?}: {}", text(&output.stderr));
+        assert!(
+            text(&output.stderr).contains(part),
+            "{wrong:?}: {}",
+            text(&output.stderr)
+        );
     }
 }
 
@@ -67,35 +100,64 @@ fn an_audit_that_confirms_the_model_gives_a_promise() {
     let (shop, _) = shop(60);
     let too_few = shop.run(&["thresholds", "fit"]);
     assert_eq!(too_few.status.code(), Some(1));
-    assert!(text(&too_few.stderr).contains("review --audit"), "{}", text(&too_few.stderr));
+    assert!(
+        text(&too_few.stderr).contains("review --audit"),
+        "{}",
+        text(&too_few.stderr)
+    );
 
     let audit = || shop.json(&["review", "--audit", "50", "--seed", "7", "--format", "json"]);
     let drawn = audit();
     let drawn = drawn.as_array().unwrap();
     assert_eq!(drawn.len(), 50);
-    assert_eq!(audit().as_array().unwrap(), drawn, "the same seed draws the same photos");
-    let line = |row: &Value| format!("{},{}", row["path"].as_str().unwrap(), row["label"].as_str().unwrap());
+    assert_eq!(
+        audit().as_array().unwrap(),
+        drawn,
+        "the same seed draws the same photos"
+    );
+    let line = |row: &Value| {
+        format!(
+            "{},{}",
+            row["path"].as_str().unwrap(),
+            row["label"].as_str().unwrap()
+        )
+    };
     let confirmed: Vec<_> = drawn.iter().map(line).collect();
     let csv = shop.path().join("seen.csv");
     std::fs::write(&csv, format!("file,label\n{}\n", confirmed[1..].join("\n"))).unwrap();
     shop.ok(&["corrections", "import", csv.to_str().unwrap()]);
     let open = shop.json(&["review", "--open", "--format", "json"]);
-    assert_eq!((open.as_array().unwrap().len(), &open[0]["path"]), (1, &drawn[0]["path"]));
+    assert_eq!(
+        (open.as_array().unwrap().len(), &open[0]["path"]),
+        (1, &drawn[0]["path"])
+    );
 
     let tried = shop.json(&["thresholds", "fit", "--dry-run", "--format", "json"]);
     assert_eq!(tried["since"], Value::Null);
-    assert_ne!(shop.json(&["thresholds", "--format", "json"])["thresholds"]["basis"], "corrections");
+    assert_ne!(
+        shop.json(&["thresholds", "--format", "json"])["thresholds"]["basis"],
+        "corrections"
+    );
     let fitted = shop.json(&["thresholds", "fit", "--format", "json"]);
     let thresholds = &fitted["thresholds"];
-    assert_eq!((&thresholds["basis"], &thresholds["samples"]), (&"corrections".into(), &49.into()));
-    assert_eq!((&thresholds["level"], &thresholds["target_precision"]), (&0.9.into(), &0.95.into()));
+    assert_eq!(
+        (&thresholds["basis"], &thresholds["samples"]),
+        (&"corrections".into(), &49.into())
+    );
+    assert_eq!(
+        (&thresholds["level"], &thresholds["target_precision"]),
+        (&0.9.into(), &0.95.into())
+    );
     assert_eq!((&fitted["drawn"], &fitted["audited"]), (&100.into(), &98.into()));
     assert!(thresholds["accepted"].as_u64().unwrap() >= 45, "{thresholds}");
     assert!(fitted["precision_bound"].as_f64().unwrap() >= 0.95, "{fitted}");
     assert!(shop.ok(&["thresholds"]).contains("a biased sample"));
     // All that was confirmed is corrected; the rest follows the thresholds.
     assert_eq!(count(&shop, "corrected"), 49);
-    assert_eq!(count(&shop, "accepted") + count(&shop, "review") + count(&shop, "unknown"), 11);
+    assert_eq!(
+        count(&shop, "accepted") + count(&shop, "review") + count(&shop, "unknown"),
+        11
+    );
 }
 
 #[test]
@@ -104,13 +166,27 @@ fn what_is_worth_a_look_is_listed_once_each_with_a_reason() {
     shop.ok(&["correct", photos[3].to_str().unwrap(), "--unknown"]);
     let lines = shop.json(&["review", "--limit", "5", "--format", "json"]);
     let lines = lines.as_array().unwrap();
-    assert_eq!(lines.len(), 5.min(count(&shop, "review") as usize + count(&shop, "unknown") as usize));
-    let paths: std::collections::BTreeSet<_> = lines.iter().map(|line| line["path"].as_str().unwrap()).collect();
+    assert_eq!(
+        lines.len(),
+        5.min(count(&shop, "review") as usize + count(&shop, "unknown") as usize)
+    );
+    let paths: std::collections::BTreeSet<_> =
+        lines.iter().map(|line| line["path"].as_str().unwrap()).collect();
     assert_eq!(paths.len(), lines.len());
-    assert!(!paths.contains(photos[3].to_str().unwrap()), "that one has been named");
-    assert!(lines.iter().all(|line| !line["reason"].as_str().unwrap().is_empty()));
+    assert!(
+        !paths.contains(photos[3].to_str().unwrap()),
+        "that one has been named"
+    );
+    assert!(
+        lines
+            .iter()
+            .all(|line| !line["reason"].as_str().unwrap().is_empty())
+    );
     let csv = shop.ok(&["review", "--format", "csv"]);
-    assert!(csv.starts_with("path,content_hash,status,label,confidence,reason\n"), "{csv}");
+    assert!(
+        csv.starts_with("path,content_hash,status,label,confidence,reason\n"),
+        "{csv}"
+    );
     assert!(shop.ok(&["review"]).starts_with("status"));
 }
 
@@ -118,19 +194,12 @@ fn what_is_worth_a_look_is_listed_once_each_with_a_reason() {
 fn drift_is_told_once_the_model_has_served_long_enough() {
     let (shop, _) = shop(3);
     assert!(shop.ok(&["stats", "--drift"]).contains("would overlap"));
-    // As if it had served for forty days and had seen 400 dresses then, and 400 bags since yesterday.
-    let connection = rusqlite::Connection::open(shop.store()).unwrap();
-    connection
-        .execute_batch(
-            "UPDATE service_history SET since_ms = since_ms - 40 * 86400000;
-             INSERT INTO daily_tags SELECT day - 40, model_id, 3, 0, 400, 360.0 FROM daily_tags GROUP BY model_id
-                 ON CONFLICT DO NOTHING;
-             INSERT INTO daily_tags SELECT max(day) - 1, model_id, 8, 1, 400, 200.0 FROM daily_tags GROUP BY model_id
-                 ON CONFLICT DO NOTHING;",
-        )
-        .unwrap();
+    crate::retrain::drift::let_the_photos_change(&shop);
     let drift = shop.json(&["stats", "--drift", "--format", "json"]);
-    assert_eq!((&drift["reading"], &drift["reference"]["accepted"]), (&"changed".into(), &400.into()));
+    assert_eq!(
+        (&drift["reading"], &drift["reference"]["accepted"]),
+        (&"changed".into(), &400.into())
+    );
     assert!(drift["drift"]["labels"].as_f64().unwrap() > 1.0, "{drift}");
     assert_eq!(drift["reference"]["mean_confidence"], 0.9);
     let said = shop.ok(&["stats", "--drift"]);
