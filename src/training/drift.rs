@@ -52,6 +52,12 @@ impl Windows {
         let recent = window(day(now) + 1 - WINDOW_DAYS);
         (recent.from >= reference.until).then_some(Windows { reference, recent })
     }
+
+    /// Whether a run that started then has had its chance to answer what is seen now: it starts no other one until those
+    /// photos are past.
+    pub fn are_answered_by(&self, last_start: Option<Timestamp>) -> bool {
+        last_start.is_some_and(|start| start >= self.recent.from)
+    }
 }
 
 /// How differently a model's answers are spread.
@@ -154,6 +160,15 @@ mod tests {
         assert_eq!(of(100, 113), Some(((100, 107), (107, 114))));
         assert_eq!(of(100, 200), Some(((100, 107), (194, 201))));
         assert_eq!(of(200, 100), None, "a clock set back");
+    }
+
+    #[test]
+    fn a_drift_starts_one_run_in_seven_days() {
+        let windows = Windows::of(day(100), day(200)).unwrap();
+        assert!(!windows.are_answered_by(None));
+        assert!(!windows.are_answered_by(Some(day(193))));
+        assert!(windows.are_answered_by(Some(day(194))));
+        assert!(windows.are_answered_by(Some(day(200))));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod child;
 mod corrections;
+pub mod drift;
 mod follow;
 mod gate;
 

@@ -194,17 +194,7 @@ fn what_is_worth_a_look_is_listed_once_each_with_a_reason() {
 fn drift_is_told_once_the_model_has_served_long_enough() {
     let (shop, _) = shop(3);
     assert!(shop.ok(&["stats", "--drift"]).contains("would overlap"));
-    // As if it had served for forty days and had seen 400 dresses then, and 400 bags since yesterday.
-    let connection = rusqlite::Connection::open(shop.store()).unwrap();
-    connection
-        .execute_batch(
-            "UPDATE service_history SET since_ms = since_ms - 40 * 86400000;
-             INSERT INTO daily_tags SELECT day - 40, model_id, 3, 0, 400, 360.0 FROM daily_tags GROUP BY model_id
-                 ON CONFLICT DO NOTHING;
-             INSERT INTO daily_tags SELECT max(day) - 1, model_id, 8, 1, 400, 200.0 FROM daily_tags GROUP BY model_id
-                 ON CONFLICT DO NOTHING;",
-        )
-        .unwrap();
+    crate::retrain::drift::let_the_photos_change(&shop);
     let drift = shop.json(&["stats", "--drift", "--format", "json"]);
     assert_eq!(
         (&drift["reading"], &drift["reference"]["accepted"]),

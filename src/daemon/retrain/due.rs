@@ -99,10 +99,7 @@ impl Retrainer {
             .reader
             .first_served(&model)?
             .and_then(|since| Windows::of(since, now));
-        // A drift that a run has had its chance to answer starts no other one until its photos are past.
-        let Some(windows) =
-            windows.filter(|windows| last_start.is_none_or(|start| start < windows.recent.from))
-        else {
+        let Some(windows) = windows.filter(|windows| !windows.are_answered_by(last_start)) else {
             return Ok(false);
         };
         let tally = |window: Window| self.reader.daily_tally(&model, window.from, window.until);
