@@ -10,6 +10,7 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::calibrate::{ReliabilityBin, reliability_bins};
 use super::corrections::{Correction, CorrectionWeight, Material, MaterialSummary, mix, prepare_blocking};
 use super::dataset::{DataSet, FileRecord, Images};
 use super::evaluate::{Evaluation, Judged};
@@ -347,6 +348,16 @@ impl Findings {
     }
 }
 
+fn reliability(images: &Images, predictions: &[Prediction]) -> Vec<ReliabilityBin> {
+    let tops = || predictions.iter().map(|prediction| prediction.scores.top());
+    let confidences: Vec<f32> = tops().map(|(_, confidence)| confidence.get()).collect();
+    let correct: Vec<bool> = tops()
+        .zip(&images.labels)
+        .map(|((top, _), label)| top == *label)
+        .collect();
+    reliability_bins(&confidences, &correct).to_vec()
+}
+
 fn report_of(
     job: &Job,
     (data, held_out): (&DataSet, &Images),
@@ -376,6 +387,8 @@ fn report_of(
         model: rebuilt.bundle.id().clone(),
         model_bytes: rebuilt.bundle.onnx().len() as u64,
         evaluation: rebuilt.evaluation.clone(),
+        reliability: reliability(&data.test, &scores.test),
+        calibration: rebuilt.bundle.manifest().calibration.clone(),
         photos: (!judged.is_empty()).then(|| Evaluation::of(&judged)),
         samples: Samples::of(&data.test, &scores.test),
         verdict: None,

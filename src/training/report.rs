@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::calibrate::ReliabilityBin;
 use super::corrections::MaterialSummary;
 use super::dataset::{FileRecord, Images};
 use super::evaluate::Evaluation;
@@ -18,10 +19,12 @@ use super::summary::LayerRow;
 use super::train::EpochRecord;
 use crate::domain::{Confidence, Label, ModelId, Prediction, Timestamp};
 use crate::durable;
+use crate::model::bundle::Calibration;
 
 mod charts;
 mod page;
 mod picture;
+mod reliability;
 
 /// Name of the page in a run's folder.
 pub const HTML_FILE: &str = "report.html";
@@ -61,6 +64,12 @@ pub struct Report {
     pub model_bytes: u64,
     /// The exported file on the test set.
     pub evaluation: Evaluation,
+    /// Its confidences on the test set and how often they were right, in bins; none in reports of older runs.
+    #[serde(default)]
+    pub reliability: Vec<ReliabilityBin>,
+    /// What was made of its confidence.
+    #[serde(default)]
+    pub calibration: Option<Calibration>,
     /// The exported file on the held-out corrections; `None` without any.
     pub photos: Option<Evaluation>,
     /// Test pictures to look at.

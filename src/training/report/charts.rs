@@ -11,11 +11,11 @@ use plotters::prelude::*;
 /// Training's colour; `style.css` names the same.
 const TRAINING: RGBColor = RGBColor(0xB4, 0x53, 0x09);
 /// Validation's colour; `style.css` names the same.
-const VALIDATION: RGBColor = RGBColor(0x1D, 0x4E, 0xD8);
+pub(super) const VALIDATION: RGBColor = RGBColor(0x1D, 0x4E, 0xD8);
 /// The colour of axes, grid and marks; `style.css` names the same.
-const FRAME: RGBColor = RGBColor(0x9C, 0xA3, 0xAF);
+pub(super) const FRAME: RGBColor = RGBColor(0x9C, 0xA3, 0xAF);
 /// Narrow enough for a telephone, where it is shown at about two thirds of this.
-const SIZE: (u32, u32) = (480, 300);
+pub(super) const SIZE: (u32, u32) = (480, 300);
 /// Pixels, before the page scales the chart.
 const FONT_SIZE: u32 = 15;
 

@@ -6,6 +6,7 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::charts::{Curves, Unit};
+use super::reliability;
 use super::{EpochFigures, Report, Sample, picture};
 use crate::domain::{Label, Timestamp};
 use crate::training::corrections::MaterialSummary;
@@ -42,6 +43,11 @@ pub(super) fn render(report: &Report) -> String {
                     (confusion(&report.evaluation))
                     h2 { "Classes" }
                     (classes(&report.evaluation))
+                    (reliability::section(
+                        &report.reliability,
+                        report.calibration.as_ref(),
+                        report.evaluation.expected_calibration_error,
+                    ))
                     @if let Some(photos) = &report.photos { (shop(photos)) }
                     (samples("Surest mistakes", &report.samples.wrong))
                     (samples("Right answers", &report.samples.right))
@@ -346,7 +352,7 @@ fn moment(at: Timestamp) -> String {
     text.split('.').next().unwrap_or_default().to_owned()
 }
 
-fn percent(share: Option<f64>) -> String {
+pub(super) fn percent(share: Option<f64>) -> String {
     share.map_or("-".into(), |share| format!("{:.2} %", share * 100.0))
 }
 

@@ -97,6 +97,8 @@ fn trained_report(architecture: Architecture, parameters: TrainParameters, data:
         model: ModelId::from_sha256(&"0123456789abcdef".repeat(4)).unwrap(),
         model_bytes: 970_123,
         evaluation: Evaluation::of(&judged(&scores)),
+        reliability: Vec::new(),
+        calibration: None,
         photos: Some(Evaluation::of(&judged(&scores[..20]))),
         samples: Samples::of(&test, &scores),
         verdict: Some(verdict(&test, &scores)),
