@@ -5,17 +5,20 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::{Ended, Format, UsageError, output};
 use crate::config::Config;
-use crate::domain::Label;
+use crate::domain::{INPUT_LEN, Label};
 use crate::durable;
+use crate::training::augment::{self, Wardrobe};
 use crate::training::dataset::{
-    DataSet, DatasetError, OFFICIAL_FILES, Provenance, draw_samples, fetch_blocking,
+    DataSet, DatasetError, Images, OFFICIAL_FILES, Provenance, draw_samples, fetch_blocking,
 };
+use crate::training::network::random::{Purpose, Stream};
+use crate::training::train::TrainParameters;
 
 /// Fashion-MNIST: fetch it, look at it.
 #[derive(Debug, Args)]
@@ -23,6 +26,7 @@ use crate::training::dataset::{
 Examples:
   hangtag dataset fetch                         31 MB into <data_dir>/dataset
   hangtag dataset show --samples samples.png
+  hangtag dataset show --samples photos.png --augmented photo
   hangtag dataset show --set dataset.dir=/data/fashion-mnist")]
 pub struct DatasetArguments {
     #[command(subcommand)]
@@ -38,6 +42,9 @@ enum Action {
         /// Draw ten samples of each class into this file
         #[arg(long, value_name = "FILE.png")]
         samples: Option<PathBuf>,
+        /// Draw what training makes of them
+        #[arg(long, value_enum, value_name = "KIND", requires = "samples")]
+        augmented: Option<Augmented>,
         /// Which samples
         #[arg(long, value_name = "S", default_value_t = 1)]
         seed: u64,
@@ -45,6 +52,17 @@ enum Action {
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
+}
+
+/// What training does to a picture before the network sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Augmented {
+    /// Flipped, shifted, a part erased
+    Catalogue,
+    /// As a shop would have photographed it: worn, tilted, in other tones
+    Photo,
+    /// Things of no class, whatever the row
+    Outlier,
 }
 
 /// Fetches or shows.
@@ -66,17 +84,47 @@ pub fn run(arguments: &DatasetArguments, config: &Config) -> anyhow::Result<Ende
         }
         Action::Show {
             samples,
+            augmented,
             seed,
             format,
         } => {
             let data = load_blocking(config)?;
             if let Some(path) = samples {
-                durable::write_file(path, &draw_samples(&data.train, *seed)?)?;
+                durable::write_file(path, &draw(&data.train, *augmented, *seed, config)?)?;
             }
             show(&data, *format)?;
         }
     }
     Ok(Ended::Well)
+}
+
+/// The sheet of samples: as they are, or as training would show them in its first epoch.
+fn draw(
+    images: &Images,
+    augmented: Option<Augmented>,
+    seed: u64,
+    config: &Config,
+) -> anyhow::Result<Vec<u8>> {
+    let pixels = |index: usize| images.pixels.as_chunks::<INPUT_LEN>().0[index];
+    let Some(augmented) = augmented else {
+        return Ok(draw_samples(images, seed, pixels)?);
+    };
+    let split = TrainParameters::from(&config.train).check(images.len())?;
+    let wardrobe = Wardrobe::new(images, split.train);
+    Ok(draw_samples(images, seed, |index| {
+        let purpose = Purpose::Augment {
+            epoch: 1,
+            image: index as u32,
+        };
+        let (mut stream, mut shown) = (Stream::new(seed, purpose), [0.0; INPUT_LEN]);
+        let (pixels, label) = (pixels(index), images.labels[index]);
+        match augmented {
+            Augmented::Catalogue => augment::catalogue(&pixels, &mut stream, &mut shown),
+            Augmented::Photo => augment::photo(&wardrobe, &pixels, label, &mut stream, &mut shown),
+            Augmented::Outlier => augment::outlier(&wardrobe, &mut stream, &mut shown),
+        }
+        shown.map(|value| (value * 255.0 + 0.5) as u8)
+    })?)
 }
 
 /// The data set; fetched first where hangtag keeps it itself and it is not there.

@@ -256,7 +256,13 @@ pub fn fetch_blocking(
 }
 
 /// A PNG of ten pictures a class, a row each; which ones depends on the seed. Fewer where a class has fewer.
-pub fn draw_samples(images: &Images, seed: u64) -> Result<Vec<u8>, DatasetError> {
+///
+/// `show` gives the 784 bytes that are drawn for a picture, by its number: the picture's own, or what training makes of it.
+pub fn draw_samples(
+    images: &Images,
+    seed: u64,
+    mut show: impl FnMut(usize) -> [u8; INPUT_LEN],
+) -> Result<Vec<u8>, DatasetError> {
     /// Samples of a class.
     const PER_CLASS: usize = 10;
     /// Pixels between samples and around them.
@@ -274,9 +280,10 @@ pub fn draw_samples(images: &Images, seed: u64) -> Result<Vec<u8>, DatasetError>
         super::network::random::Stream::new(seed, purpose).shuffle(&mut of_class);
         for (column, &index) in of_class.iter().take(PER_CLASS).enumerate() {
             let (left, top) = (GAP + column * cell, GAP + label.index() * cell);
+            let picture = show(index);
             for y in 0..INPUT_SIDE * ZOOM {
                 for x in 0..INPUT_SIDE * ZOOM {
-                    let value = images.pixels[index * INPUT_LEN + y / ZOOM * INPUT_SIDE + x / ZOOM];
+                    let value = picture[y / ZOOM * INPUT_SIDE + x / ZOOM];
                     sheet.put_pixel((left + x) as u32, (top + y) as u32, image::Luma([value]));
                 }
             }

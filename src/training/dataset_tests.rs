@@ -167,7 +167,8 @@ fn statistics_are_those_of_the_definition() {
 #[test]
 fn samples_are_a_picture_with_a_row_a_class() {
     let images = crate::training::synthetic::images(35, 1);
-    let png = draw_samples(&images, 1).unwrap();
+    let show = |index: usize| images.pixels.as_chunks().0[index];
+    let png = draw_samples(&images, 1, show).unwrap();
     let sheet = image::load_from_memory(&png).unwrap().to_luma8();
     assert_eq!(sheet.dimensions(), (604, 604));
     let dark = |column: u32, row: u32| sheet.get_pixel(4 + column * 60 + 55, 4 + row * 60 + 1).0[0] < 255;
@@ -179,8 +180,9 @@ fn samples_are_a_picture_with_a_row_a_class() {
         !dark(4, 4) && dark(2, 9) && !dark(3, 9),
         "the last five have three"
     );
-    assert_eq!(png, draw_samples(&images, 1).unwrap());
-    draw_samples(&Images::default(), 1).unwrap();
+    assert_eq!(png, draw_samples(&images, 1, show).unwrap());
+    assert_ne!(png, draw_samples(&images, 1, |_| [7; INPUT_LEN]).unwrap());
+    draw_samples(&Images::default(), 1, show).unwrap();
 }
 
 #[test]

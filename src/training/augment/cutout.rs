@@ -74,22 +74,41 @@ impl Cutout {
 
     /// Mean value of the garment, 0 for none.
     pub(super) fn mean(&self) -> f32 {
-        let (mut sum, mut count) = (0.0, 0.0f32);
-        for y in 0..INPUT_SIDE {
-            for x in 0..INPUT_SIDE {
-                if self.holds(x, y) {
-                    sum += self.values[y * INPUT_SIDE + x];
-                    count += 1.0;
-                }
+        self.mean_of(ALL)
+    }
+
+    /// Mean value of what lies beside these columns, of the whole garment if nothing does.
+    fn mean_beside(&self, (left, right): (usize, usize)) -> f32 {
+        let mean = self.mean_of(!((1u32 << right) - (1u32 << left)));
+        if mean > 0.0 { mean } else { self.mean() }
+    }
+
+    /// Mean over the garment's pixels in these columns.
+    fn mean_of(&self, columns: u32) -> f32 {
+        let (mut sum, mut count) = (0.0, 0u32);
+        for y in self.frame.top..self.frame.bottom {
+            let mut row = self.mask[y] & columns;
+            count += row.count_ones();
+            while row != 0 {
+                sum += self.values[y * INPUT_SIDE + row.trailing_zeros() as usize];
+                row &= row - 1;
             }
         }
-        sum / count.max(1.0)
+        sum / count.max(1) as f32
     }
 
     /// Leftmost garment pixel of a row and the first behind its last; `None` for an empty row.
     pub(super) fn span(&self, y: usize) -> Option<(usize, usize)> {
         let row = self.mask[y];
         (row != 0).then(|| (row.trailing_zeros() as usize, 32 - row.leading_zeros() as usize))
+    }
+
+    /// As [`Self::span`], of the row at this share of the garment's height; its whole width for an empty row.
+    pub(super) fn span_at(&self, share: f32) -> (f32, f32) {
+        let row = self.frame.top + (share * self.frame.height()) as usize;
+        let span = self.span(row.min(INPUT_SIDE - 1));
+        let (left, right) = span.unwrap_or((self.frame.left, self.frame.right));
+        (left as f32, right as f32)
     }
 
     /// The run of garment around a column, as [`Self::span`].
@@ -119,6 +138,15 @@ impl Cutout {
             *row &= kept;
         }
         self.frame = frame(&self.mask);
+    }
+
+    /// Leaves the torso and the shoulders, so that arms can be painted anew; gives the sleeves' mean value.
+    pub(super) fn take_sleeves_off(&mut self, parts: Parts) -> f32 {
+        let (left, right) = parts.torso;
+        let tone = self.mean_beside(parts.torso);
+        let shoulder = self.frame.top + 2 + (self.frame.bottom - self.frame.top) / 7;
+        self.keep_columns(left, right, shoulder.min(INPUT_SIDE));
+        tone
     }
 
     /// Where the parts of a top are.

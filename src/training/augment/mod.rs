@@ -8,21 +8,27 @@
 //! many pictures of a batch get which is the training loop's choice.
 
 mod canvas;
+mod cloth;
 mod cutout;
+mod dye;
 mod geometry;
 mod outlier;
 mod person;
+mod plane;
 mod still;
 mod tone;
+mod trim;
 mod wardrobe;
 mod worn;
 
 use crate::domain::{INPUT_LEN, Label};
 use crate::training::network::random::Stream;
-use canvas::{Canvas, Linear, SIDE, at};
+use canvas::{Canvas, SCENE};
 use cutout::Cutout;
+use dye::{Dye, Pattern};
 use geometry::Erasing;
-use tone::Pattern;
+use plane::{Linear, at};
+use trim::Trim;
 pub use wardrobe::Wardrobe;
 
 /// One picture as the network shall see it in training: 28x28 values 0..=1, bright garment on black.
@@ -73,17 +79,22 @@ pub fn photo(
         kind::SANDAL | kind::BAG => Cutout::lace(pixels),
         _ => Cutout::solid(pixels),
     };
-    tone::dye(&mut garment, tone::any_dye(draw), draw);
-    tone::print(&mut garment, pattern(class, draw), draw);
+    dye::dye(&mut garment, Dye::any(draw), draw);
+    dye::print(&mut garment, pattern(class, draw), draw);
+    trim::sew(&mut garment, Trim::any(class, draw), draw);
     let mut canvas = Canvas::new(pose(class, draw));
     match class {
-        kind::SANDAL | kind::SNEAKER | kind::ANKLE_BOOT => still::paint_shoe(&mut canvas, &garment, draw),
+        kind::SANDAL | kind::SNEAKER | kind::ANKLE_BOOT => {
+            still::paint_shoe(&mut canvas, &garment, class == kind::SANDAL, draw);
+        }
         kind::BAG => still::paint_bag(&mut canvas, &garment, draw),
         kind::TROUSER if draw.chance(0.7) => worn::paint_trousers(&mut canvas, wardrobe, &garment, draw),
         kind::DRESS if draw.chance(0.65) => worn::paint_dress(&mut canvas, &garment, draw),
         kind::TROUSER | kind::DRESS => still::paint_flat(&mut canvas, &garment, draw),
-        _ if draw.chance(0.75) => worn::paint_top(&mut canvas, wardrobe, &mut garment, label, draw),
-        _ => still::paint_flat(&mut canvas, &garment, draw),
+        _ if draw.chance(0.75) => {
+            worn::paint_top(&mut canvas, wardrobe, (&mut garment, class), draw);
+        }
+        _ => still::paint_flat_top(&mut canvas, &mut garment, draw),
     }
     if draw.chance(0.04) {
         leave_background(&mut canvas, draw);
@@ -111,15 +122,10 @@ pub fn photo(
 
 /// A corrected photo, prepared for the network already: changed a little.
 pub fn corrected(pixels: &[u8; INPUT_LEN], draw: &mut Stream, out: &mut Picture) {
-    let photo = Cutout::whole(pixels);
-    let scale = SIDE as f32 / 28.0;
-    let zoom = |draw: &mut Stream| scale * draw.between(0.9, 1.08);
-    let pose = Linear::new(at(1.0, 1.0), draw.between(-0.08, 0.08), draw.between(-0.05, 0.05));
-    let mut canvas = Canvas::new(pose);
-    let size = at(zoom(draw), zoom(draw));
-    let place = at(draw.between(-1.5, 1.5) * scale, draw.between(-1.5, 1.5) * scale);
-    still::paint_whole(&mut canvas, &photo, size, place);
-    canvas.fit_whole(out);
+    let zoom = at(draw.between(0.9, 1.08), draw.between(0.9, 1.08));
+    let map = Linear::new(zoom, draw.between(-0.08, 0.08), draw.between(-0.05, 0.05));
+    let aside = at(draw.between(-1.5, 1.5), draw.between(-1.5, 1.5));
+    cloth::warp(pixels, map, aside, out);
     if draw.chance(0.5) {
         geometry::flip(out);
     }
@@ -161,15 +167,17 @@ fn pattern(class: usize, draw: &mut Stream) -> Pattern {
             (0.2, Badge),
             (0.15, Letters),
             (0.08, StripesAcross),
-            (0.09, Panel),
+            (0.06, Panel),
+            (0.05, Sleeves),
             (0.03, Mottled),
         ]),
         kind::PULLOVER => draw.choose(&[
-            (0.52, Plain),
+            (0.5, Plain),
             (0.1, Badge),
             (0.08, Letters),
             (0.15, StripesAcross),
-            (0.1, Panel),
+            (0.06, Panel),
+            (0.06, Sleeves),
             (0.05, Mottled),
         ]),
         kind::SHIRT => draw.choose(&[(0.62, Plain), (0.2, Checks), (0.14, StripesDown), (0.04, Mottled)]),
@@ -182,7 +190,8 @@ fn pattern(class: usize, draw: &mut Stream) -> Pattern {
         ]),
         kind::COAT => draw.choose(&[
             (0.75, Plain),
-            (0.1, Panel),
+            (0.07, Panel),
+            (0.03, Sleeves),
             (0.07, Mottled),
             (0.05, Checks),
             (0.03, Badge),
@@ -216,7 +225,7 @@ fn leave_background(canvas: &mut Canvas, draw: &mut Stream) {
         draw.between(-0.1, 0.1),
         draw.between(-0.1, 0.1),
     );
-    let side = SIDE as f32;
+    let side = SCENE;
     let (left, right) = (draw.between(0.0, 12.0), side - draw.between(0.0, 12.0));
     canvas.change(|p, value| {
         if p.x < left || p.x > right {
@@ -230,3 +239,6 @@ fn leave_background(canvas: &mut Canvas, draw: &mut Stream) {
         }
     });
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,8 @@
 //!
 //! In: places in the scene. Out: painted skin and hair. Never: garments.
 
-use super::canvas::{Canvas, Point, Shape, at};
+use super::canvas::{Canvas, Shape};
+use super::plane::{Point, at};
 use crate::training::network::random::Stream;
 
 /// Tones of a person, as distances from the background.
@@ -16,11 +17,12 @@ pub(super) struct Person {
 }
 
 impl Person {
-    pub(super) fn any(draw: &mut Stream) -> Self {
+    /// `long_haired` of them have long hair.
+    pub(super) fn any(long_haired: f32, draw: &mut Stream) -> Self {
         Self {
             skin: draw.mixture(&[(0.75, (0.28, 0.58)), (0.17, (0.5, 0.85)), (0.08, (0.12, 0.3))]),
             hair: draw.mixture(&[(0.8, (0.78, 1.0)), (0.2, (0.35, 0.8))]),
-            is_long_haired: draw.chance(0.4),
+            is_long_haired: draw.chance(long_haired),
             shade: draw.between(0.0, 0.3),
         }
     }
