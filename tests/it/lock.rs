@@ -106,7 +106,7 @@ fn systemd_hears_when_the_daemon_is_ready_and_when_it_ends() {
     let mut command = shop.command(&["run"]);
     command.env("NOTIFY_SOCKET", &path);
     let log = std::fs::File::create(shop.path().join("daemon.log")).unwrap();
-    let daemon = Daemon {
+    let mut daemon = Daemon {
         child: command.stdout(Stdio::null()).stderr(log).spawn().unwrap(),
     };
     assert_eq!(heard().trim(), "READY=1", "{}", shop.log());
@@ -119,5 +119,5 @@ fn systemd_hears_when_the_daemon_is_ready_and_when_it_ends() {
     shop.wait_for_rows(1);
     daemon.signal("TERM");
     assert_eq!(heard().trim(), "STOPPING=1", "{}", shop.log());
-    assert_eq!(daemon.end(), Some(0));
+    assert_eq!(daemon.child.wait().unwrap().code(), Some(0));
 }

@@ -1,6 +1,7 @@
 //! The rebuild as a service, over the real binary: due, trained, judged, swapped in, followed by the inventory, undone.
 
 mod child;
+mod compare;
 mod corrections;
 mod follow;
 mod gate;
