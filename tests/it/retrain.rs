@@ -310,6 +310,8 @@ fn two_new_corrections_start_a_rebuild() {
         shop.ok(&["correct", photo.to_str().unwrap(), "--label", "dress"]);
     };
     correct(0);
+    let status = shop.ok(&["retrain", "--set", "retrain.after_corrections=2"]);
+    assert!(status.contains("1 of the 2 new corrections"), "{status}");
     correct(1);
     wait_until("a rebuild has begun and ended", || {
         shop.count("SELECT count(*) FROM runs WHERE state <> 'running'") == 1
