@@ -40,7 +40,7 @@ pub use serve::{
 
 use crate::config::{self, Config};
 use crate::model::DeviceReport;
-use crate::status::{DeviceStatus, Identity, REPORT_INTERVAL, StatusBoard};
+use crate::status::{DeviceStatus, Identity, StatusBoard};
 use crate::store::{Reader, Store, StoreError};
 use crate::tagging::inbox::Inboxes;
 use crate::tagging::line::{Drained, Haste, Line, LineError, LineInputs, LineParts, Queues};
@@ -360,6 +360,7 @@ impl Service {
 /// Says that the service is ready once its inboxes are watched: what lands in them from then on is noticed at once.
 async fn ready(board: StatusBoard, inboxes: usize, identity: watch::Receiver<Identity>) {
     board.until_watched(inboxes).await;
+    board.ready();
     tracing::info!("ready: {}", identity.borrow().in_words());
     tell_systemd(NotifyState::Ready);
 }
@@ -388,7 +389,7 @@ async fn report(path: PathBuf, board: StatusBoard, identity: watch::Receiver<Ide
         {
             tracing::error!("status: {trouble}");
         }
-        tokio::time::sleep(REPORT_INTERVAL).await;
+        board.until_report_is_due().await;
     }
 }
 

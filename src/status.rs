@@ -24,11 +24,14 @@ pub struct StatusBoard {
     shared: Arc<Mutex<Shared>>,
     /// Rung when an inbox is said to be watched, or why not; one waits.
     looked: Arc<Notify>,
+    /// Rung when the service is ready; one waits.
+    became_ready: Arc<Notify>,
 }
 
 /// Owner: the board; stations write their own entry only.
 #[derive(Debug, Default)]
 struct Shared {
+    ready: bool,
     stations: Vec<Arc<StationEntry>>,
     folders: BTreeMap<PathBuf, FolderState>,
     problems: BTreeMap<&'static str, String>,
@@ -159,6 +162,19 @@ impl StatusBoard {
         }
     }
 
+    /// Says that what lands in the inboxes is noticed from now on.
+    pub fn ready(&self) {
+        self.lock().ready = true;
+        self.became_ready.notify_one();
+    }
+
+    /// Waits for the next report to be due: after [`REPORT_INTERVAL`], or at once when the service becomes ready, so that
+    /// nobody who starts it has to wait for the truth; for one waiter.
+    pub async fn until_report_is_due(&self) {
+        // Whichever comes first, there is something to report.
+        let _ = tokio::time::timeout(REPORT_INTERVAL, self.became_ready.notified()).await;
+    }
+
     /// Says what is wrong with `subject` until [`solved`](Self::solved).
     pub fn problem(&self, subject: &'static str, what: String) {
         self.lock().problems.insert(subject, what);
@@ -169,7 +185,7 @@ impl StatusBoard {
         self.lock().problems.remove(subject);
     }
 
-    /// What holds right now; `ready` once the first look through the inboxes has begun.
+    /// What holds right now.
     pub fn report(&self, identity: &Identity, queues: Vec<QueueStatus>) -> StatusReport {
         let shared = self.lock();
         let missing = shared.folders.iter().filter_map(|(path, state)| match state {
@@ -184,7 +200,7 @@ impl StatusBoard {
             .collect();
         StatusReport {
             healthy: problems.is_empty(),
-            ready: !shared.folders.is_empty(),
+            ready: shared.ready,
             identity: identity.clone(),
             written_at: SystemTime::now().into(),
             folders: shared
@@ -264,6 +280,15 @@ mod tests {
         waiting.await;
     }
 
+    /// For two seconds after "ready" a report said "starting", with no inboxes.
+    #[tokio::test]
+    async fn a_report_is_due_at_once_when_the_service_is_ready() {
+        let board = StatusBoard::default();
+        board.ready();
+        let due = tokio::time::timeout(REPORT_INTERVAL / 2, board.until_report_is_due());
+        assert!(due.await.is_ok());
+    }
+
     #[test]
     fn a_problem_makes_the_report_unhealthy_until_it_is_solved() {
         let board = StatusBoard::default();
@@ -291,6 +316,8 @@ mod tests {
         board.folder(&unprintable, FolderState::Watched);
         board.folder(Path::new("/in"), FolderState::Watched);
         board.solved("store");
+        assert!(report().healthy && !report().ready);
+        board.ready();
         assert!(report().healthy && report().ready);
         let json = serde_json::to_value(report()).unwrap();
         assert_eq!(json["folders"][0]["state"], "watched");

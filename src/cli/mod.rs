@@ -181,6 +181,21 @@ pub fn exit_code_of(error: &anyhow::Error) -> u8 {
     if usage { 2 } else { 1 }
 }
 
+/// The error and its causes in a line, each said once: many messages name their cause themselves, because they stand in
+/// logs and in the store as well.
+pub fn in_words(error: &anyhow::Error) -> String {
+    let mut words = String::new();
+    for message in error.chain().map(ToString::to_string) {
+        if words.is_empty() {
+            words = message;
+        } else if !words.contains(&message) {
+            words += ": ";
+            words += &message;
+        }
+    }
+    words
+}
+
 /// Who gives the command, for records: the name that the session goes by, else the user's number.
 fn person() -> String {
     ["USER", "LOGNAME"]
@@ -241,4 +256,33 @@ fn start_log(config: &Config) {
                 .is_ok()
         }
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context;
+
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("could not read /shop: {source}; check the path")]
+    struct Unreadable {
+        source: std::io::Error,
+    }
+
+    /// "could not read /shop: No such file; check the path: No such file".
+    #[test]
+    fn a_cause_that_the_message_names_itself_is_not_said_twice() {
+        let source = std::io::Error::other("No such file");
+        let error = anyhow::Error::new(Unreadable { source });
+        assert_eq!(
+            in_words(&error),
+            "could not read /shop: No such file; check the path"
+        );
+        let told: anyhow::Result<()> = Err(error).context("nothing was changed");
+        assert_eq!(
+            in_words(&told.unwrap_err()),
+            "nothing was changed: could not read /shop: No such file; check the path"
+        );
+    }
 }

@@ -152,7 +152,11 @@ fn show(model: &str, config: &Config, format: Format) -> anyhow::Result<()> {
         row.preprocessing.0,
         manifest["hangtag_version"].as_str().unwrap_or("?"),
         manifest["command"].as_str().unwrap_or_default(),
-        folder.display(),
+        if folder.exists() {
+            folder.display().to_string()
+        } else {
+            "its bundle is not there any more (retrain.keep_runs)".to_owned()
+        },
     );
     for served in history {
         let until = served.until.map_or("now".to_owned(), |until| until.to_string());
@@ -178,7 +182,10 @@ fn promote(
     let row = reader.model(bundle.id())?;
     let standing = row.as_ref().map(|row| row.state);
     if standing == Some(ModelState::InService) {
-        return output::print(&format!("{} is in service already\n", bundle.id()));
+        return match format {
+            Format::Json => say_in_service(bundle.id(), config, format),
+            Format::Text => output::print(&format!("{} is in service already\n", bundle.id())),
+        };
     }
     let has_served = standing == Some(ModelState::Retired);
     let verdict = verdict_on(bundle.id(), &reader)?;
@@ -444,6 +451,12 @@ fn bundle_of(model: &str, config: &Config) -> anyhow::Result<ModelBundle> {
     let id = find(model, &reader)?.model;
     if id == *ModelBundle::embedded().id() {
         return Ok(ModelBundle::embedded());
+    }
+    if !config.models_dir().join(id.as_str()).exists() {
+        return Err(UsageError(format!(
+            "the bundle of {id} is not there any more: it went with the run that made it (retrain.keep_runs)"
+        ))
+        .into());
     }
     Ok(daemon::load_published_blocking(
         &config.models_dir(),

@@ -64,7 +64,10 @@ pub fn run(arguments: &RetrainArguments, config: Config) -> anyhow::Result<Ended
 }
 
 fn status(limit: u32, config: &Config, format: Format) -> anyhow::Result<Ended> {
-    let runs = Reader::open(&config.store_path())?.runs(limit)?;
+    let reader = Reader::open(&config.store_path())?;
+    let runs = reader.runs(limit)?;
+    let last_start = reader.last_rebuild_start()?;
+    let new_corrections = reader.count_corrections_since(last_start.unwrap_or(Timestamp::from_millis(0)))?;
     let running = StoreLock::holder(&config.lock_path())?.is_some();
     let now: Timestamp = SystemTime::now().into();
     let schedule = config.retrain.schedule.as_ref();
@@ -78,16 +81,15 @@ fn status(limit: u32, config: &Config, format: Format) -> anyhow::Result<Ended> 
             "enabled": schedule.is_some(),
             "daemon_running": running,
             "next": next.as_ref().map(|(next, local)| json!({ "utc": next, "local": local })),
+            "new_corrections": new_corrections,
+            "after_corrections": config.retrain.after_corrections,
             "runs": runs,
         }))?;
         return Ok(Ended::Well);
     }
-    let next = match (next, running) {
-        (Some((next, local)), true) => format!("next rebuild: {local} ({next})\n"),
-        (Some((next, local)), false) => {
-            format!("next rebuild: {local} ({next}), if a daemon is running then; now none is\n")
-        }
-        (None, _) => "no rebuild is scheduled (retrain.enabled = false)\n".to_owned(),
+    let early = match config.retrain.after_corrections {
+        0 => String::new(),
+        enough => format!("{new_corrections} of the {enough} new corrections that start one early\n"),
     };
     let cells: Vec<_> = runs.iter().map(cells_of).collect();
     let table = output::table(
@@ -102,8 +104,20 @@ fn status(limit: u32, config: &Config, format: Format) -> anyhow::Result<Ended> 
         ],
         &cells,
     );
-    output::print(&(next + &table))?;
+    output::print(&(next_in_words(next, running) + &early + &table))?;
     Ok(Ended::Well)
+}
+
+/// The next due time and how the clock of its zone shows it, for people.
+fn next_in_words(next: Option<(Timestamp, String)>, is_daemon_running: bool) -> String {
+    match (next, is_daemon_running) {
+        (Some((next, local)), true) => format!("next rebuild: {local} ({next})\n"),
+        (Some((next, local)), false) => {
+            format!("next rebuild: {local} ({next}), if a daemon is running then; now none is\n")
+        }
+        // The daemon may have been started with other settings than this command.
+        (None, _) => "no rebuild is scheduled by these settings (retrain.enabled = false)\n".to_owned(),
+    }
 }
 
 fn cells_of(run: &RunRow) -> Vec<String> {

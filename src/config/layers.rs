@@ -1,7 +1,7 @@
 //! Where settings come from: defaults < file < environment < command line.
 //!
-//! In: a file's text, environment variables, `key=value` pairs. Out: [`Settings`] and, for every key that was
-//! set, its [`Origin`]; or every mistake there is, each with its place. Never: a value that was quietly bent into
+//! In: a file's text, environment variables, `key=value` pairs. Out: [`Settings`], for every key that was set its
+//! [`Origin`], and every mistake there is, each with its place. Never: a value that was quietly bent into
 //! another type (each key is read alone, with its own type, before the layers are merged).
 
 use std::collections::BTreeMap;
@@ -83,14 +83,16 @@ impl fmt::Display for Problem {
 /// Merged settings and where each key that was set came from.
 #[derive(Debug)]
 pub struct Layered {
-    /// The merged settings.
+    /// The merged settings; a key whose value does not fit has what an earlier layer says.
     pub settings: Settings,
     /// By `section.key`.
     pub origins: BTreeMap<String, Origin>,
+    /// What does not fit, of every layer.
+    pub problems: Vec<Problem>,
 }
 
-/// Reads all layers; on failure returns every problem of every layer.
-pub fn read(sources: &Sources) -> Result<Layered, Vec<Problem>> {
+/// Reads all layers.
+pub fn read(sources: &Sources) -> Layered {
     let mut layers = Layers::default();
     if let Some((path, text)) = &sources.file {
         layers.add_file(path, text);
@@ -204,37 +206,34 @@ impl Layers {
         });
     }
 
-    fn merge(mut self) -> Result<Layered, Vec<Problem>> {
-        if !self.problems.is_empty() {
-            // As they stand in the file, the other layers after it.
-            self.problems.sort_by_key(|problem| match &problem.origin {
-                Some(Origin::File(_, line)) => *line,
-                _ => usize::MAX,
-            });
-            return Err(self.problems);
-        }
-        let whole = |message: String| {
-            vec![Problem {
+    fn merge(mut self) -> Layered {
+        let settings = self.merged().unwrap_or_else(|message| {
+            self.problems.push(Problem {
                 origin: None,
                 key: String::new(),
                 value: String::new(),
                 message,
-            }]
-        };
+            });
+            Settings::default()
+        });
+        Layered {
+            settings,
+            origins: self.origins,
+            problems: self.problems,
+        }
+    }
+
+    fn merged(&self) -> Result<Settings, String> {
         let mut builder = ::config::Config::builder();
         let defaults =
             toml::to_string(&Settings::default()).expect("the defaults are plain TOML; this is a bug");
         builder = builder.add_source(::config::File::from_str(&defaults, ::config::FileFormat::Toml));
-        for (key, value) in self.values {
-            let layer = toml::to_string(&nested(&key, value)).map_err(|error| whole(error.to_string()))?;
+        for (key, value) in &self.values {
+            let layer = toml::to_string(&nested(key, value.clone())).map_err(|error| error.to_string())?;
             builder = builder.add_source(::config::File::from_str(&layer, ::config::FileFormat::Toml));
         }
         let settings = builder.build().and_then(::config::Config::try_deserialize);
-        let settings = settings.map_err(|error| whole(error.to_string()))?;
-        Ok(Layered {
-            settings,
-            origins: self.origins,
-        })
+        settings.map_err(|error| error.to_string())
     }
 }
 
@@ -274,16 +273,14 @@ mod tests {
     }
 
     fn problems(sources: &Sources) -> Vec<String> {
-        read(sources)
-            .unwrap_err()
-            .iter()
-            .map(ToString::to_string)
-            .collect()
+        let problems = read(sources).problems;
+        problems.iter().map(ToString::to_string).collect()
     }
 
     #[test]
     fn the_documented_file_equals_the_built_in_defaults() {
-        let layered = read(&file(include_str!("../../config/hangtag.toml"))).unwrap();
+        let layered = read(&file(include_str!("../../config/hangtag.toml")));
+        assert_eq!(layered.problems, []);
         assert_eq!(layered.settings, Settings::default());
         let documented: Table = include_str!("../../config/hangtag.toml").parse().unwrap();
         assert_eq!(
@@ -343,7 +340,8 @@ mod tests {
             ("train.epochs".into(), "9".into()),
             ("inbox".into(), "/shop".into()),
         ];
-        let layered = read(&sources).unwrap();
+        let layered = read(&sources);
+        assert_eq!(layered.problems, []);
         assert_eq!(layered.settings.train.epochs, 9);
         assert_eq!(layered.settings.train.seed, 4);
         assert_eq!(layered.settings.data_dir, PathBuf::from("007"));

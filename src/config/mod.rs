@@ -80,6 +80,15 @@ pub enum ConfigError {
     Problems(Vec<Problem>),
 }
 
+/// As they stand in the file, the other layers after it.
+fn in_order(mut problems: Vec<Problem>) -> Vec<Problem> {
+    problems.sort_by_key(|problem| match &problem.origin {
+        Some(Origin::File(_, line)) => *line,
+        _ => usize::MAX,
+    });
+    problems
+}
+
 fn listed(problems: &[Problem]) -> String {
     let count = match problems.len() {
         1 => "the settings have a mistake:".to_owned(),
@@ -114,19 +123,27 @@ impl Config {
 
     /// As [`load`](Self::load), from sources at hand.
     pub fn from_sources(sources: &Sources) -> Result<Self, ConfigError> {
-        let layered = layers::read(sources).map_err(ConfigError::Problems)?;
+        let layered = layers::read(sources);
         let mut check = Check {
             origins: &layered.origins,
             problems: Vec::new(),
         };
         let config = check.config(&layered.settings);
-        let problems = check.problems;
+        let mut problems = layered.problems;
+        // A value that could not be read has been named already; what stands in its place says nothing.
+        let named: Vec<_> = problems.iter().map(|problem| problem.key.clone()).collect();
+        problems.extend(
+            check
+                .problems
+                .into_iter()
+                .filter(|problem| !named.contains(&problem.key)),
+        );
         match config {
             Some(config) if problems.is_empty() => Ok(Self {
                 layered: (layered.settings, layered.origins),
                 ..config
             }),
-            _ => Err(ConfigError::Problems(problems)),
+            _ => Err(ConfigError::Problems(in_order(problems))),
         }
     }
 
@@ -261,6 +278,27 @@ mod tests {
             "shop.toml:9: retag.images_per_second = 0: must be from 1",
         ] {
             assert!(message.contains(part), "{part} is missing in:\n{message}");
+        }
+    }
+
+    /// What makes no sense was told only once everything had the right type: two rounds for whoever mends a file.
+    #[test]
+    fn wrong_types_unknown_keys_and_impossible_values_are_told_together() {
+        let text = "inbox = 5\n[retrain]\nschedule = 'soon'\n[train]\nepochs = 0\nepoch = 3\n[gate]\nmargin = 2.0\n[watch]\nmode = 'often'\n";
+        let message = with(text).unwrap_err().to_string();
+        let lines: Vec<_> = message.lines().map(str::trim).collect();
+        let expected = [
+            "the settings have 6 mistakes:",
+            "shop.toml:1: inbox = 5: ",
+            "shop.toml:3: retrain.schedule = \"soon\": ",
+            "shop.toml:5: train.epochs = 0: must be from 1",
+            "shop.toml:6: train.epoch = 3: unknown key",
+            "shop.toml:8: gate.margin = 2: must be from 0 to 1",
+            "shop.toml:10: watch.mode = 'often': ",
+        ];
+        assert_eq!(lines.len(), expected.len(), "{message}");
+        for (line, start) in lines.iter().zip(expected) {
+            assert!(line.starts_with(start), "{start} is missing in:\n{message}");
         }
     }
 

@@ -157,3 +157,44 @@ impl Drop for Training {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A program that takes the arguments of a training and does not end. A shell writes it: were it open for writing in
+    /// this process while another test starts one, it could not be started ("text file busy").
+    fn trains_for_ever(path: &Path) {
+        let write =
+            "printf '#!/bin/sh\\necho $$ > \"$3/pid\"\\nexec sleep 600\\n' > \"$0\" && chmod +x \"$0\"";
+        let written = Command::new("sh").args(["-c", write]).arg(path).status();
+        assert!(written.unwrap().success());
+    }
+
+    #[test]
+    fn a_run_that_takes_longer_than_it_may_is_ended_and_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let (program, run) = (folder.path().join("program"), RunFolder::of(folder.path(), 1));
+        trains_for_ever(&program);
+        std::fs::create_dir_all(run.path()).unwrap();
+        let process = RunProcess {
+            program: &program,
+            folder: &run,
+            max_duration: Duration::from_millis(500),
+            stop: &AtomicBool::new(false),
+        };
+        let carried = process.carry_out_blocking(&mut |_| Ok(())).unwrap();
+        let Carried::Failed(reason) = carried else {
+            panic!("it cannot have ended by itself")
+        };
+        assert!(
+            reason.contains("retrain.max_duration") && reason.contains("500ms"),
+            "{reason}"
+        );
+        let pid = std::fs::read_to_string(run.path().join("pid")).unwrap();
+        assert!(
+            !Path::new("/proc").join(pid.trim()).exists(),
+            "process {pid} is gone"
+        );
+    }
+}

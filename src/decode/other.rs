@@ -59,7 +59,7 @@ fn check_size(
     limits.check_memory((width, height), colour_bytes.saturating_add(grey_bytes))
 }
 
-/// What the decoders do not check or check too late: PNG's size and end, WebP's length.
+/// What the decoders do not check or check too late: PNG's size and end, WebP's length, what follows a GIF's first frame.
 fn check_container(bytes: &[u8], format: ImageFormat, limits: &DecodeLimits) -> Result<(), DecodeError> {
     match format {
         ImageFormat::Png => {
@@ -70,6 +70,7 @@ fn check_container(bytes: &[u8], format: ImageFormat, limits: &DecodeLimits) -> 
             png_is_whole(bytes)
         }
         ImageFormat::Webp => webp_is_whole(bytes),
+        ImageFormat::Gif => gif_is_whole(bytes),
         _ => Ok(()),
     }
 }
@@ -103,6 +104,42 @@ fn webp_is_whole(bytes: &[u8]) -> Result<(), DecodeError> {
         return Err(truncated(bytes, what));
     }
     Ok(())
+}
+
+/// Walks the blocks (GIF89a, 1990): the first frame is all that is looked at, but a file that breaks off in a later one is
+/// still being written. One that only lacks the trailer behind a whole block is shown by everything else, and taken.
+fn gif_is_whole(bytes: &[u8]) -> Result<(), DecodeError> {
+    const HEADER: usize = 13;
+    let mut at = HEADER + bytes.get(10).map_or(0, |&packed| colour_table_bytes(packed));
+    while let Some(b',' | b'!') = bytes.get(at) {
+        let end = gif_block_end(bytes, at);
+        at = end.ok_or_else(|| truncated(bytes, "a GIF that breaks off within a frame"))?;
+    }
+    Ok(())
+}
+
+/// Where the image or extension that begins here ends; `None`: not within the file.
+fn gif_block_end(bytes: &[u8], begin: usize) -> Option<usize> {
+    let is_image = *bytes.get(begin)? == b',';
+    let mut at = match is_image {
+        true => begin + 11 + colour_table_bytes(*bytes.get(begin + 9)?),
+        false => begin + 2,
+    };
+    loop {
+        let length = usize::from(*bytes.get(at)?);
+        at += 1 + length;
+        if length == 0 {
+            return Some(at);
+        }
+    }
+}
+
+fn colour_table_bytes(packed: u8) -> usize {
+    if packed & 0x80 == 0 {
+        0
+    } else {
+        3 << ((packed & 7) + 1)
+    }
 }
 
 fn u32_be(bytes: &[u8], at: usize) -> Option<u32> {

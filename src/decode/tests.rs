@@ -241,6 +241,30 @@ fn a_bmp_gif_or_tiff_without_its_pixels_is_truncated() {
     }
 }
 
+/// The first frame being whole, a GIF that was still being written was tagged, and tagged again when it was whole.
+#[test]
+fn a_gif_cut_within_a_later_frame_is_truncated() {
+    let frames = [of_size(19, 13), of_size(13, 13)].map(|frame| image::Frame::new(frame.to_rgba8()));
+    let mut bytes = Vec::new();
+    let mut encoder = image::codecs::gif::GifEncoder::new(&mut bytes);
+    encoder.encode_frames(frames).unwrap();
+    drop(encoder);
+    let whole = decode(&bytes, &LIMITS).unwrap();
+    let mut taken = Vec::new();
+    for length in 1..bytes.len() {
+        match decode(&bytes[..length], &LIMITS) {
+            Err(error) => assert!(error.is_truncated(), "cut at {length}: {error}"),
+            Ok(image) => {
+                assert_eq!(image, whole, "cut at {length}");
+                taken.push(length);
+            }
+        }
+    }
+    // Behind the first frame, behind the second one's extension, and without the trailer.
+    assert_eq!(taken.len(), 3, "{taken:?} of {}", bytes.len());
+    assert_eq!(taken[2], bytes.len() - 1);
+}
+
 #[test]
 fn what_follows_the_end_of_a_jpeg_is_ignored() {
     let whole = decode(jpeg("ycbcr-420"), &LIMITS).unwrap();

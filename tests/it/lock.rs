@@ -1,6 +1,8 @@
 //! One daemon a store, signals, and what `status` says of it.
 
-use crate::util::{Shop, drop_png, text, wait_until};
+use std::process::Stdio;
+
+use crate::util::{Daemon, PATIENCE, Shop, drop_png, text, wait_until};
 
 #[test]
 fn a_second_daemon_says_who_holds_the_store() {
@@ -87,4 +89,35 @@ fn commands_write_while_the_daemon_runs() {
     assert_eq!(summary["tagged"], 20);
     shop.wait_for_rows(40);
     assert_eq!(daemon.end(), Some(0));
+}
+
+/// systemd starts what needs the tagger once it is ready (`Type=notify`), and need not guess when it ends.
+#[test]
+fn systemd_hears_when_the_daemon_is_ready_and_when_it_ends() {
+    let shop = Shop::new();
+    let path = shop.path().join("notify");
+    let systemd = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
+    systemd.set_read_timeout(Some(PATIENCE)).unwrap();
+    let heard = || {
+        let mut bytes = [0; 256];
+        let length = systemd.recv(&mut bytes).unwrap();
+        text(&bytes[..length])
+    };
+    let mut command = shop.command(&["run"]);
+    command.env("NOTIFY_SOCKET", &path);
+    let log = std::fs::File::create(shop.path().join("daemon.log")).unwrap();
+    let mut daemon = Daemon {
+        child: command.stdout(Stdio::null()).stderr(log).spawn().unwrap(),
+    };
+    assert_eq!(heard().trim(), "READY=1", "{}", shop.log());
+    assert!(
+        shop.log().contains("watched"),
+        "ready, but nothing is watched:\n{}",
+        shop.log()
+    );
+    drop_png(&shop.inbox(), 1);
+    shop.wait_for_rows(1);
+    daemon.signal("TERM");
+    assert_eq!(heard().trim(), "STOPPING=1", "{}", shop.log());
+    assert_eq!(daemon.child.wait().unwrap().code(), Some(0));
 }

@@ -1,6 +1,7 @@
 //! The rebuild as a service, over the real binary: due, trained, judged, swapped in, followed by the inventory, undone.
 
 mod child;
+mod compare;
 mod corrections;
 pub mod drift;
 mod follow;
@@ -310,6 +311,8 @@ fn two_new_corrections_start_a_rebuild() {
         shop.ok(&["correct", photo.to_str().unwrap(), "--label", "dress"]);
     };
     correct(0);
+    let status = shop.ok(&["retrain", "--set", "retrain.after_corrections=2"]);
+    assert!(status.contains("1 of the 2 new corrections"), "{status}");
     correct(1);
     wait_until("a rebuild has begun and ended", || {
         shop.count("SELECT count(*) FROM runs WHERE state <> 'running'") == 1

@@ -86,6 +86,29 @@ fn a_model_that_a_kept_run_made_again_is_not_pruned_with_the_old_run() {
 }
 
 #[test]
+fn old_runs_are_pruned_but_never_what_serves_or_served_last() {
+    let shop = shop(1);
+    for _ in 0..4 {
+        shop.ok(&["retrain", "now", "--set", "retrain.keep_runs=1"]);
+    }
+    let of_run = |run: u32| word(&shop, &format!("SELECT model FROM runs WHERE id = {run}"));
+    assert_eq!(in_service(&shop), of_run(4));
+    for run in 1..=4 {
+        let folders = [
+            shop.data().join(format!("runs/{run:06}")),
+            shop.data().join("models").join(of_run(run)),
+        ];
+        for folder in folders {
+            assert_eq!(folder.exists(), run > 1, "{}", folder.display());
+        }
+    }
+    shop.ok(&["models", "rollback"]);
+    assert_eq!(in_service(&shop), of_run(3));
+    shop.ok(&["models", "promote", &of_run(2)]);
+    assert_one_serves(&shop);
+}
+
+#[test]
 fn a_rebuild_of_what_is_in_service_is_recorded_as_unchanged() {
     let shop = shop(1);
     let now = ["retrain", "now", "--format", "json", "--set", "retrain.seed=7"];

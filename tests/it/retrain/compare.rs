@@ -1,0 +1,70 @@
+//! Two models on one inventory: what a preview promises is what becomes of it, and nothing is touched before.
+
+use super::{in_service, tagged_shop, word};
+use crate::util::text;
+
+#[test]
+fn a_preview_touches_no_tag_and_says_what_the_diff_says_afterwards() {
+    let shop = tagged_shop(1);
+    let shipped = in_service(&shop);
+    shop.ok(&["retrain", "now", "--set", "gate.min_accuracy=1.0"]);
+    let other = word(&shop, "SELECT model FROM runs");
+    let before = (shop.rows(), shop.count("SELECT count(*) FROM outcomes"));
+
+    let preview = shop.json(&["models", "preview", &other, "--format", "json"]);
+    assert_eq!((shop.rows(), shop.count("SELECT count(*) FROM outcomes")), before);
+    assert_eq!(
+        (&preview["before"], &preview["after"]),
+        (&shipped.as_str().into(), &other.as_str().into())
+    );
+    let of_changes: u64 = preview["changes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|change| change["photos"].as_u64().unwrap())
+        .sum();
+    assert!(
+        of_changes > 0,
+        "a model of one epoch that agrees with the shipped one tests nothing: {preview}"
+    );
+    assert_eq!(
+        preview["photos"].as_u64().unwrap(),
+        preview["unchanged"].as_u64().unwrap() + of_changes
+    );
+
+    let promote = ["models", "promote", &other, "--force", "--format", "json"];
+    assert_eq!(shop.json(&promote)["in_service"], other.as_str());
+    shop.ok(&["scan"]);
+    let diff = shop.json(&["models", "diff", &shipped[..8], &other[..8], "--format", "json"]);
+    assert_eq!(diff, preview);
+    let said = shop.ok(&["models", "diff", &shipped, &other]);
+    assert!(
+        said.contains(&format!("{} photos were asked of both", diff["photos"])),
+        "{said}"
+    );
+
+    // A program that asks for what is so already was answered in words.
+    assert_eq!(shop.json(&promote)["in_service"], other.as_str());
+}
+
+/// "could not read the model file …/manifest.json" told nobody where it had gone.
+#[test]
+fn a_model_whose_bundle_was_pruned_says_so() {
+    let shop = tagged_shop(1);
+    shop.ok(&["retrain", "now", "--set", "gate.min_accuracy=1.0"]);
+    let refused = word(&shop, "SELECT model FROM runs");
+    std::fs::remove_dir_all(shop.data().join("models").join(&refused)).unwrap();
+    for command in [
+        &["models", "promote", &refused, "--force"][..],
+        &["models", "preview", &refused],
+    ] {
+        let refused = shop.run(command);
+        assert_eq!(refused.status.code(), Some(2), "{command:?}");
+        let said = text(&refused.stderr);
+        assert!(said.contains("retrain.keep_runs"), "{command:?}: {said}");
+    }
+    assert!(
+        shop.ok(&["models", "show", &refused])
+            .contains("not there any more")
+    );
+}
