@@ -3,26 +3,23 @@
 //! In: a model, and Fashion-MNIST's test set, one picture of it, or photos with labels. Out: how good it is, always
 //! through ONNX Runtime on the exported file. Never: a write into the store, or a look at a photo's name.
 
-use std::fs::OpenOptions;
-use std::io::{IsTerminal, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::Args;
 use serde::Serialize;
 use serde_json::json;
 
 use super::dataset::load_or_fetch_blocking;
+use super::labelled::{RejectedPhoto, prepare_blocking, read_labels};
 use super::{Ended, Format, UsageError, output};
 use crate::config::Config;
 use crate::daemon;
-use crate::decode::decode;
-use crate::domain::{INPUT_LEN, Label, Rejection, RejectionReason, Thresholds};
+use crate::domain::{INPUT_LEN, Label, Thresholds};
 use crate::model::{Classifier, ModelBundle};
-use crate::preprocess::{self, InputTensor, Preprocessor};
+use crate::preprocess::{self, InputTensor};
 use crate::store::Reader;
-use crate::tagging::inbox::unreadable;
 use crate::training::evaluate::{Evaluation, Judged, draw_as_text, draw_in_colour};
 use crate::training::scoring::evaluate_images;
 
@@ -56,21 +53,6 @@ struct PhotoAnswer {
     #[serde(flatten)]
     evaluation: Evaluation,
     rejected: Vec<RejectedPhoto>,
-}
-
-/// A photo that the model could not be asked about.
-#[derive(Debug, Serialize)]
-struct RejectedPhoto {
-    file: String,
-    reason: String,
-    detail: String,
-}
-
-/// One row of the CSV; other columns are passed over.
-#[derive(Debug, serde::Deserialize)]
-struct LabelledRow {
-    file: PathBuf,
-    label: String,
 }
 
 /// Evaluates and prints.
@@ -175,34 +157,18 @@ fn on_photos(
     (classifier, thresholds): (&mut dyn Classifier, &Thresholds),
     format: Format,
 ) -> anyhow::Result<()> {
-    let labelled = read_labels(csv)?;
-    let limits = daemon::decode_limits(config);
-    let mut preprocessor = Preprocessor::new();
+    let rows = read_labels(csv)?;
     let (mut judged, mut rejected) = (Vec::new(), Vec::new());
     // In chunks, so that any number of photos takes the memory of one chunk.
-    for chunk in labelled.chunks(256) {
-        let (mut inputs, mut truths): (Vec<InputTensor>, Vec<Option<Label>>) = Default::default();
-        for (path, truth) in chunk {
-            let image = read_photo(path, config.limits.max_file_bytes)
-                .and_then(|bytes| decode(&bytes, &limits).map_err(Rejection::from));
-            match image {
-                Ok(image) => {
-                    inputs.push(preprocessor.prepare(&image));
-                    truths.push(*truth);
-                }
-                Err(rejection) => {
-                    let (reason, detail) = (rejection.reason.to_string(), rejection.detail);
-                    rejected.push(RejectedPhoto {
-                        file: path.display().to_string(),
-                        reason,
-                        detail,
-                    });
-                }
-            }
-        }
-        let answers = classifier.classify(&inputs.iter().collect::<Vec<_>>())?;
-        let pairs = truths.into_iter().zip(answers);
-        judged.extend(pairs.map(|(truth, prediction)| Judged { truth, prediction }));
+    for chunk in rows.chunks(256) {
+        let (photos, refused) = prepare_blocking(chunk, config);
+        rejected.extend(refused);
+        let inputs: Vec<&InputTensor> = photos.iter().map(|photo| &photo.input).collect();
+        let answers = classifier.classify(&inputs)?;
+        judged.extend(photos.iter().zip(answers).map(|(photo, prediction)| Judged {
+            truth: photo.truth.label(),
+            prediction,
+        }));
     }
     let evaluation = Evaluation::with_thresholds(&judged, thresholds);
     match format {
@@ -214,87 +180,9 @@ fn on_photos(
         Format::Text => {
             let mut text = format!("model {}\n{evaluation}\n", classifier.id());
             for photo in &rejected {
-                text += &format!(
-                    "not scored: {}: {} ({})\n",
-                    output::shown(&photo.file),
-                    photo.reason,
-                    photo.detail
-                );
+                text += &format!("not scored: {photo}\n");
             }
             output::print(&text)
         }
-    }
-}
-
-/// A photo's bytes; neither a pipe nor a file without end holds the command.
-fn read_photo(path: &Path, max_bytes: u64) -> Result<Vec<u8>, Rejection> {
-    let refused = |reason, detail: String| Err(Rejection { reason, detail });
-    let unreadable = |error: std::io::Error| unreadable(path, &error);
-    // Non-blocking: the opening of a pipe would wait for a writer. It changes nothing for files.
-    let flags = rustix::fs::OFlags::NONBLOCK.bits() as i32;
-    let opened = OpenOptions::new().read(true).custom_flags(flags).open(path);
-    let file = opened.map_err(unreadable)?;
-    let metadata = file.metadata().map_err(unreadable)?;
-    if !metadata.is_file() {
-        return refused(RejectionReason::NotAFile, "not a regular file".to_owned());
-    }
-    let mut bytes = Vec::new();
-    file.take(max_bytes.saturating_add(1))
-        .read_to_end(&mut bytes)
-        .map_err(unreadable)?;
-    if bytes.len() as u64 > max_bytes {
-        let detail = format!(
-            "{} bytes; at most {max_bytes} are read (limits.max_file_bytes)",
-            metadata.len()
-        );
-        return refused(RejectionReason::TooManyBytes, detail);
-    }
-    Ok(bytes)
-}
-
-/// Paths and true labels; the line of a mistake is named.
-fn read_labels(csv: &Path) -> anyhow::Result<Vec<(PathBuf, Option<Label>)>> {
-    let folder = crate::durable::folder_of(csv);
-    let mut reader = csv::ReaderBuilder::new()
-        .trim(csv::Trim::Headers)
-        .from_path(csv)
-        .with_context(|| format!("could not read {}", csv.display()))?;
-    let mut rows = Vec::new();
-    for row in reader.deserialize::<LabelledRow>() {
-        let row = row.with_context(|| format!("{}: the columns file and label are needed", csv.display()))?;
-        let label = match row.label.trim() {
-            "" => None,
-            text => {
-                let named = text.parse::<Label>();
-                Some(named.with_context(|| format!("{}: {}", csv.display(), row.file.display()))?)
-            }
-        };
-        rows.push((folder.join(row.file), label));
-    }
-    if rows.is_empty() {
-        bail!("{}: there are no rows below the header file,label", csv.display());
-    }
-    Ok(rows)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// One missing photo ended the whole evaluation, and a pipe held it for ever.
-    #[test]
-    fn what_is_no_readable_file_is_refused_with_a_reason() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = |name: &str| folder.path().join(name);
-        std::fs::write(path("large.png"), b"12345").unwrap();
-        let made = std::process::Command::new("mkfifo")
-            .arg(path("pipe.png"))
-            .status();
-        assert!(made.unwrap().success());
-        let reason = |name: &str| read_photo(&path(name), 4).unwrap_err().reason;
-        assert_eq!(reason("large.png"), RejectionReason::TooManyBytes);
-        assert_eq!(reason("pipe.png"), RejectionReason::NotAFile);
-        assert_eq!(reason("none.png"), RejectionReason::Unreadable);
-        assert_eq!(read_photo(&path("large.png"), 5).unwrap(), b"12345");
     }
 }

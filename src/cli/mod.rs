@@ -12,6 +12,8 @@ mod correct;
 mod dataset;
 mod evaluate;
 mod explain;
+mod labelled;
+mod learn_curve;
 mod models;
 mod output;
 mod query;
@@ -107,6 +109,8 @@ enum Command {
     Train(train::TrainArguments),
     /// Score a model on Fashion-MNIST's test set, or on labelled photos
     Evaluate(evaluate::EvaluateArguments),
+    /// What corrections buy: rebuilds with more and more of a shop's labelled photos, scored on the others
+    LearnCurve(learn_curve::LearnCurveArguments),
     /// Check or print the settings
     Config(config::ConfigArguments),
     /// ONNX Runtime: which one is used, and install it
@@ -164,6 +168,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Ended> {
         Command::Backup(arguments) => backup::run(&arguments, &config),
         Command::Train(arguments) => train::run(&arguments, &config),
         Command::Evaluate(arguments) => evaluate::run(&arguments, &config),
+        Command::LearnCurve(arguments) => learn_curve::run(&arguments, &config),
         Command::Runtime(arguments) => runtime::run(&arguments, &config),
         Command::Dataset(arguments) => dataset::run(&arguments, &config),
         // Answered above: they have something to say also where the settings are wrong.

@@ -64,8 +64,14 @@ impl Photos {
 
     /// Those whose number fulfils a condition, in their order.
     pub fn only(&self, is_wanted: impl Fn(usize) -> bool) -> Photos {
+        let numbers: Vec<usize> = (0..self.len()).filter(|&number| is_wanted(number)).collect();
+        self.pick(&numbers)
+    }
+
+    /// Those of these numbers, in the order of these.
+    pub fn pick(&self, numbers: &[usize]) -> Photos {
         let mut some = Photos::default();
-        for number in (0..self.len()).filter(|&number| is_wanted(number)) {
+        for &number in numbers {
             some.pixels.extend_from_slice(picture(&self.pixels, number));
             some.truths.push(self.truths[number]);
         }

@@ -2,6 +2,7 @@
 //!
 //! In: how it was trained. Out: its manifest, but for the figures. Never: a figure made up.
 
+use std::collections::HashSet;
 use std::time::SystemTime;
 
 use serde_json::{Value, json};
@@ -10,7 +11,7 @@ use super::export::{INPUT_NAME, OUTPUT_NAME, UNKNOWN_NAME};
 use super::parameters::TrainParameters;
 use super::rebuild::Rebuild;
 use crate::domain::{ContentHash, INPUT_SIDE, LABEL_COUNT, Label, Timestamp};
-use crate::model::bundle::{self, FORMAT, Manifest, TensorSpec};
+use crate::model::bundle::{self, FORMAT, Manifest, ModelBundle, TensorSpec};
 use crate::preprocess;
 
 /// The manifest of a network that was exported as `onnx`, as it was after `epoch`.
@@ -64,6 +65,12 @@ pub(super) fn manifest(rebuild: &Rebuild<'_>, onnx: &[u8], epoch: u32) -> Manife
 /// Under what a manifest lists the corrections that the model has learned, so that nobody takes its answers for them for
 /// evidence.
 pub const LEARNED_KEY: &str = "learned_corrections";
+
+/// The corrections that a model has learned, as [`in_short`] names them.
+pub fn learned_by(bundle: &ModelBundle) -> HashSet<&str> {
+    let learned = bundle.manifest().training[LEARNED_KEY].as_array();
+    learned.into_iter().flatten().filter_map(Value::as_str).collect()
+}
 
 /// Enough of a content hash to tell a shop's photos apart: 16 hexadecimal digits.
 pub fn in_short(hash: &ContentHash) -> String {

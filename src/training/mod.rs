@@ -38,6 +38,8 @@ pub mod scoring;
 pub mod job;
 pub mod perform;
 
+pub mod learning_curve;
+
 pub mod gate;
 pub mod publish;
 

@@ -272,17 +272,12 @@ fn prepare(
     })
 }
 
-/// The network in service, if this rebuild shall go on from it and can: it is of the same kind, and there are photos to
-/// learn.
+/// The network in service, if this rebuild shall go on from it and can, and there are photos to learn.
 fn warm_start(job: &Job, in_service: &ModelBundle, material: &Material) -> Option<Network> {
-    let Architecture::Residual(channels) = job.parameters.network() else {
-        return None;
-    };
-    let calibration = in_service.manifest().calibration.as_ref()?;
     if !job.warm_start || material.train.is_empty() || !job.parameters.knows_unknown() {
         return None;
     }
-    match network_from(in_service.onnx(), channels, calibration.temperature) {
+    match start_from(in_service, &job.parameters) {
         Ok(network) => Some(network),
         Err(error) => {
             tracing::warn!(
@@ -292,6 +287,16 @@ fn warm_start(job: &Job, in_service: &ModelBundle, material: &Material) -> Optio
             None
         }
     }
+}
+
+/// The network in a bundle, for a rebuild with these parameters that goes on from it; or what is against that.
+pub fn start_from(bundle: &ModelBundle, parameters: &TrainParameters) -> Result<Network, String> {
+    let Architecture::Residual(channels) = parameters.network() else {
+        return Err(format!("the architecture {} cannot", parameters.architecture));
+    };
+    let calibration = bundle.manifest().calibration.as_ref();
+    let calibration = calibration.ok_or("its manifest states no temperature")?;
+    network_from(bundle.onnx(), channels, calibration.temperature)
 }
 
 /// What decides the bytes that come of a training: the data set's files, parameters (but for threads) and corrections.

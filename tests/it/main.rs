@@ -6,6 +6,7 @@ mod bad_input;
 mod commands;
 mod crash;
 mod layers;
+mod learn_curve;
 mod lock;
 mod retrain;
 mod scan;
