@@ -85,8 +85,8 @@ pub fn run(arguments: &EvaluateArguments, config: &Config) -> anyhow::Result<End
     let mut classifier = daemon::open_bundle_blocking(&config, &runtime, &bundle)?.into_one();
     match (&arguments.labels, arguments.index) {
         (Some(csv), _) => {
-            let asked = (classifier.as_mut(), &thresholds_of(&bundle, arguments, &config)?);
-            on_photos(csv, &config, asked, arguments.format)?;
+            let thresholds = thresholds_of(&bundle, arguments, &config)?;
+            on_photos(csv, &config, (classifier.as_mut(), &thresholds), arguments.format)?;
         }
         (None, Some(index)) => on_one_image(index, &config, classifier.as_mut(), arguments.format)?,
         (None, None) => {

@@ -108,7 +108,7 @@ pub fn fit(samples: &[Sample], target_precision: f64, options: FitOptions) -> Th
     let accepted = samples
         .iter()
         .filter(|sample| decide(&sample.prediction, &thresholds) == Certainty::Accepted);
-    let (right, wrong): (Vec<_>, Vec<_>) = accepted.partition(|sample| sample.is_right());
+    let (right, wrong): (Vec<&Sample>, Vec<&Sample>) = accepted.partition(|sample| sample.is_right());
     Thresholds {
         accepted: (right.len() + wrong.len()) as u64,
         accepted_right: right.len() as u64,
