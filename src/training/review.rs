@@ -198,7 +198,7 @@ mod tests {
         // By the margin alone it would have been 1, 2, 3.
         let all = chosen(&candidates, &Named::default(), 9);
         assert_eq!(all.len(), candidates.len(), "each once: {all:?}");
-        assert_eq!(chosen(&[], &Named::default(), 5), []);
+        assert!(chosen(&[], &Named::default(), 5).is_empty());
     }
 
     #[test]

@@ -118,11 +118,14 @@ fn a_word_that_comes_in_the_middle_of_a_walk_is_followed_from_the_start() {
 #[test]
 fn a_model_brings_the_thresholds_of_its_manifest_once() {
     let mut fixture = Fixture::new();
-    let with_thresholds = |digit: &str, trust: f32| NewModel {
-        manifest: serde_json::json!({
-            "calibration": { "thresholds": accepting_from(digit, trust).thresholds }
-        }),
-        ..new_model(digit)
+    let with_manifest = |digit: &str, thresholds: serde_json::Value| {
+        let mut model = new_model(digit);
+        model.manifest = serde_json::json!({ "calibration": { "thresholds": thresholds } });
+        model
+    };
+    let with_thresholds = |digit: &str, trust: f32| {
+        let thresholds = accepting_from(digit, trust).thresholds;
+        with_manifest(digit, serde_json::to_value(thresholds).unwrap())
     };
     fixture.store.register_model(&with_thresholds("c", 0.7)).unwrap();
     fixture.store.register_model(&with_thresholds("c", 0.2)).unwrap();
@@ -138,10 +141,7 @@ fn a_model_brings_the_thresholds_of_its_manifest_once() {
     assert_eq!(decide_all(&mut fixture, 10), 1);
     assert_eq!(statuses(&fixture, &["b.jpg"]), [Status::Accepted]);
     // What this hangtag cannot read is as good as nothing.
-    let odd = NewModel {
-        manifest: serde_json::json!({ "calibration": { "thresholds": { "accept": "all" } } }),
-        ..new_model("d")
-    };
+    let odd = with_manifest("d", serde_json::json!({ "accept": "all" }));
     fixture.store.register_model(&odd).unwrap();
     assert_eq!(fixture.reader().thresholds_of(&model("d")).unwrap(), None);
     assert!(matches!(
