@@ -1,23 +1,31 @@
 //! `hangtag explain PATH`.
 //!
-//! In: a path or a content hash. Out: everything known about it, or why it has no tag. Never: a write; what is not
-//! on record is found out by looking at the file as the pipeline would.
+//! In: a path or a content hash. Out: everything known about it, or why it has no tag; on request a picture of what
+//! the model sees. Never: a write into the store; what is not on record is found out by looking at the file as the
+//! pipeline would.
 
 mod why;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use anyhow::{Context, bail};
 use clap::Args;
 use serde::Serialize;
 
-use super::{Ended, Format, output};
+use super::labelled::read_photo;
+use super::{Ended, Format, UsageError, output};
 use crate::config::Config;
 use crate::daemon::{self, StoreLock};
 use crate::decode::decode;
 use crate::domain::{ContentHash, InventoryPath, Truth};
+use crate::durable;
+use crate::preprocess::Preprocessor;
 use crate::store::{ContentHistory, FileHistory, Reader, StoreError};
 use crate::tagging::inbox::{Inboxes, Look};
+
+mod font;
+mod picture;
 
 /// Everything known about a file, or why it has no tag.
 #[derive(Debug, Args)]
@@ -25,11 +33,15 @@ use crate::tagging::inbox::{Inboxes, Look};
 Examples:
   hangtag explain inventory/4711.jpg
   hangtag explain --format json inventory/4711.jpg
+  hangtag explain ~/odd.jpg --picture out.png   what the model sees of any photo, and its five likeliest labels
   hangtag explain 5f2c…                         by content hash (64 digits)")]
 pub struct ExplainArguments {
     /// The file, or its content hash
     #[arg(value_name = "PATH")]
     path: PathBuf,
+    /// Also draw the photo, what is cut out of it, what the model sees and its five likeliest labels
+    #[arg(long, value_name = "OUT.png")]
+    picture: Option<PathBuf>,
     /// How it is printed
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -49,6 +61,9 @@ struct Explanation {
     now: Vec<String>,
     /// Why each model's answer counts, or does not.
     decisions: Vec<why::Decision>,
+    /// The picture that was drawn.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    picture: Option<PathBuf>,
 }
 
 impl Explanation {
@@ -60,6 +75,9 @@ impl Explanation {
 
 /// Looks it up and prints it.
 pub fn run(arguments: &ExplainArguments, config: &Config) -> anyhow::Result<Ended> {
+    if let Some(picture) = &arguments.picture {
+        check_picture_path(picture, &arguments.path, config)?;
+    }
     let reader = match Reader::open(&config.store_path()) {
         Ok(reader) => Some(reader),
         Err(StoreError::Missing { .. }) => None,
@@ -73,18 +91,65 @@ pub fn run(arguments: &ExplainArguments, config: &Config) -> anyhow::Result<Ende
         (Some(hash), Some(reader)) if !arguments.path.exists() => by_hash(&hash, reader)?,
         _ => by_path(&arguments.path, reader.as_ref(), config)?,
     };
-    let explanation = match &reader {
+    let mut explanation = match &reader {
         Some(reader) => Explanation {
             decisions: why::decisions(explanation.content(), reader)?,
             ..explanation
         },
         None => explanation,
     };
+    if let Some(picture) = &arguments.picture {
+        draw_picture_blocking(&arguments.path, picture, config)?;
+        explanation.picture = Some(picture.clone());
+    }
     match arguments.format {
         Format::Json => output::print_json(&explanation)?,
         Format::Text => output::print(&in_words(&explanation))?,
     }
     Ok(Ended::Well)
+}
+
+/// Refuses a path where the picture would do harm, or would not be taken for what it is.
+fn check_picture_path(picture: &Path, photo: &Path, config: &Config) -> Result<(), UsageError> {
+    let refused = |why: String| Err(UsageError(format!("--picture {}: {why}", picture.display())));
+    if !picture
+        .extension()
+        .is_some_and(|extension| extension.eq_ignore_ascii_case("png"))
+    {
+        return refused("the picture is a PNG; let its name end in .png".into());
+    }
+    let real = real_path(picture);
+    if real == real_path(photo) {
+        return refused("it would replace the photo that it explains".into());
+    }
+    let of_inbox = |inbox: &&PathBuf| real.starts_with(inbox.canonicalize().as_ref().unwrap_or(*inbox));
+    match config.inboxes.iter().find(of_inbox) {
+        Some(inbox) => refused(format!(
+            "it would lie in the inbox {} and be tagged as a photo; name a place outside of it",
+            inbox.display()
+        )),
+        None => Ok(()),
+    }
+}
+
+/// Asks the model in service about a photo, whether or not it is on record, and draws what it saw.
+fn draw_picture_blocking(path: &Path, picture: &Path, config: &Config) -> anyhow::Result<()> {
+    let no_picture = || format!("no picture of what the model sees of {}", path.display());
+    let photo = read_photo(path, config.limits.max_file_bytes)
+        .map_err(|rejection| anyhow::anyhow!(rejection.detail))
+        .and_then(|bytes| Ok(decode(&bytes, &daemon::decode_limits(config))?))
+        .with_context(no_picture)?;
+    // One photo: a GPU would not be warm before the CPU is done.
+    let config = config.on_cpu();
+    let bundle = daemon::bundle_in_service_blocking(&config)?;
+    let runtime = daemon::load_runtime_blocking(&config.runtime, config.inference.device)?;
+    let mut classifier = daemon::open_bundle_blocking(&config, &runtime, &bundle)?.into_one();
+    let seen = Preprocessor::new().look(&photo);
+    let Some(prediction) = classifier.classify(&[&seen.input])?.pop() else {
+        bail!("the model gave no answer")
+    };
+    let png = picture::png_of(&photo, &seen, &prediction.scores).with_context(no_picture)?;
+    Ok(durable::write_file(picture, &png)?)
 }
 
 fn by_hash(hash: &ContentHash, reader: &Reader) -> anyhow::Result<Explanation> {
@@ -108,6 +173,7 @@ fn by_hash(hash: &ContentHash, reader: &Reader) -> anyhow::Result<Explanation> {
         content,
         now: Vec::new(),
         decisions: Vec::new(),
+        picture: None,
     })
 }
 
@@ -132,6 +198,7 @@ fn by_path(path: &Path, reader: Option<&Reader>, config: &Config) -> anyhow::Res
         content: None,
         now,
         decisions: Vec::new(),
+        picture: None,
     })
 }
 
@@ -262,6 +329,10 @@ fn in_words(explanation: &Explanation) -> String {
     }
     if let Some(content) = explanation.content() {
         content_in_words(content, &explanation.decisions, &mut lines);
+    }
+    if let Some(picture) = &explanation.picture {
+        let picture = picture.display().to_string();
+        lines.push(format!("  what the model sees: {}", output::shown(&picture)));
     }
     lines.join("\n") + "\n"
 }

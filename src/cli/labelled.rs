@@ -110,7 +110,7 @@ pub fn prepare_blocking(rows: &[Row], config: &Config) -> (Vec<LabelledPhoto>, V
 }
 
 /// A photo's bytes; neither a pipe nor a file without end holds the command.
-fn read_photo(path: &Path, max_bytes: u64) -> Result<Vec<u8>, Rejection> {
+pub(super) fn read_photo(path: &Path, max_bytes: u64) -> Result<Vec<u8>, Rejection> {
     let refused = |reason, detail: String| Err(Rejection { reason, detail });
     let unreadable = |error: std::io::Error| unreadable(path, &error);
     // Non-blocking: the opening of a pipe would wait for a writer. It changes nothing for files.

@@ -29,7 +29,7 @@ pub(super) fn draw(resizer: &mut Resizer, picture: Grey, mask: Grey, found: &Fou
     let window = found.window;
     let (width, height) = fitted(window);
     let values = shrink(resizer, picture, window.scaled(mask, picture), (width, height));
-    let cover = shrink(resizer, mask, window.scaled(mask, mask), (width, height));
+    let cover = coverage(mask, window, (width, height));
     let differences = difference(&values, (width, height), mask, found);
     let small = tone(&differences, &cover);
     let mut canvas = [0; INPUT_LEN];
@@ -65,6 +65,34 @@ fn shrink(resizer: &mut Resizer, picture: Grey, rectangle: [f64; 4], size: (usiz
         .resize_typed(&source, &mut small, &options)
         .expect("a window lies within its picture and both are grey; this is a bug");
     small.pixels().iter().map(|pixel| pixel.0).collect()
+}
+
+/// How much of each pixel of the model's the mask covers, 0..=255, to whole pixels of the mask.
+fn coverage(mask: Grey, window: Window, (width, height): (usize, usize)) -> Vec<u8> {
+    let part = |from: u32, length: u32, index: usize, count: usize| {
+        let begin = index * length as usize / count;
+        let end = ((index + 1) * length as usize / count).max(begin + 1);
+        (from as usize + begin, end - begin)
+    };
+    let columns: Vec<_> = (0..width)
+        .map(|x| part(window.left, window.width, x, width))
+        .collect();
+    let mut covered = Vec::with_capacity(width * height);
+    let mut sums = vec![0u32; mask.width as usize];
+    for y in 0..height {
+        let (top, rows) = part(window.top, window.height, y, height);
+        sums.fill(0);
+        for row in mask.luma.chunks_exact(sums.len()).skip(top).take(rows) {
+            for (sum, &value) in sums.iter_mut().zip(row) {
+                *sum += u32::from(value);
+            }
+        }
+        covered.extend(columns.iter().map(|&(left, columns)| {
+            let sum: u32 = sums[left..left + columns].iter().sum();
+            (sum / (rows * columns) as u32) as u8
+        }));
+    }
+    covered
 }
 
 /// How much darker than the background each pixel is, -255..=255.
@@ -110,18 +138,14 @@ fn tone(differences: &[i16], cover: &[u8]) -> Vec<u8> {
     let floor = (-quantile(&counts, inside / 20)).max(0);
     let peak = (quantile(&counts, inside - inside.div_ceil(200).min(inside)) + floor).max(LOWEST_PEAK);
     let median = quantile(&counts, inside / 2);
-    let value = |difference: i32| ((difference + floor).clamp(0, peak) * 255 + peak / 2) / peak;
-    let lift = Lift::of(value(median));
-    let mut table = [0u8; 511];
-    for (index, entry) in table.iter_mut().enumerate() {
-        *entry = lift.raise(value(index as i32 - 255));
-    }
-    differences
-        .iter()
-        .zip(cover)
+    let value = |above: i32| (above.clamp(0, peak) * 255 + peak / 2) / peak;
+    let lift = Lift::of(value(median + floor));
+    let table: Vec<u8> = (0..=peak).map(|above| lift.raise(value(above))).collect();
+    let pixels = differences.iter().zip(cover);
+    pixels
         .map(|(&difference, &cover)| {
-            let value = table[(sign * difference + 255) as usize];
-            ((u32::from(value) * u32::from(cover) + 127) / 255) as u8
+            let above = (i32::from(sign * difference) + floor).clamp(0, peak);
+            ((u32::from(table[above as usize]) * u32::from(cover) + 127) / 255) as u8
         })
         .collect()
 }

@@ -6,11 +6,9 @@
 //! included: far fewer than pixels.
 
 /// No part of any region.
-pub(super) const NONE: u8 = 0;
-/// Part of a region.
-pub(super) const WEAK: u8 = 1;
-/// Part of a region, and reason enough for it to be one.
-pub(super) const STRONG: u8 = 2;
+const NONE: u8 = 0;
+/// Part of a region, and reason enough for it to be one. What lies between is part of a region, too.
+const STRONG: u8 = 2;
 
 /// A stretch of one row.
 #[derive(Debug, Clone, Copy)]
@@ -80,18 +78,18 @@ impl Regions {
 
     fn add_runs(&mut self, row: u32, line: &[u8]) {
         let mut x = 0;
-        while let Some(skipped) = line[x..].iter().position(|&class| class != NONE) {
-            let begin = x + skipped;
-            let length = line[begin..].iter().position(|&class| class == NONE);
-            let end = length.map_or(line.len(), |length| begin + length);
-            let strong = line[begin..end]
-                .iter()
-                .map(|&class| u32::from(class / STRONG))
-                .sum();
+        loop {
+            x += empty_stretch(&line[x..]);
+            if x == line.len() {
+                return;
+            }
+            let length = line[x..].iter().position(|&class| class == NONE);
+            let end = length.map_or(line.len(), |length| x + length);
+            let strong = line[x..end].iter().map(|&class| u32::from(class / STRONG)).sum();
             let parent = self.runs.len() as u32;
             self.runs.push(Run {
                 row,
-                begin: begin as u32,
+                begin: x as u32,
                 end: end as u32,
                 parent,
                 strong,
@@ -135,7 +133,27 @@ impl Regions {
     }
 }
 
+/// How many classes at the beginning are `NONE`; eight at a time, since most pixels are.
+fn empty_stretch(classes: &[u8]) -> usize {
+    let (chunks, _) = classes.as_chunks::<8>();
+    let empty = 8 * chunks
+        .iter()
+        .take_while(|&&chunk| u64::from_ne_bytes(chunk) == 0)
+        .count();
+    let rest = classes[empty..].iter().position(|&class| class != NONE);
+    rest.map_or(classes.len(), |rest| empty + rest)
+}
+
 impl Region {
+    /// Whether the rectangles around both are no farther apart than an eighth of the other's longer edge.
+    pub(super) fn is_near(&self, other: &Region) -> bool {
+        let reach = (other.right - other.left).max(other.bottom - other.top) / 8;
+        self.left <= other.right + reach
+            && other.left <= self.right + reach
+            && self.top <= other.bottom + reach
+            && other.top <= self.bottom + reach
+    }
+
     /// Both together.
     pub(super) fn include(&mut self, other: &Region) {
         if self.pixels == 0 {

@@ -14,11 +14,14 @@ use super::reduce::Grey;
 /// Grey values that still count as background: 5 % of 255, as in the making of Fashion-MNIST.
 pub(super) const TOLERANCE: u8 = 13;
 /// Most places at the border that are looked at: more would cost time and not move a fit of five numbers.
-const MOST_SAMPLES: usize = 192;
+const MOST_SAMPLES: usize = 112;
 /// How far from the surface a value may lie to take part in the next fit.
 const REACHES: [f32; 5] = [48.0, 32.0, 24.0, 18.0, TOLERANCE as f32];
 /// Share of the border that one grey must explain for there to be no need of a fit.
 const LEVEL_SHARE: f32 = 0.9;
+/// Half of a border that is rougher than this around one grey may be a part of a slope; smoother, it is paper, and the
+/// other half no background.
+const PAPER_ROUGHNESS: f32 = 1.0;
 /// Share of the border by which a surface of more numbers must explain more to be believed.
 const WORTH_MORE: f32 = 0.08;
 
@@ -48,12 +51,13 @@ impl Surface {
     /// From the outermost pixels of a picture.
     pub(super) fn of(picture: Grey) -> Self {
         let samples = border(picture);
-        let level = Self::flat(commonest(&samples)).judged(&samples);
-        if level.share >= LEVEL_SHARE {
+        let level = Self::level(&samples);
+        let is_paper = level.share >= 0.5 && level.roughness < PAPER_ROUGHNESS;
+        if level.share >= LEVEL_SHARE || is_paper {
             return level;
         }
         let mut best = level;
-        for start in [level, Self::flat(0.0).with_sides(&samples)] {
+        for start in [level, level.with_sides(&samples)] {
             for (terms, more) in [(3, WORTH_MORE), (TERMS, WORTH_MORE)] {
                 let fitted = start.fitted(&samples, terms).judged(&samples);
                 if fitted.share >= best.share + more {
@@ -114,12 +118,30 @@ impl Surface {
         }
     }
 
-    fn flat(level: f32) -> Self {
+    /// One grey: that around which most values lie, within half a tolerance; the brightest of equals.
+    fn level(samples: &[Sample]) -> Self {
+        let mut counts = [0u32; 256];
+        for sample in samples {
+            counts[sample.luma as usize] += 1;
+        }
+        let reach = usize::from(TOLERANCE) / 2;
+        let mut best = (0, 0);
+        for level in (0..256usize).filter(|&level| counts[level] > 0) {
+            let window = level.saturating_sub(reach)..=(level + reach).min(255);
+            // Weighed, so that the window is centred on what it holds.
+            let held = window
+                .map(|value| counts[value] * (reach + 1 - value.abs_diff(level)) as u32)
+                .sum();
+            if held >= best.0 {
+                best = (held, level);
+            }
+        }
         Self {
-            terms: [level, 0.0, 0.0, 0.0, 0.0],
+            terms: [best.1 as f32, 0.0, 0.0, 0.0, 0.0],
             roughness: 0.0,
             share: 0.0,
         }
+        .judged(samples)
     }
 
     /// The plane through the middle greys of the four sides.
@@ -168,13 +190,23 @@ impl Surface {
     }
 
     fn judged(mut self, samples: &[Sample]) -> Self {
-        let mut near: Vec<f32> = samples
-            .iter()
-            .map(|s| self.distance(s))
-            .filter(|&d| d <= f32::from(TOLERANCE))
-            .collect();
-        self.share = near.len() as f32 / samples.len() as f32;
-        self.roughness = median(&mut near);
+        // Counted in tenths of grey values.
+        const MOST: usize = 10 * TOLERANCE as usize;
+        let mut counts = [0u32; MOST + 1];
+        for sample in samples {
+            let tenths = (10.0 * self.distance(sample)) as usize;
+            if tenths <= MOST {
+                counts[tenths] += 1;
+            }
+        }
+        let near = counts.iter().sum::<u32>();
+        self.share = near as f32 / samples.len() as f32;
+        let mut below = 0;
+        let middle = counts.iter().position(|&count| {
+            below += count;
+            2 * below >= near
+        });
+        self.roughness = middle.unwrap_or(0) as f32 / 10.0;
         self
     }
 }
@@ -209,27 +241,6 @@ fn border(picture: Grey) -> Vec<Sample> {
         take(width - 1, y);
     }
     samples
-}
-
-/// The value around which most values lie, within half a tolerance; the brightest of equals.
-fn commonest(samples: &[Sample]) -> f32 {
-    let mut counts = [0u32; 256];
-    for sample in samples {
-        counts[sample.luma as usize] += 1;
-    }
-    let reach = usize::from(TOLERANCE) / 2;
-    let mut best = (0, 0);
-    for level in (0..256usize).filter(|&level| counts[level] > 0) {
-        let window = level.saturating_sub(reach)..=(level + reach).min(255);
-        // Weighed, so that the window is centred on what it holds.
-        let held = window
-            .map(|value| counts[value] * (reach + 1 - value.abs_diff(level)) as u32)
-            .sum();
-        if held >= best.0 {
-            best = (held, level);
-        }
-    }
-    best.1 as f32
 }
 
 /// Solves the first `terms` equations by elimination with pivots; `None` where they do not determine the surface.

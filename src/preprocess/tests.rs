@@ -3,7 +3,7 @@
 use super::*;
 use crate::domain::ImageFormat;
 
-fn image(width: u32, height: u32, luma: impl Fn(u32, u32) -> u8) -> DecodedImage {
+pub(super) fn image(width: u32, height: u32, luma: impl Fn(u32, u32) -> u8) -> DecodedImage {
     let pixels = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
     DecodedImage {
         luma: pixels.map(|(x, y)| luma(x, y)).collect(),
@@ -16,7 +16,7 @@ fn image(width: u32, height: u32, luma: impl Fn(u32, u32) -> u8) -> DecodedImage
 }
 
 /// Whether a point of a 100x100 field lies on a shirt: a trunk and two sleeves.
-fn on_shirt(x: u32, y: u32) -> bool {
+pub(super) fn on_shirt(x: u32, y: u32) -> bool {
     let trunk = (35..65).contains(&x) && (10..90).contains(&y);
     let sleeves = (15..85).contains(&x) && (10..35).contains(&y);
     trunk || sleeves
@@ -52,7 +52,7 @@ fn largest_difference(a: &InputTensor, b: &InputTensor) -> f32 {
 }
 
 /// Noise without chance: the same everywhere.
-fn noise(x: u32, y: u32, reach: u32) -> i32 {
+pub(super) fn noise(x: u32, y: u32, reach: u32) -> i32 {
     let mixed = (x.wrapping_mul(0x9E37_79B1) ^ y.wrapping_mul(0x85EB_CA77)).wrapping_mul(0xC2B2_AE3D);
     ((mixed >> 16) % (2 * reach + 1)) as i32 - reach as i32
 }
@@ -96,7 +96,8 @@ fn noise_and_specks_on_grey_change_next_to_nothing() {
     });
     let noisy = prepare(&noisy);
     assert_eq!(extent(&noisy), extent(&clean));
-    assert!(largest_difference(&noisy, &clean) < 0.08);
+    let difference = largest_difference(&noisy, &clean);
+    assert!(difference < 0.08, "{difference}");
 }
 
 #[test]
@@ -112,7 +113,7 @@ fn a_soft_shadow_is_no_background_but_does_not_turn_the_picture_over() {
 }
 
 #[test]
-fn a_busy_background_keeps_the_whole_picture() {
+fn before_a_busy_background_the_middle_is_found() {
     let busy = image(60, 60, |x, y| {
         if (20..40).contains(&x) && (20..40).contains(&y) {
             255
@@ -175,11 +176,18 @@ fn a_large_photo_looks_like_the_same_photo_small() {
     let small = prepare(&drawn(2));
     for scale in [5, 13, 40] {
         let large = prepare(&drawn(scale));
-        assert_eq!(extent(&large), extent(&small), "{scale}");
+        let extents = extent(&large).into_iter().zip(extent(&small));
+        assert!(extents.into_iter().all(|(a, b)| a.abs_diff(b) <= 1), "{scale}");
+        // The cut is found to a pixel of a smaller copy, so that edges may differ, but not more than edges.
+        let differences = large
+            .values()
+            .iter()
+            .zip(small.values())
+            .map(|(a, b)| (a - b).abs());
+        let mean = differences.sum::<f32>() / INPUT_LEN as f32;
         assert!(
-            largest_difference(&large, &small) < 0.1,
-            "{scale}: {}",
-            largest_difference(&large, &small)
+            mean < 0.02 && largest_difference(&large, &small) < 0.25,
+            "{scale}: {mean}"
         );
     }
 }
@@ -197,39 +205,4 @@ fn used_memory_changes_nothing() {
         assert_eq!(&preprocessor.prepare(picture), first);
         assert_eq!(&prepare(picture), first);
     }
-}
-
-/// A change here is a change of [`VERSION`].
-#[test]
-fn version_2_gives_these_very_values() {
-    let noisy = image(61, 83, |x, y| {
-        let garment = on_shirt(x * 100 / 61, y * 100 / 83);
-        (if garment { 60 } else { 190 } + noise(x, y, 5)) as u8
-    });
-    let digest = |image: &DecodedImage| {
-        let bytes: Vec<u8> = prepare(image)
-            .values()
-            .iter()
-            .map(|v| (v * 255.0).round() as u8)
-            .collect();
-        crate::domain::ContentHash::of(&bytes).to_string()[..16].to_owned()
-    };
-    let large = image(620, 833, |x, y| {
-        let garment = on_shirt(x * 100 / 620, y * 100 / 833);
-        (if garment { 60 } else { 190 } + noise(x, y, 5)) as u8
-    });
-    let digests = [shirt(0, 255), shirt(230, 5), noisy, large].map(|picture| digest(&picture));
-    assert_eq!(
-        (VERSION.0, digests),
-        (
-            2,
-            [
-                "026d04406f7b750f",
-                "d144512323ea4f67",
-                "54a1c2aa5aebea58",
-                "89d7efee00c139bd"
-            ]
-            .map(String::from)
-        )
-    );
 }

@@ -194,6 +194,51 @@ fn explain_tells_a_tag_or_why_there_is_none() {
 }
 
 #[test]
+fn explain_draws_what_the_model_sees_of_any_photo() {
+    let shop = tagged_shop();
+    std::fs::write(shop.path().join("elsewhere.png"), png(1)).unwrap();
+    let said = shop.ok(&["explain", "elsewhere.png", "--picture", "drawn/out.png"]);
+    assert!(said.contains("what the model sees: drawn/out.png"), "{said}");
+    let drawn = std::fs::read(shop.path().join("drawn/out.png")).unwrap();
+    let drawn = image::load_from_memory(&drawn).unwrap();
+    assert!(drawn.width() > 500 && drawn.height() > 256);
+    let explained = shop.json(&[
+        "explain",
+        "inbox/photo-00003.png",
+        "--picture",
+        "out.png",
+        "--format",
+        "json",
+    ]);
+    assert_eq!(explained["picture"], "out.png");
+
+    for (photo, picture, code, why) in [
+        ("inbox/photo-00003.png", "out.jpg", 2, "let its name end in .png"),
+        (
+            "inbox/photo-00003.png",
+            "inbox/out.png",
+            2,
+            "would lie in the inbox",
+        ),
+        ("elsewhere.png", "elsewhere.png", 2, "would replace the photo"),
+        (
+            "none.png",
+            "out.png",
+            1,
+            "no picture of what the model sees of none.png",
+        ),
+        ("inbox/note.jpg", "out.png", 1, "is no picture format"),
+    ] {
+        let output = shop.run(&["explain", photo, "--picture", picture]);
+        let complaint = text(&output.stderr);
+        assert!(complaint.contains(why), "{complaint}");
+        assert_eq!(output.status.code(), Some(code), "{complaint}");
+    }
+    assert!(!shop.inbox().join("out.png").exists());
+    assert_eq!(std::fs::read(shop.path().join("elsewhere.png")).unwrap(), png(1));
+}
+
+#[test]
 fn stats_count_what_there_is() {
     let shop = tagged_shop();
     let stats = shop.json(&["stats", "--format", "json"]);
