@@ -216,8 +216,8 @@ impl ModelBundle {
     /// # Panics
     /// Never in a build whose tests pass: the files are part of the source.
     pub fn embedded() -> Self {
-        const ONNX: &[u8] = include_bytes!("../../models/fashion-mnist-reference/model.onnx");
-        const MANIFEST: &[u8] = include_bytes!("../../models/fashion-mnist-reference/manifest.json");
+        const ONNX: &[u8] = include_bytes!("../../models/fashion-mnist-residual/model.onnx");
+        const MANIFEST: &[u8] = include_bytes!("../../models/fashion-mnist-residual/manifest.json");
         Manifest::parse("the embedded manifest.json", MANIFEST)
             .and_then(|manifest| Self::fitting(ONNX.into(), manifest, &|name| format!("the embedded {name}")))
             .expect("the embedded model fits this hangtag; this is a bug")

@@ -222,7 +222,7 @@ fn the_shipped_model_scores_what_its_manifest_says() {
     let evaluation = shop.json(&["evaluate", "--set", &dataset, "--format", "json"]);
     let manifest = std::fs::read_to_string(concat!(
         env!("CARGO_MANIFEST_DIR"),
-        "/models/fashion-mnist-reference/manifest.json"
+        "/models/fashion-mnist-residual/manifest.json"
     ));
     let manifest: serde_json::Value = serde_json::from_str(&manifest.unwrap()).unwrap();
     let (measured, stated) = (&evaluation["accuracy"], &manifest["figures"]["test_accuracy"]);
