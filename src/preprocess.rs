@@ -3,12 +3,19 @@
 //! In: a [`DecodedImage`], or a picture of Fashion-MNIST. Out: an [`InputTensor`]. Never: I/O, chance, threads,
 //! a value that is not finite, another result on another machine.
 //!
-//! The way follows the one in which Fashion-MNIST was made (Xiao, Rasul, Vollgraf 2017): trim what is within
-//! 5 % of the background, shrink the longest edge to 28 pixels, sharpen, extend the shorter edge with
-//! background and centre, and let the background be black. What differs has its reason here: shop photos have
-//! backgrounds of any brightness, so that "black" is the distance from the background rather than the negative;
-//! where the border shows no single background nothing is trimmed; white garments are brightened; and nothing is
-//! sharpened: on photos of a shop that lost more tags than it won.
+//! The contract is Fashion-MNIST's look: the garment alone, upright, its longest edge 28 pixels, centred, bright on
+//! black, over the full range. Its makers (Xiao, Rasul, Vollgraf 2017) had catalogue photos on white: they trimmed what
+//! was within 5 % of the corner's colour, shrank, sharpened, extended with background, and negated. Shops and homes have
+//! other backgrounds, so here
+//!
+//! ```text
+//! picture -> reduce (halved) -> frame (rims and bars off) -> surface (the background, through the border)
+//!         -> garment (mask and rectangle): plain, what differs from the surface, less its shadow
+//!                                          busy, what looks like the middle rather than like the border (likely)
+//!         -> canvas (cut out, shrunk, stretched)
+//! ```
+//!
+//! Nothing is sharpened: on photos of shops and homes that lost more tags than it won.
 
 use fast_image_resize::Resizer;
 

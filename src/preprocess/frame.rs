@@ -78,3 +78,94 @@ fn edge<'a, Line: Iterator<Item = &'a u8>>(
         _ => (frame..=frame + BLURRED).find(is_edge),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is found inside of a picture of 64x48.
+    fn inside_of(luma: impl Fn(u32, u32) -> u8) -> [u32; 4] {
+        let (width, height) = (64, 48);
+        let pixels = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
+        let luma: Vec<u8> = pixels.map(|(x, y)| luma(x, y)).collect();
+        let window = inside(Grey {
+            luma: &luma,
+            width,
+            height,
+        });
+        [window.left, window.top, window.width, window.height]
+    }
+
+    #[test]
+    fn frames_and_bars_go_and_garments_stay() {
+        let whole = [0, 0, 64, 48];
+        let garment = |x: u32, y: u32| (9..55).contains(&x) && (5..44).contains(&y);
+        type Picture = fn(u32, u32) -> u8;
+        let within: [(&str, Picture, [u32; 4]); 5] = [
+            (
+                "a frame",
+                |x, y| {
+                    if (3..60).contains(&x) && (2..45).contains(&y) {
+                        90 + x as u8
+                    } else {
+                        255
+                    }
+                },
+                [3, 2, 57, 43],
+            ),
+            (
+                "a blurred frame",
+                |x, y| match x.min(y).min(63 - x).min(47 - y) {
+                    0..3 => 20,
+                    3 => 24,
+                    _ => 140 + (x % 9) as u8,
+                },
+                [4, 4, 56, 40],
+            ),
+            (
+                "bars",
+                |x, y| {
+                    if (5..43).contains(&y) {
+                        100 + (x * y % 60) as u8
+                    } else {
+                        0
+                    }
+                },
+                [0, 5, 64, 38],
+            ),
+            (
+                "too wide for a frame",
+                |_, y| if (9..39).contains(&y) { 100 } else { 0 },
+                whole,
+            ),
+            ("a frame around nothing else", |_, _| 200, whole),
+        ];
+        for (name, picture, expected) in within {
+            assert_eq!(inside_of(picture), expected, "{name}");
+        }
+        assert_eq!(
+            inside_of(|x, y| if garment(x, y) { 30 } else { 250 }),
+            whole,
+            "a garment with room beside it"
+        );
+        let sleeves = |x: u32, y: u32| (1..63).contains(&x) && (4..20).contains(&y);
+        assert_eq!(
+            inside_of(|x, y| if sleeves(x, y) { 30 } else { 250 }),
+            whole,
+            "sleeves from side to side"
+        );
+    }
+
+    #[test]
+    fn pictures_of_any_size_have_an_inside() {
+        for (width, height) in [(1, 1), (1, 40), (40, 1), (2, 2), (8, 8), (9, 100)] {
+            let luma = vec![7; (width * height) as usize];
+            let picture = Grey {
+                luma: &luma,
+                width,
+                height,
+            };
+            assert_eq!(inside(picture), Window::whole(picture), "{width}x{height}");
+        }
+    }
+}

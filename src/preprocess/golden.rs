@@ -17,7 +17,7 @@ type Scene = (&'static str, fn(i32, i32) -> i32);
 /// Width and height of the scenes.
 const SIZE: (u32, u32) = (60, 80);
 
-const SCENES: [Scene; 14] = [
+const SCENES: [Scene; 15] = [
     (
         "dark_on_light",
         |x, y| if shirt(x, y) { stripes(x, y, 50) } else { 250 },
@@ -82,6 +82,13 @@ const SCENES: [Scene; 14] = [
         _ if shirt(x, y) => stripes(x, y, 45),
         _ if x % 12 == 0 => 90,
         _ => 165 + (x / 12 * 37) % 40 + noise(x as u32 / 2, y as u32 / 6, 14),
+    }),
+    ("lit_floor", |x, y| {
+        let is_lit = (8..50).contains(&x) && (30..72).contains(&y);
+        match (x, y) {
+            (12..48, 14..34) => stripes(x, y, 50),
+            _ => 150 + noise(x as u32 / 2, y as u32 / 6, 10) + if is_lit { 12 } else { 0 },
+        }
     }),
     ("carpet", |x, y| match (x, y) {
         _ if shirt(x, y) => 205 + noise(x as u32 / 3, y as u32 / 9, 10),
@@ -192,7 +199,7 @@ fn the_shirt_is_found_before_every_backdrop() {
 }
 
 #[test]
-fn shadow_watermark_and_frame_do_not_enlarge_the_cut() {
+fn neither_shadow_nor_watermark_nor_floor_enlarges_the_cut() {
     let cut = |wanted: &str| {
         let (_, grey) = SCENES.into_iter().find(|(name, _)| *name == wanted).unwrap();
         Preprocessor::new().look(&photo(grey, 1)).cut
@@ -204,6 +211,7 @@ fn shadow_watermark_and_frame_do_not_enlarge_the_cut() {
             [38.0 / 60.0, 3.0 / 80.0, 55.0 / 60.0, 21.0 / 80.0],
         ),
         ("two_shoes", [8.0 / 60.0, 18.0 / 80.0, 52.0 / 60.0, 63.0 / 80.0]),
+        ("lit_floor", [12.0 / 60.0, 14.0 / 80.0, 48.0 / 60.0, 34.0 / 80.0]),
         ("leaves_the_picture", [14.0 / 60.0, 12.0 / 80.0, 46.0 / 60.0, 1.0]),
     ] {
         for (found, expected) in cut(name).into_iter().zip(expected) {

@@ -168,3 +168,43 @@ impl Region {
         self.bottom = self.bottom.max(other.bottom);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Regions of a drawing: `.` is none, `o` weak, `#` strong; pixels, strong ones, left, top, right, bottom.
+    fn regions_of(rows: &[&str]) -> Vec<[u32; 6]> {
+        let class = |byte: u8| match byte {
+            b'#' => STRONG,
+            b'o' => 1,
+            _ => NONE,
+        };
+        let classes: Vec<u8> = rows.concat().bytes().map(class).collect();
+        let mut regions = Regions::default();
+        regions.find(&classes, rows[0].len());
+        regions
+            .all()
+            .map(|r| [r.pixels, r.strong, r.left, r.top, r.right, r.bottom])
+            .collect()
+    }
+
+    #[test]
+    fn what_touches_by_a_corner_hangs_together() {
+        assert_eq!(regions_of(&["....", "...."]), [[0; 6]; 0]);
+        assert_eq!(
+            regions_of(&["#..o", ".o.#"]),
+            [[2, 1, 0, 0, 2, 2], [2, 1, 3, 0, 4, 2]]
+        );
+        assert_eq!(
+            regions_of(&["#.#", "#.#", "ooo"]),
+            [[7, 4, 0, 0, 3, 3]],
+            "joined below"
+        );
+        assert_eq!(
+            regions_of(&["ooooooooooooooooo#", "..................", "........#........."]),
+            [[18, 1, 0, 0, 18, 1], [1, 1, 8, 2, 9, 3]]
+        );
+        assert_eq!(regions_of(&["#.#.#", ".o.o.", "#...#"]), [[7, 5, 0, 0, 5, 3]]);
+    }
+}

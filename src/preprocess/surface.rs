@@ -268,3 +268,69 @@ fn solve(mut sums: [[f64; TERMS + 1]; TERMS], terms: usize) -> Option<[f32; TERM
     }
     Some(solved)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The surface of a picture of 60x80.
+    fn surface_of(luma: impl Fn(f32, f32) -> f32) -> Surface {
+        let (width, height) = (60, 80);
+        let place = |at: u32, length: u32| (2 * at + 1) as f32 / length as f32 - 1.0;
+        let pixels = (0..height).flat_map(|y| (0..width).map(move |x| (place(x, width), place(y, height))));
+        let luma: Vec<u8> = pixels.map(|(u, v)| luma(u, v) as u8).collect();
+        Surface::of(Grey {
+            luma: &luma,
+            width,
+            height,
+        })
+    }
+
+    #[test]
+    fn slopes_and_vignettes_are_followed_past_what_leaves_the_picture() {
+        let is_leg = |u: f32, v: f32| u.abs() < 0.5 && v > 0.0;
+        type Backdrop = fn(f32, f32) -> f32;
+        let backdrops: [(&str, Backdrop); 4] = [
+            ("even", |_, _| 240.0),
+            ("a lamp at the left", |u, _| 180.0 - 40.0 * u),
+            ("a lamp above and at the right", |u, v| {
+                150.0 + 30.0 * u - 50.0 * v
+            }),
+            ("a vignette", |u, v| 220.0 - 45.0 * (u * u + v * v)),
+        ];
+        for (name, backdrop) in backdrops {
+            let surface = surface_of(|u, v| if is_leg(u, v) { 40.0 } else { backdrop(u, v) });
+            assert!((0.8..1.0).contains(&surface.share), "{name}: {surface:?}");
+            for (u, v) in [(0.0, 0.0), (-0.9, 0.4), (0.6, -0.7)] {
+                let error = (surface.at(u, v) - backdrop(u, v)).abs();
+                assert!(error < 3.0, "{name}: {error} at {u}, {v}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_part_of_a_surface_goes_on_over_the_whole() {
+        let luma = [0; 4800];
+        let whole = Grey {
+            luma: &luma,
+            width: 60,
+            height: 80,
+        };
+        let part = Window {
+            left: 6,
+            top: 4,
+            width: 50,
+            height: 70,
+        };
+        let inner = surface_of(|u, v| 180.0 - 20.0 * u + 10.0 * v - 25.0 * (u * u + v * v));
+        let outer = inner.over_whole(whole, part);
+        for (x, y) in [(6.0, 4.0), (30.0, 40.0), (56.0, 74.0)] {
+            let inside = inner.at((x - 6.0) / 25.0 - 1.0, (y - 4.0) / 35.0 - 1.0);
+            let over_all = outer.at(x / 30.0 - 1.0, y / 40.0 - 1.0);
+            assert!(
+                (inside - over_all).abs() < 0.1,
+                "{inside} and {over_all} at {x}, {y}"
+            );
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! A garment before a floor, a bed, a room: all that looks like the middle of the photo rather than like its border.
+//!
+//! In: a grey picture and the surface that explains most of its border. Out: the finder's mask and the rectangle around
+//! it, or nothing. Never: a rectangle with a rim of mere floor.
+
+use super::{Finder, Window};
+use crate::preprocess::reduce::Grey;
+use crate::preprocess::surface::{Surface, TOLERANCE};
+
+/// From this likelihood on a pixel is in the mask, and from that on it is reason enough for one; of 255.
+const LIKELY: u8 = 110;
+const VERY_LIKELY: u8 = 140;
+/// A row or column is more than rim if more than one in so many of its pixels are the garment's.
+const RIM_PART: u32 = 16;
+
+impl Finder {
+    /// All that looks like the middle.
+    pub(super) fn before_busy(&mut self, picture: Grey, surface: &Surface) -> Option<Window> {
+        let likely = self.likelihood.of(picture);
+        self.classes.clear();
+        let classes = likely
+            .iter()
+            .map(|&likely| u8::from(likely > LIKELY) + u8::from(likely > VERY_LIKELY));
+        self.classes.extend(classes);
+        self.regions.find(&self.classes, picture.width as usize);
+        let window = self.keep(picture)?;
+        surface.greys(
+            picture.width as usize,
+            picture.height as usize,
+            &mut self.backdrop,
+        );
+        Some(self.without_pale_rim(picture, window))
+    }
+
+    /// The rectangle without the rows and columns along its edges in which hardly anything of the mask differs from the
+    /// backdrop as garments do: a lighter patch of floor lies in the middle, too.
+    fn without_pale_rim(&self, picture: Grey, window: Window) -> Window {
+        let width = picture.width as usize;
+        let rows = window.top as usize..(window.top + window.height) as usize;
+        let columns = window.left as usize..(window.left + window.width) as usize;
+        let distance = |at: usize| match self.mask[at] {
+            0 => 0,
+            _ => picture.luma[at].abs_diff(self.backdrop[at]),
+        };
+        let inside = || {
+            rows.clone()
+                .flat_map(|y| y * width + columns.start..y * width + columns.end)
+        };
+        let least = TOLERANCE.max(median(inside().map(&distance).filter(|&distance| distance > 0)) / 3);
+        let (mut across, mut down) = (vec![0u32; columns.len()], vec![0u32; rows.len()]);
+        for (y, down) in rows.clone().zip(&mut down) {
+            for (x, across) in columns.clone().zip(&mut across) {
+                let is_garment = u32::from(distance(y * width + x) > least);
+                *across += is_garment;
+                *down += is_garment;
+            }
+        }
+        let (left, wide) = without_rim(&across, window.height / RIM_PART);
+        let (top, high) = without_rim(&down, window.width / RIM_PART);
+        Window {
+            left: window.left + left,
+            top: window.top + top,
+            width: wide,
+            height: high,
+        }
+    }
+}
+
+/// Begin and length of what is left without the counts at both ends that are not above `least`; all if none is.
+fn without_rim(counts: &[u32], least: u32) -> (u32, u32) {
+    let first = counts.iter().position(|&count| count > least);
+    let last = counts.iter().rposition(|&count| count > least);
+    match (first, last) {
+        (Some(first), Some(last)) => (first as u32, (last - first + 1) as u32),
+        _ => (0, counts.len() as u32),
+    }
+}
+
+/// The value in the middle; 0 of none.
+fn median(values: impl Iterator<Item = u8>) -> u8 {
+    let mut counts = [0u32; 256];
+    values.for_each(|value| counts[usize::from(value)] += 1);
+    let half = counts.iter().sum::<u32>() / 2;
+    let mut below = 0;
+    let middle = counts.iter().position(|&count| {
+        below += count;
+        below > half
+    });
+    middle.unwrap_or(0) as u8
+}
