@@ -2,6 +2,7 @@
 //!
 //! In: how it was trained. Out: its manifest, but for the figures. Never: a figure made up.
 
+use std::collections::HashSet;
 use std::time::SystemTime;
 
 use serde_json::{Value, json};
@@ -50,10 +51,7 @@ pub(super) fn manifest(rebuild: &Rebuild<'_>, onnx: &[u8], epoch: u32) -> Manife
             "limit_images": parameters.limit_images,
             "data": rebuild.data.files,
             "fingerprint": rebuild.fingerprint,
-            LEARNED_KEY: match rebuild.shop.photos.is_empty() {
-                true => Vec::new(),
-                false => rebuild.shop.hashes.iter().map(in_short).collect(),
-            },
+            LEARNED_KEY: rebuild.shop.hashes.iter().map(in_short).collect::<Vec<_>>(),
         }),
         figures: Value::Null,
         calibration: None,
@@ -63,7 +61,13 @@ pub(super) fn manifest(rebuild: &Rebuild<'_>, onnx: &[u8], epoch: u32) -> Manife
 
 /// Under what a manifest lists the corrections that the model has learned, so that nobody takes its answers for them for
 /// evidence.
-pub const LEARNED_KEY: &str = "learned_corrections";
+const LEARNED_KEY: &str = "learned_corrections";
+
+/// The corrections that a model has learned, [in short](in_short).
+pub fn learned(manifest: &Manifest) -> HashSet<&str> {
+    let hashes = manifest.training[LEARNED_KEY].as_array();
+    hashes.into_iter().flatten().filter_map(Value::as_str).collect()
+}
 
 /// Enough of a content hash to tell a shop's photos apart: 16 hexadecimal digits.
 pub fn in_short(hash: &ContentHash) -> String {

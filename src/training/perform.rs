@@ -14,7 +14,6 @@ use super::calibrate::{ReliabilityBin, reliability_bins};
 use super::corrections::{Correction, CorrectionWeight, Material, MaterialSummary, mix, prepare_blocking};
 use super::dataset::{DataSet, FileRecord, Images};
 use super::evaluate::{Evaluation, Judged};
-use super::export::residual::network_from;
 use super::gate::{Candidate, Measured, Verdict, WarmUp};
 use super::job::{CorrectionNote, Job, RunFolder, RunFolderError};
 use super::lessons::Photos;
@@ -32,6 +31,7 @@ use crate::domain::{
 use crate::model::{BundleError, ModelBundle};
 
 mod measure;
+mod start;
 
 use measure::{MeasuredScores, Measuring, Unseen};
 
@@ -150,7 +150,7 @@ pub fn perform_blocking(
         (&job.corrections, job.correction_weight),
     );
     let in_service = ModelBundle::load(&job.in_service)?;
-    let start = warm_start(job, &in_service, &material);
+    let start = start::of(job, &in_service, &material);
     let prepared = prepare(job, data, (&material, weight))?;
     let (data, learned) = (prepared.data, &prepared.learned);
     let summary = (!corrections.is_empty()).then(|| MaterialSummary::of(&material, prepared.seen));
@@ -166,7 +166,10 @@ pub fn perform_blocking(
         start: start.as_ref(),
         shop: Shop {
             photos: learned,
-            hashes: &material.train_hashes,
+            hashes: match prepared.seen.1 > 0.0 {
+                true => &material.train_hashes,
+                false => &[],
+            },
             photo_share: weight.get(),
             held_out: &material.held_out,
             target_precision: job.target_precision,
@@ -270,28 +273,6 @@ fn prepare(
         learned: Photos::default(),
         seen: (mixed.repetitions, mixed.share),
     })
-}
-
-/// The network in service, if this rebuild shall go on from it and can: it is of the same kind, and there are photos to
-/// learn.
-fn warm_start(job: &Job, in_service: &ModelBundle, material: &Material) -> Option<Network> {
-    let Architecture::Residual(channels) = job.parameters.network() else {
-        return None;
-    };
-    let calibration = in_service.manifest().calibration.as_ref()?;
-    if !job.warm_start || material.train.is_empty() || !job.parameters.knows_unknown() {
-        return None;
-    }
-    match network_from(in_service.onnx(), channels, calibration.temperature) {
-        Ok(network) => Some(network),
-        Err(error) => {
-            tracing::warn!(
-                "training begins anew: the model in service, {}, is nothing to go on from: {error}",
-                in_service.id()
-            );
-            None
-        }
-    }
 }
 
 /// What decides the bytes that come of a training: the data set's files, parameters (but for threads) and corrections.

@@ -2,15 +2,13 @@
 //!
 //! In: bundles, held-out pictures, corrections. Out: answers and costs for the gate. Never: a verdict.
 
-use std::collections::HashSet;
-
 use super::BoxedError;
 use crate::domain::{ArchitectureName, Prediction};
 use crate::model::ModelBundle;
 use crate::training::corrections::Material;
 use crate::training::dataset::{DataSet, Images};
 use crate::training::gate::{Answer, Cost, Measured};
-use crate::training::manifest::{LEARNED_KEY, in_short};
+use crate::training::manifest::{in_short, learned};
 use crate::training::network::Architecture;
 use crate::training::rebuild::OpenBundle;
 use crate::training::scoring::score_images;
@@ -59,12 +57,7 @@ pub(super) struct Unseen {
 impl Unseen {
     /// Told by what the manifest of the model in service lists.
     pub fn by(in_service: &ModelBundle, material: &Material, out_of_fold: &[Prediction]) -> Self {
-        let learned = in_service.manifest().training[LEARNED_KEY].as_array();
-        let learned: HashSet<&str> = learned
-            .into_iter()
-            .flatten()
-            .filter_map(|hash| hash.as_str())
-            .collect();
+        let learned = learned(in_service.manifest());
         let numbers: Vec<usize> = (0..out_of_fold.len())
             .filter(|&number| !learned.contains(in_short(&material.train_hashes[number]).as_str()))
             .collect();
