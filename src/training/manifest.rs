@@ -51,10 +51,7 @@ pub(super) fn manifest(rebuild: &Rebuild<'_>, onnx: &[u8], epoch: u32) -> Manife
             "limit_images": parameters.limit_images,
             "data": rebuild.data.files,
             "fingerprint": rebuild.fingerprint,
-            LEARNED_KEY: match rebuild.shop.photos.is_empty() {
-                true => Vec::new(),
-                false => rebuild.shop.hashes.iter().map(in_short).collect(),
-            },
+            LEARNED_KEY: rebuild.shop.hashes.iter().map(in_short).collect::<Vec<_>>(),
         }),
         figures: Value::Null,
         calibration: None,
@@ -64,7 +61,7 @@ pub(super) fn manifest(rebuild: &Rebuild<'_>, onnx: &[u8], epoch: u32) -> Manife
 
 /// Under what a manifest lists the corrections that the model has learned, so that nobody takes its answers for them for
 /// evidence.
-pub const LEARNED_KEY: &str = "learned_corrections";
+const LEARNED_KEY: &str = "learned_corrections";
 
 /// The corrections that a model has learned, as [`in_short`] names them.
 pub fn learned_by(bundle: &ModelBundle) -> HashSet<&str> {
