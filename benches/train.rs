@@ -7,6 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use hangtag::training::dataset::{DataSet, Provenance};
+use hangtag::training::lessons::Photos;
 use hangtag::training::network::Architecture;
 use hangtag::training::train::{
     Checkpointing, EpochRecord, Flow, Observer, Progress, TrainParameters, TrainingJob, train_blocking,
@@ -68,6 +69,7 @@ fn main() {
         architecture: Architecture::REFERENCE,
         parameters: &parameters,
         images: &data.train,
+        photos: &Photos::default(),
         files: &data.files,
         checkpoint: Checkpointing::Off,
     };

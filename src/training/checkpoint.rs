@@ -16,7 +16,7 @@ use super::network::learner::OptimiserState;
 use super::network::{Architecture, Network};
 use super::parameters::TrainParameters;
 use super::train::{BestEpoch, EpochRecord};
-use crate::domain::RateSchedule;
+use crate::domain::{ArchitectureName, RateSchedule};
 use crate::durable::{self, WriteError};
 
 /// What a checkpoint must be of.
@@ -24,7 +24,7 @@ use crate::durable::{self, WriteError};
 pub struct Identity<'a> {
     /// The network's sizes.
     pub architecture: Architecture,
-    /// How it is trained; threads may differ, and under a constant rate epochs.
+    /// How it is trained; threads may differ, and under a constant rate epochs of the reference network.
     pub parameters: &'a TrainParameters,
     /// What it is trained on.
     pub files: &'a [FileRecord],
@@ -304,16 +304,17 @@ fn comparable(parameters: &TrainParameters) -> [(&'static str, String); 9] {
         limit_images,
         threads: _,
     } = parameters;
-    // With a falling rate, more epochs would have been other steps from the first on.
-    let epochs_of_schedule = match schedule {
-        RateSchedule::Constant => "any".into(),
-        RateSchedule::Cosine | RateSchedule::OneCycle => epochs.to_string(),
+    // With a falling rate, or easy pictures left out in all epochs but the last, more epochs would have been other steps
+    // from the first on.
+    let epochs_of_schedule = match (architecture, schedule) {
+        (ArchitectureName::Reference, RateSchedule::Constant) => "any".into(),
+        _ => epochs.to_string(),
     };
     [
         ("train.architecture", architecture.to_string()),
         ("train.augmentation", augmentation.to_string()),
         ("train.schedule", schedule.to_string()),
-        ("train.epochs (which the schedule depends on)", epochs_of_schedule),
+        ("train.epochs (which every step depends on)", epochs_of_schedule),
         ("train.batch_size", batch_size.to_string()),
         // Six digits: what is written as JSON and read again may differ in the last of seventeen.
         ("train.learning_rate", format!("{learning_rate:.6e}")),

@@ -269,3 +269,6 @@ pub fn plain(pixels: &[u8; INPUT_LEN], values: &mut Picture) {
 pub fn picture(pixels: &[u8], index: usize) -> &[u8; INPUT_LEN] {
     &pixels.as_chunks::<INPUT_LEN>().0[index]
 }
+
+#[cfg(test)]
+mod tests;

@@ -160,6 +160,11 @@ impl TrainParameters {
             let expected = "it must be above 0 (0.001 is usual)";
             return refuse("train.learning_rate", self.learning_rate, expected);
         }
+        if self.architecture == ArchitectureName::Reference && self.augmentation == Augmentation::Photo {
+            let expected = "it shows pictures of none of the classes, for which the reference network has no answer; \
+                choose another, or train.architecture = residual";
+            return refuse("train.augmentation", self.augmentation, expected);
+        }
         if !(self.validation_share > 0.0 && self.validation_share < 1.0) {
             let expected = "it must lie between 0 and 1 (0.1 is usual)";
             return refuse("train.validation_share", self.validation_share, expected);
@@ -202,6 +207,85 @@ mod tests {
     }
 
     #[test]
+    fn an_architectures_own_recipe_fills_what_is_left_open() {
+        let open = TrainConfig {
+            architecture: ArchitectureName::Residual,
+            augmentation: None,
+            epochs: None,
+            batch_size: None,
+            learning_rate: None,
+            schedule: None,
+            validation_share: 0.2,
+            seed: 9,
+            threads: 3,
+        };
+        let recipe = |architecture| TrainParameters {
+            validation_share: 0.2,
+            seed: 9,
+            threads: Some(3),
+            ..TrainParameters::recipe(architecture)
+        };
+        for architecture in [ArchitectureName::Residual, ArchitectureName::Reference] {
+            let config = TrainConfig {
+                architecture,
+                ..open.clone()
+            };
+            assert_eq!(TrainParameters::from(&config), recipe(architecture));
+            assert!(TrainParameters::from(&config).check(60_000).is_ok());
+        }
+        let chosen = TrainConfig {
+            augmentation: Some(Augmentation::Catalogue),
+            epochs: Some(3),
+            batch_size: Some(32),
+            learning_rate: Some(0.5),
+            schedule: Some(RateSchedule::Constant),
+            ..open
+        };
+        let expected = TrainParameters {
+            augmentation: Augmentation::Catalogue,
+            epochs: 3,
+            batch_size: 32,
+            learning_rate: 0.5,
+            schedule: RateSchedule::Constant,
+            ..recipe(ArchitectureName::Residual)
+        };
+        assert_eq!(TrainParameters::from(&chosen), expected);
+        assert_eq!(
+            TrainParameters::default(),
+            TrainParameters::recipe(ArchitectureName::Reference)
+        );
+    }
+
+    #[test]
+    fn only_a_residual_network_that_sees_photos_knows_of_none_of_the_classes() {
+        for (architecture, augmentation, knows) in [
+            (ArchitectureName::Residual, Augmentation::Photo, true),
+            (ArchitectureName::Residual, Augmentation::Catalogue, false),
+            (ArchitectureName::Residual, Augmentation::None, false),
+            (ArchitectureName::Reference, Augmentation::None, false),
+        ] {
+            let parameters = TrainParameters {
+                augmentation,
+                ..TrainParameters::recipe(architecture)
+            };
+            assert_eq!(parameters.knows_unknown(), knows, "{architecture} {augmentation}");
+            let is_plain = parameters.network() == Architecture::REFERENCE;
+            assert_eq!(is_plain, architecture == ArchitectureName::Reference);
+        }
+    }
+
+    #[test]
+    fn one_cycle_rises_for_a_tenth_and_falls_to_next_to_nothing() {
+        let rate = |step| RateSchedule::OneCycle.rate(0.02, step, 1000);
+        assert!(rate(0) > 0.0 && rate(0) < 2e-4);
+        assert!((rate(50) - 0.0101).abs() < 1e-4);
+        assert!((rate(100) - 0.02).abs() < 1e-4);
+        assert!((rate(550) - 0.01).abs() < 1e-4);
+        assert!(rate(999) > 0.0 && rate(999) < 2e-5);
+        assert!((1..1000).all(|step| (rate(step) > rate(step - 1)) == (step < 100)));
+    }
+
+    #[test]
     fn a_cosine_begins_at_the_first_rate_and_ends_next_to_zero() {
         let rate = |step| RateSchedule::Cosine.rate(1e-3, step, 1000);
         assert_eq!(rate(0), 1e-3);
@@ -227,6 +311,10 @@ mod tests {
                 "train.learning_rate = NaN",
             ),
             (change(|p| p.validation_share = 1.0), "train.validation_share = 1"),
+            (
+                change(|p| p.augmentation = Augmentation::Photo),
+                "train.augmentation = photo",
+            ),
             (change(|p| p.limit_images = Some(1)), "train.limit_images = 1"),
         ] {
             let message = bad.check(60_000).unwrap_err().to_string();

@@ -332,42 +332,4 @@ impl Rebuild<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::testing::runtime;
-    use crate::model::{InferenceOptions, OnnxClassifier};
-    use crate::preprocess::InputTensor;
-    use crate::training::network::Network;
-
-    /// The trainer's own answers and those of the exported file, through ONNX Runtime, on the same pictures.
-    #[test]
-    fn the_exported_file_answers_as_the_trainer_does() {
-        let network = Network::new(Architecture::REFERENCE, 7);
-        let data = DataSet {
-            train: Images::default(),
-            test: Images::default(),
-            files: Vec::new(),
-        };
-        let rebuild = Rebuild {
-            data: &data,
-            parameters: &TrainParameters::default(),
-            checkpoint: Checkpointing::Off,
-            start: None,
-            shop: Shop::none(0.95),
-            fingerprint: None,
-        };
-        let onnx = to_onnx(&network, Tempering::NONE, preprocess::VERSION);
-        let manifest = manifest(&rebuild, &onnx, 1);
-        let bundle = ModelBundle::from_bytes(onnx, manifest).unwrap();
-        let (mut classifier, _) =
-            OnnxClassifier::open(runtime(), &bundle, &InferenceOptions::default()).unwrap();
-        let pixel = |at: u32| (at.wrapping_mul(2_654_435_761) >> 24) as u8;
-        let pictures = 50;
-        let images = Images {
-            pixels: (0..(pictures * INPUT_LEN) as u32).map(pixel).collect(),
-            labels: vec![Label::from_index(0).unwrap(); pictures],
-        };
-        let difference = parity_difference(&network, &mut classifier, &images).unwrap();
-        assert!(difference > 0.0 && difference < 1e-4, "{difference}");
-    }
-}
+mod tests;

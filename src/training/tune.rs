@@ -169,3 +169,6 @@ pub fn ask(network: &Network, photos: &Photos) -> Vec<RawAnswer> {
     }
     answers
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,7 +27,7 @@ fn shop(epochs: u32) -> Shop {
     small_data_set(&data, (100, 50));
     shop.configure(&format!(
         "[dataset]\ndir = {data:?}\n\
-         [train]\nepochs = {epochs}\n\
+         [train]\narchitecture = \"reference\"\nepochs = {epochs}\n\
          [retrain]\nthreads = 1\nnice = 0\n\
          [gate]\nmin_accuracy = 0.0\nmargin = 0.99\nmax_class_drop = 0.99\n\
          [settle]\nquiet = \"20ms\"\nquiet_unclosed = \"50ms\"\n\

@@ -2,14 +2,22 @@
 
 use crate::util::{Shop, drop_png, shared, small_data_set, text};
 
-#[test]
-fn a_model_is_trained_evaluated_and_tags() {
+/// A shop that trains the reference network, which is quick, on a small data set.
+fn shop() -> Shop {
     let shop = Shop::new();
     let data = shop.path().join("mnist");
     small_data_set(&data, (600, 100));
-    let dataset = format!("dataset.dir={}", data.display());
+    shop.configure(&format!(
+        "[dataset]\ndir = {data:?}\n[train]\narchitecture = \"reference\"\n"
+    ));
+    shop
+}
+
+#[test]
+fn a_model_is_trained_evaluated_and_tags() {
+    let shop = shop();
     let answer = shop.json(&[
-        "train", "--set", &dataset, "--epochs", "3", "--seed", "5", "--out", "model", "--format", "json",
+        "train", "--epochs", "3", "--seed", "5", "--out", "model", "--format", "json",
     ]);
     assert_eq!(answer["parameters"], 241_546);
     let epochs = answer["epochs"].as_array().unwrap();
@@ -23,22 +31,18 @@ fn a_model_is_trained_evaluated_and_tags() {
         answer["test_accuracy"]
     );
 
-    let evaluation = shop.json(&[
-        "evaluate", "--set", &dataset, "--model", "model", "--format", "json",
-    ]);
+    let evaluation = shop.json(&["evaluate", "--model", "model", "--format", "json"]);
     assert_eq!(
         evaluation["accuracy"], answer["test_accuracy"],
         "the exported file is what was measured"
     );
     assert_eq!(evaluation["confusion"].as_array().unwrap().len(), 10);
-    let one = shop.ok(&["evaluate", "--set", &dataset, "--model", "model", "--index", "7"]);
+    let one = shop.ok(&["evaluate", "--model", "model", "--index", "7"]);
     assert!(one.contains("test image 7"), "{one}");
     assert_eq!(
-        shop.run(&[
-            "evaluate", "--set", &dataset, "--model", "model", "--index", "100"
-        ])
-        .status
-        .code(),
+        shop.run(&["evaluate", "--model", "model", "--index", "100"])
+            .status
+            .code(),
         Some(2)
     );
 
@@ -65,8 +69,6 @@ fn a_model_is_trained_evaluated_and_tags() {
 
     let again = shop.json(&[
         "train",
-        "--set",
-        &dataset,
         "--epochs",
         "3",
         "--seed",
@@ -86,13 +88,8 @@ fn a_model_is_trained_evaluated_and_tags() {
 
 #[test]
 fn a_bundle_that_was_tampered_with_is_refused() {
-    let shop = Shop::new();
-    let data = shop.path().join("mnist");
-    small_data_set(&data, (600, 100));
-    let dataset = format!("dataset.dir={}", data.display());
-    shop.ok(&[
-        "train", "--set", &dataset, "--epochs", "1", "--out", "model", "--format", "json",
-    ]);
+    let shop = shop();
+    shop.ok(&["train", "--epochs", "1", "--out", "model", "--format", "json"]);
     let onnx = shop.path().join("model").join("model.onnx");
     let mut bytes = std::fs::read(&onnx).unwrap();
     let middle = bytes.len() / 2;
@@ -109,13 +106,10 @@ fn a_bundle_that_was_tampered_with_is_refused() {
 
 #[test]
 fn a_training_that_was_interrupted_is_resumed_to_the_same_bytes() {
-    let shop = Shop::new();
-    let data = shop.path().join("mnist");
-    small_data_set(&data, (600, 100));
-    let dataset = format!("dataset.dir={}", data.display());
-    let whole = shop.json(&["train", "--set", &dataset, "--epochs", "40", "--format", "json"]);
+    let shop = shop();
+    let whole = shop.json(&["train", "--epochs", "40", "--format", "json"]);
     let mut child = shop
-        .command(&["train", "--set", &dataset, "--epochs", "40"])
+        .command(&["train", "--epochs", "40"])
         .stderr(std::process::Stdio::null())
         .spawn()
         .unwrap();
@@ -128,7 +122,7 @@ fn a_training_that_was_interrupted_is_resumed_to_the_same_bytes() {
         .unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert_eq!(shop.count("SELECT count(*) FROM runs WHERE state = 'stopped'"), 1);
-    let resumed = shop.json(&["train", "--set", &dataset, "--resume", "--format", "json"]);
+    let resumed = shop.json(&["train", "--resume", "--format", "json"]);
     assert_eq!(resumed["model"], whole["model"]);
     assert_eq!(resumed["epochs"].as_array().unwrap().len(), 40);
 }
@@ -136,8 +130,13 @@ fn a_training_that_was_interrupted_is_resumed_to_the_same_bytes() {
 #[test]
 fn the_layer_table_adds_up() {
     let shop = Shop::new();
-    let table = shop.ok(&["train", "--summary"]);
+    let table = shop.ok(&["train", "--summary", "--set", "train.architecture=reference"]);
     assert!(table.contains("241,546") && table.contains("147,584"), "{table}");
+    let residual = shop.ok(&["train", "--summary"]);
+    assert!(
+        residual.contains("convolution 3x3, 1 -> ") && !residual.contains("241,546"),
+        "{residual}"
+    );
 }
 
 #[test]

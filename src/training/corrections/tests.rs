@@ -95,10 +95,27 @@ fn material_is_sorted_out_by_truth_and_hash_in_any_order() {
         corrected(held[1], "unknown"),
     ];
     let material = prepare_blocking(folder.path(), &corrections);
-    assert_eq!((material.train.len(), material.held_out.len()), (2, 1));
-    assert_eq!(material.held_out.labels, ["Bag".parse::<Label>().unwrap()]);
-    assert_eq!(material.unknown, 2);
+    assert_eq!(
+        material.held_out.labelled().labels,
+        ["Bag".parse::<Label>().unwrap()]
+    );
     assert!(material.unusable.is_empty());
+    let mut sorted = corrections.clone();
+    sorted.sort_by_key(|correction| correction.hash);
+    let of = |wanted: &[ContentHash]| -> (Vec<ContentHash>, Vec<Truth>) {
+        let some = sorted
+            .iter()
+            .filter(|correction| wanted.contains(&correction.hash));
+        some.map(|correction| (correction.hash, correction.truth)).unzip()
+    };
+    assert_eq!(
+        (material.train_hashes.clone(), material.train.truths.clone()),
+        of(&trained)
+    );
+    assert_eq!(material.held_out.truths, of(&held).1);
+    let summary = MaterialSummary::of(&material, (40, 0.25));
+    assert_eq!((summary.trained_on, summary.held_out, summary.unknown), (3, 2, 2));
+    assert_eq!((summary.repetitions, summary.share), (40, 0.25));
     corrections.reverse();
     assert_eq!(prepare_blocking(folder.path(), &corrections), material);
 }

@@ -279,3 +279,6 @@ fn taps_first(unit: Unit, weights: &[f32]) -> Vec<f32> {
         .map(|place| weights[place])
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,6 +11,8 @@ pub mod architecture;
 pub mod learner;
 pub mod loss;
 pub mod matmul;
+#[cfg(test)]
+mod numerical;
 pub mod plain;
 pub mod random;
 pub mod residual;

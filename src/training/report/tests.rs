@@ -47,6 +47,7 @@ fn trained_report(architecture: Architecture, parameters: TrainParameters, data:
         architecture,
         parameters: &parameters,
         images: &images,
+        photos: &Photos::default(),
         files: &data,
         checkpoint: Checkpointing::Off,
     };
@@ -61,7 +62,7 @@ fn trained_report(architecture: Architecture, parameters: TrainParameters, data:
         .network
         .probabilities(&values)
         .into_iter()
-        .map(|values| Scores::new(values).unwrap().into())
+        .map(|(values, _)| Scores::new(values).unwrap().into())
         .collect();
     let judged = |scores: &[Prediction]| -> Vec<Judged> {
         let pairs = test.labels.iter().zip(scores);

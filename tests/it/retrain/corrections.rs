@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use hangtag::domain::{ContentHash, held_out};
+use hangtag::domain::{Basis, ContentHash, held_out};
+use hangtag::model::ModelBundle;
 use serde_json::{Value, json};
 
 use super::{in_service, shop};
@@ -86,6 +87,80 @@ fn a_correction_counts_at_once_outlasts_a_new_model_and_is_learned_from() {
     assert_eq!(shown(&shop, &photos[3]), json!(["corrected", null, null]));
     assert_eq!(shown(&shop, &photos[10]), json!(["corrected", "Sandal", null]));
     assert!(is_tagged(&shop.row(&photos[1]).unwrap()));
+}
+
+/// With the network that ships: photos are learned at the end, and each is asked about by a network that has not seen it.
+#[test]
+fn a_residual_rebuild_learns_photos_of_nothing_known_and_has_evidence_of_each_photo() {
+    let shop = shop(1);
+    let photos: Vec<_> = (0..8).map(|number| drop_png(&shop.inbox(), number)).collect();
+    shop.ok(&["scan"]);
+    for (number, photo) in photos.iter().enumerate() {
+        match number {
+            0..3 => shop.ok(&["correct", text_of(photo), "--label", "dress"]),
+            3..6 => shop.ok(&["correct", text_of(photo), "--label", "bag"]),
+            _ => shop.ok(&["correct", text_of(photo), "--unknown"]),
+        };
+    }
+    let hash = |photo: &Path| ContentHash::of(&std::fs::read(photo).unwrap());
+    let mut learned: Vec<_> = photos
+        .iter()
+        .map(|photo| hash(photo))
+        .filter(|hash| !held_out(hash))
+        .collect();
+    learned.sort();
+    let retrain = |more: &[&str]| {
+        let settings = [
+            "train.architecture=residual",
+            "train.batch_size=16",
+            "retrain.correction_weight=0.002",
+        ];
+        let settings = settings.map(|setting| ["--set", setting]).concat();
+        shop.ok(&[&["retrain", "now"], settings.as_slice(), more].concat());
+    };
+    retrain(&[]);
+    let read = |file: &str| -> Value {
+        let folder = shop.data().join("runs").join(file);
+        serde_json::from_slice(&std::fs::read(folder).unwrap()).unwrap()
+    };
+    let conclusion = read("000001/conclusion.json");
+    let evidence = conclusion["out_of_fold"].as_array().unwrap();
+    let hashes: Vec<_> = evidence
+        .iter()
+        .map(|one| one["content_hash"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(
+        hashes,
+        learned.iter().map(ToString::to_string).collect::<Vec<_>>()
+    );
+    for one in evidence {
+        let scores = one["scores"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|score| score.as_f64().unwrap());
+        assert!((scores.sum::<f64>() - 1.0).abs() < 1e-3, "{one}");
+        assert!((0.0..=1.0).contains(&one["unknown"].as_f64().unwrap()), "{one}");
+    }
+    let summary = &read("000001/report.json")["corrections"];
+    assert_eq!(summary["trained_on"], learned.len(), "{summary}");
+    assert_eq!(summary["unknown"], 2, "{summary}");
+
+    let bundle = ModelBundle::load(&shop.data().join("models").join(in_service(&shop))).unwrap();
+    let manifest = bundle.manifest();
+    assert!(manifest.unknown_output.is_some());
+    let calibration = manifest.calibration.as_ref().unwrap();
+    assert_eq!(
+        calibration.thresholds.basis,
+        Basis::Validation,
+        "so few photos prove nothing"
+    );
+    let in_short: Vec<Value> = hashes.iter().map(|hash| hash[..16].into()).collect();
+    assert_eq!(manifest.training["learned_corrections"], Value::Array(in_short));
+    shop.ok(&["scan"]);
+    let asked = drop_png(&shop.inbox(), 20);
+    shop.ok(&["scan"]);
+    assert_eq!(shop.row(&asked).unwrap()["model"], in_service(&shop).as_str());
 }
 
 #[test]

@@ -1,7 +1,4 @@
 //! Gradients against numerical ones, layer by layer and for the whole network.
-//!
-//! Every function but softmax is piecewise linear in each single number, so that a central difference is exact but for
-//! rounding, unless the step crosses a bend, which few do.
 
 use super::conv::{self, Active, ConvShape, PooledGradient};
 use super::dense::{self, DenseShape};
@@ -11,42 +8,9 @@ use super::pool::{self, PooledTarget};
 use super::shape::Plain;
 use super::shard::{Shard, Weights};
 use crate::domain::{INPUT_LEN, LABEL_COUNT};
+use crate::training::network::numerical::{check, dot, random};
 use crate::training::network::random::{Purpose, Stream};
 use crate::training::network::{Architecture, Network, loss};
-
-fn random(len: usize, stream: &mut Stream) -> Vec<f32> {
-    (0..len).map(|_| stream.next_unit() * 2.0 - 1.0).collect()
-}
-
-fn dot(a: &[f32], b: &[f32]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
-}
-
-/// Compares `gradient` with central differences of `function` at some of the places, as vectors: the distance between
-/// the two may be a fiftieth of their length.
-fn check(values: &[f32], gradient: &[f32], step: f32, function: &mut dyn FnMut(&[f32]) -> f64) {
-    assert_eq!(values.len(), gradient.len());
-    let stride = (values.len() / 97).max(1);
-    let mut moved = values.to_vec();
-    let (mut distance, mut length) = (0.0, 0.0);
-    for at in (0..values.len()).step_by(stride) {
-        moved[at] = values[at] + step;
-        let above = function(&moved);
-        moved[at] = values[at] - step;
-        let below = function(&moved);
-        moved[at] = values[at];
-        let numerical = (above - below) / (2.0 * f64::from(step));
-        distance += (numerical - f64::from(gradient[at])).powi(2);
-        length += numerical.powi(2);
-    }
-    assert!(length > 1e-4, "nothing but zeros was compared");
-    let share = (distance / length).sqrt();
-    assert!(
-        share < 0.02,
-        "{} numbers: the gradient is off by {share} of its length",
-        values.len()
-    );
-}
 
 /// A convolution with pooling and ReLU behind it.
 struct Block {

@@ -8,11 +8,17 @@
 
 use rayon::prelude::*;
 
+#[cfg(test)]
+mod gradient_tests;
 pub mod head;
 mod muon;
+#[cfg(test)]
+mod muon_tests;
 pub mod norm;
 pub mod optimiser;
 pub mod planes;
+#[cfg(test)]
+mod planes_tests;
 pub mod shape;
 mod shard;
 mod stem;

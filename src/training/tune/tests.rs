@@ -1,0 +1,175 @@
+//! A network learns photos, and what is said of each without it is not its own doing.
+
+use super::*;
+use crate::domain::{ArchitectureName, Label, Truth};
+use crate::training::network::Architecture;
+use crate::training::network::residual::Channels;
+use crate::training::synthetic;
+use crate::training::train::EpochRecord;
+
+fn parameters() -> TrainParameters {
+    TrainParameters {
+        batch_size: 16,
+        threads: Some(2),
+        seed: 3,
+        ..TrainParameters::recipe(ArchitectureName::Residual)
+    }
+}
+
+fn start() -> Network {
+    let channels = Channels {
+        stem: 4,
+        middle: 6,
+        deep: 8,
+    };
+    Network::new(Architecture::Residual(channels), 3)
+}
+
+/// Photos of one bright bar on black: across is a dress, down is a bag, and a lattice is nothing known.
+fn photos(count: usize) -> Photos {
+    let truths: [Truth; 3] = ["Dress", "Bag", "unknown"].map(|truth| truth.parse().unwrap());
+    let mut photos = Photos::default();
+    for number in 0..count {
+        let (kind, middle) = (number % 3, 10 + number % 7);
+        let is_lit = |place: usize| {
+            let (row, column) = (place / 28, place % 28);
+            match kind {
+                0 => row.abs_diff(middle) < 4 && (3..25).contains(&column),
+                1 => column.abs_diff(middle) < 4 && (3..25).contains(&row),
+                _ => row % 6 < 2 || column % 6 < 2,
+            }
+        };
+        photos
+            .pixels
+            .extend((0..INPUT_LEN).map(|place| if is_lit(place) { 220 } else { 0 }));
+        photos.truths.push(truths[kind]);
+    }
+    photos
+}
+
+#[test]
+fn photos_that_were_learned_are_known_and_a_photo_has_no_part_in_its_own_evidence() {
+    let (images, photos, parameters, start) = (synthetic::images(60, 1), photos(12), parameters(), start());
+    let tuning = Tuning {
+        start: &start,
+        images: &images,
+        photos: &photos,
+        parameters: &parameters,
+        photo_share: 0.3,
+    };
+    let network = tuning.tune_blocking(&mut ()).unwrap().unwrap();
+    let is_right = |(answer, truth): (&RawAnswer, &Truth)| {
+        let (scores, unknown) = answer;
+        let unknown = unknown.expect("a residual network always tells");
+        match truth.label() {
+            Some(label) => unknown < 0.5 && scores.iter().all(|&other| other <= scores[label.index()]),
+            None => unknown > 0.5,
+        }
+    };
+    let before = ask(&start, &photos);
+    let after = ask(&network, &photos);
+    let right = |answers: &[RawAnswer]| {
+        answers
+            .iter()
+            .zip(&photos.truths)
+            .filter(|pair| is_right(*pair))
+            .count()
+    };
+    assert!(right(&before) < 8, "{before:?}");
+    assert_eq!(right(&after), 12, "{after:?}");
+
+    let answers = tuning.out_of_fold_blocking(&mut ()).unwrap().unwrap();
+    assert!(
+        right(&answers) >= 9,
+        "photos like it are in the other parts: {answers:?}"
+    );
+
+    // What a person says of photo 5 changes the answers for other parts, but not for its own.
+    let mut corrected = photos.clone();
+    corrected.truths[5] = Truth::Label(Label::from_index(1).unwrap());
+    let with_another = Tuning {
+        photos: &corrected,
+        ..tuning
+    };
+    let others = with_another.out_of_fold_blocking(&mut ()).unwrap().unwrap();
+    for (number, (answer, other)) in answers.iter().zip(&others).enumerate() {
+        assert_eq!(answer == other, number % FOLDS == 5 % FOLDS, "photo {number}");
+    }
+}
+
+/// Counts steps and stops at one.
+struct StopAfter(usize);
+
+impl Observer for StopAfter {
+    fn progress(&mut self, progress: &Progress) -> Flow {
+        assert!(progress.images_done <= progress.images_total);
+        self.0 -= 1;
+        if self.0 == 0 { Flow::Stop } else { Flow::Continue }
+    }
+
+    fn epoch_done(&mut self, _record: &EpochRecord) -> Flow {
+        panic!("lessons at the end are no epoch of the training");
+    }
+}
+
+#[test]
+fn it_ends_when_it_is_told_to() {
+    let (images, photos, parameters, start) = (synthetic::images(20, 1), photos(2), parameters(), start());
+    let tuning = Tuning {
+        start: &start,
+        images: &images,
+        photos: &photos,
+        parameters: &parameters,
+        photo_share: 0.3,
+    };
+    assert_eq!(tuning.tune_blocking(&mut StopAfter(2)).unwrap(), None);
+    assert!(tuning.out_of_fold_blocking(&mut StopAfter(2)).unwrap().is_none());
+    let wild = TrainParameters {
+        learning_rate: 1e30,
+        ..parameters.clone()
+    };
+    let tuning = Tuning {
+        parameters: &wild,
+        ..tuning
+    };
+    let error = tuning.tune_blocking(&mut ()).unwrap_err();
+    assert!(matches!(error, TrainError::Diverged { .. }), "{error}");
+}
+
+#[test]
+fn photos_have_their_share_but_none_is_shown_without_end() {
+    for (photos, share, expected) in [
+        (0, 0.3, (0, 0.0)),
+        (100, 0.0, (0, 0.0)),
+        // 10 photos 120 times each.
+        (10, 0.3, (120, 0.04)),
+        (1000, 0.3, (9, 0.3)),
+        // More photos than there is room for: some are not shown.
+        (100_000, 0.5, (0, 0.5)),
+        (1000, 1.0, (30, 1.0)),
+    ] {
+        assert_eq!(seen(photos, share), expected, "{photos} photos, share {share}");
+    }
+}
+
+#[test]
+fn fashion_mnist_fills_what_photos_leave() {
+    let (images, start, parameters, photos) = (Images::default(), start(), parameters(), Photos::default());
+    let tuning = |photo_share| Tuning {
+        start: &start,
+        images: &images,
+        photos: &photos,
+        parameters: &parameters,
+        photo_share,
+    };
+    for (photos, share, available, expected) in [
+        (1000, 0.3, 54_000, (21_000, 9_000)),
+        (10, 0.3, 54_000, (28_800, 1_200)),
+        (10, 0.3, 100, (100, 1_200)),
+        (1000, 1.0, 54_000, (0, 30_000)),
+    ] {
+        let mix = tuning(share).mix(photos, available);
+        assert_eq!((mix.fashion, mix.photos), expected);
+        assert_eq!(mix.augmentation, parameters.augmentation);
+    }
+}
