@@ -51,10 +51,7 @@ pub(super) fn manifest(rebuild: &Rebuild<'_>, onnx: &[u8], epoch: u32) -> Manife
             "limit_images": parameters.limit_images,
             "data": rebuild.data.files,
             "fingerprint": rebuild.fingerprint,
-            LEARNED_KEY: match rebuild.shop.photos.is_empty() {
-                true => Vec::new(),
-                false => rebuild.shop.hashes.iter().map(in_short).collect(),
-            },
+            LEARNED_KEY: rebuild.shop.hashes.iter().map(in_short).collect::<Vec<_>>(),
         }),
         figures: Value::Null,
         calibration: None,

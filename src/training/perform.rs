@@ -14,7 +14,6 @@ use super::calibrate::{ReliabilityBin, reliability_bins};
 use super::corrections::{Correction, CorrectionWeight, Material, MaterialSummary, mix, prepare_blocking};
 use super::dataset::{DataSet, FileRecord, Images};
 use super::evaluate::{Evaluation, Judged};
-use super::export::residual::network_from;
 use super::gate::{Candidate, Measured, Verdict, WarmUp};
 use super::job::{CorrectionNote, Job, RunFolder, RunFolderError};
 use super::lessons::Photos;
@@ -32,8 +31,10 @@ use crate::domain::{
 use crate::model::{BundleError, ModelBundle};
 
 mod measure;
+mod start;
 
 use measure::{MeasuredScores, Measuring, Unseen};
+pub use start::start_from;
 
 /// How a run's process ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -150,7 +151,7 @@ pub fn perform_blocking(
         (&job.corrections, job.correction_weight),
     );
     let in_service = ModelBundle::load(&job.in_service)?;
-    let start = warm_start(job, &in_service, &material);
+    let start = start::of(job, &in_service, &material);
     let prepared = prepare(job, data, (&material, weight))?;
     let (data, learned) = (prepared.data, &prepared.learned);
     let summary = (!corrections.is_empty()).then(|| MaterialSummary::of(&material, prepared.seen));
@@ -166,7 +167,10 @@ pub fn perform_blocking(
         start: start.as_ref(),
         shop: Shop {
             photos: learned,
-            hashes: &material.train_hashes,
+            hashes: match prepared.seen.1 > 0.0 {
+                true => &material.train_hashes,
+                false => &[],
+            },
             photo_share: weight.get(),
             held_out: &material.held_out,
             target_precision: job.target_precision,
@@ -270,33 +274,6 @@ fn prepare(
         learned: Photos::default(),
         seen: (mixed.repetitions, mixed.share),
     })
-}
-
-/// The network in service, if this rebuild shall go on from it and can, and there are photos to learn.
-fn warm_start(job: &Job, in_service: &ModelBundle, material: &Material) -> Option<Network> {
-    if !job.warm_start || material.train.is_empty() || !job.parameters.knows_unknown() {
-        return None;
-    }
-    match start_from(in_service, &job.parameters) {
-        Ok(network) => Some(network),
-        Err(error) => {
-            tracing::warn!(
-                "training begins anew: the model in service, {}, is nothing to go on from: {error}",
-                in_service.id()
-            );
-            None
-        }
-    }
-}
-
-/// The network in a bundle, for a rebuild with these parameters that goes on from it; or what is against that.
-pub fn start_from(bundle: &ModelBundle, parameters: &TrainParameters) -> Result<Network, String> {
-    let Architecture::Residual(channels) = parameters.network() else {
-        return Err(format!("the architecture {} cannot", parameters.architecture));
-    };
-    let calibration = bundle.manifest().calibration.as_ref();
-    let calibration = calibration.ok_or("its manifest states no temperature")?;
-    network_from(bundle.onnx(), channels, calibration.temperature)
 }
 
 /// What decides the bytes that come of a training: the data set's files, parameters (but for threads) and corrections.

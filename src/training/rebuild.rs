@@ -48,7 +48,7 @@ pub struct Rebuild<'a> {
 pub struct Shop<'a> {
     /// To learn from.
     pub photos: &'a Photos,
-    /// Content hashes of those, in their order.
+    /// Content hashes of all corrections that are learned, be it from `photos` or among the data set's rows.
     pub hashes: &'a [ContentHash],
     /// Share of the pictures of their lessons that they are, 0..1.
     pub photo_share: f64,

@@ -130,19 +130,17 @@ fn it_learns() {
 #[test]
 fn a_seed_gives_the_same_bits_on_one_two_and_three_threads() {
     let images = synthetic::images(200, 1);
-    let make: [(TrainParameters, &dyn Fn(&TrainParameters) -> Trained); 3] = [
-        (parameters(2), &|parameters| train(&job(parameters, &images))),
-        (parameters(1), &|parameters| {
+    for (parameters, architecture) in [
+        (parameters(2), SMALL),
+        (parameters(1), Architecture::REFERENCE),
+        (residual_parameters(2), SMALL_RESIDUAL),
+    ] {
+        let run = |parameters: &TrainParameters| {
             train(&TrainingJob {
-                architecture: Architecture::REFERENCE,
+                architecture,
                 ..job(parameters, &images)
             })
-        }),
-        (residual_parameters(2), &|parameters| {
-            train(&job(parameters, &images))
-        }),
-    ];
-    for (parameters, run) in make {
+        };
         let on = |threads| {
             run(&TrainParameters {
                 threads: Some(threads),

@@ -170,7 +170,8 @@ fn thresholds_come_from_the_shops_own_photos_once_there_are_enough_of_them() {
         (least - 1, 5, 1, Basis::Corrections),
     ] {
         let of = |known: usize, unknown: usize| -> Photos {
-            let labels = (0..known).filter_map(|number| Label::from_index(number % LABEL_COUNT).map(Truth::Label));
+            let labels =
+                (0..known).filter_map(|number| Label::from_index(number % LABEL_COUNT).map(Truth::Label));
             let truths: Vec<Truth> = labels
                 .chain(std::iter::repeat_n(Truth::Unknown, unknown))
                 .collect();

@@ -8,17 +8,19 @@ use crate::training::corrections::Unusable;
 use crate::training::dataset::{DataSet, Provenance};
 use crate::training::evaluate::Judged;
 use crate::training::gate::{Answer, Candidate, Cost, GateRules, Measured, WarmUp, judge};
+use crate::training::lessons::Photos;
 use crate::training::network::Architecture;
+use crate::training::network::plain::Plain;
 use crate::training::summary;
 use crate::training::synthetic;
 use crate::training::train::{Checkpointing, TrainingJob, train_blocking};
 
-const SMALL: Architecture = Architecture {
+const SMALL: Architecture = Architecture::Plain(Plain {
     filters: [8, 16, 16],
     hidden: 16,
     block_dropout: 0.25,
     hidden_dropout: 0.3,
-};
+});
 
 /// Of four epochs on made-up pictures, not long enough to be right about everything.
 fn small_report() -> Report {

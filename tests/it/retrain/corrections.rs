@@ -80,6 +80,12 @@ fn a_correction_counts_at_once_outlasts_a_new_model_and_is_learned_from() {
     assert_eq!(learned["unusable"], json!([]), "{learned}");
 
     assert_ne!(in_service(&shop), shipped);
+    // A reference network's manifest named none of the corrections among its rows: its answers for them were evidence.
+    let bundle = ModelBundle::load(&shop.data().join("models").join(in_service(&shop))).unwrap();
+    let named = bundle.manifest().training["learned_corrections"]
+        .as_array()
+        .unwrap();
+    assert_eq!(named.len(), corrected.len() - held);
     shop.ok(&["scan"]);
     assert_eq!(shop.row(&photos[4]).unwrap()["model"], in_service(&shop).as_str());
     assert_eq!(shown(&shop, &photos[0]), json!(["corrected", "Dress", null]));
