@@ -17,7 +17,6 @@ use super::evaluate::{Evaluation, Judged};
 use super::gate::{Candidate, Measured, Verdict, WarmUp};
 use super::job::{CorrectionNote, Job, RunFolder, RunFolderError};
 use super::lessons::Photos;
-use super::network::{Architecture, Network};
 use super::parameters::{ParameterError, TrainParameters};
 use super::rebuild::{OpenBundle, Outcome, Rebuild, RebuildError, Rebuilt, Shop, rebuild_blocking};
 use super::report::{self, Report, ReportError, Samples};
