@@ -252,7 +252,7 @@ mod tests {
 
     #[test]
     fn impossible_values_are_all_named_with_their_lines() {
-        let text = "inbox = ['/shop', '/shop/men']\n[tagging]\nbatch_max_images = 0\n[train]\nlearning_rate = 0.0\nvalidation_share = 0.9\n[watch]\nignore = ['[']\npoll_interval = '1ms'\n";
+        let text = "inbox = ['/shop', '/shop/men']\n[tagging]\nbatch_max_images = 0\n[train]\nlearning_rate = 2.0\nvalidation_share = 0.9\n[watch]\nignore = ['[']\npoll_interval = '1ms'\n";
         let message = with(text).unwrap_err().to_string();
         for part in [
             "shop.toml:1: inbox = \"/shop/men\": lies in the inbox /shop",
@@ -284,14 +284,14 @@ mod tests {
     /// What makes no sense was told only once everything had the right type: two rounds for whoever mends a file.
     #[test]
     fn wrong_types_unknown_keys_and_impossible_values_are_told_together() {
-        let text = "inbox = 5\n[retrain]\nschedule = 'soon'\n[train]\nepochs = 0\nepoch = 3\n[gate]\nmargin = 2.0\n[watch]\nmode = 'often'\n";
+        let text = "inbox = 5\n[retrain]\nschedule = 'soon'\n[train]\nepochs = 100001\nepoch = 3\n[gate]\nmargin = 2.0\n[watch]\nmode = 'often'\n";
         let message = with(text).unwrap_err().to_string();
         let lines: Vec<_> = message.lines().map(str::trim).collect();
         let expected = [
             "the settings have 6 mistakes:",
             "shop.toml:1: inbox = 5: ",
             "shop.toml:3: retrain.schedule = \"soon\": ",
-            "shop.toml:5: train.epochs = 0: must be from 1",
+            "shop.toml:5: train.epochs = 100001: must be from 0",
             "shop.toml:6: train.epoch = 3: unknown key",
             "shop.toml:8: gate.margin = 2: must be from 0 to 1",
             "shop.toml:10: watch.mode = 'often': ",

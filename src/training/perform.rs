@@ -17,7 +17,6 @@ use super::evaluate::{Evaluation, Judged};
 use super::gate::{Candidate, Measured, Verdict, WarmUp};
 use super::job::{CorrectionNote, Job, RunFolder, RunFolderError};
 use super::lessons::Photos;
-use super::network::{Architecture, Network};
 use super::parameters::{ParameterError, TrainParameters};
 use super::rebuild::{OpenBundle, Outcome, Rebuild, RebuildError, Rebuilt, Shop, rebuild_blocking};
 use super::report::{self, Report, ReportError, Samples};
@@ -33,9 +32,8 @@ use crate::model::{BundleError, ModelBundle};
 mod measure;
 mod start;
 
-pub use start::start_from;
-
 use measure::{MeasuredScores, Measuring, Unseen};
+pub use start::start_from;
 
 /// How a run's process ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

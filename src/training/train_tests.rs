@@ -27,6 +27,7 @@ fn parameters(epochs: u32) -> TrainParameters {
     TrainParameters {
         epochs,
         batch_size: 32,
+        schedule: RateSchedule::Constant,
         seed: 7,
         ..TrainParameters::default()
     }

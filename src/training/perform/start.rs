@@ -27,7 +27,7 @@ pub(super) fn of(job: &Job, in_service: &ModelBundle, material: &Material) -> Op
     None
 }
 
-/// A model's network if it has learned no corrections; or why it is none to go on from.
+/// The network in a bundle that has learned no correction; or what is against that.
 fn unspoilt(bundle: &ModelBundle, parameters: &TrainParameters) -> Result<Network, String> {
     match learned_by(bundle).len() {
         0 => start_from(bundle, parameters),
@@ -35,7 +35,7 @@ fn unspoilt(bundle: &ModelBundle, parameters: &TrainParameters) -> Result<Networ
     }
 }
 
-/// The network in a bundle, for a rebuild with these parameters that goes on from it; or what is against that.
+/// The network in a bundle, for a training with these parameters that goes on from it; or what is against that.
 pub fn start_from(bundle: &ModelBundle, parameters: &TrainParameters) -> Result<Network, String> {
     let Architecture::Residual(channels) = parameters.network() else {
         return Err(format!("the architecture {} cannot", parameters.architecture));
@@ -43,4 +43,47 @@ pub fn start_from(bundle: &ModelBundle, parameters: &TrainParameters) -> Result<
     let calibration = bundle.manifest().calibration.as_ref();
     let calibration = calibration.ok_or("its manifest states no temperature")?;
     network_from(bundle.onnx(), channels, calibration.temperature)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::domain::ArchitectureName;
+    use crate::model::bundle::Manifest;
+
+    /// The model that ships with its manifest changed.
+    fn shipped(change: impl FnOnce(&mut Manifest)) -> ModelBundle {
+        let shipped = ModelBundle::embedded();
+        let mut manifest = shipped.manifest().clone();
+        change(&mut manifest);
+        ModelBundle::from_bytes(shipped.onnx().to_vec(), manifest).unwrap()
+    }
+
+    /// Answers of a network that began with one that knew the photos counted as those of one that had not seen them.
+    #[test]
+    fn only_a_network_that_has_learned_no_correction_is_one_to_begin_with() {
+        let residual = TrainParameters::recipe(ArchitectureName::Residual);
+        let unchanged = shipped(|_| ());
+        let found = unspoilt(&unchanged, &residual).unwrap();
+        assert_eq!(*found.architecture(), residual.network());
+
+        let learned =
+            shipped(|manifest| manifest.training = json!({ "learned_corrections": ["0123456789abcdef"] }));
+        let untempered = shipped(|manifest| manifest.calibration = None);
+        let reference = TrainParameters::default();
+        for (bundle, parameters, words) in [
+            (&learned, &residual, "it has learned 1 corrections"),
+            (&untempered, &residual, "no temperature"),
+            (&unchanged, &reference, "the architecture reference cannot"),
+        ] {
+            let why = unspoilt(bundle, parameters).unwrap_err();
+            assert!(why.contains(words), "{why}");
+        }
+        assert!(
+            start_from(&learned, &residual).is_ok(),
+            "for who leaves out what it has learned"
+        );
+    }
 }
