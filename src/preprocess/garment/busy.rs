@@ -10,6 +10,9 @@ use crate::preprocess::surface::{Surface, TOLERANCE};
 /// From this likelihood on a pixel is in the mask, and from that on it is reason enough for one; of 255.
 const LIKELY: u8 = 110;
 const VERY_LIKELY: u8 = 140;
+/// A pixel is the garment's and not a paler or darker patch of the backdrop if it differs from that by more than this
+/// part of what the mask's clearest quarter does.
+const CLEAR_PART: u8 = 3;
 /// A row or column is more than rim if more than one in so many of its pixels are the garment's.
 const RIM_PART: u32 = 16;
 
@@ -46,7 +49,8 @@ impl Finder {
             rows.clone()
                 .flat_map(|y| y * width + columns.start..y * width + columns.end)
         };
-        let least = TOLERANCE.max(median(inside().map(&distance).filter(|&distance| distance > 0)) / 3);
+        let clear = upper_quarter(inside().map(&distance).filter(|&distance| distance > 0));
+        let least = TOLERANCE.max(clear / CLEAR_PART);
         let (mut across, mut down) = (vec![0u32; columns.len()], vec![0u32; rows.len()]);
         for (y, down) in rows.clone().zip(&mut down) {
             for (x, across) in columns.clone().zip(&mut across) {
@@ -76,15 +80,15 @@ fn without_rim(counts: &[u32], least: u32) -> (u32, u32) {
     }
 }
 
-/// The value in the middle; 0 of none.
-fn median(values: impl Iterator<Item = u8>) -> u8 {
+/// The value that a quarter of the values reach; 0 of none.
+fn upper_quarter(values: impl Iterator<Item = u8>) -> u8 {
     let mut counts = [0u32; 256];
     values.for_each(|value| counts[usize::from(value)] += 1);
-    let half = counts.iter().sum::<u32>() / 2;
-    let mut below = 0;
-    let middle = counts.iter().position(|&count| {
-        below += count;
-        below > half
+    let quarter = counts.iter().sum::<u32>() / 4;
+    let mut above = 0;
+    let reached = counts.iter().rposition(|&count| {
+        above += count;
+        above > quarter
     });
-    middle.unwrap_or(0) as u8
+    reached.unwrap_or(0) as u8
 }
