@@ -13,9 +13,7 @@ use serde::Serialize;
 
 use super::evaluate::{Decisions, Evaluation, Judged};
 use super::lessons::Photos;
-use crate::domain::{
-    Certainty, ContentHash, Label, ModelId, Prediction, Thresholds, Truth, decide, held_out,
-};
+use crate::domain::{ContentHash, Label, ModelId, Prediction, Thresholds, Truth, held_out};
 use crate::preprocess::InputTensor;
 
 mod plot;
