@@ -158,11 +158,11 @@ fn drawn(count: usize, random: &mut Stream) -> Vec<Sample> {
             let top = 0.3 + 0.6 * unit();
             return sample(None, (unit() * 10.0) as usize, top, Some(0.2 + 0.7 * unit()));
         }
-        // Mean 0.85.
-        let top = 1.0 - 0.6 * unit() * unit();
+        // Mean 0.82.
+        let top = 1.0 - 0.9 * unit().powi(4);
         let answer = (unit() * 10.0) as usize;
         let truth = if unit() < top { answer } else { (answer + 1) % 10 };
-        sample(Some(truth), answer, top, Some(0.25 * unit() * unit()))
+        sample(Some(truth), answer, top, Some(0.2 * unit() * unit()))
     };
     (0..count).map(|_| one()).collect()
 }
