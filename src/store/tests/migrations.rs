@@ -15,14 +15,10 @@ fn released_migrations_keep_their_text() {
             "0002-rebuild",
             "dfdc18aa01c86bf6fced3600efe3893b21e877126fa7ca6616f2dc67bb555f6c",
         ),
-<<<<<<< HEAD
         (
             "0003-trust",
             "166935e8b0d44a001cba8cc275f36f5bc4ecd5e8850d99635f1618a370f63cda",
         ),
-=======
-        ("0003-trust", "166935e8b0d44a001cba8cc275f36f5bc4ecd5e8850d99635f1618a370f63cda"),
->>>>>>> trust
     ];
     let texts = super::super::open::migration_texts();
     assert_eq!(texts.len(), RELEASED.len(), "a new migration gets its line here");

@@ -95,7 +95,10 @@ fn no_picture_is_empty_whatever_it_was_made_from() {
             &mut stream(image),
             &mut out,
         );
-        assert!(out.iter().all(|value| (0.0..=1.0).contains(value)), "stream {image}");
+        assert!(
+            out.iter().all(|value| (0.0..=1.0).contains(value)),
+            "stream {image}"
+        );
     }
 }
 
