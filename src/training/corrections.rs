@@ -191,10 +191,10 @@ pub fn prepare_blocking(folder: &Path, corrections: &[Correction]) -> Material {
 }
 
 impl MaterialSummary {
-    /// What is to be told of this material, and how often and with what share it was seen.
-    pub fn of(material: &Material, (repetitions, share): (usize, f64)) -> Self {
+    /// What is to be told of this material, of how many it was learned, how often and with what share it was seen.
+    pub fn of(material: &Material, trained_on: usize, (repetitions, share): (usize, f64)) -> Self {
         Self {
-            trained_on: material.train.len(),
+            trained_on,
             repetitions,
             share,
             held_out: material.held_out.len(),

@@ -153,7 +153,8 @@ pub fn perform_blocking(
     let start = start::of(job, &in_service, &material);
     let prepared = prepare(job, data, (&material, weight))?;
     let (data, learned) = (prepared.data, &prepared.learned);
-    let summary = (!corrections.is_empty()).then(|| MaterialSummary::of(&material, prepared.seen));
+    let summary =
+        (!corrections.is_empty()).then(|| MaterialSummary::of(&material, prepared.trained_on, prepared.seen));
     let checkpoint = folder.checkpoint_path();
     let rebuild = Rebuild {
         data: &data,
@@ -238,6 +239,8 @@ struct Prepared {
     data: DataSet,
     parameters: TrainParameters,
     learned: Photos,
+    /// Corrections that are learned: a plain network cannot learn what shows none of the classes.
+    trained_on: usize,
     /// How often each correction is seen, and their share of what is seen.
     seen: (usize, f64),
 }
@@ -254,13 +257,15 @@ fn prepare(
             false => Photos::default(),
         };
         return Ok(Prepared {
+            trained_on: learned.len(),
             seen: tune::seen(learned.len(), weight.get()),
             parameters: job.parameters.clone(),
             data,
             learned,
         });
     }
-    let mixed = mix(data.train, &material.train.labelled(), weight, &job.parameters)?;
+    let labelled = material.train.labelled();
+    let mixed = mix(data.train, &labelled, weight, &job.parameters)?;
     let mut files = data.files;
     files.extend(mixed.record.clone());
     Ok(Prepared {
@@ -271,6 +276,7 @@ fn prepare(
         },
         parameters: mixed.parameters,
         learned: Photos::default(),
+        trained_on: labelled.len(),
         seen: (mixed.repetitions, mixed.share),
     })
 }
