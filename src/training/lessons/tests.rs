@@ -104,11 +104,11 @@ fn a_place_always_shows_the_same_and_past_the_end_the_same_things_changed() {
         assert!(drawn(&again, place) == all[place]);
         assert!(all[place].iter().all(|value| (0.0..=1.0).contains(value)));
     }
-    for place in 0..10 {
+    for (place, picture) in all.iter().enumerate().take(10) {
         let behind = place + epoch.len();
         assert_eq!(epoch.truth(behind), epoch.truth(place));
         assert_eq!(epoch.row(behind), epoch.row(place));
-        assert!(drawn(&epoch, behind) != all[place]);
+        assert!(drawn(&epoch, behind) != *picture);
     }
     assert_ne!(counted(&one.epoch(3)), BTreeMap::new());
     assert!(one.epoch(3).order != epoch.order && other_seed.epoch(2).order != epoch.order);
@@ -190,7 +190,9 @@ fn of_easy_pictures_half_are_left_out_and_the_others_count_twice() {
     let (images, none) = (synthetic::images(600, 1), Photos::default());
     let lessons = Lessons::new((&images, 500), &none, mix(Augmentation::None, 500, 0), SEED);
     // Every fifth row is hard.
-    let losses: Vec<f32> = (0..500).map(|row| if row % 5 == 0 { 3.0 } else { 0.1 }).collect();
+    let losses: Vec<f32> = (0..500)
+        .map(|row| if row % 5 == 0 { 3.0 } else { 0.1 })
+        .collect();
     let epoch = lessons.thinned_epoch(2, &losses);
     let mut easy = 0;
     let mut hard = Vec::new();
@@ -200,7 +202,7 @@ fn of_easy_pictures_half_are_left_out_and_the_others_count_twice() {
             0 => hard.push(row),
             _ => easy += 1,
         }
-        assert_eq!(epoch.weight(place), if row % 5 == 0 { 1.0 } else { 2.0 });
+        assert_eq!(epoch.weight(place), if row.is_multiple_of(5) { 1.0 } else { 2.0 });
         assert_eq!(epoch.truth(place), images.labels[row].index() as u8);
     }
     hard.sort_unstable();
