@@ -190,9 +190,7 @@ fn of_easy_pictures_half_are_left_out_and_the_others_count_twice() {
     let (images, none) = (synthetic::images(600, 1), Photos::default());
     let lessons = Lessons::new((&images, 500), &none, mix(Augmentation::None, 500, 0), SEED);
     // Every fifth row is hard.
-    let losses: Vec<f32> = (0..500)
-        .map(|row| if row % 5 == 0 { 3.0 } else { 0.1 })
-        .collect();
+    let losses: Vec<f32> = (0..500).map(|row| if row % 5 == 0 { 3.0 } else { 0.1 }).collect();
     let epoch = lessons.thinned_epoch(2, &losses);
     let mut easy = 0;
     let mut hard = Vec::new();
