@@ -53,9 +53,6 @@ pub enum Conclusion {
     },
 }
 
-/// Why a run failed whose service did not live to end it.
-pub const SERVICE_ENDED: &str = "the service ended while it ran; with the daemon stopped, `hangtag retrain now --resume` goes on from its last whole epoch";
-
 /// What was measured, for the gate and for people.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Findings {
