@@ -282,7 +282,7 @@ mod tests {
         assert!((rate(100) - 0.02).abs() < 1e-4);
         assert!((rate(550) - 0.01).abs() < 1e-4);
         assert!(rate(999) > 0.0 && rate(999) < 2e-5);
-        assert!((1..1000).all(|step| (rate(step) > rate(step - 1)) == (step < 100)));
+        assert!((1..1000).all(|step| (rate(step) > rate(step - 1)) == (step <= 100)));
     }
 
     #[test]
