@@ -59,6 +59,17 @@ pub struct Material {
     pub unusable: Vec<Unusable>,
 }
 
+impl Material {
+    /// Hashes of those to be trained on that show one of the classes.
+    pub fn labelled_hashes(&self) -> Vec<ContentHash> {
+        let truths = self.train_hashes.iter().zip(&self.train.truths);
+        truths
+            .filter(|(_, truth)| truth.label().is_some())
+            .map(|(hash, _)| *hash)
+            .collect()
+    }
+}
+
 /// A correction that a rebuild has to do without.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unusable {

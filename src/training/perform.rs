@@ -150,8 +150,8 @@ pub fn perform_blocking(
     let start = start::of(job, &in_service, &material);
     let prepared = prepare(job, data, (&material, weight))?;
     let (data, learned) = (prepared.data, &prepared.learned);
-    let summary =
-        (!corrections.is_empty()).then(|| MaterialSummary::of(&material, prepared.trained_on, prepared.seen));
+    let summary = (!corrections.is_empty())
+        .then(|| MaterialSummary::of(&material, prepared.hashes.len(), prepared.seen));
     let checkpoint = folder.checkpoint_path();
     let rebuild = Rebuild {
         data: &data,
@@ -164,10 +164,7 @@ pub fn perform_blocking(
         start: start.as_ref(),
         shop: Shop {
             photos: learned,
-            hashes: match prepared.seen.1 > 0.0 {
-                true => &material.train_hashes,
-                false => &[],
-            },
+            hashes: &prepared.hashes,
             photo_share: weight.get(),
             held_out: &material.held_out,
             target_precision: job.target_precision,
@@ -236,8 +233,8 @@ struct Prepared {
     data: DataSet,
     parameters: TrainParameters,
     learned: Photos,
-    /// Corrections that are learned: a plain network cannot learn what shows none of the classes.
-    trained_on: usize,
+    /// The corrections that are learned: a plain network cannot learn what shows none of the classes.
+    hashes: Vec<ContentHash>,
     /// How often each correction is seen, and their share of what is seen.
     seen: (usize, f64),
 }
@@ -254,7 +251,10 @@ fn prepare(
             false => Photos::default(),
         };
         return Ok(Prepared {
-            trained_on: learned.len(),
+            hashes: match learned.is_empty() {
+                true => Vec::new(),
+                false => material.train_hashes.clone(),
+            },
             seen: tune::seen(learned.len(), weight.get()),
             parameters: job.parameters.clone(),
             data,
@@ -273,7 +273,10 @@ fn prepare(
         },
         parameters: mixed.parameters,
         learned: Photos::default(),
-        trained_on: labelled.len(),
+        hashes: match mixed.share > 0.0 {
+            true => material.labelled_hashes(),
+            false => Vec::new(),
+        },
         seen: (mixed.repetitions, mixed.share),
     })
 }

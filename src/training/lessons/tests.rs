@@ -165,7 +165,7 @@ fn every_kind_has_its_share() {
 }
 
 #[test]
-fn about_a_third_of_the_pictures_are_as_a_shop_would_have_photographed_them() {
+fn as_many_pictures_as_said_are_as_a_shop_would_have_photographed_them() {
     // Rows of one grey each: changed as in a catalogue, they have only that and black.
     let images = Images {
         pixels: vec![200; 400 * INPUT_LEN],

@@ -21,16 +21,16 @@ pub fn dot(a: &[f32], b: &[f32]) -> f64 {
 /// Compares `gradient` with central differences of `function` at some of the places, as vectors: the distance between
 /// the two may be a fiftieth of their length.
 pub fn check(values: &[f32], gradient: &[f32], step: f32, function: &mut dyn FnMut(&[f32]) -> f64) {
-    check_within(0.02, (values, gradient), step, function);
+    let share = distance(values, gradient, step, function);
+    assert!(
+        share < 0.02,
+        "{} numbers: the gradient is off by {share} of its length",
+        values.len()
+    );
 }
 
-/// The same with another greatest share of the length: through many layers, a step crosses more bends.
-pub fn check_within(
-    greatest: f64,
-    (values, gradient): (&[f32], &[f32]),
-    step: f32,
-    function: &mut dyn FnMut(&[f32]) -> f64,
-) {
+/// How far `gradient` is from central differences of `function` at some of the places, in lengths of the latter.
+pub fn distance(values: &[f32], gradient: &[f32], step: f32, function: &mut dyn FnMut(&[f32]) -> f64) -> f64 {
     assert_eq!(values.len(), gradient.len());
     let stride = (values.len() / 97).max(1);
     let mut moved = values.to_vec();
@@ -46,10 +46,5 @@ pub fn check_within(
         length += numerical.powi(2);
     }
     assert!(length > 1e-4, "nothing but zeros was compared");
-    let share = (distance / length).sqrt();
-    assert!(
-        share < greatest,
-        "{} numbers: the gradient is off by {share} of its length",
-        values.len()
-    );
+    (distance / length).sqrt()
 }
