@@ -11,3 +11,4 @@ mod retrain;
 mod scan;
 mod tagging;
 mod training;
+mod web;
