@@ -119,9 +119,9 @@ impl Pages {
     /// Bytes as they are, for what no well-behaved client sends; the whole answer.
     pub fn raw(&self, request: &str) -> String {
         let mut stream = self.connect();
-        stream.write_all(request.as_bytes()).unwrap();
         let mut answer = Vec::new();
         // A connection that is closed in the middle has said what it had to say.
+        let _ = stream.write_all(request.as_bytes());
         let _ = stream.read_to_end(&mut answer);
         String::from_utf8_lossy(&answer).into_owned()
     }

@@ -313,12 +313,8 @@ fn fits(pattern: &str, text: &str) -> bool {
 fn a_flood_of_questions_is_answered_or_told_to_come_back() {
     let shop = tagged_shop();
     let (daemon, pages) = serving(&shop, &[]);
+    let ask = |pages: &Pages| -> Vec<u16> { (0..20).map(|_| pages.get("/api/v1/counts").code).collect() };
     let codes: Vec<u16> = std::thread::scope(|scope| {
-        let ask = |pages: &Pages| {
-            (0..20)
-                .map(|_| pages.get("/api/v1/counts").code)
-                .collect::<Vec<_>>()
-        };
         let asking: Vec<_> = (0..16).map(|_| scope.spawn(|| ask(&pages))).collect();
         asking
             .into_iter()
