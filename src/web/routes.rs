@@ -14,9 +14,6 @@ use axum::routing::get;
 use super::failure::{Failure, PageFailure};
 use super::{App, api, assets, events, metrics, pages, pictures, probes, security, server};
 
-/// JSON that comes in is small; pictures have a limit of their own.
-const MAX_BODY_BYTES: usize = 64 << 10;
-
 /// From the outside in: headers and judgement, then limits, then who answers.
 pub fn router(app: Arc<App>) -> Router {
     let guard = Arc::clone(&app.guard);
@@ -40,7 +37,7 @@ pub fn router(app: Arc<App>) -> Router {
     }
     router
         .fallback(nowhere)
-        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(DefaultBodyLimit::max(api::MAX_BODY_BYTES))
         .layer(from_fn_with_state(server::request_permits(), server::limit))
         .layer(from_fn_with_state(guard, security::guard))
         .layer(from_fn(security::dress))

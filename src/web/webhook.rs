@@ -64,6 +64,7 @@ pub fn start(
     let agent = ureq::Agent::config_builder()
         .timeout_global(Some(PATIENCE))
         .max_redirects(0)
+        .max_redirects_will_error(false)
         .http_status_as_error(false)
         .build()
         .into();

@@ -73,6 +73,7 @@ pub fn pages_of(shop: &Shop) -> Pages {
     let agent = ureq::Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(0)
+        .max_redirects_will_error(false)
         .timeout_global(Some(Duration::from_secs(60)))
         .build()
         .into();

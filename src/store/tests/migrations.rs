@@ -15,7 +15,10 @@ fn released_migrations_keep_their_text() {
             "0002-rebuild",
             "dfdc18aa01c86bf6fced3600efe3893b21e877126fa7ca6616f2dc67bb555f6c",
         ),
-        ("0003-web", "6db0ef3c4929d2f3bb842f10441378219b16f0cbfb6145478180bcba95a45df6"),
+        (
+            "0003-web",
+            "6db0ef3c4929d2f3bb842f10441378219b16f0cbfb6145478180bcba95a45df6",
+        ),
     ];
     let texts = super::super::open::migration_texts();
     assert_eq!(texts.len(), RELEASED.len(), "a new migration gets its line here");

@@ -5,13 +5,12 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{read_json, signature};
+use super::{SmallBody, read_json, signature};
 use crate::domain::{ContentHash, Label, Status, Truth};
 use crate::store::FacetCounts;
 use crate::web::App;
@@ -97,7 +96,7 @@ impl<'de> Deserialize<'de> for Shown {
 pub async fn correct(
     State(app): State<Arc<App>>,
     Path(hash): Path<String>,
-    body: Bytes,
+    SmallBody(body): SmallBody,
 ) -> Result<Json<Value>, Failure> {
     let hash: ContentHash = hash.parse()?;
     let NewCorrection { label, by } = read_json(&body)?;
@@ -135,7 +134,7 @@ const MAX_RETRIES: usize = 1_000;
 /// `POST /api/v1/retries`
 pub async fn try_again(
     State(app): State<Arc<App>>,
-    body: Bytes,
+    SmallBody(body): SmallBody,
 ) -> Result<(StatusCode, Json<Value>), Failure> {
     let Retry { files } = read_json(&body)?;
     if files.len() > MAX_RETRIES {

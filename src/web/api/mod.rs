@@ -12,6 +12,8 @@ pub mod tag;
 
 use std::sync::Arc;
 
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Request};
 use axum::routing::{MethodRouter, delete, get, post, put};
 use serde::Deserialize;
 
@@ -281,6 +283,25 @@ pub fn signature(by: Option<&str>) -> String {
     match name.trim() {
         "" => ANONYMOUS.to_owned(),
         name => name.to_owned(),
+    }
+}
+
+/// A body of at most this many bytes is read: JSON that comes in is small.
+pub const MAX_BODY_BYTES: usize = 64 << 10;
+
+/// A small body, whole.
+pub struct SmallBody(pub Bytes);
+
+impl<S: Sync> FromRequest<S> for SmallBody {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Failure> {
+        let bytes = axum::body::to_bytes(request.into_body(), MAX_BODY_BYTES).await;
+        bytes.map(SmallBody).map_err(|_| {
+            Failure::TooLarge(format!(
+                "the body did not come in whole; at most {MAX_BODY_BYTES} bytes are taken"
+            ))
+        })
     }
 }
 

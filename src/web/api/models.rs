@@ -5,13 +5,12 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Signed, read_json, signature};
+use super::{Signed, SmallBody, read_json, signature};
 use crate::domain::ModelId;
 use crate::store::{Forced, RunId};
 use crate::web::App;
@@ -82,14 +81,17 @@ impl DecisionBody {
 pub async fn promote(
     State(app): State<Arc<App>>,
     Path(model): Path<String>,
-    body: Bytes,
+    SmallBody(body): SmallBody,
 ) -> Result<Json<Value>, Failure> {
     let decision = read_json::<DecisionBody>(&body)?.of(Some(whole_id(&model)?));
     put_in_service(&app, decision).await
 }
 
 /// `POST /api/v1/models/rollback`
-pub async fn roll_back(State(app): State<Arc<App>>, body: Bytes) -> Result<Json<Value>, Failure> {
+pub async fn roll_back(
+    State(app): State<Arc<App>>,
+    SmallBody(body): SmallBody,
+) -> Result<Json<Value>, Failure> {
     let decision = read_json::<DecisionBody>(&body)?.of(None);
     put_in_service(&app, decision).await
 }
@@ -122,7 +124,10 @@ pub async fn run(State(app): State<Arc<App>>, Path(run): Path<String>) -> Result
 }
 
 /// `POST /api/v1/runs`
-pub async fn rebuild(State(app): State<Arc<App>>, body: Bytes) -> Result<(StatusCode, Json<Value>), Failure> {
+pub async fn rebuild(
+    State(app): State<Arc<App>>,
+    SmallBody(body): SmallBody,
+) -> Result<(StatusCode, Json<Value>), Failure> {
     let Signed { by } = read_json(&body)?;
     let by = signature(by.as_deref());
     let request = app

