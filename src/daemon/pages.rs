@@ -17,7 +17,7 @@ use crate::tagging::line::Queues;
 use crate::tagging::sweep::SweepRequests;
 use crate::training::corrections::keep_blocking;
 use crate::training::gate::Verdict;
-use crate::web::{FindingInWords, Hands, Web, WebParts};
+use crate::web::{FindingInWords, Hands, Web, WebParts, stop_collecting_blocking};
 
 /// What the pages are told by the service.
 pub(super) struct PagesParts {
@@ -33,8 +33,14 @@ pub(super) fn start_pages(
     parts: PagesParts,
     stop: watch::Receiver<bool>,
 ) -> Option<Web> {
-    let web = config.web.clone()?;
     let board = parts.board.clone();
+    let Some(web) = config.web.clone() else {
+        if let Err(error) = stop_collecting_blocking(config) {
+            tracing::error!("web: {error}");
+            board.problem("web", error.to_string());
+        }
+        return None;
+    };
     let parts = WebParts {
         config: Arc::clone(config),
         web,
@@ -88,16 +94,14 @@ fn bundle_of(config: &Config, model: &ModelId) -> Result<ModelBundle, BundleErro
     load_published_blocking(&config.models_dir(), model.as_str())
 }
 
-/// What the gate found, against the model first; nothing where the record is of another version.
+/// What the gate found, what decided first; nothing where the record is of another version.
 fn findings(verdict: &serde_json::Value) -> Vec<FindingInWords> {
     let verdict: Option<Verdict> = serde_json::from_value(verdict.clone()).ok();
     let found = verdict.iter().flat_map(Verdict::findings);
-    let mut found: Vec<_> = found
+    found
         .map(|finding| FindingInWords {
             speaks_for: finding.speaks_for(),
             words: finding.to_string(),
         })
-        .collect();
-    found.sort_by_key(|finding| finding.speaks_for);
-    found
+        .collect()
 }

@@ -31,6 +31,8 @@ mod server;
 mod shelf;
 mod webhook;
 
+pub use webhook::stop_collecting_blocking;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

@@ -55,11 +55,11 @@ pub fn start(
     board: &StatusBoard,
     stop: watch::Receiver<bool>,
 ) -> Result<(), WebError> {
-    let mut store = Store::open(&config.store_path(), config.durability.into())?;
     let Some(target) = target else {
-        return Ok(store.collect_news_for(None)?);
+        return Ok(stop_collecting_blocking(config)?);
     };
     let key = read_key(target)?;
+    let mut store = Store::open(&config.store_path(), config.durability.into())?;
     store.collect_news_for(Some(&target.url))?;
     let agent = ureq::Agent::config_builder()
         .timeout_global(Some(PATIENCE))
@@ -81,6 +81,14 @@ pub fn start(
         .name("web-hook".into())
         .spawn(move || teller.run_blocking(&stop))?;
     Ok(())
+}
+
+/// Nobody is to be told any more: what waits is forgotten, and nothing is added to it.
+pub fn stop_collecting_blocking(config: &Config) -> Result<(), StoreError> {
+    if Reader::open(&config.store_path())?.outbox()?.is_none() {
+        return Ok(());
+    }
+    Store::open(&config.store_path(), config.durability.into())?.collect_news_for(None)
 }
 
 fn read_key(target: &WebhookConfig) -> Result<Vec<u8>, KeyError> {
