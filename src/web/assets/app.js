@@ -167,8 +167,11 @@ async function freshenInventory() {
   completeCounts().catch(failed);
   for (const card of cards) {
     const old = document.getElementById(card.id);
-    if (old && old.innerHTML !== card.innerHTML) old.innerHTML = card.innerHTML;
-    if (old) old.dataset.at = card.dataset.at;
+    if (!old) continue;
+    const isFocused = old.contains(document.activeElement);
+    if (old.innerHTML !== card.innerHTML) old.innerHTML = card.innerHTML;
+    if (isFocused) $("a", old)?.focus({ preventScroll: true });
+    old.dataset.at = card.dataset.at;
   }
   if (!isNewestFirst) return;
   const shown = new Set(cards.map((card) => card.id));

@@ -102,6 +102,8 @@ fn a_photo_is_corrected_by_key_and_taken_back() {
         "the card says so",
         "return document.querySelectorAll('.card .mark.s-corrected').length === 1",
     );
+    let focused = browser.eval("return document.activeElement.closest('.card')?.dataset.hash ?? null");
+    assert_eq!(focused, hash, "the next key goes to the same photo");
     browser.press(&["z"]);
     wait_until("it is taken back", || corrected().as_array().unwrap().is_empty());
 
