@@ -125,7 +125,7 @@ impl Reader {
         )
     }
 
-    /// How many files match, by label and status; one walk over what the rest of the filter leaves.
+    /// How many files match, by label and status; a walk over what the rest of the filter leaves.
     pub fn facet_counts(&self, query: &FileQuery) -> Result<FacetCounts, StoreError> {
         const OPERATION: &str = "count files by label and status";
         let of = |source| StoreError::of(OPERATION, &self.path, source);
@@ -143,21 +143,30 @@ impl Reader {
             let Some(conditions) = self.conditions(&rest)? else {
                 return Ok(counts.clone());
             };
-            let plan = plan::for_count(&self.connection, &conditions).map_err(of)?;
-            let sql = format!(
-                "SELECT label_id, corrected_at_ms FROM files {plan} WHERE {}",
-                conditions.sql()
-            );
-            let mut walk = || -> rusqlite::Result<()> {
-                let mut statement = self.connection.prepare_cached(&sql)?;
+            let is_present_only = conditions
+                .iter()
+                .all(|condition| condition.column == Column::Present);
+            let walks = if is_present_only {
+                whole_walks(conditions.has(Column::Present))
+            } else {
+                let plan = plan::for_rows(&self.connection, &conditions).map_err(of)?;
+                let columns = "label_id, corrected_at_ms IS NOT NULL";
+                let condition = conditions.sql();
+                vec![format!("SELECT {columns} FROM files {plan} WHERE {condition}")]
+            };
+            let mut walk = |sql: &str| -> rusqlite::Result<()> {
+                let mut statement = self.connection.prepare_cached(sql)?;
                 let mut files = statement.query(params_from_iter(conditions.values()))?;
                 while let Some(file) = files.next()? {
                     let label = rows::label(file, 0)?;
-                    counts.add(label, rows::status(label, file.get(1)?), query);
+                    let is_corrected: bool = file.get(1)?;
+                    counts.add(label, rows::status(label, is_corrected.then_some(0)), query);
                 }
                 Ok(())
             };
-            walk().map_err(of)?;
+            for sql in walks {
+                walk(&sql).map_err(of)?;
+            }
             Ok(counts.clone())
         })
     }
@@ -248,6 +257,20 @@ impl Conditions {
             _ => {}
         }
     }
+}
+
+/// Label, and whether a person gave it, of all files: each kind of them along an index that holds little else.
+fn whole_walks(only_present: bool) -> Vec<String> {
+    let presence = if only_present { "is_present = 1" } else { "1" };
+    [
+        ("label_id, 0", "files_by_confidence", "confidence IS NOT NULL"),
+        ("label_id, 1", "files_corrected", "corrected_at_ms IS NOT NULL"),
+        ("NULL, 0", "files_rejected", "reason IS NOT NULL"),
+    ]
+    .map(|(columns, index, kind)| {
+        format!("SELECT {columns} FROM files INDEXED BY {index} WHERE {kind} AND {presence}")
+    })
+    .into()
 }
 
 fn place_from_row(row: &Row<'_>, id: i64, sort: Sort) -> rusqlite::Result<Place> {
