@@ -20,9 +20,9 @@ fn drawn_shop(photos: usize) -> (Shop, Daemon, Pages) {
     }
     shop.ok(&["scan"]);
     let data = shop.path().join("mnist");
-    small_data_set(&data, (200, 100));
+    small_data_set(&data, (100, 50));
     shop.configure(&format!(
-        "[dataset]\ndir = {data:?}\n[train]\nepochs = 4\n\
+        "[dataset]\ndir = {data:?}\n[train]\nepochs = 3\n\
          [retrain]\nenabled = true\nschedule = \"0 3 * * sun\"\ntimezone = \"Europe/Berlin\"\nmin_interval = \"0s\"\n\
          [gate]\nmin_accuracy = 0.0\nmargin = 0.99\nmax_class_drop = 0.99\n[retag]\nimages_per_second = 1000\n\
          [settle]\nquiet = \"20ms\"\nquiet_unclosed = \"50ms\"\n"
