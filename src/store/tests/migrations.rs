@@ -19,6 +19,10 @@ fn released_migrations_keep_their_text() {
             "0003-trust",
             "166935e8b0d44a001cba8cc275f36f5bc4ecd5e8850d99635f1618a370f63cda",
         ),
+        (
+            "0004-web",
+            "6db0ef3c4929d2f3bb842f10441378219b16f0cbfb6145478180bcba95a45df6",
+        ),
     ];
     let texts = super::super::open::migration_texts();
     assert_eq!(texts.len(), RELEASED.len(), "a new migration gets its line here");
