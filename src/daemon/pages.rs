@@ -17,6 +17,7 @@ use crate::tagging::line::Queues;
 use crate::tagging::sweep::SweepRequests;
 use crate::training::corrections::keep_blocking;
 use crate::training::gate::Verdict;
+use crate::training::looks::most_useful_looks;
 use crate::web::{FindingInWords, Hands, Web, WebParts, stop_collecting_blocking};
 
 /// What the pages are told by the service.
@@ -64,6 +65,11 @@ fn hands(config: &Arc<Config>, queues: Queues, sweeps: SweepRequests) -> Hands {
         open_model: Box::new(move |model| open_model_blocking(&opening, model)),
         keep_picture: Box::new(move |hash, image| {
             keep_blocking(&corrections, hash, image).map_err(|error| error.to_string())
+        }),
+        worth_a_look: Box::new(|reader, model, limit| {
+            let looks = most_useful_looks(reader, model, limit)?;
+            let in_words = looks.into_iter().map(|(photo, reason)| (photo, reason.to_string()));
+            Ok(in_words.collect())
         }),
         findings: Box::new(findings),
     }

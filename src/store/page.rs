@@ -150,7 +150,7 @@ impl Reader {
                 whole_walks(conditions.has(Column::Present))
             } else {
                 let plan = plan::for_rows(&self.connection, &conditions).map_err(of)?;
-                let columns = "label_id, corrected_at_ms IS NOT NULL";
+                let columns = "label_id, certainty, corrected_at_ms";
                 let condition = conditions.sql();
                 vec![format!("SELECT {columns} FROM files {plan} WHERE {condition}")]
             };
@@ -159,8 +159,8 @@ impl Reader {
                 let mut files = statement.query(params_from_iter(conditions.values()))?;
                 while let Some(file) = files.next()? {
                     let label = rows::label(file, 0)?;
-                    let is_corrected: bool = file.get(1)?;
-                    counts.add(label, rows::status(label, is_corrected.then_some(0)), query);
+                    let status = rows::status(rows::certainty(file, 1)?, file.get(2)?);
+                    counts.add(label, status, query);
                 }
                 Ok(())
             };
@@ -259,13 +259,21 @@ impl Conditions {
     }
 }
 
-/// Label, and whether a person gave it, of all files: each kind of them along an index that holds little else.
+/// Label, certainty, and when a person spoke, of all files: each kind of them along an index that holds little else.
 fn whole_walks(only_present: bool) -> Vec<String> {
     let presence = if only_present { "is_present = 1" } else { "1" };
     [
-        ("label_id, 0", "files_by_confidence", "confidence IS NOT NULL"),
-        ("label_id, 1", "files_corrected", "corrected_at_ms IS NOT NULL"),
-        ("NULL, 0", "files_rejected", "reason IS NOT NULL"),
+        (
+            "label_id, certainty, NULL",
+            "files_by_certainty_and_confidence",
+            "certainty IS NOT NULL",
+        ),
+        (
+            "label_id, NULL, tagged_at_ms",
+            "files_corrected",
+            "corrected_at_ms IS NOT NULL",
+        ),
+        ("NULL, NULL, NULL", "files_rejected", "reason IS NOT NULL"),
     ]
     .map(|(columns, index, kind)| {
         format!("SELECT {columns} FROM files INDEXED BY {index} WHERE {kind} AND {presence}")

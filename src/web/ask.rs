@@ -10,7 +10,9 @@ use serde::Serialize;
 use super::Hands;
 use super::failure::Failure;
 use crate::decode::{DecodeLimits, decode};
-use crate::domain::{Confidence, ContentHash, Device, Label, ModelId, PreprocessingVersion, Scores};
+use crate::domain::{
+    Confidence, ContentHash, Decision, Device, Label, ModelId, PreprocessingVersion, Scores, Thresholds,
+};
 use crate::model::Classifier;
 use crate::preprocess::Preprocessor;
 
@@ -30,6 +32,9 @@ pub struct Answer {
     confidence: Confidence,
     #[serde(serialize_with = "label_map")]
     scores: Scores,
+    unknown: Option<Confidence>,
+    /// What the thresholds in force make of that.
+    decision: Decision,
     model: ModelId,
     device: Device,
     preprocessing: PreprocessingVersion,
@@ -49,8 +54,13 @@ impl Asker {
         }
     }
 
-    /// What `model` says of a picture.
-    pub fn ask_blocking(&mut self, bytes: &[u8], model: &ModelId) -> Result<Answer, Failure> {
+    /// What `model` says of a picture, and what `thresholds` make of it.
+    pub fn ask_blocking(
+        &mut self,
+        bytes: &[u8],
+        model: &ModelId,
+        thresholds: &Thresholds,
+    ) -> Result<Answer, Failure> {
         let image = decode(bytes, &self.limits).map_err(|error| Failure::Unprocessable(error.to_string()))?;
         let input = self.preprocessor.prepare(&image);
         if self
@@ -67,15 +77,17 @@ impl Asker {
         let answers = classifier
             .classify(&[&input])
             .map_err(|error| Failure::Internal(error.to_string()))?;
-        let scores = *answers
+        let prediction = *answers
             .first()
             .ok_or_else(|| Failure::Internal("the model gave no answer".into()))?;
-        let (label, confidence) = scores.top();
+        let top = prediction.top();
         Ok(Answer {
             content_hash: ContentHash::of(bytes),
-            label,
-            confidence,
-            scores,
+            label: top.label,
+            confidence: top.confidence,
+            scores: prediction.scores,
+            unknown: prediction.unknown,
+            decision: Decision::of(model.clone(), &top, thresholds),
             model: classifier.id().clone(),
             device: classifier.device(),
             preprocessing: classifier.preprocessing(),

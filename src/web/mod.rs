@@ -52,7 +52,7 @@ use crate::decode::DecodeLimits;
 use crate::domain::{ContentHash, DecodedImage, ModelId};
 use crate::model::Classifier;
 use crate::status::{Identity, QueueStatus, StatusBoard, StatusReport};
-use crate::store::{PageAccess, Reader, StoreError};
+use crate::store::{PageAccess, Reader, ReviewCandidate, StoreError};
 
 /// Threads that read the store, each with a connection: a question takes milliseconds.
 const READERS: usize = 3;
@@ -69,9 +69,15 @@ pub struct Hands {
     pub open_model: Box<dyn Fn(&ModelId) -> Result<Box<dyn Classifier>, String> + Send + Sync>,
     /// Keeps the picture of a corrected photo for rebuilds.
     pub keep_picture: Box<dyn Fn(&ContentHash, &DecodedImage) -> Result<(), String> + Send + Sync>,
+    /// The photos most worth a look by a model's answers, at most so many, the most useful first.
+    pub worth_a_look: Box<WorthALook>,
     /// What a gate's verdict found.
     pub findings: Box<dyn Fn(&serde_json::Value) -> Vec<FindingInWords> + Send + Sync>,
 }
+
+/// Chooses photos, each with its reason in words.
+pub type WorthALook =
+    dyn Fn(&Reader, &ModelId, usize) -> Result<Vec<(ReviewCandidate, String)>, StoreError> + Send + Sync;
 
 /// One thing that the gate looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,7 +9,7 @@ fn fixture() -> Fixture {
         let name = format!("{:02}.jpg", (number * 7) % 12);
         let mut change = tagged(&name, &name, "a", number % 3);
         if let Change::Tagged { tag, .. } = &mut change {
-            tag.scores = scores(number % 3, [0.4, 0.4, 0.7, 0.9][number % 4]);
+            tag.prediction = scores(number % 3, [0.4, 0.4, 0.7, 0.9][number % 4]).into();
             tag.tagged_at = at([100, 100, 200][number % 3]);
         }
         fixture.apply(change);
@@ -125,7 +125,7 @@ fn counts_are_what_the_filters_would_leave() {
         },
         FileQuery {
             max_confidence: Some(Confidence::new(0.5).unwrap()),
-            statuses: vec![Status::Tagged],
+            statuses: vec![Status::Accepted, Status::Review],
             ..FileQuery::default()
         },
         FileQuery {
@@ -188,7 +188,7 @@ fn a_rejection_can_be_forgotten_and_nothing_else() {
     );
     assert_eq!(fixture.findings(), Vec::<String>::new());
     fixture.apply(tagged("bad.jpg", "bad", "a", 4));
-    assert_eq!(fixture.file("bad.jpg").unwrap().status, Status::Tagged);
+    assert_eq!(fixture.file("bad.jpg").unwrap().status, Status::Review);
 }
 
 #[test]

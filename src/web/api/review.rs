@@ -1,65 +1,82 @@
 //! `/api/v1/review`: what is most worth correcting.
 //!
-//! In: a place in the queue. Out: contents, least sure first. Never: one that a person has spoken about.
+//! In: for how many photos there is time. Out: contents, the most useful first, each with its reason. Never: one that a
+//! person has spoken about, or that is accepted; a place in the queue: each correction changes what is most useful next.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{RawQuery, State};
+use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::domain::Status;
-use crate::store::{FileRowWithId, Reader, StoreError};
+use crate::domain::{Confidence, ContentHash, InventoryPath, Label, Status};
+use crate::store::{Reader, ReviewCandidate, StoreError};
 use crate::web::App;
 use crate::web::facets::{Facets, Patience};
 use crate::web::failure::Failure;
-use crate::web::filter::{Asked, Filter, Order};
+use crate::web::filter::{Asked, Filter};
 
 /// Photos that are handed out at once: a minute's work.
 const PAGE: u32 = 30;
 
-/// What is in the queue: tags of a model that nobody has looked at, least sure first.
-fn queue() -> Filter {
-    Filter {
-        statuses: vec![Status::Tagged],
-        order: Order::LeastSure,
-        ..Filter::default()
+/// A photo in the queue.
+#[derive(Debug, Serialize)]
+struct Waiting {
+    path: InventoryPath,
+    content_hash: ContentHash,
+    status: &'static str,
+    /// The likeliest, also of one that counts as none of the ten.
+    label: Label,
+    confidence: Confidence,
+    unknown: Option<Confidence>,
+    /// Why it is worth a look.
+    why: String,
+}
+
+impl Waiting {
+    fn of((photo, why): (ReviewCandidate, String)) -> Waiting {
+        let top = photo.prediction.top();
+        Waiting {
+            path: photo.path,
+            content_hash: photo.hash,
+            status: Status::from(photo.certainty).name(),
+            label: top.label,
+            confidence: top.confidence,
+            unknown: top.unknown,
+            why,
+        }
     }
 }
 
 /// `GET /api/v1/review`
 pub async fn list(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Result<Json<Value>, Failure> {
     let asked = Asked::parse(query.as_deref().unwrap_or_default()).map_err(Failure::BadRequest)?;
-    if asked.filter != Filter::default() {
+    if asked.filter != Filter::default() || asked.cursor.is_some() {
         return Err(Failure::BadRequest(
-            "the queue is not filtered; only cursor and limit are taken".into(),
+            "the queue is not filtered; only limit is taken".into(),
         ));
     }
-    let limit = Some(asked.limit.unwrap_or(PAGE));
-    let page = app
+    let limit = asked.limit.unwrap_or(PAGE) as usize;
+    let (hands, model) = (Arc::clone(&app.hands), app.identity.borrow().model.clone());
+    let chosen = app
         .readers
-        .ask(move |reader| Ok(reader.page_of_files(&queue().to_file_query(limit), asked.cursor.as_ref())?));
-    let page = page.await?;
-    let next = page.next.map(|cursor| cursor.to_string());
-    Ok(Json(
-        json!({ "images": once_a_content(page.files), "next": next }),
-    ))
+        .ask(move |reader| Ok((hands.worth_a_look)(reader, &model, limit)?))
+        .await?;
+    let images: Vec<Waiting> = chosen.into_iter().map(Waiting::of).collect();
+    Ok(Json(json!({ "images": images })))
 }
 
-/// A photo under several names is looked at once.
-fn once_a_content(files: Vec<FileRowWithId>) -> Vec<FileRowWithId> {
-    let mut seen = BTreeSet::new();
-    let mut is_new = |row: &FileRowWithId| row.file.content_hash.is_some_and(|hash| seen.insert(hash));
-    files.into_iter().filter(|row| is_new(row)).collect()
-}
-
-/// How many files are in the queue; `None` where counting would take long.
+/// How many files are in the queue, those for review and unknown ones; `None` where counting would take long.
 pub fn waiting_blocking(
     reader: &Reader,
     facets: &Facets,
     generation: u64,
 ) -> Result<Option<u64>, StoreError> {
-    let counts = facets.counts_blocking(reader, &queue(), (generation, Patience::Page))?;
+    let queue = Filter {
+        statuses: vec![Status::Review, Status::Unknown],
+        ..Filter::default()
+    };
+    let counts = facets.counts_blocking(reader, &queue, (generation, Patience::Page))?;
     Ok(counts.map(|counted| counted.counts.total))
 }

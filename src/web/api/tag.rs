@@ -9,6 +9,7 @@ use axum::Json;
 use axum::extract::{Request, State};
 use tokio::sync::Semaphore;
 
+use crate::domain::Thresholds;
 use crate::web::App;
 use crate::web::ask::Answer;
 use crate::web::failure::Failure;
@@ -25,6 +26,12 @@ pub async fn tag(State(app): State<Arc<App>>, request: Request) -> Result<Json<A
         Failure::TooLarge(format!("the picture did not come in whole: {error}; at most {most} bytes are taken (limits.max_file_bytes)"))
     })?;
     let model = app.identity.borrow().model.clone();
-    let answer = app.asker.ask(move |asker| asker.ask_blocking(&bytes, &model));
+    let asked = model.clone();
+    let thresholds = app.readers.ask(move |reader| Ok(reader.thresholds_of(&asked)?));
+    let thresholds = thresholds.await?.map(|row| row.thresholds);
+    let thresholds = thresholds.unwrap_or_else(Thresholds::unfounded);
+    let answer = app
+        .asker
+        .ask(move |asker| asker.ask_blocking(&bytes, &model, &thresholds));
     Ok(Json(answer.await?))
 }

@@ -252,17 +252,19 @@ async function undoPhoto() {
 
 // --- review ------------------------------------------------------------------------------------------------------------
 
-const review = { queue: [], next: undefined, current: null, past: [], done: 0, left: 0, sending: Promise.resolve(), known: new Set() };
+const review = { queue: [], hasMore: true, current: null, past: [], done: 0, left: 0, sending: Promise.resolve(), known: new Set() };
 
 async function fillQueue() {
-  while (review.queue.length < 8 && review.next !== null && !review.filling) {
+  while (review.queue.length < 8 && review.hasMore && !review.filling) {
     review.filling = true;
     try {
-      const query = review.next ? `?cursor=${encodeURIComponent(review.next)}` : "";
-      const answer = await api("GET", `/api/v1/review${query}`);
-      review.next = answer.next;
-      review.queue.push(...answer.images.filter((image) => !review.known.has(image.content_hash)));
-      for (const image of answer.images) review.known.add(image.content_hash);
+      // Those that are known and not yet spoken about are in the answer again.
+      const limit = Math.min(30 + review.known.size - review.done, 1000);
+      const answer = await api("GET", `/api/v1/review?limit=${limit}`);
+      const fresh = answer.images.filter((image) => !review.known.has(image.content_hash));
+      review.hasMore = fresh.length > 0;
+      review.queue.push(...fresh);
+      for (const image of fresh) review.known.add(image.content_hash);
     } finally {
       review.filling = false;
     }
@@ -284,6 +286,7 @@ function showPhoto(image) {
   $("#review-empty").hidden = Boolean(image);
   for (const button of $$("#review button")) button.disabled = !image && button.dataset.act !== "undo";
   $("#review-verdict").textContent = image ? `${image.label ?? "None of these"} ${Math.floor((image.confidence ?? 0) * 100)} %` : "";
+  $("#review-why").textContent = image ? image.why : "";
   $("#review-name").textContent = image ? image.path : "";
   if (image) {
     picture.src = `/picture/${image.content_hash}/large`;

@@ -12,7 +12,7 @@ use maud::{Markup, html};
 use super::bars::bars;
 use super::layout::{Section, page};
 use super::parts::{bytes, correction_buttons, file_name, grouped, model, moment, percent, status};
-use crate::domain::{ContentHash, FileStamp, Label, ModelId};
+use crate::domain::{Confidence, ContentHash, Decision, FileStamp, Label, ModelId, Status};
 use crate::store::{ContentHistory, FileHistory, OutcomeRow};
 use crate::web::App;
 use crate::web::failure::{Failure, PageFailure};
@@ -36,7 +36,9 @@ pub async fn photo(
             let known = reader.known_file(path)?.and_then(|known| known.stamp);
             present.push(known.map_or("", |stamp| since_then_blocking(&path.to_path(), stamp)));
         }
+        let decisions = reader.decisions_on(&content)?;
         Ok(Known {
+            decisions,
             content,
             file,
             present,
@@ -48,6 +50,8 @@ pub async fn photo(
 
 /// What the page is made of.
 struct Known {
+    /// Why each tag counts, or does not.
+    decisions: Vec<Decision>,
     content: ContentHistory,
     file: Option<FileHistory>,
     /// What became of each of its files since it was read.
@@ -100,7 +104,11 @@ fn document(known: &Known, serving: &ModelId) -> Html<String> {
                         p { button type="button" data-undo { kbd { "z" } span { "Take the correction back" } } }
                     }
                 }
-                @if let Some(outcome) = outcome { (said(outcome, label, content, serving)) }
+                @if let Some(outcome) = outcome {
+                    (said(outcome, label, content, serving))
+                    @let of = |decision: &&Decision| Some(&decision.model) == outcome.model.as_ref();
+                    @if let Some(decision) = known.decisions.iter().find(of) { (decided(decision)) }
+                }
             }
             (facts(known))
         }
@@ -158,6 +166,24 @@ fn said(outcome: &OutcomeRow, label: Option<Label>, content: &ContentHistory, se
     }
 }
 
+/// What the thresholds in force make of it.
+fn decided(decision: &Decision) -> Markup {
+    let number = |confidence: Option<Confidence>| confidence.map(|value| format!("{:.4}", value.get()));
+    html! {
+        section aria-labelledby="decided-title" {
+            h2 #decided-title { "Why it counts, or does not" }
+            p #decided { (decision) }
+            dl {
+                dt { "Trust" } dd { (format!("{:.4}", decision.trust)) }
+                dt { "Accepted from" } dd { (number(decision.accepted_from).unwrap_or_else(|| "never".into())) span.muted { " for " (decision.label) } }
+                dt { "None of the classes" }
+                dd { (number(decision.unknown).unwrap_or_else(|| "not estimated".into())) span.muted { ", unknown from " (format!("{:.2}", decision.unknown_from.get())) } }
+                dt { "Thresholds from" } dd { (decision.basis) @if let Some(caveat) = decision.caveat { span.muted { " – " (caveat) } } }
+            }
+        }
+    }
+}
+
 fn facts(known: &Known) -> Markup {
     let (content, file) = (&known.content, known.file.as_ref());
     html! {
@@ -180,7 +206,7 @@ fn facts(known: &Known) -> Markup {
             }
             h2 { "History" }
             table {
-                thead { tr { th scope="col" { "Model" } th scope="col" { "Said" } th.number scope="col" { "Confidence" } th scope="col" { "When" } } }
+                thead { tr { th scope="col" { "Model" } th scope="col" { "Said" } th scope="col" { "Status" } th.number scope="col" { "Confidence" } th scope="col" { "When" } } }
                 tbody {
                     @for outcome in &content.outcomes {
                         tr {
@@ -192,6 +218,7 @@ fn facts(known: &Known) -> Markup {
                                     (None, None) => "",
                                 }
                             }
+                            td { (status(outcome.status)) }
                             td.number { @if let Some(confidence) = outcome.confidence { (percent(confidence)) } }
                             td { (moment(outcome.tagged_at)) }
                         }
@@ -200,6 +227,7 @@ fn facts(known: &Known) -> Markup {
                         tr {
                             td { (correction.by) }
                             td { (correction.truth) }
+                            td { (status(Status::Corrected)) }
                             td.number {}
                             td { (moment(correction.at)) }
                         }

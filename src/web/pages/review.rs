@@ -1,7 +1,7 @@
 //! `/review`: what is most worth correcting, one photo at a time.
 //!
 //! In: how long the queue is. Out: a page that the script fills from `/api/v1/review`, photo by photo, the next ones loaded
-//! ahead. Never: the queue's order decided here; that is the store's.
+//! ahead. Never: the queue's order decided here.
 
 use std::sync::Arc;
 
@@ -37,6 +37,7 @@ pub async fn review(State(app): State<Arc<App>>) -> Result<Html<String>, PageFai
             figure.picture { img #review-picture alt="" hidden; p.none #review-empty hidden { "Nothing is left to review." } }
             div.answer {
                 p.verdict #review-verdict aria-live="polite" {}
+                p.muted #review-why {}
                 p.muted.path #review-name {}
                 div.buttons #correct { (correction_buttons(None)) }
                 div.buttons.small {
@@ -44,9 +45,9 @@ pub async fn review(State(app): State<Arc<App>>) -> Result<Html<String>, PageFai
                     button type="button" data-act="skip" { kbd { "s" } span { "Skip" } }
                     button type="button" data-act="undo" { kbd { "z" } span { "Undo" } }
                 }
-                p.muted { "Least sure first. One key a photo; the next one is loaded already." }
+                p.muted { "What teaches most comes first. One key a photo; the next one is loaded already." }
             }
-            noscript { p.error { "Reviewing needs the page's script. " a href="/?sort=least_sure" { "The same photos as a list" } } }
+            noscript { p.error { "Reviewing needs the page's script. " a href="/?status=review&status=unknown&sort=least_sure" { "The same photos as a list" } } }
         }
     };
     Ok(page("Review", Section::Review, &body))

@@ -64,7 +64,10 @@ fn a_correction_counts_at_once_and_can_be_taken_back() {
     assert_eq!(pages.send("DELETE", &address, &[], &[]).json()["changed"], true);
     assert_eq!(pages.send("DELETE", &address, &[], &[]).json()["changed"], false);
     let row = shop.row(&shop.inbox().join("photo-00002.png")).unwrap();
-    assert_eq!(row["status"], "tagged");
+    assert!(
+        ["accepted", "review", "unknown"].contains(&row["status"].as_str().unwrap()),
+        "{row}"
+    );
 
     for (address, body, code) in [
         (address.clone(), json!({ "label": "hat" }), 400),
@@ -103,9 +106,14 @@ fn an_uploaded_picture_is_answered_and_forgotten() {
         "model",
         "content_hash",
         "preprocessing",
+        "unknown",
     ] {
         assert_eq!(answer[key], row[key], "the same picture has the same {key}");
     }
+    assert_eq!(
+        answer["decision"]["decided"], row["status"],
+        "and is decided alike"
+    );
     let new = pages.send("POST", "/api/v1/tag", &[], &png(400)).json();
     assert!(new["label"].is_string());
     assert_eq!(shop.rows().len(), 6, "nothing was stored");
@@ -118,26 +126,32 @@ fn an_uploaded_picture_is_answered_and_forgotten() {
 }
 
 #[test]
-fn review_hands_out_the_least_sure_once_each() {
+fn review_hands_out_what_is_most_worth_correcting_once_each() {
     let shop = tagged_shop();
     std::fs::write(shop.inbox().join("again.png"), png(1)).unwrap();
     shop.ok(&["scan"]);
+    // Nothing is accepted, so that every photo is for review or unknown.
+    shop.ok(&["thresholds", "set", "--none"]);
     let (daemon, pages) = serving(&shop, &[]);
     let queue = pages.get("/api/v1/review").json();
     let images = queue["images"].as_array().unwrap();
     assert_eq!(images.len(), 5, "one row a content");
-    let sure: Vec<f64> = images
-        .iter()
-        .map(|row| row["confidence"].as_f64().unwrap())
-        .collect();
-    assert!(sure.is_sorted(), "{sure:?}");
+    let command = shop.json(&["review", "--format", "json"]);
+    let hashes = |rows: &Value| -> Vec<Value> {
+        let rows = rows.as_array().unwrap();
+        rows.iter().map(|row| row["content_hash"].clone()).collect()
+    };
+    assert_eq!(hashes(&queue["images"]), hashes(&command), "the command's order");
+    assert_eq!(images[0]["why"], command[0]["reason"]);
     let first = images[0]["content_hash"].as_str().unwrap();
     pages.put(
         &format!("/api/v1/images/{first}/correction"),
         &json!({ "label": "bag" }),
     );
     let after = pages.get("/api/v1/review?limit=2").json();
+    assert_eq!(after["images"].as_array().unwrap().len(), 2);
     assert_ne!(after["images"][0]["content_hash"], first);
+    assert_eq!(pages.get("/api/v1/review?label=Bag").code, 400);
     assert_eq!(daemon.end(), Some(0));
 }
 

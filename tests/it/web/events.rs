@@ -46,7 +46,7 @@ fn probes_and_metrics_tell_how_it_is() {
     );
     let text = metrics.text();
     for line in [
-        "hangtag_files{status=\"tagged\"} 3",
+        "hangtag_files{status=\"corrected\"} 0",
         "hangtag_files{status=\"rejected\"} 1",
         "hangtag_rejected_files{reason=\"not_an_image\"} 1",
         "hangtag_stage_seconds_count{stage=\"decode\"}",
@@ -59,6 +59,12 @@ fn probes_and_metrics_tell_how_it_is() {
     ] {
         assert!(text.contains(line), "{line} is missing in\n{text}");
     }
+    let tagged = ["accepted", "review", "unknown"].map(|status| {
+        let name = format!("hangtag_files{{status=\"{status}\"}} ");
+        let count = text.lines().find_map(|line| line.strip_prefix(&name));
+        count.unwrap().parse::<u64>().unwrap()
+    });
+    assert_eq!(tagged.iter().sum::<u64>(), 3, "{text}");
     assert_well_formed(&text);
     std::fs::remove_dir_all(shop.inbox()).unwrap();
     crate::util::wait_until("the missing folder is told", || pages.get("/readyz").code == 503);
