@@ -281,14 +281,11 @@ fn every_page_can_be_used_by_everybody() {
                 browser.go(&format!("{}{path}", pages.base));
                 browser.wait_for(
                     "the pictures are there",
-                    "return [...document.images].every((image) => image.hidden || image.loading === 'lazy' || image.complete)",
+                    "return [...document.images].every((image) => image.hidden || image.getBoundingClientRect().top > innerHeight
+                         || (image.complete && image.naturalWidth > 0))
+                     && (document.querySelector('#review-picture')?.naturalWidth ?? 1) > 0
+                     && document.querySelector('#live').classList.contains('on')",
                 );
-                if name == "review" {
-                    browser.wait_for(
-                        "the photo is there",
-                        "return document.querySelector('#review-picture').naturalWidth > 0",
-                    );
-                }
                 let overflow =
                     browser.eval("return document.documentElement.scrollWidth - window.innerWidth");
                 assert!(
