@@ -21,8 +21,12 @@ pub struct ConfigArguments {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Say what is wrong, if anything is
+    #[command(
+        after_help = "Example:\n  hangtag config check --config shop.toml    every mistake with its line"
+    )]
     Check,
     /// Print the settings that hold, as TOML, with the place where each was set
+    #[command(after_help = "Example:\n  hangtag config print --config shop.toml --set train.epochs=3")]
     Print,
 }
 

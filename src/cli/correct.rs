@@ -94,13 +94,16 @@ pub struct CorrectionsArguments {
 #[derive(Debug, Subcommand)]
 enum CorrectionsCommand {
     /// Those that stand (the default)
+    #[command(after_help = "Example:\n  hangtag corrections list --format json    for programs")]
     List,
     /// Put in what a CSV file says
+    #[command(after_help = "Example:\n  hangtag corrections import truth.csv")]
     Import {
         /// Columns file (relative to the CSV) or content_hash, and label; an empty label means none of the ten
         file: PathBuf,
     },
     /// Write those that stand into a CSV file
+    #[command(after_help = "Example:\n  hangtag corrections export truth.csv")]
     Export {
         /// The file, which is replaced
         file: PathBuf,

@@ -36,8 +36,10 @@ pub struct DatasetArguments {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Get the four official files, those that are not there already
+    #[command(after_help = "Example:\n  hangtag dataset fetch    31 MB into <data_dir>/dataset")]
     Fetch,
     /// Counts, mean and deviation; samples of each class as a PNG
+    #[command(after_help = "Example:\n  hangtag dataset show --samples photos.png --augmented photo")]
     Show {
         /// Draw ten samples of each class into this file
         #[arg(long, value_name = "FILE.png")]

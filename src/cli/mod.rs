@@ -266,8 +266,32 @@ fn start_log(config: &Config) {
 #[cfg(test)]
 mod tests {
     use anyhow::Context;
+    use clap::CommandFactory;
 
     use super::*;
+
+    /// `hangtag retrain now --help` and its like had none.
+    #[test]
+    fn every_help_has_an_example() {
+        let mut root = Arguments::command();
+        root.build();
+        let mut seen = 0;
+        let mut left: Vec<_> = vec![(&root, root.get_name().to_owned())];
+        while let Some((command, called)) = left.pop() {
+            let below = command
+                .get_subcommands()
+                .filter(|below| below.get_name() != "help");
+            left.extend(below.map(|below| (below, format!("{called} {}", below.get_name()))));
+            let help = command
+                .get_after_help()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            assert!(help.starts_with("Example"), "{called}");
+            assert!(help.contains(&called), "{called}: {help}");
+            seen += 1;
+        }
+        assert!(seen > 30, "the test must see the commands, it saw {seen}");
+    }
 
     #[derive(Debug, thiserror::Error)]
     #[error("could not read /shop: {source}; check the path")]

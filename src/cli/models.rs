@@ -3,27 +3,24 @@
 //! In: an id (or its beginning), a bundle's folder, `shipped`. Out: the registry, or a change of it that a running
 //! daemon obeys within a second. Never: a model put in service that does not load and answer; a tag changed here.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::SystemTime;
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
-use indicatif::ProgressBar;
-use serde::Serialize;
 use serde_json::json;
 
 use super::{Ended, Format, UsageError, output, person};
 use crate::config::Config;
 use crate::daemon::{self, StoreLock};
-use crate::decode::{DecodeLimits, decode};
-use crate::domain::{DevicePolicy, Label, ModelId, Status};
-use crate::model::{Classifier, ModelBundle};
-use crate::preprocess::{InputTensor, Preprocessor};
-use crate::store::{
-    Actor, FileQuery, Forced, ModelRow, ModelState, PageAccess, Presence, Reader, ServiceChange, Store,
-};
+use crate::domain::{DevicePolicy, ModelId};
+use crate::model::ModelBundle;
+use crate::store::{Actor, Forced, ModelRow, ModelState, Reader, ServiceChange, Store};
 use crate::training::publish::publish_blocking;
+
+mod compare;
+
+use compare::{diff, preview};
 
 /// Which models there are, which one serves, and how to change that.
 #[derive(Debug, Args)]
@@ -47,13 +44,19 @@ pub struct ModelsArguments {
 #[derive(Debug, Subcommand)]
 enum ModelsCommand {
     /// All models and where they stand (the default)
+    #[command(after_help = "Example:\n  hangtag models list --format json    for programs")]
     List,
     /// Everything known about one
+    #[command(after_help = "Example:\n  hangtag models show 381bd3a5    by the beginning of its id")]
     Show {
         /// Id, or its beginning
         model: String,
     },
     /// Put one in service
+    #[command(after_help = "\
+Examples:
+  hangtag models promote 5f2c                   one that passed the gate, or served before
+  hangtag models promote ./my-model --force --reason 'trained on our catalogue'")]
     Promote {
         /// Id or its beginning, a bundle's folder, or `shipped`
         model: String,
@@ -65,12 +68,14 @@ enum ModelsCommand {
         reason: Option<String>,
     },
     /// Put the former one back in service, with the tags it gave
+    #[command(after_help = "Example:\n  hangtag models rollback --reason 'coats come out as dresses'")]
     Rollback {
         /// Why; recorded
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
     },
     /// How many photos two models give which labels, from what both said
+    #[command(after_help = "Example:\n  hangtag models diff 381bd3a5 5f2c    from the first to the second")]
     Diff {
         /// The one before
         before: String,
@@ -78,6 +83,7 @@ enum ModelsCommand {
         after: String,
     },
     /// What a model would change, asked anew for the photos that are there; no tag is touched
+    #[command(after_help = "Example:\n  hangtag models preview 5f2c --limit 2000    a quick look")]
     Preview {
         /// Id or its beginning, a bundle's folder, or `shipped`
         model: String,
@@ -287,155 +293,6 @@ fn verdict_on(model: &ModelId, reader: &Reader) -> anyhow::Result<Option<serde_j
     let runs = reader.runs(1_000)?;
     let of_model = runs.into_iter().find(|run| run.model.as_ref() == Some(model));
     Ok(of_model.and_then(|run| run.verdict))
-}
-
-fn diff((before, after): (&str, &str), config: &Config, format: Format) -> anyhow::Result<()> {
-    let reader = Reader::open(&config.store_path())?;
-    let (before, after) = (find(before, &reader)?.model, find(after, &reader)?.model);
-    let changes = reader.tag_changes(&before, &after)?;
-    let changes = changes
-        .into_iter()
-        .map(|change| ((change.from, change.to), change.count))
-        .collect();
-    print_changes(
-        &Changes {
-            before,
-            after,
-            changes,
-        },
-        format,
-    )
-}
-
-/// How many photos two models give which labels.
-struct Changes {
-    before: ModelId,
-    after: ModelId,
-    /// `None`: rejected.
-    changes: BTreeMap<(Option<Label>, Option<Label>), u64>,
-}
-
-#[derive(Serialize)]
-struct ChangeLine {
-    from: Option<Label>,
-    to: Option<Label>,
-    photos: u64,
-}
-
-fn print_changes(changes: &Changes, format: Format) -> anyhow::Result<()> {
-    let same: u64 = changes
-        .changes
-        .iter()
-        .filter(|((from, to), _)| from == to)
-        .map(|(_, n)| n)
-        .sum();
-    let total: u64 = changes.changes.values().sum();
-    let mut lines: Vec<ChangeLine> = changes
-        .changes
-        .iter()
-        .filter(|((from, to), _)| from != to)
-        .map(|(&(from, to), &photos)| ChangeLine { from, to, photos })
-        .collect();
-    lines.sort_by_key(|line| std::cmp::Reverse(line.photos));
-    let (before, after) = (&changes.before, &changes.after);
-    if let Format::Json = format {
-        return output::print_json(&json!({
-            "before": before, "after": after, "photos": total, "unchanged": same, "changes": lines,
-        }));
-    }
-    let name = |label: Option<Label>| label.map_or("(rejected)".to_owned(), |label| label.to_string());
-    let cells: Vec<_> = lines
-        .iter()
-        .map(|line| vec![line.photos.to_string(), name(line.from), name(line.to)])
-        .collect();
-    let mut text =
-        format!("{total} photos were asked of both {before} and {after}; {same} kept their label\n");
-    if !cells.is_empty() {
-        text += &output::table(&["photos", "from", "to"], &cells);
-    }
-    output::print(&text)
-}
-
-fn preview(model: &str, limit: Option<usize>, config: &Config, format: Format) -> anyhow::Result<()> {
-    let reader = Reader::open_with(&config.store_path(), PageAccess::Mapped)?;
-    let bundle = bundle_of(model, config)?;
-    let before = reader.model_in_service_id()?.ok_or_else(|| {
-        UsageError("no model is in service yet, so there is nothing to compare with".into())
-    })?;
-    let runtime = daemon::load_runtime_blocking(&config.runtime, DevicePolicy::Cpu)?;
-    let mut classifier = daemon::open_bundle_blocking(&config.on_cpu(), &runtime, &bundle)?.into_one();
-    let query = FileQuery {
-        presence: Presence::Present,
-        ..FileQuery::default()
-    };
-    let mut photos = Vec::new();
-    reader.visit_files_matching(&query, |file| {
-        if file.model.as_ref() == Some(&before) && Status::TAGGED.contains(&file.status) {
-            photos.push((file.path.to_path(), file.label));
-        }
-    })?;
-    let step = limit.map_or(1, |limit| photos.len().div_ceil(limit.max(1)).max(1));
-    let photos: Vec<_> = photos.into_iter().step_by(step).collect();
-    let bar = ProgressBar::new(photos.len() as u64);
-    let mut changes = BTreeMap::new();
-    let mut asking = Asking::new(config);
-    for some in photos.chunks(64) {
-        for (from, to) in asking.answers(some, classifier.as_mut())? {
-            *changes.entry((from, to)).or_default() += 1;
-        }
-        bar.inc(some.len() as u64);
-    }
-    bar.finish_and_clear();
-    let asked: u64 = changes.values().sum();
-    let unread = photos.len() as u64 - asked;
-    if unread > 0 {
-        tracing::warn!("{unread} photos on record could not be read and are left out");
-    }
-    let after = bundle.id().clone();
-    print_changes(
-        &Changes {
-            before,
-            after,
-            changes,
-        },
-        format,
-    )
-}
-
-/// Reads photos and asks a model about them, without a store.
-struct Asking {
-    limits: DecodeLimits,
-    preprocessor: Preprocessor,
-}
-
-impl Asking {
-    fn new(config: &Config) -> Self {
-        Self {
-            limits: daemon::decode_limits(config),
-            preprocessor: Preprocessor::new(),
-        }
-    }
-
-    /// Old and new label of each photo that can be read still; others play no part.
-    fn answers(
-        &mut self,
-        photos: &[(PathBuf, Option<Label>)],
-        classifier: &mut dyn Classifier,
-    ) -> anyhow::Result<Vec<(Option<Label>, Option<Label>)>> {
-        let (mut inputs, mut before): (Vec<InputTensor>, Vec<_>) = (Vec::new(), Vec::new());
-        for (path, label) in photos {
-            let image = std::fs::read(path)
-                .ok()
-                .and_then(|bytes| decode(&bytes, &self.limits).ok());
-            if let Some(image) = image {
-                inputs.push(self.preprocessor.prepare(&image));
-                before.push(*label);
-            }
-        }
-        let answers = classifier.classify(&inputs.iter().collect::<Vec<_>>())?;
-        let after = answers.iter().map(|answer| Some(answer.scores.top().0));
-        Ok(before.into_iter().zip(after).collect())
-    }
 }
 
 /// A bundle by what a person may call it.

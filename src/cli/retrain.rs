@@ -41,12 +41,17 @@ pub struct RetrainArguments {
 #[derive(Debug, Subcommand)]
 enum RetrainCommand {
     /// The latest runs, and when the next one is due (the default)
+    #[command(after_help = "Example:\n  hangtag retrain status --limit 3 --format json")]
     Status {
         /// So many runs
         #[arg(long, value_name = "N", default_value_t = 10)]
         limit: u32,
     },
     /// Rebuild now; it goes live only if it proves itself
+    #[command(after_help = "\
+Examples:
+  hangtag retrain now                           asks the running daemon, or does it here if there is none
+  hangtag retrain now --resume                  goes on where the last run was stopped; no daemon may be running")]
     Now {
         /// Go on from the last whole epoch of the last run that did not finish
         #[arg(long)]

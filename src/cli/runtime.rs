@@ -30,6 +30,7 @@ pub struct RuntimeArguments {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Put the pinned version into hangtag's cache
+    #[command(after_help = "Example:\n  hangtag runtime install --cuda    the one for CUDA 13 (256 MB)")]
     Install {
         /// The build for CUDA instead of the one for the CPU
         #[arg(long)]

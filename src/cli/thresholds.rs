@@ -44,10 +44,13 @@ pub struct ThresholdsArguments {
 #[derive(Debug, Subcommand)]
 enum ThresholdsCommand {
     /// Those that hold (the default)
+    #[command(after_help = "Example:\n  hangtag thresholds show --format json    for programs")]
     Show,
     /// Fit them on audited photos, or on corrections as long as few are audited
+    #[command(after_help = "Example:\n  hangtag thresholds fit --dry-run --target 0.9")]
     Fit(FitArguments),
     /// Set them by hand
+    #[command(after_help = "Example:\n  hangtag thresholds set --label dress 0.8 --label bag never")]
     Set(SetArguments),
 }
 

@@ -135,7 +135,10 @@ pub fn run(arguments: &TrainArguments, config: &Config) -> anyhow::Result<Ended>
         Ok(Outcome::Stopped(history)) => {
             let reason = format!("stopped after {} whole epochs", history.len());
             end_run(&mut store, started.run, RunState::Stopped, reason.clone())?;
-            tracing::info!("{reason}; `hangtag train --resume` goes on from there");
+            match history.is_empty() {
+                true => tracing::info!("{reason}"),
+                false => tracing::info!("{reason}; `hangtag train --resume` goes on from there"),
+            }
             Ok(INTERRUPTED)
         }
         Err(error) => {

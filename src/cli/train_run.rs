@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::daemon;
 use crate::domain::DevicePolicy;
 use crate::training::job::{Job, RunFolder};
-use crate::training::perform::{Conclusion, SERVICE_ENDED, perform_blocking};
+use crate::training::perform::{Conclusion, perform_blocking};
 
 /// Carries the folder's job out; whatever happens, a conclusion says so.
 pub fn run(folder: &Path, config: &Config) -> anyhow::Result<Ended> {
@@ -36,7 +36,7 @@ pub fn run(folder: &Path, config: &Config) -> anyhow::Result<Ended> {
     }) {
         // Nobody wanted that.
         Conclusion::Stopped { .. } if is_orphan() => Conclusion::Failed {
-            reason: SERVICE_ENDED.into(),
+            reason: folder.service_ended_blocking().into(),
         },
         conclusion => conclusion,
     };

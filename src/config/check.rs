@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
 
-use super::cron::{CronError, CronSchedule};
+use super::cron::CronSchedule;
 use super::layers::{Origin, Problem};
 use super::settings::{self, Settings};
 use super::{
@@ -261,17 +261,18 @@ impl Check<'_> {
                 "needs inference.model = \"\": a model that is set there is served whatever is rebuilt (`hangtag models promote` puts a bundle of your own into service)",
             );
         }
-        let schedule = match CronSchedule::parse(&retrain.schedule, &retrain.timezone) {
-            Ok(schedule) => schedule,
-            Err(error) => {
-                let (key, value) = match error {
-                    CronError::Zone { .. } => ("retrain.timezone", &retrain.timezone),
-                    _ => ("retrain.schedule", &retrain.schedule),
-                };
-                self.problem(key, format!("{value:?}"), &error.to_string());
-                return None;
+        // Each by itself, since a mistake in one would hide one in the other.
+        let expression = CronSchedule::parse(&retrain.schedule, "UTC").err();
+        let zone = CronSchedule::parse("* * * * *", &retrain.timezone).err();
+        for (key, value, mistake) in [
+            ("retrain.schedule", &retrain.schedule, expression),
+            ("retrain.timezone", &retrain.timezone, zone),
+        ] {
+            if let Some(mistake) = mistake {
+                self.problem(key, format!("{value:?}"), &mistake.to_string());
             }
-        };
+        }
+        let schedule = CronSchedule::parse(&retrain.schedule, &retrain.timezone).ok()?;
         Some(RetrainConfig {
             schedule: retrain.enabled.then_some(schedule),
             catch_up: retrain.catch_up,

@@ -292,17 +292,18 @@ mod tests {
     /// What makes no sense was told only once everything had the right type: two rounds for whoever mends a file.
     #[test]
     fn wrong_types_unknown_keys_and_impossible_values_are_told_together() {
-        let text = "inbox = 5\n[retrain]\nschedule = 'soon'\n[train]\nepochs = 100001\nepoch = 3\n[gate]\nmargin = 2.0\n[watch]\nmode = 'often'\n";
+        let text = "inbox = 5\n[retrain]\nschedule = 'soon'\ntimezone = 'Europe/Berln'\n[train]\nepochs = 100001\nepoch = 3\n[gate]\nmargin = 2.0\n[watch]\nmode = 'often'\n";
         let message = with(text).unwrap_err().to_string();
         let lines: Vec<_> = message.lines().map(str::trim).collect();
         let expected = [
-            "the settings have 6 mistakes:",
+            "the settings have 7 mistakes:",
             "shop.toml:1: inbox = 5: ",
             "shop.toml:3: retrain.schedule = \"soon\": ",
-            "shop.toml:5: train.epochs = 100001: must be from 0",
-            "shop.toml:6: train.epoch = 3: unknown key",
-            "shop.toml:8: gate.margin = 2: must be from 0 to 1",
-            "shop.toml:10: watch.mode = 'often': ",
+            "shop.toml:4: retrain.timezone = \"Europe/Berln\": ",
+            "shop.toml:6: train.epochs = 100001: must be from 0",
+            "shop.toml:7: train.epoch = 3: unknown key",
+            "shop.toml:9: gate.margin = 2: must be from 0 to 1",
+            "shop.toml:11: watch.mode = 'often': ",
         ];
         assert_eq!(lines.len(), expected.len(), "{message}");
         for (line, start) in lines.iter().zip(expected) {

@@ -68,7 +68,9 @@ fn hands(config: &Arc<Config>, queues: Queues, sweeps: SweepRequests) -> Hands {
         }),
         worth_a_look: Box::new(|reader, model, limit| {
             let looks = most_useful_looks(reader, model, limit)?;
-            let in_words = looks.into_iter().map(|(photo, reason)| (photo, reason.to_string()));
+            let in_words = looks
+                .into_iter()
+                .map(|(photo, reason)| (photo, reason.to_string()));
             Ok(in_words.collect())
         }),
         findings: Box::new(findings),

@@ -34,7 +34,7 @@ use crate::training::dataset::{Provenance, file_records_blocking};
 use crate::training::gate::{GateError, Verdict};
 use crate::training::job::{CorrectionNote, Job, RunFolder, RunFolderError};
 use crate::training::parameters::TrainParameters;
-use crate::training::perform::{Conclusion, SERVICE_ENDED, fingerprint};
+use crate::training::perform::{Conclusion, fingerprint};
 use crate::training::publish::{PublishError, clear_leftovers_blocking};
 use crate::training::report::{EpochFigures, ReportError};
 use crate::training::schedule::{Decision, Trigger, decide};
@@ -166,7 +166,7 @@ impl Retrainer {
     fn take_up_one_blocking(&mut self, run: RunId) -> Result<RunSummary, RetrainError> {
         let folder = RunFolder::of(&self.config.runs_dir(), run.0);
         let Some(conclusion) = folder.read_conclusion_blocking::<Conclusion>()? else {
-            return self.end(run, RunState::Failed, SERVICE_ENDED);
+            return self.end(run, RunState::Failed, folder.service_ended_blocking());
         };
         let in_service = self.in_service()?;
         // The candidate itself serves where the service was killed between registry and record.

@@ -6,8 +6,7 @@
 //! A pixel's value is how far it is darker than the background (brighter, if most of the garment is), so that before
 //! white it is the negative, as in Fashion-MNIST, and before black the picture itself. Where a garment is partly
 //! darker and partly brighter than what is around it, the distance alone would fold its pattern over: values then
-//! count from the garment's own other end. The range is stretched to the full one, and a garment that stays dim all
-//! over is lifted to what is still common in Fashion-MNIST.
+//! count from the garment's own other end. The range is stretched to the full one, at most fourfold.
 
 use fast_image_resize::images::{TypedImage, TypedImageRef};
 use fast_image_resize::pixels::U8;
@@ -21,8 +20,6 @@ use crate::domain::{INPUT_LEN, INPUT_SIDE};
 const INSIDE: u8 = 150;
 /// Lowest range of grey that is stretched to the full one: noise must not become a pattern.
 const LOWEST_PEAK: i32 = 64;
-/// Median to which dim garments are lifted: a tenth of Fashion-MNIST's pictures are dimmer.
-const LEAST_MEDIAN: i32 = 90;
 
 /// Draws what the model sees.
 pub(super) fn draw(resizer: &mut Resizer, picture: Grey, mask: Grey, found: &Found) -> [u8; INPUT_LEN] {
@@ -137,15 +134,12 @@ fn tone(differences: &[i16], cover: &[u8]) -> Vec<u8> {
     // A twentieth at the far end and a two hundredth at the near one may be clipped.
     let floor = (-quantile(&counts, inside / 20)).max(0);
     let peak = (quantile(&counts, inside - inside.div_ceil(200).min(inside)) + floor).max(LOWEST_PEAK);
-    let median = quantile(&counts, inside / 2);
-    let value = |above: i32| (above.clamp(0, peak) * 255 + peak / 2) / peak;
-    let lift = Lift::of(value(median + floor));
-    let table: Vec<u8> = (0..=peak).map(|above| lift.raise(value(above))).collect();
     let pixels = differences.iter().zip(cover);
     pixels
         .map(|(&difference, &cover)| {
             let above = (i32::from(sign * difference) + floor).clamp(0, peak);
-            ((u32::from(table[above as usize]) * u32::from(cover) + 127) / 255) as u8
+            let value = (above * 255 + peak / 2) / peak;
+            ((value * i32::from(cover) + 127) / 255) as u8
         })
         .collect()
 }
@@ -160,23 +154,4 @@ fn quantile(counts: &[u32; 511], rank: u32) -> i32 {
         }
     }
     0
-}
-
-/// A curve through both ends of the range that raises its middle: `v + k * v * (255 - v) / 255`.
-struct Lift {
-    /// k in 256ths, at most 256: above that the curve would turn down again.
-    k: i32,
-}
-
-impl Lift {
-    /// The one that takes `median` to [`LEAST_MEDIAN`], as far as one can.
-    fn of(median: i32) -> Self {
-        let missing = (LEAST_MEDIAN - median).max(0);
-        let k = (missing * 255 * 256) / (median * (255 - median)).max(1);
-        Self { k: k.min(256) }
-    }
-
-    fn raise(&self, value: i32) -> u8 {
-        (value + (self.k * value * (255 - value) / 255 + 128) / 256) as u8
-    }
 }

@@ -88,7 +88,7 @@ const PLAIN_ROUGHNESS: f32 = 3.0;
 const NEAR_PART: u32 = 16;
 const FAR_PART: u32 = 3;
 /// Pixels around a region that are in the mask, too: edges are soft, and fade by themselves.
-const MARGIN: u32 = 1;
+const MARGIN: u32 = 2;
 
 /// Memory to work in.
 #[derive(Debug, Default)]

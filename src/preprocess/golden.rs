@@ -57,7 +57,7 @@ const SCENES: [Scene; 15] = [
     }),
     ("off_centre_with_watermark", |x, y| match (x, y) {
         (38..=54, 8..=20) => stripes(x, y, 90),
-        (42..=50, 3..=7) if x < 44 || x > 48 || y < 5 => 80,
+        (42..=50, 3..=7) if !(44..=48).contains(&x) || y < 5 => 80,
         (5..=16, 74..=76) if (x + y) % 3 != 0 => 170,
         _ => 245,
     }),

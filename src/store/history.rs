@@ -9,7 +9,10 @@ use super::corrections::CorrectionRow;
 use super::error::StoreError;
 use super::lookup::Reader;
 use super::rows::{self, FileRow};
-use crate::domain::{Confidence, ContentHash, Decision, Device, InventoryPath, Label, ModelId, PreprocessingVersion, RejectionReason, Scores, Status, Thresholds, Timestamp, Top};
+use crate::domain::{
+    Confidence, ContentHash, Decision, Device, InventoryPath, Label, ModelId, PreprocessingVersion,
+    RejectionReason, Scores, Status, Thresholds, Timestamp, Top,
+};
 
 /// Everything about a file.
 #[derive(Debug, Clone, PartialEq, Serialize)]

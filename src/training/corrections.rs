@@ -59,6 +59,17 @@ pub struct Material {
     pub unusable: Vec<Unusable>,
 }
 
+impl Material {
+    /// Hashes of those to be trained on that show one of the classes.
+    pub fn labelled_hashes(&self) -> Vec<ContentHash> {
+        let truths = self.train_hashes.iter().zip(&self.train.truths);
+        truths
+            .filter(|(_, truth)| truth.label().is_some())
+            .map(|(hash, _)| *hash)
+            .collect()
+    }
+}
+
 /// A correction that a rebuild has to do without.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unusable {
@@ -191,10 +202,10 @@ pub fn prepare_blocking(folder: &Path, corrections: &[Correction]) -> Material {
 }
 
 impl MaterialSummary {
-    /// What is to be told of this material, and how often and with what share it was seen.
-    pub fn of(material: &Material, (repetitions, share): (usize, f64)) -> Self {
+    /// What is to be told of this material, of how many it was learned, how often and with what share it was seen.
+    pub fn of(material: &Material, trained_on: usize, (repetitions, share): (usize, f64)) -> Self {
         Self {
-            trained_on: material.train.len(),
+            trained_on,
             repetitions,
             share,
             held_out: material.held_out.len(),

@@ -41,19 +41,6 @@ pub struct GateRules {
     pub min_photos: u64,
 }
 
-impl Default for GateRules {
-    fn default() -> Self {
-        Self {
-            min_accuracy: 0.88,
-            margin: 0.005,
-            max_class_drop: 0.03,
-            max_parity_difference: 1e-4,
-            max_cost: 2.0,
-            min_photos: 100,
-        }
-    }
-}
-
 /// One held-out picture and a model's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {

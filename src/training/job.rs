@@ -114,6 +114,15 @@ impl RunFolder {
         self.0.join("checkpoint")
     }
 
+    /// Why the run failed, if its service did not live to end it; with what can be made of the epochs that are done.
+    pub fn service_ended_blocking(&self) -> &'static str {
+        if self.checkpoint_path().is_file() {
+            "the service ended while it ran; with the daemon stopped, `hangtag retrain now --resume` goes on from its last whole epoch"
+        } else {
+            "the service ended before its first whole epoch, so nothing of it is left; `hangtag retrain now` begins anew"
+        }
+    }
+
     /// The exported model.
     pub fn bundle_path(&self) -> PathBuf {
         self.0.join("bundle")
@@ -284,5 +293,17 @@ mod tests {
         assert_eq!(run.read_conclusion_blocking::<u32>().unwrap(), None);
         run.write_conclusion_blocking(&5).unwrap();
         assert_eq!(run.read_conclusion_blocking::<u32>().unwrap(), Some(5));
+    }
+
+    /// People were sent to `--resume`, which then found no checkpoint.
+    #[test]
+    fn only_a_run_with_a_checkpoint_can_be_gone_on_with() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunFolder::at(folder.path());
+        let without = run.service_ended_blocking();
+        assert!(!without.contains("--resume"), "{without}");
+        std::fs::write(run.checkpoint_path(), b"").unwrap();
+        let with = run.service_ended_blocking();
+        assert!(with.contains("--resume"), "{with}");
     }
 }

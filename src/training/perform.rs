@@ -53,9 +53,6 @@ pub enum Conclusion {
     },
 }
 
-/// Why a run failed whose service did not live to end it.
-pub const SERVICE_ENDED: &str = "the service ended while it ran; with the daemon stopped, `hangtag retrain now --resume` goes on from its last whole epoch";
-
 /// What was measured, for the gate and for people.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Findings {
@@ -153,7 +150,8 @@ pub fn perform_blocking(
     let start = start::of(job, &in_service, &material);
     let prepared = prepare(job, data, (&material, weight))?;
     let (data, learned) = (prepared.data, &prepared.learned);
-    let summary = (!corrections.is_empty()).then(|| MaterialSummary::of(&material, prepared.seen));
+    let summary = (!corrections.is_empty())
+        .then(|| MaterialSummary::of(&material, prepared.hashes.len(), prepared.seen));
     let checkpoint = folder.checkpoint_path();
     let rebuild = Rebuild {
         data: &data,
@@ -166,10 +164,7 @@ pub fn perform_blocking(
         start: start.as_ref(),
         shop: Shop {
             photos: learned,
-            hashes: match prepared.seen.1 > 0.0 {
-                true => &material.train_hashes,
-                false => &[],
-            },
+            hashes: &prepared.hashes,
             photo_share: weight.get(),
             held_out: &material.held_out,
             target_precision: job.target_precision,
@@ -238,6 +233,8 @@ struct Prepared {
     data: DataSet,
     parameters: TrainParameters,
     learned: Photos,
+    /// The corrections that are learned: a plain network cannot learn what shows none of the classes.
+    hashes: Vec<ContentHash>,
     /// How often each correction is seen, and their share of what is seen.
     seen: (usize, f64),
 }
@@ -254,13 +251,18 @@ fn prepare(
             false => Photos::default(),
         };
         return Ok(Prepared {
+            hashes: match learned.is_empty() {
+                true => Vec::new(),
+                false => material.train_hashes.clone(),
+            },
             seen: tune::seen(learned.len(), weight.get()),
             parameters: job.parameters.clone(),
             data,
             learned,
         });
     }
-    let mixed = mix(data.train, &material.train.labelled(), weight, &job.parameters)?;
+    let labelled = material.train.labelled();
+    let mixed = mix(data.train, &labelled, weight, &job.parameters)?;
     let mut files = data.files;
     files.extend(mixed.record.clone());
     Ok(Prepared {
@@ -271,6 +273,10 @@ fn prepare(
         },
         parameters: mixed.parameters,
         learned: Photos::default(),
+        hashes: match mixed.share > 0.0 {
+            true => material.labelled_hashes(),
+            false => Vec::new(),
+        },
         seen: (mixed.repetitions, mixed.share),
     })
 }

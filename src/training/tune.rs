@@ -24,7 +24,7 @@ const PICTURES: usize = 30_000;
 /// No photo is shown more often than this: a handful shall not be learned by heart.
 const MAX_VIEWS: usize = 120;
 /// The greatest rate, as a share of that of the training before.
-const RATE_SHARE: f32 = 0.7;
+const RATE_SHARE: f32 = 0.35;
 
 /// What is needed to tune.
 #[derive(Debug, Clone, Copy)]

@@ -155,7 +155,7 @@ fn the_settings_can_be_checked_and_printed() {
     );
     let output = shop
         .command(&["config", "check"])
-        .env("HANGTAG__TRAIN__EPOCHS", "0")
+        .env("HANGTAG__TRAIN__EPOCHS", "100001")
         .output()
         .unwrap();
     assert!(

@@ -27,7 +27,7 @@ fn shop() -> Shop {
 
 /// A photo of a class, or of none (a ring); every number gives another one.
 fn photo(class: usize, number: usize) -> image::GrayImage {
-    let (wide, tone) = (number as i32 % 4, 30 + number as u8 * 9);
+    let (wide, tone) = (number as i32 % 4, 30 + (number * 9 % 200) as u8);
     image::GrayImage::from_fn(60, 80, |x, y| {
         let (x, y) = (x as i32 - 30, y as i32 - 40);
         let is_garment = match class {

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 /// A released migration is never edited: stores out there have run it. A change goes into a new one.
 #[test]
 fn released_migrations_keep_their_text() {
-    const RELEASED: [(&str, &str); 4] = [
+    const RELEASED: [(&str, &str); 5] = [
         (
             "0001-store",
             "6640bc8db75641fccda5dfb8e29d373a5726b253666fbc1b319c56388c6294df",
@@ -20,7 +20,11 @@ fn released_migrations_keep_their_text() {
             "166935e8b0d44a001cba8cc275f36f5bc4ecd5e8850d99635f1618a370f63cda",
         ),
         (
-            "0004-web",
+            "0004-older-sqlite",
+            "2aa7d4921fa7ae10a62c06bedbd863dddc57b329d69c4e95e927f6160a63353f",
+        ),
+        (
+            "0005-web",
             "6db0ef3c4929d2f3bb842f10441378219b16f0cbfb6145478180bcba95a45df6",
         ),
     ];
@@ -73,6 +77,19 @@ fn database_of_schema_1(folder: &Path) -> PathBuf {
     path
 }
 
+/// The same, brought up to an older version by the migrations of its time.
+fn database_of_schema(version: usize, folder: &Path) -> (PathBuf, Connection) {
+    let path = database_of_schema_1(folder);
+    let connection = Connection::open(&path).unwrap();
+    for (_, text) in &super::super::open::migration_texts()[1..version] {
+        connection.execute_batch(text).unwrap();
+    }
+    connection
+        .pragma_update(None, "user_version", version as i64)
+        .unwrap();
+    (path, connection)
+}
+
 #[test]
 fn a_database_of_the_first_version_keeps_all_it_has() {
     let folder = tempfile::tempdir().unwrap();
@@ -81,7 +98,7 @@ fn a_database_of_the_first_version_keeps_all_it_has() {
         Reader::open(&path).unwrap_err(),
         StoreError::Outdated {
             found: 1,
-            known: 3,
+            known: 4,
             ..
         }
     ));
@@ -171,11 +188,7 @@ fn a_migrated_database_works_like_a_fresh_one() {
 #[test]
 fn a_database_of_the_second_version_keeps_all_it_has() {
     let folder = tempfile::tempdir().unwrap();
-    let path = database_of_schema_1(folder.path());
-    let connection = Connection::open(&path).unwrap();
-    connection
-        .execute_batch(&super::super::open::migration_texts()[1].1)
-        .unwrap();
+    let (path, connection) = database_of_schema(2, folder.path());
     connection
         .execute_batch(&format!(
             "INSERT INTO runs (id, state, cause, started_at_ms, ended_at_ms, parameters, verdict)
@@ -183,8 +196,7 @@ fn a_database_of_the_second_version_keeps_all_it_has() {
              INSERT INTO rebuild_requests VALUES (1, 4, 'anna', 5, 3), (2, 9, 'anna', NULL, NULL);
              INSERT INTO truths (content_hash, label_id, corrected_by, corrected_at_ms) VALUES (x'{hash}', 7, 'anna', 300);
              UPDATE files SET label_id = 7, confidence = NULL, tagged_at_ms = 300, corrected_at_ms = 300
-                 WHERE image_id = 1;
-             PRAGMA user_version = 2;",
+                 WHERE image_id = 1;",
             hash = content("a").hash,
         ))
         .unwrap();
@@ -220,6 +232,89 @@ fn a_database_of_the_second_version_keeps_all_it_has() {
         (row.status, row.label.map(Label::index), row.unknown),
         (Status::Review, Some(3), None)
     );
+}
+
+/// A database as the third version left it: times in service with a verdict and without, runs with figures and without,
+/// a request that one of them took.
+#[test]
+fn a_database_of_the_third_version_keeps_all_it_has() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, connection) = database_of_schema(3, folder.path());
+    connection
+        .execute_batch(
+            "UPDATE models SET state = 'in_service';
+             INSERT INTO service_history VALUES
+                 (2, 1, 5, 6, 'start', 0, 'shipped', NULL), (5, 1, 7, NULL, 'gate', 1, 'better', '{\"a\":1}');
+             INSERT INTO runs VALUES
+                 (3, 'failed', 'drift', 4, 'f', 5, 6, '{\"seed\":3}', NULL, 'no disk', NULL, NULL, NULL),
+                 (7, 'finished', 'person', NULL, 'g', 8, 9, '{}', '{}', NULL, '/b', 'bbbbbbbbbbbbbbbb', '{}');
+             INSERT INTO run_epochs VALUES (7, 1, 8.0, NULL, 0.9, NULL, 0.89);
+             INSERT INTO rebuild_requests VALUES (1, 4, 'anna', 5, 7), (2, 9, 'anna', NULL, NULL);",
+        )
+        .unwrap();
+    let before = rows_that_are_copied(&connection);
+    drop(connection);
+    let fixture = Fixture {
+        store: Store::open(&path, Durability::Full).unwrap(),
+        folder,
+    };
+    assert_eq!(rows_that_are_copied(&fixture.store.connection), before);
+    assert_eq!(fixture.findings(), Vec::<String>::new());
+    let connection = &fixture.store.connection;
+    let second_open = "INSERT INTO service_history VALUES (9, 1, 8, NULL, 'gate', 0, 'also', NULL)";
+    assert!(
+        connection.execute(second_open, []).is_err(),
+        "one serves at a time"
+    );
+    let no_run = "UPDATE rebuild_requests SET run_id = 99 WHERE id = 1";
+    assert!(connection.execute(no_run, []).is_err(), "requests name runs");
+    let no_json = "UPDATE runs SET verdict = 'yes' WHERE id = 3";
+    assert!(connection.execute(no_json, []).is_err(), "a verdict is JSON");
+}
+
+/// All that hangs on runs and times in service, as text.
+fn rows_that_are_copied(connection: &Connection) -> Vec<String> {
+    let tables = [
+        "runs",
+        "run_epochs",
+        "rebuild_requests",
+        "service_history",
+        "service",
+    ];
+    let mut lines = Vec::new();
+    for table in tables {
+        let mut statement = connection.prepare(&format!("SELECT * FROM {table}")).unwrap();
+        let columns = statement.column_count();
+        let rows = statement.query_map([], |row| {
+            let values = (0..columns).map(|column| row.get_ref(column).map(|value| format!("{value:?}")));
+            values.collect::<Result<Vec<_>, _>>()
+        });
+        lines.extend(
+            rows.unwrap()
+                .map(|row| format!("{table}: {}", row.unwrap().join(" | "))),
+        );
+    }
+    assert_eq!(lines.len(), 4 + 3 + 2 + 2 + 2);
+    lines
+}
+
+/// Debian 12's sqlite3 (3.40), for which json_valid(NULL) is 0, found fault with healthy stores.
+#[test]
+fn constraints_mean_the_same_to_an_older_sqlite() {
+    let fixture = Fixture::new();
+    let connection = &fixture.store.connection;
+    let mut statement = connection
+        .prepare("SELECT sql FROM sqlite_schema WHERE type = 'table'")
+        .unwrap();
+    let tables = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
+    let tables: Vec<_> = tables.map(Result::unwrap).collect();
+    let constraints = tables.iter().flat_map(|sql| sql.lines());
+    let constraints: Vec<_> = constraints.filter(|line| line.contains("json_valid")).collect();
+    assert_eq!(constraints.len(), 7, "{constraints:#?}");
+    for constraint in constraints {
+        let says_of_null = ["NOT NULL", "IS NULL OR json_valid"].map(|words| constraint.contains(words));
+        assert!(says_of_null.contains(&true), "{constraint}");
+    }
 }
 
 #[test]

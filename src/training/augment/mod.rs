@@ -4,7 +4,7 @@
 //! Never: a validation or test picture, a file, another result on another machine: only arithmetic that every
 //! platform rounds alike (no sines, powers or logarithms).
 //!
-//! [`catalogue`] stays close to the data set, [`photo`] goes far from it, [`outlier`] shows what is none of the classes. How
+//! [`catalogue`] stays close to the data set, [`photo`] goes far from it, [`outlier()`] shows what is none of the classes. How
 //! many pictures of a batch get which is the training loop's choice.
 
 mod canvas;

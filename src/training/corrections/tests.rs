@@ -113,7 +113,7 @@ fn material_is_sorted_out_by_truth_and_hash_in_any_order() {
         of(&trained)
     );
     assert_eq!(material.held_out.truths, of(&held).1);
-    let summary = MaterialSummary::of(&material, (40, 0.25));
+    let summary = MaterialSummary::of(&material, material.train.len(), (40, 0.25));
     assert_eq!((summary.trained_on, summary.held_out, summary.unknown), (3, 2, 2));
     assert_eq!((summary.repetitions, summary.share), (40, 0.25));
     corrections.reverse();

@@ -39,8 +39,11 @@ fn candidate(measured: Measured) -> Candidate {
 fn rules() -> GateRules {
     GateRules {
         min_accuracy: 0.9,
+        margin: 0.005,
         max_class_drop: 0.03,
-        ..GateRules::default()
+        max_parity_difference: 1e-4,
+        max_cost: 2.0,
+        min_photos: 100,
     }
 }
 

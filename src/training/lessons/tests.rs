@@ -104,11 +104,11 @@ fn a_place_always_shows_the_same_and_past_the_end_the_same_things_changed() {
         assert!(drawn(&again, place) == all[place]);
         assert!(all[place].iter().all(|value| (0.0..=1.0).contains(value)));
     }
-    for place in 0..10 {
+    for (place, picture) in all.iter().enumerate().take(10) {
         let behind = place + epoch.len();
         assert_eq!(epoch.truth(behind), epoch.truth(place));
         assert_eq!(epoch.row(behind), epoch.row(place));
-        assert!(drawn(&epoch, behind) != all[place]);
+        assert!(drawn(&epoch, behind) != *picture);
     }
     assert_ne!(counted(&one.epoch(3)), BTreeMap::new());
     assert!(one.epoch(3).order != epoch.order && other_seed.epoch(2).order != epoch.order);
@@ -165,7 +165,7 @@ fn every_kind_has_its_share() {
 }
 
 #[test]
-fn about_a_third_of_the_pictures_are_as_a_shop_would_have_photographed_them() {
+fn as_many_pictures_as_said_are_as_a_shop_would_have_photographed_them() {
     // Rows of one grey each: changed as in a catalogue, they have only that and black.
     let images = Images {
         pixels: vec![200; 400 * INPUT_LEN],
@@ -200,7 +200,7 @@ fn of_easy_pictures_half_are_left_out_and_the_others_count_twice() {
             0 => hard.push(row),
             _ => easy += 1,
         }
-        assert_eq!(epoch.weight(place), if row % 5 == 0 { 1.0 } else { 2.0 });
+        assert_eq!(epoch.weight(place), if row.is_multiple_of(5) { 1.0 } else { 2.0 });
         assert_eq!(epoch.truth(place), images.labels[row].index() as u8);
     }
     hard.sort_unstable();

@@ -39,12 +39,12 @@ pub struct Learner {
 
 enum Kind {
     Plain {
-        engine: plain::Engine,
+        engine: Box<plain::Engine>,
         network: Network,
         adam: Adam,
     },
     Residual {
-        engine: residual::Engine,
+        engine: Box<residual::Engine>,
         learning: Learning,
         numbers: Vec<f32>,
         state: State,
@@ -72,7 +72,7 @@ impl Learner {
     pub fn new(network: Network, batch_size: usize, learning: Learning) -> Self {
         let kind = match network.architecture {
             Architecture::Plain(shape) => {
-                let mut engine = plain::Engine::new(shape, batch_size);
+                let mut engine = Box::new(plain::Engine::new(shape, batch_size));
                 engine.load(network.parameters());
                 Kind::Plain {
                     engine,
@@ -81,7 +81,7 @@ impl Learner {
                 }
             }
             Architecture::Residual(channels) => Kind::Residual {
-                engine: residual::Engine::new(channels, batch_size),
+                engine: Box::new(residual::Engine::new(channels, batch_size)),
                 learning,
                 numbers: network.parameters().to_vec(),
                 state: State {
@@ -284,8 +284,8 @@ pub struct Scorer<'a> {
 }
 
 enum ScoringEngine {
-    Plain(plain::Engine),
-    Residual(residual::Engine),
+    Plain(Box<plain::Engine>),
+    Residual(Box<residual::Engine>),
 }
 
 impl<'a> Scorer<'a> {
@@ -293,12 +293,12 @@ impl<'a> Scorer<'a> {
     pub fn new(network: &'a Network, batch: usize) -> Self {
         let engine = match network.architecture {
             Architecture::Plain(shape) => {
-                let mut engine = plain::Engine::new(shape, batch);
+                let mut engine = Box::new(plain::Engine::new(shape, batch));
                 engine.load(network.parameters());
                 ScoringEngine::Plain(engine)
             }
             Architecture::Residual(channels) => {
-                ScoringEngine::Residual(residual::Engine::new(channels, batch))
+                ScoringEngine::Residual(Box::new(residual::Engine::new(channels, batch)))
             }
         };
         Self { network, engine }

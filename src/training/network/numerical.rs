@@ -21,6 +21,16 @@ pub fn dot(a: &[f32], b: &[f32]) -> f64 {
 /// Compares `gradient` with central differences of `function` at some of the places, as vectors: the distance between
 /// the two may be a fiftieth of their length.
 pub fn check(values: &[f32], gradient: &[f32], step: f32, function: &mut dyn FnMut(&[f32]) -> f64) {
+    let share = distance(values, gradient, step, function);
+    assert!(
+        share < 0.02,
+        "{} numbers: the gradient is off by {share} of its length",
+        values.len()
+    );
+}
+
+/// How far `gradient` is from central differences of `function` at some of the places, in lengths of the latter.
+pub fn distance(values: &[f32], gradient: &[f32], step: f32, function: &mut dyn FnMut(&[f32]) -> f64) -> f64 {
     assert_eq!(values.len(), gradient.len());
     let stride = (values.len() / 97).max(1);
     let mut moved = values.to_vec();
@@ -36,10 +46,5 @@ pub fn check(values: &[f32], gradient: &[f32], step: f32, function: &mut dyn FnM
         length += numerical.powi(2);
     }
     assert!(length > 1e-4, "nothing but zeros was compared");
-    let share = (distance / length).sqrt();
-    assert!(
-        share < 0.02,
-        "{} numbers: the gradient is off by {share} of its length",
-        values.len()
-    );
+    (distance / length).sqrt()
 }

@@ -134,7 +134,15 @@ fn verdict(test: &Images, scores: &[Prediction]) -> Verdict {
         warm_up: WarmUp::Finite,
     };
     let in_service = measured(&|index| test.labels[index]);
-    judge(&candidate, Some(&in_service), &GateRules::default()).unwrap()
+    let rules = GateRules {
+        min_accuracy: 0.88,
+        margin: 0.005,
+        max_class_drop: 0.03,
+        max_parity_difference: 1e-4,
+        max_cost: 2.0,
+        min_photos: 100,
+    };
+    judge(&candidate, Some(&in_service), &rules).unwrap()
 }
 
 /// For the eye: `HANGTAG_SAMPLE_REPORT=FOLDER cargo test --lib page_to_look_at -- --ignored`.

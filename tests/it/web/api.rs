@@ -1,5 +1,6 @@
 //! The API, held against the document that describes it.
 
+use hangtag::domain::Label;
 use serde_json::{Value, json};
 
 use super::{Pages, serving};
@@ -131,7 +132,9 @@ fn review_hands_out_what_is_most_worth_correcting_once_each() {
     std::fs::write(shop.inbox().join("again.png"), png(1)).unwrap();
     shop.ok(&["scan"]);
     // Nothing is accepted, so that every photo is for review or unknown.
-    shop.ok(&["thresholds", "set", "--none"]);
+    for label in Label::NAMES {
+        shop.ok(&["thresholds", "set", "--label", label, "never"]);
+    }
     let (daemon, pages) = serving(&shop, &[]);
     let queue = pages.get("/api/v1/review").json();
     let images = queue["images"].as_array().unwrap();

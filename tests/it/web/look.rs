@@ -231,7 +231,9 @@ fn a_rejected_file_is_tried_again_when_asked() {
         1
     );
     wait_until("the photo is tagged", || {
-        pages.get("/api/v1/images?status=accepted&status=review&status=unknown").json()["images"]
+        pages
+            .get("/api/v1/images?status=accepted&status=review&status=unknown")
+            .json()["images"]
             .as_array()
             .unwrap()
             .len()

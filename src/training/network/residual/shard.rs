@@ -285,13 +285,13 @@ impl Shard {
         }
         let mask = mask_of(&self.masks, unit.side);
         let scales = &weights.parameters[places.scales.clone()];
-        for channel in 0..unit.outputs {
+        for (channel, &scale) in scales.iter().enumerate() {
             let plane = channel * len..(channel + 1) * len;
             let (scale, shift) = norm::through(
                 Backward {
                     sums: &buffers.sums[plane.clone()],
                     statistics: buffers.statistics[channel],
-                    scale: scales[channel],
+                    scale,
                     output: &buffers.output[plane.clone()],
                     mask,
                     pixels: grid.pixels(),

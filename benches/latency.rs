@@ -1,0 +1,172 @@
+//! From a photo's close to its committed row, photos dropped one at a time into the inbox of a running daemon.
+//!
+//! `cargo bench --bench latency` drops drawn PNGs of 400x533, `cargo bench --bench latency -- FOLDER` the JPEGs of a
+//! folder, each made a new content by a comment. Out: median, 99th percentile and longest, in milliseconds; where
+//! `HANGTAG__DATASET__DIR` names the data set, the same beside a rebuild on one thread. `settle.quiet` (300 ms) is in
+//! the figures. Needs ONNX Runtime and installs it on first need, as the program does.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, OpenFlags};
+
+const DROPS: usize = 200;
+/// How often the store is asked.
+const LOOK_INTERVAL: Duration = Duration::from_micros(500);
+/// A row that has not come by then never comes.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn main() {
+    // cargo itself passes --bench.
+    let given = std::env::args_os().skip(1).find(|argument| argument != "--bench");
+    let photos = Photos::of(given.map(PathBuf::from).as_deref());
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let shop = Shop::open(folder.path());
+    println!("{:<28} {:>8} {:>8} {:>8}", "", "median", "p99", "longest");
+    shop.drop_and_wait(&photos, 0..3); // The first pages of the store, and of the model.
+    report("one photo at a time", shop.drop_and_wait(&photos, 3..DROPS));
+    if std::env::var_os("HANGTAG__DATASET__DIR").is_some() {
+        let asked = shop.hangtag(&["retrain", "now"]).status();
+        assert!(asked.is_ok_and(|status| status.success()), "the rebuild begins");
+        report("beside a rebuild", shop.drop_and_wait(&photos, DROPS..2 * DROPS));
+        let running = "SELECT count(*) FROM runs WHERE state = 'running'";
+        let count: i64 = shop
+            .store()
+            .query_row(running, [], |row| row.get(0))
+            .expect("the store answers");
+        println!(
+            "(the rebuild {})",
+            if count == 1 {
+                "went on all the while"
+            } else {
+                "ended too early: the figure is too good"
+            }
+        );
+    }
+}
+
+fn report(what: &str, mut waits_ms: Vec<f64>) {
+    waits_ms.sort_by(f64::total_cmp);
+    let at = |share: f64| waits_ms[((waits_ms.len() - 1) as f64 * share).round() as usize];
+    println!("{what:<28} {:>8.1} {:>8.1} {:>8.1}", at(0.5), at(0.99), at(1.0));
+}
+
+/// What is dropped.
+enum Photos {
+    /// JPEGs as they were found.
+    Found(Vec<Vec<u8>>),
+    Drawn,
+}
+
+impl Photos {
+    fn of(folder: Option<&Path>) -> Self {
+        let Some(folder) = folder else { return Self::Drawn };
+        let entries = std::fs::read_dir(folder).expect("the folder can be read");
+        let files = entries.map(|entry| std::fs::read(entry.expect("an entry").path()).unwrap_or_default());
+        let jpegs: Vec<_> = files.filter(|bytes| bytes.starts_with(b"\xFF\xD8")).collect();
+        assert!(!jpegs.is_empty(), "there are JPEGs in {}", folder.display());
+        Self::Found(jpegs)
+    }
+
+    /// Another content for every number.
+    fn photo(&self, number: usize) -> (String, Vec<u8>) {
+        match self {
+            Self::Found(jpegs) => {
+                let jpeg = &jpegs[number % jpegs.len()];
+                let comment = [&b"\xFF\xFE\0\x0A"[..], &(number as u64).to_be_bytes()].concat();
+                (
+                    format!("{number}.jpg"),
+                    [&jpeg[..2], &comment, &jpeg[2..]].concat(),
+                )
+            }
+            Self::Drawn => {
+                let picture = image::GrayImage::from_fn(400, 533, |x, y| {
+                    let is_garment = (100..300).contains(&x) && (60..480).contains(&y);
+                    image::Luma([if is_garment {
+                        ((x * y + number as u32) % 90) as u8
+                    } else {
+                        255
+                    }])
+                });
+                let mut bytes = std::io::Cursor::new(Vec::new());
+                picture
+                    .write_to(&mut bytes, image::ImageFormat::Png)
+                    .expect("a PNG is written");
+                (format!("{number}.png"), bytes.into_inner())
+            }
+        }
+    }
+}
+
+/// A daemon on an inbox of its own; ended when dropped.
+struct Shop {
+    folder: PathBuf,
+    daemon: Child,
+}
+
+impl Shop {
+    fn open(folder: &Path) -> Self {
+        let folder = folder.canonicalize().expect("the folder is there");
+        let mut command = Self::command(&folder, &["run"]);
+        let mut daemon = command.stderr(Stdio::piped()).spawn().expect("hangtag starts");
+        let mut log = BufReader::new(daemon.stderr.take().expect("it is piped")).lines();
+        assert!(
+            log.any(|line| line.is_ok_and(|line| line.contains("ready"))),
+            "hangtag is ready"
+        );
+        // Read on, or the daemon would block on a full pipe.
+        std::thread::spawn(move || log.for_each(drop));
+        Self { folder, daemon }
+    }
+
+    fn command(folder: &Path, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hangtag"));
+        command
+            .args(arguments)
+            .current_dir(folder)
+            .stdout(Stdio::null())
+            .env("HANGTAG__INFERENCE__DEVICE", "cpu");
+        command
+    }
+
+    fn hangtag(&self, arguments: &[&str]) -> Command {
+        Self::command(&self.folder, arguments)
+    }
+
+    fn store(&self) -> Connection {
+        let path = self.folder.join("hangtag-data/hangtag.db");
+        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).expect("the store opens")
+    }
+
+    /// From the close of each photo to its row, in milliseconds.
+    fn drop_and_wait(&self, photos: &Photos, numbers: std::ops::Range<usize>) -> Vec<f64> {
+        let store = self.store();
+        let mut row = store
+            .prepare("SELECT 1 FROM files WHERE path = ?1")
+            .expect("a statement");
+        let mut wait = |number| {
+            let (name, bytes) = photos.photo(number);
+            let path = self.folder.join("inventory").join(name);
+            let mut file = std::fs::File::create(&path).expect("the photo is made");
+            file.write_all(&bytes).expect("the photo is written");
+            drop(file);
+            let closed = Instant::now();
+            while !row.exists([path.to_str()]).expect("the store answers") {
+                assert!(closed.elapsed() < PATIENCE, "{} has no answer", path.display());
+                std::thread::sleep(LOOK_INTERVAL);
+            }
+            closed.elapsed().as_secs_f64() * 1e3
+        };
+        numbers.map(&mut wait).collect()
+    }
+}
+
+impl Drop for Shop {
+    fn drop(&mut self) {
+        // Nothing of it is needed any more.
+        let _ = self.daemon.kill();
+        let _ = self.daemon.wait();
+    }
+}
