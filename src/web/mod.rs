@@ -66,15 +66,21 @@ pub struct Hands {
     /// Asks for a look at a file or folder of an inbox.
     pub look_again: Box<dyn Fn(&Path) + Send + Sync>,
     /// Opens a published model and lets it answer once; why not, in words.
-    pub open_model: Box<dyn Fn(&ModelId) -> Result<Box<dyn Classifier>, String> + Send + Sync>,
+    pub open_model: Box<OpenModel>,
     /// Keeps the picture of a corrected photo for rebuilds.
-    pub keep_picture: Box<dyn Fn(&ContentHash, &DecodedImage) -> Result<(), String> + Send + Sync>,
+    pub keep_picture: Box<KeepPicture>,
     /// The photos most worth a look by a model's answers, at most so many, the most useful first.
     pub worth_a_look: Box<WorthALook>,
     /// What a gate's verdict found.
-    pub findings: Box<dyn Fn(&serde_json::Value) -> Vec<FindingInWords> + Send + Sync>,
+    pub findings: Box<Findings>,
 }
 
+/// Opens a model; why not, in words.
+pub type OpenModel = dyn Fn(&ModelId) -> Result<Box<dyn Classifier>, String> + Send + Sync;
+/// Keeps a picture; why not, in words.
+pub type KeepPicture = dyn Fn(&ContentHash, &DecodedImage) -> Result<(), String> + Send + Sync;
+/// Reads a verdict.
+pub type Findings = dyn Fn(&serde_json::Value) -> Vec<FindingInWords> + Send + Sync;
 /// Chooses photos, each with its reason in words.
 pub type WorthALook =
     dyn Fn(&Reader, &ModelId, usize) -> Result<Vec<(ReviewCandidate, String)>, StoreError> + Send + Sync;
