@@ -285,7 +285,8 @@ function showPhoto(image) {
   picture.hidden = !image;
   $("#review-empty").hidden = Boolean(image);
   for (const button of $$("#review button")) button.disabled = !image && button.dataset.act !== "undo";
-  $("#review-verdict").textContent = image ? `${image.label ?? "None of these"} ${Math.floor((image.confidence ?? 0) * 100)} %` : "";
+  const sure = image && `${image.label} ${Math.floor(image.confidence * 100)} %`;
+  $("#review-verdict").textContent = !image ? "" : image.status === "unknown" ? `None of these? Else ${sure}` : sure;
   $("#review-why").textContent = image ? image.why : "";
   $("#review-name").textContent = image ? image.path : "";
   if (image) {
@@ -329,13 +330,16 @@ function takeBack() {
   showPhoto(last.image);
 }
 
+/** What it means that the model is right. */
+const modelsWord = (image) => (image?.status === "unknown" ? "unknown" : image?.label);
+
 function reviewKey(event) {
   const label = labelOfKey(event.key);
   const isOnButton = document.activeElement?.tagName === "BUTTON";
   if (label) return say(label), true;
   if (event.key === "s") return say(null), true;
   if (event.key === "z") return takeBack(), true;
-  if (event.key === "Enter" && !isOnButton && review.current?.label) return say(review.current.label), true;
+  if (event.key === "Enter" && !isOnButton && review.current) return say(modelsWord(review.current)), true;
   return false;
 }
 
@@ -465,7 +469,7 @@ document.addEventListener("click", (event) => {
   else if (photoHash() && label) correctPhoto(label).catch(failed);
   else if (photoHash() && "undo" in button.dataset) undoPhoto().catch(failed);
   else if (page === "review" && label) say(label);
-  else if (act === "accept") say(review.current?.label);
+  else if (act === "accept") say(modelsWord(review.current));
   else if (act === "skip") say(null);
   else if (act === "undo") takeBack();
 });
