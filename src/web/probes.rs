@@ -93,6 +93,7 @@ mod tests {
         };
         assert_eq!(judged(&board, true), (false, false), "nothing is watched yet");
         board.folder(Path::new("/a"), FolderState::Watched);
+        board.ready();
         assert_eq!(judged(&board, true), (true, false));
         assert_eq!(judged(&board, false), (false, true));
         board.folder(Path::new("/b"), FolderState::Missing("gone".into()));

@@ -98,7 +98,7 @@ fn a_database_of_the_first_version_keeps_all_it_has() {
         Reader::open(&path).unwrap_err(),
         StoreError::Outdated {
             found: 1,
-            known: 4,
+            known: 5,
             ..
         }
     ));
