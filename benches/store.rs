@@ -4,6 +4,9 @@
 //! In: nothing (`HANGTAG_BENCH_FILES` changes the number of files). Out: a table of rows per second and milliseconds.
 //! Never: a wall-clock figure that a warm SQLite cache made; each question is asked through a fresh connection.
 
+#[path = "store/pages.rs"]
+mod pages;
+
 use std::path::Path;
 use std::time::Instant;
 
@@ -37,6 +40,12 @@ fn main() {
     store.checkpoint().expect("the store checkpoints");
     let bytes = std::fs::metadata(&path).map(|meta| meta.len()).unwrap_or(0);
     println!("size: {:.0} bytes a file", bytes as f64 / files as f64);
+    drop(store);
+    pages::measure(folder.path());
+    if std::env::var_os("HANGTAG_BENCH_WEB_ONLY").is_some() {
+        return;
+    }
+    let mut store = Store::open(&path, Durability::Full).expect("the store opens");
     ask_everything(&path, files);
     retag(&mut store, &path, files);
     decide_anew(&mut store);

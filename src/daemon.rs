@@ -10,6 +10,7 @@
 
 mod lock;
 mod open;
+mod pages;
 mod prune;
 mod rebuild_run;
 mod retrain;
@@ -26,6 +27,7 @@ use sd_notify::NotifyState;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use pages::{PagesParts, start_pages};
 use serve::{Server, serve};
 use sweeping::Sweeper;
 
@@ -49,6 +51,7 @@ use crate::tagging::record::OnTrouble;
 use crate::tagging::retag::{RetagEnds, RetagPolicy, RetagSettings, Retagger, retag};
 use crate::tagging::settle::{SettleEnds, Settler, settle};
 use crate::tagging::sweep::SweepRequests;
+use crate::web::Web;
 
 /// Events that wait for the settler: a burst of some thousand files; more, and the sweep finds them.
 const NOTICED_CAPACITY: usize = 8_192;
@@ -125,6 +128,7 @@ pub async fn run(config: Arc<Config>, shutdown: impl Future<Output = ()>) -> Res
         opened,
         board: board.clone(),
         identity_tx,
+        identity: identity.clone(),
     };
     let mut service = Service::start(&config, parts)?;
     let announcer = tokio::spawn(watched);
@@ -186,6 +190,8 @@ struct Service {
     settling: JoinSet<&'static str>,
     line: Drained,
     queues: Queues,
+    /// Beside the stations: whatever becomes of the pages, photos are tagged.
+    web: Option<Web>,
 }
 
 /// What the stations are built from.
@@ -195,6 +201,7 @@ struct ServiceParts {
     opened: OpenedModel,
     board: StatusBoard,
     identity_tx: watch::Sender<Identity>,
+    identity: watch::Receiver<Identity>,
 }
 
 impl Service {
@@ -206,6 +213,7 @@ impl Service {
             opened,
             board,
             identity_tx,
+            identity,
         } = parts;
         let reader = || Reader::open(&config.store_path());
         let stopped = Arc::new(AtomicBool::new(false));
@@ -280,6 +288,14 @@ impl Service {
             "retag"
         });
 
+        let pages = PagesParts {
+            board: board.clone(),
+            identity,
+            queues: queues.clone(),
+            sweeps: sweeps.clone(),
+        };
+        let web = start_pages(config, pages, stop_rx.clone());
+
         // A model that the settings name is served whatever the registry says.
         if config.inference.model.is_none() {
             let server = Server {
@@ -323,6 +339,7 @@ impl Service {
             settling,
             line,
             queues,
+            web,
         })
     }
 
@@ -348,7 +365,11 @@ impl Service {
         let drained = tokio::time::timeout(grace, async {
             while self.sources.join_next().await.is_some() {}
             while self.settling.join_next().await.is_some() {}
-            self.line.all().await
+            let drained = self.line.all().await;
+            if let Some(web) = self.web.take() {
+                web.ended().await;
+            }
+            drained
         });
         match drained.await {
             Ok(drained) => early.and(drained.map_err(DaemonError::from)),

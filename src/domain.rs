@@ -2,6 +2,7 @@
 //!
 //! In: raw bytes, numbers and text. Out: types that cannot be wrong. Never: I/O, clocks, other modules.
 
+mod decision;
 mod file;
 mod identity;
 mod label;
@@ -12,6 +13,7 @@ mod score;
 mod setting;
 mod threshold;
 
+pub use decision::Decision;
 pub use file::{FileStamp, InventoryPath};
 pub use identity::{ContentHash, ModelId, PreprocessingVersion, held_out, hex};
 pub use label::{LABEL_COUNT, Label, Truth};

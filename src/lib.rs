@@ -7,9 +7,11 @@
 //! Journey 2, training: a person asks -> [data set](training::dataset) -> [train](training::train) ->
 //! [export](training::export) -> [evaluate](training::evaluate), through ONNX Runtime as the service does.
 //!
+//! Beside both: [web] shows and asks, over the [store] and the [status].
+//!
 //! A module imports only from earlier layers; a test holds that:
 //! (1) `domain`, `durable`; (2) `fetch`, `config`, `decode`, `preprocess`, `model`, `store`, `status` (of these only
-//! `model` imports another: `preprocess`, `fetch`); (3) `tagging`, `training`; (4) `daemon`, `scan`, then `cli`.
+//! `model` imports another: `preprocess`, `fetch`); (3) `tagging`, `training`, `web`; (4) `daemon`, `scan`, then `cli`.
 #![warn(missing_docs)]
 
 pub mod domain;
@@ -25,6 +27,7 @@ pub mod store;
 
 pub mod tagging;
 pub mod training;
+pub mod web;
 
 pub mod daemon;
 pub mod scan;

@@ -3,6 +3,8 @@
 //! In: what the stations, the watched folders and the queues say of themselves. Out: [`StatusReport`]s. Never:
 //! a truth that anything depends on; the store and the folder alone say what is done and what is not.
 
+mod timing;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -11,6 +13,10 @@ use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 use tokio::sync::Notify;
+
+pub use timing::{TIMING_BOUNDS, TimingReport};
+
+use timing::Timing;
 
 use crate::domain::{Device, DevicePolicy, ModelId, Timestamp};
 use crate::durable::{self, WriteError};
@@ -35,6 +41,7 @@ struct Shared {
     stations: Vec<Arc<StationEntry>>,
     folders: BTreeMap<PathBuf, FolderState>,
     problems: BTreeMap<&'static str, String>,
+    web: Option<String>,
 }
 
 /// One station's own line on the board.
@@ -47,6 +54,7 @@ struct StationEntry {
     done: AtomicU64,
     last_at_millis: AtomicI64,
     last: Mutex<String>,
+    timing: Timing,
 }
 
 /// How an inbox is watched.
@@ -111,6 +119,8 @@ pub struct StatusReport {
     pub folders: Vec<FolderStatus>,
     pub stations: Vec<StationStatus>,
     pub queues: Vec<QueueStatus>,
+    /// Where the pages are served; `None` where they are not.
+    pub web: Option<String>,
     /// What is wrong and what is done about it; empty when healthy.
     pub problems: Vec<String>,
 }
@@ -134,6 +144,9 @@ pub struct StationStatus {
     pub done: u64,
     pub last: Option<String>,
     pub last_at: Option<Timestamp>,
+    /// How long its work takes; for metrics only.
+    #[serde(skip)]
+    pub timing: TimingReport,
 }
 
 impl StatusBoard {
@@ -144,6 +157,7 @@ impl StatusBoard {
             done: AtomicU64::new(0),
             last_at_millis: AtomicI64::new(0),
             last: Mutex::new(String::new()),
+            timing: Timing::default(),
         });
         self.lock().stations.push(Arc::clone(&entry));
         Station(entry)
@@ -153,6 +167,11 @@ impl StatusBoard {
     pub fn folder(&self, path: &Path, state: FolderState) {
         self.lock().folders.insert(path.to_owned(), state);
         self.looked.notify_one();
+    }
+
+    /// Says where the pages are served from now on.
+    pub fn serves_pages_at(&self, address: String) {
+        self.lock().web = Some(address);
     }
 
     /// Waits until it is known of so many inboxes how they are watched; for one waiter.
@@ -213,6 +232,7 @@ impl StatusBoard {
                 .collect(),
             stations: shared.stations.iter().map(|entry| entry.status()).collect(),
             queues,
+            web: shared.web.clone(),
             problems,
         }
     }
@@ -246,6 +266,13 @@ impl Station {
     }
 }
 
+impl Station {
+    /// How long one piece of work took, or one file waited.
+    pub fn took(&self, duration: Duration) {
+        self.0.timing.add(duration);
+    }
+}
+
 impl StationEntry {
     fn status(&self) -> StationStatus {
         let last_at = self.last_at_millis.load(Ordering::Relaxed);
@@ -255,6 +282,7 @@ impl StationEntry {
             done: self.done.load(Ordering::Relaxed),
             last: (!last.is_empty()).then_some(last),
             last_at: (last_at != 0).then(|| Timestamp::from_millis(last_at)),
+            timing: self.timing.report(),
         }
     }
 }

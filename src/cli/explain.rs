@@ -18,7 +18,7 @@ use super::{Ended, Format, UsageError, output};
 use crate::config::Config;
 use crate::daemon::{self, StoreLock};
 use crate::decode::decode;
-use crate::domain::{ContentHash, InventoryPath, Truth};
+use crate::domain::{ContentHash, Decision, InventoryPath, Truth};
 use crate::durable;
 use crate::preprocess::Preprocessor;
 use crate::store::{ContentHistory, FileHistory, Reader, StoreError};
@@ -60,7 +60,7 @@ struct Explanation {
     /// What a look at the file shows now.
     now: Vec<String>,
     /// Why each model's answer counts, or does not.
-    decisions: Vec<why::Decision>,
+    decisions: Vec<Decision>,
     /// The picture that was drawn.
     #[serde(skip_serializing_if = "Option::is_none")]
     picture: Option<PathBuf>,
@@ -93,7 +93,10 @@ pub fn run(arguments: &ExplainArguments, config: &Config) -> anyhow::Result<Ende
     };
     let mut explanation = match &reader {
         Some(reader) => Explanation {
-            decisions: why::decisions(explanation.content(), reader)?,
+            decisions: match explanation.content() {
+                Some(content) => reader.decisions_on(content)?,
+                None => Vec::new(),
+            },
             ..explanation
         },
         None => explanation,
@@ -337,7 +340,7 @@ fn in_words(explanation: &Explanation) -> String {
     lines.join("\n") + "\n"
 }
 
-fn content_in_words(content: &ContentHistory, decisions: &[why::Decision], lines: &mut Vec<String>) {
+fn content_in_words(content: &ContentHistory, decisions: &[Decision], lines: &mut Vec<String>) {
     let size = content
         .width
         .zip(content.height)

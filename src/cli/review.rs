@@ -11,14 +11,9 @@ use serde::Serialize;
 
 use super::{Ended, output, person};
 use crate::config::Config;
-use crate::domain::{
-    Confidence, ContentHash, InventoryPath, Label, Prediction, Status, Thresholds, Timestamp,
-};
+use crate::domain::{Confidence, ContentHash, InventoryPath, Label, Status, Timestamp};
 use crate::store::{NewAudit, PageAccess, Reader, Store};
-use crate::training::review::{Named, pick};
-
-/// Named photos whose likes are not asked for again: the latest ones.
-const REMEMBERED: usize = 500;
+use crate::training::looks::most_useful_looks;
 
 /// Which photos are most worth a look.
 #[derive(Debug, Args)]
@@ -90,26 +85,16 @@ fn worth_a_look(limit: usize, reader: &Reader) -> anyhow::Result<Vec<Line>> {
     let Some(model) = reader.model_in_service_id()? else {
         return Ok(Vec::new());
     };
-    let thresholds = reader.thresholds_of(&model)?.map(|row| row.thresholds);
-    let thresholds = thresholds.unwrap_or_else(Thresholds::unfounded);
-    let mut named = Named::default();
-    let samples = reader.samples(&model)?;
-    for (place, sample) in samples.iter().rev().enumerate() {
-        named.add(sample.truth, sample.recorded.filter(|_| place < REMEMBERED));
-    }
-    let candidates = reader.review_candidates()?;
-    let predictions: Vec<Prediction> = candidates.iter().map(|one| one.prediction).collect();
-    let picks = pick(&predictions, &thresholds, &named, limit);
-    let lines = picks.into_iter().map(|pick| {
-        let candidate = &candidates[pick.index];
+    let looks = most_useful_looks(reader, &model, limit)?;
+    let lines = looks.into_iter().map(|(candidate, reason)| {
         let top = candidate.prediction.top();
         Line {
-            path: candidate.path.clone(),
+            path: candidate.path,
             content_hash: candidate.hash,
             label: Some(top.label),
             confidence: Some(top.confidence),
             status: candidate.certainty.into(),
-            reason: pick.reason.to_string(),
+            reason: reason.to_string(),
         }
     });
     Ok(lines.collect())

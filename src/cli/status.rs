@@ -125,6 +125,9 @@ fn in_words(report: &Value) -> String {
         ));
         lines.push(format!("ONNX Runtime {}", text(&report["onnxruntime"])));
         lines.push(format!("store {}", text(&report["store"])));
+        if report["web"].is_string() {
+            lines.push(format!("pages at {}", text(&report["web"])));
+        }
     }
     for folder in report["folders"].as_array().into_iter().flatten() {
         let why = folder["why"]

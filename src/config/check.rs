@@ -37,6 +37,7 @@ impl Check<'_> {
         let retrain = self.retrain(settings, or_cores(settings.retrain.threads));
         let gate = self.gate(&settings.gate);
         let retag = self.retag(&settings.retag);
+        let web = self.web(&settings.web);
         Some(Config {
             inboxes: inboxes?,
             data_dir: absolute(&settings.data_dir),
@@ -96,6 +97,7 @@ impl Check<'_> {
             retrain: retrain?,
             gate,
             retag: retag?,
+            web: web?,
             shutdown_grace: settings.shutdown.grace.0,
             log: settings.log.clone(),
             layered: (settings.clone(), BTreeMap::new()),
@@ -341,14 +343,14 @@ impl Check<'_> {
         }
     }
 
-    fn number(&mut self, key: &str, value: u64, allowed: std::ops::RangeInclusive<u64>) {
+    pub(super) fn number(&mut self, key: &str, value: u64, allowed: std::ops::RangeInclusive<u64>) {
         if !allowed.contains(&value) {
             let message = format!("must be from {} to {}", allowed.start(), allowed.end());
             self.problem(key, value.to_string(), &message);
         }
     }
 
-    fn problem(&mut self, key: &str, value: String, message: &str) {
+    pub(super) fn problem(&mut self, key: &str, value: String, message: &str) {
         let origin = self.origins.get(key).cloned();
         self.problems.push(Problem {
             origin,
@@ -377,6 +379,6 @@ fn unless_zero(number: u32) -> Option<u32> {
     (number > 0).then_some(number)
 }
 
-fn unless_empty(path: &Path) -> Option<PathBuf> {
+pub(super) fn unless_empty(path: &Path) -> Option<PathBuf> {
     (!path.as_os_str().is_empty()).then(|| absolute(path))
 }

@@ -4,6 +4,7 @@
 //! problem at once. Never: a file or folder made; only the settings file is read.
 
 mod check;
+mod check_web;
 pub mod cron;
 mod layers;
 mod sections;
@@ -19,7 +20,7 @@ use check::Check;
 pub use layers::{ENVIRONMENT_PREFIX, Origin, Problem, Sources};
 pub use sections::{
     DatasetConfig, GateConfig, InferenceConfig, LimitsConfig, RetagConfig, RetrainConfig, RuntimeConfig,
-    SettleConfig, TaggingConfig, TrainConfig, WatchConfig,
+    SettleConfig, TaggingConfig, TrainConfig, WatchConfig, WebConfig, WebhookConfig,
 };
 pub use settings::{CatchUp, Durability, LogFormat, LogLevel, RetagPolicy, SeedPolicy, Settings, WatchMode};
 
@@ -54,6 +55,8 @@ pub struct Config {
     pub gate: GateConfig,
     /// What is tagged anew by it.
     pub retag: RetagConfig,
+    /// The pages and the API; `None` where they are not wanted.
+    pub web: Option<WebConfig>,
     /// How long the end may take.
     pub shutdown_grace: Duration,
     /// What is logged.
@@ -170,6 +173,11 @@ impl Config {
     /// Pictures of corrected photos, by content hash.
     pub fn corrections_dir(&self) -> PathBuf {
         self.data_dir.join("corrections")
+    }
+
+    /// Small copies of photos for the pages.
+    pub fn thumbnails_dir(&self) -> PathBuf {
+        self.data_dir.join("thumbnails")
     }
 
     /// One folder a training run.

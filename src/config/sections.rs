@@ -3,6 +3,7 @@
 //! In: nothing; values are made by the [check](super::check) alone. Out: types that cannot be wrong. Never: a default;
 //! those stand in [`settings`](super::settings). What each key means in full stands in `config/hangtag.toml`.
 
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -172,4 +173,28 @@ pub struct RetagConfig {
     pub images_per_second: NonZeroU32,
     /// Answers of so many models are kept.
     pub keep_models: usize,
+}
+
+/// `[web]`
+#[derive(Debug, Clone)]
+pub struct WebConfig {
+    /// Where pages and API are served; beyond loopback only with a token.
+    pub listen: SocketAddr,
+    /// The file with the token; always there beyond loopback.
+    pub token_file: Option<PathBuf>,
+    /// Names, in lower case, by which pages on loopback may be reached besides loopback's own.
+    pub hosts: Vec<String>,
+    /// What small copies of photos may take on the disk.
+    pub thumbnail_bytes: u64,
+    /// Who is told of new tags.
+    pub webhook: Option<WebhookConfig>,
+}
+
+/// `web.webhook_url` and `web.webhook_secret_file`
+#[derive(Debug, Clone)]
+pub struct WebhookConfig {
+    /// `http://…` or `https://…`
+    pub url: String,
+    /// The file with the key of the signature.
+    pub secret_file: PathBuf,
 }

@@ -3,6 +3,7 @@
 //! In: TOML. Out: [`Settings`], of the right types and nothing more. Never: a judgement whether a value makes
 //! sense; that is [`Config`](super::Config)'s.
 
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -43,6 +44,7 @@ section! {
         retrain: Retrain = Retrain::default(),
         gate: Gate = Gate::default(),
         retag: Retag = Retag::default(),
+        web: Web = Web::default(),
         shutdown: Shutdown = Shutdown::default(),
         log: Log = Log::default(),
     }
@@ -179,6 +181,19 @@ section! {
         below_confidence: f64 = 0.9,
         images_per_second: u32 = 50,
         keep_models: u32 = 3,
+    }
+}
+
+section! {
+    /// `[web]`
+    Web {
+        enabled: bool = true,
+        listen: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 8420)),
+        token_file: PathBuf = PathBuf::new(),
+        hosts: Vec<String> = Vec::new(),
+        thumbnail_bytes: u64 = 512 << 20,
+        webhook_url: String = String::new(),
+        webhook_secret_file: PathBuf = PathBuf::new(),
     }
 }
 

@@ -1,12 +1,13 @@
 //! JPEG -> grey picture.
 //!
 //! In: bytes that begin as a JPEG. Out: its Y channel, or the luma of its colours where it has no Y; upright.
-//! Never: colour that is not needed, a picture whose end is missing.
+//! Never: colour that nobody asked for, a picture whose end is missing.
 //!
 //! A JPEG without its end marker (EOI) counts as truncated. The decoder reads ahead by a few bytes, so that it
 //! cannot say whether the last pixels were really there; and a file whose end is not yet written, or still
 //! reads as zeros, looks just like it. What follows EOI (padding, a second picture, a maker's data) is ignored.
 
+use image::RgbImage;
 use image::metadata::Orientation;
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::errors::DecodeErrors;
@@ -25,45 +26,100 @@ use layout::Layout;
 pub(super) fn decode(
     bytes: &[u8],
     limits: &DecodeLimits,
-    mut buffer: Vec<u8>,
+    buffer: Vec<u8>,
 ) -> Result<DecodedImage, DecodeError> {
+    let mut raw = read(bytes, limits, buffer, |_, colours| colours.to_ask_for())?;
+    raw.colours.fold_to_luma(&mut raw.buffer);
+    let size = (raw.width, raw.height);
+    let upright = luma::turn_upright(&mut raw.buffer, size, raw.orientation);
+    Ok(DecodedImage {
+        luma: raw.buffer,
+        width: upright.0,
+        height: upright.1,
+        format: ImageFormat::Jpeg,
+        stored_width: size.0,
+        stored_height: size.1,
+    })
+}
+
+/// Decodes a JPEG in its colours, as it is stored, and how it is to be turned.
+pub(super) fn decode_colour(
+    bytes: &[u8],
+    limits: &DecodeLimits,
+) -> Result<(RgbImage, Orientation), DecodeError> {
+    let raw = read(bytes, limits, Vec::new(), |layout, colours| {
+        match (layout.components, colours) {
+            (1, _) => ColorSpace::Luma,
+            (_, Colours::Cmyk) => ColorSpace::CMYK,
+            (_, Colours::Luma | Colours::Rgb | Colours::Ycck) => ColorSpace::RGB,
+        }
+    })?;
+    let buffer = match raw.space {
+        ColorSpace::Luma => raw.buffer.iter().flat_map(|&grey| [grey; 3]).collect(),
+        ColorSpace::CMYK => {
+            let (pixels, _) = raw.buffer.as_chunks::<4>();
+            let lit = pixels
+                .iter()
+                .flat_map(|&[c, m, y, k]| [c, m, y].map(|part| luma::scale8(part, k)));
+            lit.collect()
+        }
+        _ => raw.buffer,
+    };
+    let image = RgbImage::from_raw(raw.width, raw.height, buffer);
+    let image = image.expect("three values a pixel were decoded; this is a bug");
+    Ok((image, raw.orientation))
+}
+
+/// A picture as the file stores it.
+struct Raw {
+    buffer: Vec<u8>,
+    width: u32,
+    height: u32,
+    colours: Colours,
+    /// What the values are.
+    space: ColorSpace,
+    orientation: Orientation,
+}
+
+/// Checks limits and end, then decodes into the space that is asked for.
+fn read(
+    bytes: &[u8],
+    limits: &DecodeLimits,
+    mut buffer: Vec<u8>,
+    to_ask_for: impl Fn(&Layout, Colours) -> ColorSpace,
+) -> Result<Raw, DecodeError> {
     let layout = Layout::read(bytes)?;
     let (width, height) = (layout.width, layout.height);
     limits.check_pixels(width, height)?;
     limits.check_memory((width, height), layout.decode_bytes())?;
     layout.check_end(bytes)?;
-
     let colours = Colours::of(&layout)?;
+    let space = to_ask_for(&layout, colours);
     let options = DecoderOptions::default()
         .set_max_width(usize::from(u16::MAX))
         .set_max_height(usize::from(u16::MAX))
-        .jpeg_set_out_colorspace(colours.to_ask_for());
+        .jpeg_set_out_colorspace(space);
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
     decoder.decode_headers().map_err(|error| explain(&error, bytes))?;
     // Oddities between headers are forgiven, missing or broken pixels are not.
     decoder.set_options(options.set_strict_mode(true));
-
     // Cleared, so that no pixel of an earlier picture can show through.
     buffer.clear();
-    let channels = colours.to_ask_for().num_components();
-    buffer.resize(width as usize * height as usize * channels, 0);
+    buffer.resize(width as usize * height as usize * space.num_components(), 0);
     decoder
         .decode_into(&mut buffer)
         .map_err(|error| explain(&error, bytes))?;
-    colours.fold_to_luma(&mut buffer);
-
     let orientation = decoder
         .exif()
         .and_then(|exif| Orientation::from_exif_chunk(exif))
         .unwrap_or(Orientation::NoTransforms);
-    let upright = luma::turn_upright(&mut buffer, (width, height), orientation);
-    Ok(DecodedImage {
-        luma: buffer,
-        width: upright.0,
-        height: upright.1,
-        format: ImageFormat::Jpeg,
-        stored_width: width,
-        stored_height: height,
+    Ok(Raw {
+        buffer,
+        width,
+        height,
+        colours,
+        space,
+        orientation,
     })
 }
 

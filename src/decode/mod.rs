@@ -6,6 +6,7 @@
 //! There is one definition of luma for all formats: Rec.601, which is what a JPEG's Y is. JPEG goes through
 //! zune-jpeg (`jpeg.rs`), every other format through the `image` crate (`other.rs`).
 
+mod colour;
 mod format;
 mod jpeg;
 mod luma;
@@ -14,6 +15,8 @@ mod other;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::domain::{ImageFormat, Rejection, RejectionReason};
+
+pub use colour::decode_colour;
 
 pub use crate::domain::DecodedImage;
 

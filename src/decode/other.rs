@@ -18,20 +18,8 @@ pub(super) fn decode(
     format: ImageFormat,
     limits: &DecodeLimits,
 ) -> Result<DecodedImage, DecodeError> {
-    check_container(bytes, format, limits)?;
-    let file = File { bytes, format };
-    let mut reader = ImageReader::with_format(Cursor::new(bytes), file.crate_format());
-    let mut crate_limits = Limits::no_limits();
-    crate_limits.max_alloc = Some(limits.max_decode_bytes);
-    reader.limits(crate_limits);
-
-    let mut decoder = reader.into_decoder().map_err(|e| file.explain(e, limits))?;
-    let (width, height) = decoder.dimensions();
-    check_size(&file, (width, height), decoder.total_bytes(), limits)?;
-    // Broken metadata do not make a picture unusable.
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let image = DynamicImage::from_decoder(decoder).map_err(|e| file.explain(e, limits))?;
-
+    let (image, orientation) = decode_colour(bytes, format, limits)?;
+    let (width, height) = (image.width(), image.height());
     let mut luma = luma::of_image(image);
     let upright = luma::turn_upright(&mut luma, (width, height), orientation);
     Ok(DecodedImage {
@@ -42,6 +30,26 @@ pub(super) fn decode(
         stored_width: width,
         stored_height: height,
     })
+}
+
+/// As [`decode`], in its colours, as it is stored, and how it is to be turned.
+pub(super) fn decode_colour(
+    bytes: &[u8],
+    format: ImageFormat,
+    limits: &DecodeLimits,
+) -> Result<(DynamicImage, Orientation), DecodeError> {
+    check_container(bytes, format, limits)?;
+    let file = File { bytes, format };
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), file.crate_format());
+    let mut crate_limits = Limits::no_limits();
+    crate_limits.max_alloc = Some(limits.max_decode_bytes);
+    reader.limits(crate_limits);
+    let mut decoder = reader.into_decoder().map_err(|e| file.explain(e, limits))?;
+    check_size(&file, decoder.dimensions(), decoder.total_bytes(), limits)?;
+    // Broken metadata do not make a picture unusable.
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let image = DynamicImage::from_decoder(decoder).map_err(|e| file.explain(e, limits))?;
+    Ok((image, orientation))
 }
 
 /// Colours, luma and a turned copy of it may all be there at once.

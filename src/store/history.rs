@@ -10,8 +10,8 @@ use super::error::StoreError;
 use super::lookup::Reader;
 use super::rows::{self, FileRow};
 use crate::domain::{
-    Confidence, ContentHash, Device, InventoryPath, Label, ModelId, PreprocessingVersion, RejectionReason,
-    Scores, Status, Timestamp,
+    Confidence, ContentHash, Decision, Device, InventoryPath, Label, ModelId, PreprocessingVersion,
+    RejectionReason, Scores, Status, Thresholds, Timestamp, Top,
 };
 
 /// Everything about a file.
@@ -81,6 +81,27 @@ pub struct OutcomeRow {
 }
 
 impl Reader {
+    /// Why each tag of a content counts, or does not, by the thresholds that hold; in the order of its outcomes.
+    pub fn decisions_on(&self, content: &ContentHistory) -> Result<Vec<Decision>, StoreError> {
+        let mut decisions = Vec::new();
+        for outcome in &content.outcomes {
+            let (Some(model), Some(label), Some(confidence)) =
+                (&outcome.model, outcome.label, outcome.confidence)
+            else {
+                continue;
+            };
+            let top = Top {
+                label,
+                confidence,
+                unknown: outcome.unknown,
+            };
+            let thresholds = self.thresholds_of(model)?.map(|row| row.thresholds);
+            let thresholds = thresholds.unwrap_or_else(Thresholds::unfounded);
+            decisions.push(Decision::of(model.clone(), &top, &thresholds));
+        }
+        Ok(decisions)
+    }
+
     /// Everything about the file at a path; `None` where the store never heard of it.
     pub fn file_history(&self, path: &InventoryPath) -> Result<Option<FileHistory>, StoreError> {
         const OPERATION: &str = "look up all about a file";

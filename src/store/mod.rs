@@ -12,6 +12,8 @@
 //! - `thresholds.rs`: when a model's tags count by themselves. `audits.rs`, `samples.rs`, `review.rs`: photos for people
 //!   to look at, and what is learned from those they did. `daily.rs`: what was said on each day.
 //! - `query.rs` (what can be asked), `plan.rs` and `list.rs` (which index answers), `rows.rs` (what is answered).
+//! - `page.rs`: lists page by page, and how many files each label and status would leave; `retry.rs`: another attempt.
+//! - `outbox.rs`: new tags that somebody else is to be told of.
 //! - `lookup.rs`: the short questions that the pipeline asks for each file.
 //! - `history.rs`, `stats.rs`: all about one file; figures about all files.
 //! - `open.rs`: connections, settings, migrations. `backup.rs`: a copy while in use. `error.rs`: what can go wrong.
@@ -31,10 +33,13 @@ mod list;
 mod lookup;
 mod models;
 mod open;
+mod outbox;
+mod page;
 mod plan;
 mod query;
 mod requests;
 mod retag;
+mod retry;
 mod review;
 mod rows;
 mod runs;
@@ -53,6 +58,8 @@ pub use history::{ContentHistory, FileHistory, OutcomeRow};
 pub use lookup::{KnownContent, KnownFile, Reader};
 pub use models::{ModelRow, NewModel};
 pub use open::{Durability, PageAccess};
+pub use outbox::{NewTag, Outbox, TagNews};
+pub use page::{Cursor, FacetCounts, FilePage, FileRowWithId};
 pub use query::{FileQuery, Presence, Sort};
 pub use requests::RebuildRequest;
 pub use retag::{LabelChange, Portion, RetagProgress, RetagQuery, RetagRow, Walked};

@@ -252,7 +252,12 @@ impl Conditions {
         self.parts.iter().flat_map(|part| &part.values)
     }
 
-    fn add(&mut self, column: Column, sql: impl Into<String>, values: impl IntoIterator<Item = Value>) {
+    pub(super) fn add(
+        &mut self,
+        column: Column,
+        sql: impl Into<String>,
+        values: impl IntoIterator<Item = Value>,
+    ) {
         let sql = sql.into();
         let values = values.into_iter().collect();
         self.parts.push(Condition {

@@ -5,7 +5,7 @@
 //! prepared for another model, or an answer made up where the model gave none: then the service ends, and the images
 //! are found again by the next start.
 
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use async_channel::{Receiver, Sender};
 use tokio::runtime::Handle;
@@ -71,7 +71,9 @@ pub fn infer_blocking(
     while let Some(first) = next_image_blocking(&mut seat, ends, station) {
         let batch = fill_batch_blocking(first, &ends.prepared_rx, limits);
         let size = batch.len();
+        let since = Instant::now();
         let recordable = answer(seat.classifier.as_mut(), batch, limits.max_images)?;
+        station.took(since.elapsed());
         station.did_many(size as u64, || format!("batch of {size}"));
         if ends.recordable_tx.send_blocking(recordable).is_err() {
             break; // The record has failed and says so itself.

@@ -10,7 +10,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use async_channel::{Receiver, Sender};
 
@@ -141,7 +141,10 @@ impl Preparer {
         let mut scratch = Scratch::default();
         while let Ok(file) = ends.settled_rx.recv_blocking() {
             station.did(|| format!("read {}", file.path.display()));
-            let sent = match self.prepare_blocking(&file, &mut scratch)? {
+            let since = Instant::now();
+            let step = self.prepare_blocking(&file, &mut scratch)?;
+            station.took(since.elapsed());
+            let sent = match step {
                 Step::Infer(image) => ends.prepared_tx.send_blocking(*image).is_ok(),
                 Step::Record(recordable) => ends.recordable_tx.send_blocking(recordable).is_ok(),
                 Step::Relook(hint, paths) => {

@@ -166,7 +166,9 @@ impl Recorder {
     }
 
     fn commit(&mut self, changes: Vec<Change>) -> Result<(), StoreError> {
+        let since = Instant::now();
         let applied = self.write(|store| store.apply(&changes))?;
+        self.station.took(since.elapsed());
         self.tally.recorded(&changes, &applied);
         self.ring_for_stragglers(&changes);
         self.station.did_many(changes.len() as u64, || {

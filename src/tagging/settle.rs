@@ -298,6 +298,7 @@ async fn look_at_due(
             Look::File(seen) => {
                 if let Verdict::Settled(file) = settler.judge(Instant::now(), &path, seen) {
                     station.did(|| format!("{} rests", path.display()));
+                    station.took(file.rested);
                     send_settled(settler, ends, sweeps, file).await?;
                 }
             }

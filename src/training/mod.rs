@@ -29,6 +29,7 @@ pub mod evaluate;
 pub mod samples;
 pub mod thresholds;
 
+pub mod looks;
 pub mod review;
 
 pub mod manifest;

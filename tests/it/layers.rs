@@ -15,7 +15,7 @@ const LAYERS: [&[&str]; 6] = [
         "status",
         "store",
     ],
-    &["tagging", "training"],
+    &["tagging", "training", "web"],
     &["daemon"],
     &["scan"],
     &["cli"],

@@ -13,3 +13,4 @@ mod scan;
 mod tagging;
 mod training;
 mod trust;
+mod web;

@@ -79,6 +79,8 @@ impl Shop {
                 command.env_remove(name);
             }
         }
+        // Many daemons at once cannot all have the port of the settings; those that serve pages say where.
+        command.env("HANGTAG__WEB__ENABLED", "false");
         command
     }
 

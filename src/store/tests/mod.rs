@@ -10,6 +10,7 @@ mod changes;
 mod corrections;
 mod failures;
 mod migrations;
+mod pages;
 mod queries;
 mod records;
 mod registry;

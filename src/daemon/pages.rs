@@ -1,0 +1,115 @@
+//! Starts the pages beside the stations, and lends them what lies beyond their layer.
+//!
+//! In: the settings, the board, the queues. Out: a running [`Web`], or none. Never: a reason to stop tagging: pages that
+//! cannot be served are a problem on the board.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::open::{load_runtime_blocking, open_bundle_blocking};
+use super::serve::load_published_blocking;
+use crate::config::Config;
+use crate::domain::ModelId;
+use crate::model::{BundleError, Classifier, ModelBundle};
+use crate::status::{Identity, StatusBoard};
+use crate::tagging::line::Queues;
+use crate::tagging::sweep::SweepRequests;
+use crate::training::corrections::keep_blocking;
+use crate::training::gate::Verdict;
+use crate::training::looks::most_useful_looks;
+use crate::web::{FindingInWords, Hands, Web, WebParts, stop_collecting_blocking};
+
+/// What the pages are told by the service.
+pub(super) struct PagesParts {
+    pub board: StatusBoard,
+    pub identity: watch::Receiver<Identity>,
+    pub queues: Queues,
+    pub sweeps: SweepRequests,
+}
+
+/// `None` where the settings want none, or where there can be none; the board says which.
+pub(super) fn start_pages(
+    config: &Arc<Config>,
+    parts: PagesParts,
+    stop: watch::Receiver<bool>,
+) -> Option<Web> {
+    let board = parts.board.clone();
+    let Some(web) = config.web.clone() else {
+        if let Err(error) = stop_collecting_blocking(config) {
+            tracing::error!("web: {error}");
+            board.problem("web", error.to_string());
+        }
+        return None;
+    };
+    let parts = WebParts {
+        config: Arc::clone(config),
+        web,
+        board: parts.board,
+        identity: parts.identity,
+        hands: hands(config, parts.queues, parts.sweeps),
+    };
+    let started = Web::start(parts, stop);
+    let trouble = |error: crate::web::WebError| {
+        tracing::error!("web: {error}");
+        board.problem("web", format!("{error}; photos are tagged without pages"));
+    };
+    started.map_err(trouble).ok()
+}
+
+fn hands(config: &Arc<Config>, queues: Queues, sweeps: SweepRequests) -> Hands {
+    let (opening, corrections) = (Arc::clone(config), config.corrections_dir());
+    Hands {
+        queues: Box::new(move || queues.status()),
+        look_again: Box::new(move |path| sweeps.request(path)),
+        open_model: Box::new(move |model| open_model_blocking(&opening, model)),
+        keep_picture: Box::new(move |hash, image| {
+            keep_blocking(&corrections, hash, image).map_err(|error| error.to_string())
+        }),
+        worth_a_look: Box::new(|reader, model, limit| {
+            let looks = most_useful_looks(reader, model, limit)?;
+            let in_words = looks
+                .into_iter()
+                .map(|(photo, reason)| (photo, reason.to_string()));
+            Ok(in_words.collect())
+        }),
+        findings: Box::new(findings),
+    }
+}
+
+/// One copy, on the CPU: what serves photos is not disturbed.
+fn open_model_blocking(config: &Config, model: &ModelId) -> Result<Box<dyn Classifier>, String> {
+    let config = config.on_cpu();
+    let bundle = bundle_of(&config, model).map_err(|error| error.to_string())?;
+    let runtime =
+        load_runtime_blocking(&config.runtime, config.inference.device).map_err(|error| error.to_string())?;
+    let opened = open_bundle_blocking(&config, &runtime, &bundle).map_err(|error| error.to_string())?;
+    Ok(opened.into_one())
+}
+
+/// The one that ships, the one that the settings name, or a published one.
+fn bundle_of(config: &Config, model: &ModelId) -> Result<ModelBundle, BundleError> {
+    let embedded = ModelBundle::embedded();
+    if embedded.id() == model {
+        return Ok(embedded);
+    }
+    if let Some(path) = &config.inference.model {
+        let pinned = ModelBundle::load(path)?;
+        if pinned.id() == model {
+            return Ok(pinned);
+        }
+    }
+    load_published_blocking(&config.models_dir(), model.as_str())
+}
+
+/// What the gate found, what decided first; nothing where the record is of another version.
+fn findings(verdict: &serde_json::Value) -> Vec<FindingInWords> {
+    let verdict: Option<Verdict> = serde_json::from_value(verdict.clone()).ok();
+    let found = verdict.iter().flat_map(Verdict::findings);
+    found
+        .map(|finding| FindingInWords {
+            speaks_for: finding.speaks_for(),
+            words: finding.to_string(),
+        })
+        .collect()
+}

@@ -1,0 +1,150 @@
+//! `/api/v1/images`, counts, corrections, another attempt.
+//!
+//! In: filters, hashes, what a person says. Out: rows. Never: a decision of its own.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{SmallBody, read_json, signature};
+use crate::domain::{ContentHash, Label, Status, Truth};
+use crate::store::FacetCounts;
+use crate::web::App;
+use crate::web::act::Word;
+use crate::web::facets::Patience;
+use crate::web::failure::Failure;
+use crate::web::filter::Asked;
+
+/// `GET /api/v1/images`
+pub async fn list(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Result<Json<Value>, Failure> {
+    let asked = Asked::parse(query.as_deref().unwrap_or_default()).map_err(Failure::BadRequest)?;
+    let page = app.readers.ask(move |reader| {
+        Ok(reader.page_of_files(&asked.filter.to_file_query(asked.limit), asked.cursor.as_ref())?)
+    });
+    let page = page.await?;
+    let next = page.next.map(|cursor| cursor.to_string());
+    Ok(Json(json!({ "images": page.files, "next": next })))
+}
+
+/// `GET /api/v1/counts`
+pub async fn counts(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Result<Json<Value>, Failure> {
+    let asked = Asked::parse(query.as_deref().unwrap_or_default()).map_err(Failure::BadRequest)?;
+    let (facets, generation) = (Arc::clone(&app.facets), app.events.generation());
+    let counted = app.readers.ask(move |reader| {
+        Ok(facets.counts_blocking(reader, &asked.filter, (generation, Patience::Whole))?)
+    });
+    let counts = counted
+        .await?
+        .ok_or_else(|| Failure::Internal("nothing was counted".into()))?;
+    Ok(Json(counts_json(&counts.counts)))
+}
+
+fn counts_json(counts: &FacetCounts) -> Value {
+    let labels: serde_json::Map<String, Value> = Label::all()
+        .map(|label| (label.name().to_owned(), counts.by_label[label.index()].into()))
+        .collect();
+    let statuses: serde_json::Map<String, Value> = Status::ALL
+        .iter()
+        .zip(counts.by_status)
+        .map(|(status, count)| (status.name().to_owned(), count.into()))
+        .collect();
+    json!({ "total": counts.total, "labels": labels, "statuses": statuses })
+}
+
+async fn content(app: &App, hash: &str) -> Result<crate::store::ContentHistory, Failure> {
+    let hash: ContentHash = hash.parse()?;
+    let found = app
+        .readers
+        .ask(move |reader| Ok(reader.history_of_content(&hash)?))
+        .await?;
+    found.ok_or_else(|| Failure::NotFound("no photo with that content is on record".into()))
+}
+
+/// `GET /api/v1/images/{hash}`
+pub async fn one(State(app): State<Arc<App>>, Path(hash): Path<String>) -> Result<Json<Value>, Failure> {
+    Ok(Json(json!(content(&app, &hash).await?)))
+}
+
+/// `GET /api/v1/images/{hash}/tags`
+pub async fn tags(State(app): State<Arc<App>>, Path(hash): Path<String>) -> Result<Json<Value>, Failure> {
+    Ok(Json(json!({ "tags": content(&app, &hash).await?.outcomes })))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewCorrection {
+    label: Shown,
+    by: Option<String>,
+}
+
+/// A label by name, or `unknown`.
+#[derive(Debug)]
+struct Shown(Truth);
+
+impl<'de> Deserialize<'de> for Shown {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map(Shown).map_err(serde::de::Error::custom)
+    }
+}
+
+/// `PUT /api/v1/images/{hash}/correction`
+pub async fn correct(
+    State(app): State<Arc<App>>,
+    Path(hash): Path<String>,
+    SmallBody(body): SmallBody,
+) -> Result<Json<Value>, Failure> {
+    let hash: ContentHash = hash.parse()?;
+    let NewCorrection { label, by } = read_json(&body)?;
+    let by = signature(by.as_deref());
+    let changed = app
+        .writer
+        .ask(move |desk| desk.correct_blocking(hash, Word::Truth(label.0), by));
+    Ok(Json(json!({ "changed": changed.await? })))
+}
+
+/// `DELETE /api/v1/images/{hash}/correction`
+pub async fn undo(State(app): State<Arc<App>>, Path(hash): Path<String>) -> Result<Json<Value>, Failure> {
+    let hash: ContentHash = hash.parse()?;
+    let changed = app
+        .writer
+        .ask(move |desk| desk.correct_blocking(hash, Word::Undo, signature(None)));
+    Ok(Json(json!({ "changed": changed.await? })))
+}
+
+/// `GET /api/v1/corrections`
+pub async fn corrections(State(app): State<Arc<App>>) -> Result<Json<Value>, Failure> {
+    let rows = app.readers.ask(|reader| Ok(reader.corrections()?)).await?;
+    Ok(Json(json!({ "corrections": rows })))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Retry {
+    files: Vec<i64>,
+}
+
+/// Files that one request may name.
+const MAX_RETRIES: usize = 1_000;
+
+/// `POST /api/v1/retries`
+pub async fn try_again(
+    State(app): State<Arc<App>>,
+    SmallBody(body): SmallBody,
+) -> Result<(StatusCode, Json<Value>), Failure> {
+    let Retry { files } = read_json(&body)?;
+    if files.len() > MAX_RETRIES {
+        return Err(Failure::BadRequest(format!(
+            "at most {MAX_RETRIES} files at once"
+        )));
+    }
+    let count = app
+        .writer
+        .ask(move |desk| desk.try_again_blocking(&files))
+        .await?;
+    Ok((StatusCode::ACCEPTED, Json(json!({ "count": count }))))
+}

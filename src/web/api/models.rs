@@ -1,0 +1,138 @@
+//! `/api/v1/models` and `/api/v1/runs`.
+//!
+//! In: ids, decisions. Out: the registry, runs, requests. Never: a decision of its own.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Signed, SmallBody, read_json, signature};
+use crate::domain::ModelId;
+use crate::store::{Forced, RunId};
+use crate::web::App;
+use crate::web::act::Decision;
+use crate::web::failure::Failure;
+use crate::web::filter::Asked;
+use crate::web::pages::models::two_models;
+
+/// `GET /api/v1/models`
+pub async fn list(State(app): State<Arc<App>>) -> Result<Json<Value>, Failure> {
+    let mut models = app.readers.ask(|reader| Ok(reader.models()?)).await?;
+    models.reverse();
+    Ok(Json(json!({ "models": models })))
+}
+
+/// `GET /api/v1/models/{model}`
+pub async fn one(State(app): State<Arc<App>>, Path(model): Path<String>) -> Result<Json<Value>, Failure> {
+    let id = whole_id(&model)?;
+    let found = app.readers.ask(move |reader| Ok(reader.model(&id)?)).await?;
+    let found = found.ok_or_else(|| Failure::NotFound(format!("no model {model} is on record")))?;
+    Ok(Json(json!(found)))
+}
+
+fn whole_id(text: &str) -> Result<ModelId, Failure> {
+    match ModelId::from_sha256(text) {
+        Ok(id) if text.len() == 16 => Ok(id),
+        _ => Err(Failure::BadRequest(
+            "a model goes by its id of 16 hexadecimal digits".into(),
+        )),
+    }
+}
+
+/// `GET /api/v1/models/diff`
+pub async fn diff(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Result<Json<Value>, Failure> {
+    let (from, to) = two_models(query.as_deref().unwrap_or_default())?;
+    let (before, after) = (from.clone(), to.clone());
+    let changes = app
+        .readers
+        .ask(move |reader| Ok(reader.tag_changes(&before, &after)?))
+        .await?;
+    Ok(Json(json!({ "from": from, "to": to, "changes": changes })))
+}
+
+/// A person's decision; all of it may be left out.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct DecisionBody {
+    reason: Option<String>,
+    force: bool,
+    /// Nothing is changed unless this model is in service.
+    instead_of: Option<ModelId>,
+    by: Option<String>,
+}
+
+impl DecisionBody {
+    fn of(self, model: Option<ModelId>) -> Decision {
+        Decision {
+            model,
+            forced: if self.force { Forced::Yes } else { Forced::No },
+            reason: self.reason.map(|reason| signature(Some(&reason))),
+            instead_of: self.instead_of,
+            by: signature(self.by.as_deref()),
+        }
+    }
+}
+
+/// `POST /api/v1/models/{model}/promote`
+pub async fn promote(
+    State(app): State<Arc<App>>,
+    Path(model): Path<String>,
+    SmallBody(body): SmallBody,
+) -> Result<Json<Value>, Failure> {
+    let decision = read_json::<DecisionBody>(&body)?.of(Some(whole_id(&model)?));
+    put_in_service(&app, decision).await
+}
+
+/// `POST /api/v1/models/rollback`
+pub async fn roll_back(
+    State(app): State<Arc<App>>,
+    SmallBody(body): SmallBody,
+) -> Result<Json<Value>, Failure> {
+    let decision = read_json::<DecisionBody>(&body)?.of(None);
+    put_in_service(&app, decision).await
+}
+
+async fn put_in_service(app: &App, decision: Decision) -> Result<Json<Value>, Failure> {
+    let model = app
+        .writer
+        .ask(move |desk| desk.put_in_service_blocking(decision))
+        .await?;
+    Ok(Json(json!({ "in_service": model })))
+}
+
+/// `GET /api/v1/runs`
+pub async fn runs(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Result<Json<Value>, Failure> {
+    const LATEST: u32 = 20;
+    let asked = Asked::parse(query.as_deref().unwrap_or_default()).map_err(Failure::BadRequest)?;
+    let limit = asked.limit.unwrap_or(LATEST);
+    let runs = app.readers.ask(move |reader| Ok(reader.runs(limit)?)).await?;
+    Ok(Json(json!({ "runs": runs })))
+}
+
+/// `GET /api/v1/runs/{run}`
+pub async fn run(State(app): State<Arc<App>>, Path(run): Path<String>) -> Result<Json<Value>, Failure> {
+    let id = run
+        .parse()
+        .map_err(|_| Failure::BadRequest("a run goes by its number".into()))?;
+    let found = app.readers.ask(move |reader| Ok(reader.run(RunId(id))?)).await?;
+    let found = found.ok_or_else(|| Failure::NotFound(format!("no run {id} is on record")))?;
+    Ok(Json(json!(found)))
+}
+
+/// `POST /api/v1/runs`
+pub async fn rebuild(
+    State(app): State<Arc<App>>,
+    SmallBody(body): SmallBody,
+) -> Result<(StatusCode, Json<Value>), Failure> {
+    let Signed { by } = read_json(&body)?;
+    let by = signature(by.as_deref());
+    let request = app
+        .writer
+        .ask(move |desk| desk.ask_for_rebuild_blocking(&by))
+        .await?;
+    Ok((StatusCode::ACCEPTED, Json(json!({ "request": request }))))
+}

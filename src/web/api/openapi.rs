@@ -1,0 +1,160 @@
+//! The document that describes the API (OpenAPI 3.1).
+//!
+//! In: [`OPERATIONS`], the schemas beside this file. Out: one JSON document. Never: a description of its own: what is not in
+//! the list is not served, and a test holds answers against the schemas.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde_json::{Map, Value, json};
+
+use super::{Body, OPERATIONS, Operation};
+use crate::domain::{Label, Status};
+use crate::web::App;
+use crate::web::filter::{MAX_LIMIT, Order};
+
+/// Written by hand; what lists words of the program is filled in below.
+const SCHEMAS: &str = include_str!("schemas.json");
+
+/// `GET /api/v1/openapi.json`
+pub async fn openapi(State(app): State<Arc<App>>) -> Json<Value> {
+    Json(document(app.guard.demands_token()))
+}
+
+/// The whole document.
+pub fn document(demands_token: bool) -> Value {
+    let mut paths: Map<String, Value> = Map::new();
+    for operation in OPERATIONS {
+        let path = paths.entry(operation.path).or_insert_with(|| json!({}));
+        path[operation.method] = described(operation);
+    }
+    let mut schemas: Value =
+        serde_json::from_str(SCHEMAS).expect("the schemas are JSON, a test reads them; this is a bug");
+    schemas["Label"]["enum"] = json!(Label::NAMES);
+    schemas["StatusWord"]["enum"] = json!(Status::ALL.map(Status::name));
+    let mut document = json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "hangtag",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "Photos of an inventory, their tags, corrections, models and runs. Requests that change something and come from a browser must come from hangtag's own pages.",
+            "license": { "name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0" },
+        },
+        "servers": [{ "url": "/" }],
+        "paths": paths,
+        "components": { "schemas": schemas, "parameters": parameters() },
+    });
+    if demands_token {
+        document["components"]["securitySchemes"] =
+            json!({ "token": { "type": "http", "scheme": "bearer" } });
+        document["security"] = json!([{ "token": [] }]);
+    }
+    document
+}
+
+fn schema(name: &str) -> Value {
+    json!({ "$ref": format!("#/components/schemas/{name}") })
+}
+
+fn described(operation: &Operation) -> Value {
+    let (code, answer) = operation.answer;
+    let parameters: Vec<_> = operation
+        .parameters
+        .iter()
+        .map(|name| json!({ "$ref": format!("#/components/parameters/{name}") }))
+        .collect();
+    let mut described = json!({
+        "operationId": operation.id,
+        "summary": operation.summary,
+        "parameters": parameters,
+        "responses": {
+            code.to_string(): { "description": "done", "content": { "application/json": { "schema": schema(answer) } } },
+            "default": { "description": "why not", "content": { "application/json": { "schema": schema("Failure") } } },
+        },
+    });
+    match operation.body {
+        Body::None => {}
+        Body::Json(name) => {
+            described["requestBody"] =
+                json!({ "content": { "application/json": { "schema": schema(name) } } });
+        }
+        Body::Picture => {
+            described["requestBody"] = json!({ "required": true, "content": { "image/*": {} } });
+        }
+    }
+    described
+}
+
+fn parameters() -> Value {
+    let query = |name: &str, about: &str, schema: Value| json!({ "name": name, "in": "query", "description": about, "schema": schema });
+    let path = |name: &str, about: &str, schema: Value| json!({ "name": name, "in": "path", "required": true, "description": about, "schema": schema });
+    let text = || json!({ "type": "string" });
+    let share = || json!({ "type": "number", "minimum": 0, "maximum": 1 });
+    let several =
+        |name: &str| json!({ "type": "array", "items": { "$ref": format!("#/components/schemas/{name}") } });
+    json!({
+        "label": query("label", "Any of these; may be given several times.", several("Label")),
+        "status": query("status", "Any of these; may be given several times.", several("StatusWord")),
+        "path": query("path", "Part of the path; with * ? [a-z], a pattern as `hangtag query --path` takes it.", text()),
+        "min_confidence": query("min_confidence", "At least this sure.", share()),
+        "max_confidence": query("max_confidence", "At most this sure.", share()),
+        "since": query("since", "Answered since: 24h, 7d, or a moment in ISO 8601.", text()),
+        "until": query("until", "Answered before, likewise.", text()),
+        "model": query("model", "The model's id begins so.", text()),
+        "absent": query("absent", "1: also files that are gone.", json!({ "type": "string", "enum": ["1"] })),
+        "sort": query("sort", "In which order; those by confidence leave out photos that have none.", json!({ "type": "string", "enum": Order::ALL.map(Order::name), "default": "newest" })),
+        "cursor": query("cursor", "`next` of the page before.", text()),
+        "limit": query("limit", "At most so many.", json!({ "type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": 100 })),
+        "from": query("from", "The model before, by its id.", text()),
+        "to": query("to", "The model after, by its id.", text()),
+        "hash": path("hash", "Content hash: BLAKE3 of the bytes, 64 hexadecimal digits.", json!({ "type": "string", "pattern": "^[0-9a-f]{64}$" })),
+        "model_id": path("model", "A model's id, 16 hexadecimal digits.", json!({ "type": "string", "pattern": "^[0-9a-f]{16}$" })),
+        "run": path("run", "A run's number.", json!({ "type": "integer" })),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn ids_are_unique_and_every_reference_leads_somewhere() {
+        let document = document(true);
+        let ids: BTreeSet<_> = OPERATIONS.iter().map(|operation| operation.id).collect();
+        assert_eq!(ids.len(), OPERATIONS.len());
+        let mut checked = 0;
+        let mut open = vec![&document];
+        while let Some(value) = open.pop() {
+            match value {
+                Value::Object(fields) => {
+                    if let Some(reference) = fields.get("$ref").and_then(Value::as_str) {
+                        let pointer = reference.strip_prefix('#').unwrap();
+                        assert!(document.pointer(pointer).is_some(), "{reference}");
+                        checked += 1;
+                    }
+                    open.extend(fields.values());
+                }
+                Value::Array(items) => open.extend(items),
+                _ => {}
+            }
+        }
+        assert!(checked > 60, "{checked}");
+    }
+
+    #[test]
+    fn what_varies_in_an_address_is_a_parameter() {
+        let parameters = parameters();
+        for operation in OPERATIONS {
+            for part in operation.path.split('/').filter(|part| part.starts_with('{')) {
+                let name = part.trim_matches(['{', '}']);
+                let found = operation.parameters.iter().any(|parameter| {
+                    parameters[*parameter]["name"] == name && parameters[*parameter]["in"] == "path"
+                });
+                assert!(found, "{} {name}", operation.path);
+            }
+        }
+    }
+}

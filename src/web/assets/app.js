@@ -1,0 +1,507 @@
+// What the pages do by themselves: filter without a reload, load on, bring themselves up to date, and listen to keys.
+// Every page is whole without this file, but for review. Nothing here makes HTML out of text.
+"use strict";
+
+const $ = (selector, root = document) => root.querySelector(selector);
+const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
+const page = document.body.dataset.page;
+
+// --- asking ---------------------------------------------------------------------------------------------------------
+
+async function api(method, path, body) {
+  const options = { method, headers: {} };
+  if (body) {
+    options.headers["content-type"] = "application/json";
+    options.body = JSON.stringify(body);
+  }
+  const response = await fetch(path, options);
+  const answer = await response.json().catch(() => ({}));
+  if (!response.ok) throw new Error(answer.error?.message || `${response.status} ${response.statusText}`);
+  return answer;
+}
+
+async function fetchPage(address) {
+  const response = await fetch(address, { headers: { accept: "text/html" } });
+  if (!response.ok || response.redirected) throw new Error(`${response.status} ${response.statusText}`);
+  return new DOMParser().parseFromString(await response.text(), "text/html");
+}
+
+let toastTimer;
+function toast(text, failed = false) {
+  const element = $("#toast");
+  element.textContent = text;
+  element.className = failed ? "toast on failed" : "toast on";
+  clearTimeout(toastTimer);
+  toastTimer = setTimeout(() => element.classList.remove("on"), failed ? 8000 : 2500);
+}
+const failed = (error) => toast(error.message, true);
+
+// --- times in the reader's own zone ------------------------------------------------------------------------------------
+
+function localTimes(root = document) {
+  const today = new Date().toDateString();
+  for (const element of $$("time[datetime]", root)) {
+    const at = new Date(element.dateTime);
+    if (Number.isNaN(at.getTime())) continue;
+    const clock = { hour: "2-digit", minute: "2-digit" };
+    const day = { day: "numeric", month: "short", ...clock };
+    const isThisYear = at.getFullYear() === new Date().getFullYear();
+    const options = at.toDateString() === today ? { ...clock, second: "2-digit" } : isThisYear ? day : { ...day, year: "numeric" };
+    element.textContent = at.toLocaleString(undefined, options);
+    element.title = at.toString();
+  }
+}
+
+// --- correcting -------------------------------------------------------------------------------------------------------
+
+const LABELS = $$("#correct [data-label]").map((button) => button.dataset.label);
+const KEYED = LABELS.length
+  ? LABELS.slice(0, 10)
+  : $$('#filter input[name="label"]').map((input) => input.value);
+
+/** What a key stands for: a label, "unknown", or nothing. */
+function labelOfKey(key) {
+  if (key === "u") return "unknown";
+  if (!/^[0-9]$/.test(key)) return null;
+  return KEYED[(Number(key) + 9) % 10] ?? null;
+}
+
+const correct = (hash, label) => api("PUT", `/api/v1/images/${hash}/correction`, { label });
+const undo = (hash) => api("DELETE", `/api/v1/images/${hash}/correction`);
+const spoken = (label) => (label === "unknown" ? "none of these" : label);
+
+// --- inventory --------------------------------------------------------------------------------------------------------
+
+const corrected = [];
+
+function setCounts(from) {
+  for (const element of $$("[data-count]")) {
+    const key = element.dataset.count;
+    const value = from(key);
+    if (value !== undefined) element.textContent = value;
+  }
+}
+
+async function completeCounts() {
+  const form = $("#filter");
+  if (!form || form.dataset.counted === "true") return;
+  const counts = await api("GET", `/api/v1/counts${location.search}`);
+  setCounts((key) => {
+    const [kind, name] = key.split(":");
+    const count = kind === "total" ? counts.total : kind === "label" ? counts.labels[name] : counts.statuses[name];
+    return count?.toLocaleString("en");
+  });
+  form.dataset.counted = "true";
+}
+
+function addressOf(form) {
+  const query = new URLSearchParams();
+  for (const [name, value] of new FormData(form)) {
+    if (value && !(name === "sort" && value === "newest")) query.append(name, value);
+  }
+  const text = query.toString();
+  return text ? `/?${text}` : "/";
+}
+
+let showing = 0;
+/** Another filter: all but the form, in which somebody may be typing. */
+async function show(address) {
+  const turn = ++showing;
+  const fresh = await fetchPage(address);
+  if (turn !== showing) return;
+  for (const selector of [".results"]) $(selector).replaceWith($(selector, fresh));
+  const counts = new Map($$("[data-count]", fresh).map((element) => [element.dataset.count, element.textContent]));
+  setCounts((key) => counts.get(key));
+  $("#filter").dataset.counted = $("#filter", fresh).dataset.counted;
+  watchMore();
+  completeCounts().catch(failed);
+}
+
+function filterChanged() {
+  const address = addressOf($("#filter"));
+  history.pushState(null, "", address);
+  show(address).catch(failed);
+}
+
+const moreSeen = new IntersectionObserver((entries) => {
+  if (entries.some((entry) => entry.isIntersecting)) loadMore().catch(failed);
+}, { rootMargin: "1500px" });
+
+function watchMore() {
+  moreSeen.disconnect();
+  const more = $("#more");
+  if (more) moreSeen.observe(more);
+}
+
+async function loadMore() {
+  const more = $("#more");
+  if (!more || more.dataset.loading) return;
+  more.dataset.loading = "true";
+  try {
+    const fresh = await fetchPage(more.href);
+    // Another filter may have come meanwhile.
+    if (!more.isConnected) return;
+    const known = new Set($$("#grid > .card").map((card) => card.id));
+    $("#grid").append(...$$("#grid > .card", fresh).filter((card) => !known.has(card.id)));
+    const next = $("#more", fresh);
+    if (next) more.replaceWith(next);
+    else more.remove();
+    watchMore();
+  } catch (error) {
+    delete more.dataset.loading;
+    throw error;
+  }
+}
+
+/** Brings the first page up to date: new photos come in, changed ones change, those that match no more go. */
+async function freshenInventory() {
+  const address = location.href;
+  const fresh = await fetchPage(address);
+  const grid = $("#grid");
+  if (address !== location.href || !grid) return;
+  const cards = $$("#grid > .card", fresh);
+  const isNewestFirst = !new URLSearchParams(location.search).get("sort");
+  const counts = new Map($$("[data-count]", fresh).map((element) => [element.dataset.count, element.textContent]));
+  setCounts((key) => counts.get(key) || undefined);
+  $("#filter").dataset.counted = $("#filter", fresh).dataset.counted;
+  completeCounts().catch(failed);
+  for (const card of cards) {
+    const old = document.getElementById(card.id);
+    if (!old) continue;
+    const isFocused = old.contains(document.activeElement);
+    if (old.innerHTML !== card.innerHTML) old.innerHTML = card.innerHTML;
+    if (isFocused) $("a", old)?.focus({ preventScroll: true });
+    old.dataset.at = card.dataset.at;
+  }
+  if (!isNewestFirst) return;
+  const shown = new Set(cards.map((card) => card.id));
+  const last = Number(cards.at(-1)?.dataset.at ?? 0);
+  for (const old of $$("#grid > .card")) {
+    const isOfFirstPage = !$("#more", fresh) || Number(old.dataset.at) > last;
+    if (isOfFirstPage && !shown.has(old.id) && !old.contains(document.activeElement)) old.remove();
+  }
+  const isNew = (card) => !document.getElementById(card.id);
+  for (const card of cards.filter(isNew).reverse()) {
+    card.classList.add("new");
+    grid.prepend(card);
+  }
+  if (cards.length) $(".empty")?.remove();
+}
+
+function moveInGrid(key) {
+  const cards = $$("#grid > .card");
+  if (!cards.length) return false;
+  const at = cards.indexOf(document.activeElement?.closest?.(".card"));
+  const columns = cards.filter((card) => card.offsetTop === cards[0].offsetTop).length;
+  const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns }[key];
+  const next = at < 0 ? 0 : at + step;
+  $("a", cards[Math.min(Math.max(next, 0), cards.length - 1)])?.focus();
+  return true;
+}
+
+async function correctCard(card, label) {
+  await correct(card.dataset.hash, label);
+  corrected.push(card.dataset.hash);
+  toast(`${spoken(label)}. z takes it back`);
+  await freshenInventory();
+}
+
+function inventoryKey(event) {
+  const card = document.activeElement?.closest?.(".card");
+  const label = labelOfKey(event.key);
+  if (event.key.startsWith("Arrow")) return moveInGrid(event.key);
+  if (event.key === "?") return $("#help").showModal(), true;
+  if (label && card?.dataset.hash) return correctCard(card, label).catch(failed), true;
+  if (event.key === "z" && corrected.length) {
+    const hash = corrected.pop();
+    undo(hash).then(() => toast("Taken back")).then(freshenInventory).catch(failed);
+    return true;
+  }
+  return false;
+}
+
+// --- one photo ---------------------------------------------------------------------------------------------------------
+
+async function swap(selector) {
+  const fresh = await fetchPage(location.href);
+  const old = $(selector), next = $(selector, fresh);
+  if (!old || !next) return;
+  localTimes(next);
+  if (old.innerHTML === next.innerHTML) return;
+  const open = new Map($$("details[id]", old).map((details) => [details.id, details.open]));
+  const focused = document.activeElement;
+  const mark = ["id", "data-confirm", "data-retry", "data-label"].map((name) => [name, focused?.getAttribute?.(name)]).find(([, value]) => value);
+  old.innerHTML = next.innerHTML;
+  for (const details of $$("details[id]", old)) if (open.has(details.id)) details.open = open.get(details.id);
+  if (mark && !focused.isConnected) $(`[${mark[0]}="${CSS.escape(mark[1])}"]`, old)?.focus();
+}
+
+const photoHash = () => $("#photo")?.dataset.hash;
+
+async function correctPhoto(label) {
+  await correct(photoHash(), label);
+  toast(`${spoken(label)}. z takes it back`);
+  await swap("#photo");
+}
+
+async function undoPhoto() {
+  const { changed } = await undo(photoHash());
+  toast(changed ? "Taken back" : "There was no correction");
+  await swap("#photo");
+}
+
+// --- review ------------------------------------------------------------------------------------------------------------
+
+const review = { queue: [], hasMore: true, current: null, past: [], done: 0, left: 0, sending: Promise.resolve(), known: new Set() };
+
+async function fillQueue() {
+  while (review.queue.length < 8 && review.hasMore && !review.filling) {
+    review.filling = true;
+    try {
+      // Those that are known and not yet spoken about are in the answer again.
+      const limit = Math.min(30 + review.known.size - review.done, 1000);
+      const answer = await api("GET", `/api/v1/review?limit=${limit}`);
+      const fresh = answer.images.filter((image) => !review.known.has(image.content_hash));
+      review.hasMore = fresh.length > 0;
+      review.queue.push(...fresh);
+      for (const image of fresh) review.known.add(image.content_hash);
+    } finally {
+      review.filling = false;
+    }
+  }
+  // The browser keeps them: the next photo is there when its turn comes.
+  for (const image of review.queue.slice(0, 4)) new Image().src = `/picture/${image.content_hash}/large`;
+}
+
+async function nextPhoto() {
+  if (!review.queue.length) await fillQueue();
+  showPhoto(review.queue.shift() ?? null);
+  fillQueue().catch(failed);
+}
+
+function showPhoto(image) {
+  review.current = image;
+  const picture = $("#review-picture");
+  picture.hidden = !image;
+  $("#review-empty").hidden = Boolean(image);
+  for (const button of $$("#review button")) button.disabled = !image && button.dataset.act !== "undo";
+  const sure = image && `${image.label} ${Math.floor(image.confidence * 100)} %`;
+  $("#review-verdict").textContent = !image ? "" : image.status === "unknown" ? `None of these? Else ${sure}` : sure;
+  $("#review-why").textContent = image ? image.why : "";
+  $("#review-name").textContent = image ? image.path : "";
+  if (image) {
+    picture.src = `/picture/${image.content_hash}/large`;
+    picture.alt = image.path.split("/").at(-1);
+  }
+  for (const button of $$("#correct [data-label]")) button.toggleAttribute("aria-pressed", button.dataset.label === image?.label);
+  $$("#correct [aria-pressed]").forEach((button) => button.setAttribute("aria-pressed", "true"));
+  $("#review-done").textContent = review.done.toLocaleString("en");
+  // How many wait is not counted for a page where counting takes long.
+  if (review.left !== null) {
+    $("#review-left").textContent = Math.max(review.left - review.done, 0).toLocaleString("en");
+    $("#review-progress").value = review.left ? Math.min(review.done / review.left, 1) : 0;
+  }
+}
+
+/** The next photo comes at once; what was said is sent behind it, in order, and comes back if it could not be. */
+function say(label) {
+  const image = review.current;
+  if (!image) return;
+  review.past.push({ image, label });
+  if (label) {
+    review.done += 1;
+    review.sending = review.sending.then(() => correct(image.content_hash, label)).catch((error) => {
+      review.done -= 1;
+      review.queue.unshift(image);
+      failed(error);
+    });
+  }
+  nextPhoto().catch(failed);
+}
+
+function takeBack() {
+  const last = review.past.pop();
+  if (!last) return;
+  if (review.current) review.queue.unshift(review.current);
+  if (last.label) {
+    review.done -= 1;
+    review.sending = review.sending.then(() => undo(last.image.content_hash)).catch(failed);
+  }
+  showPhoto(last.image);
+}
+
+/** What it means that the model is right. */
+const modelsWord = (image) => (image?.status === "unknown" ? "unknown" : image?.label);
+
+function reviewKey(event) {
+  const label = labelOfKey(event.key);
+  const isOnButton = document.activeElement?.tagName === "BUTTON";
+  if (label) return say(label), true;
+  if (event.key === "s") return say(null), true;
+  if (event.key === "z") return takeBack(), true;
+  if (event.key === "Enter" && !isOnButton && review.current) return say(modelsWord(review.current)), true;
+  return false;
+}
+
+// --- models and status ----------------------------------------------------------------------------------------------------
+
+function confirmFirst(button) {
+  const dialog = $("#confirm");
+  $("#confirm-title").textContent = button.dataset.title;
+  $("#confirm-consequence").textContent = button.dataset.consequence;
+  $("#confirm-error").textContent = "";
+  $("#confirm-why").hidden = !button.dataset.instead;
+  $("#confirm-why input").value = "";
+  $("#confirm-yes").onclick = async () => {
+    const body = {};
+    if (button.dataset.instead) {
+      body.instead_of = button.dataset.instead;
+      body.reason = $("#confirm-why input").value || undefined;
+      if (button.dataset.force) body.force = true;
+    }
+    $("#confirm-yes").disabled = true;
+    try {
+      await api("POST", button.dataset.confirm, body);
+      dialog.close();
+      toast("Done");
+      await swap("#fresh");
+    } catch (error) {
+      $("#confirm-error").textContent = error.message;
+    } finally {
+      $("#confirm-yes").disabled = false;
+    }
+  };
+  dialog.showModal();
+}
+
+async function retry(button) {
+  button.disabled = true;
+  await api("POST", "/api/v1/retries", { files: [Number(button.dataset.retry)] });
+  toast("It is looked at again");
+}
+
+// --- what is new ------------------------------------------------------------------------------------------------------------
+
+const freshen = { inventory: freshenInventory, models: () => swap("#fresh"), status: () => swap("#fresh") }[page] ?? null;
+let freshening = false, again = false;
+
+async function freshenNow() {
+  if (!freshen || document.hidden || $("dialog[open]")) return;
+  if (freshening) {
+    again = true;
+    return;
+  }
+  freshening = true;
+  try {
+    await freshen();
+    localTimes();
+  } catch {
+    // The next event brings another attempt.
+  }
+  freshening = false;
+  if (again) {
+    again = false;
+    setTimeout(freshenNow, 500);
+  }
+}
+
+/** Only while somebody looks: a browser has few connections for all of a site's pages. */
+let source = null;
+function listen() {
+  if (document.hidden || source) return;
+  source = new EventSource("/events");
+  source.addEventListener("open", () => $("#live").classList.add("on"));
+  source.addEventListener("error", () => $("#live").classList.remove("on"));
+  // The first one comes at once: something may have changed since this page was made.
+  source.addEventListener("change", freshenNow);
+}
+
+function stopListening() {
+  source?.close();
+  source = null;
+  $("#live").classList.remove("on");
+}
+
+// --- wiring ------------------------------------------------------------------------------------------------------------------
+
+let pendingGo = false;
+function goKey(event) {
+  const places = { i: "/", r: "/review", m: "/models", s: "/status" };
+  if (pendingGo) {
+    pendingGo = false;
+    if (places[event.key]) return location.assign(places[event.key]), true;
+  }
+  if (event.key === "g") {
+    pendingGo = true;
+    setTimeout(() => (pendingGo = false), 1000);
+    return true;
+  }
+  return false;
+}
+
+function photoKey(event) {
+  const label = labelOfKey(event.key);
+  if (label) return correctPhoto(label).catch(failed), true;
+  if (event.key === "z") return undoPhoto().catch(failed), true;
+  if (event.key === "Escape") return history.back(), true;
+  return false;
+}
+
+document.addEventListener("keydown", (event) => {
+  const isTyping = event.target.closest?.("input:not([type=checkbox]), select, textarea, dialog");
+  if (event.ctrlKey || event.metaKey || event.altKey || isTyping) return;
+  if (event.key === "/" && $("#filter")) {
+    $("#filters").open = true;
+    $('#filter input[type="search"]').focus();
+    return event.preventDefault();
+  }
+  const act = goKey(event) || (photoHash() ? photoKey(event) : page === "inventory" ? inventoryKey(event) : page === "review" ? reviewKey(event) : false);
+  if (act) event.preventDefault();
+});
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("button");
+  if (!button) return;
+  const { label, act, confirm, retry: file } = button.dataset;
+  if (button.id === "help-open") $("#help").showModal();
+  else if (confirm) confirmFirst(button);
+  else if (file) retry(button).catch(failed);
+  else if (photoHash() && label) correctPhoto(label).catch(failed);
+  else if (photoHash() && "undo" in button.dataset) undoPhoto().catch(failed);
+  else if (page === "review" && label) say(label);
+  else if (act === "accept") say(modelsWord(review.current));
+  else if (act === "skip") say(null);
+  else if (act === "undo") takeBack();
+});
+
+if ($("#filter")) {
+  let typing;
+  $("#filters").open = matchMedia("(min-width: 53.76rem)").matches;
+  $("#filter").addEventListener("submit", (event) => {
+    event.preventDefault();
+    filterChanged();
+  });
+  $("#filter").addEventListener("change", filterChanged);
+  $("#filter").addEventListener("input", (event) => {
+    if (event.target.type !== "search") return;
+    clearTimeout(typing);
+    typing = setTimeout(filterChanged, 250);
+  });
+  addEventListener("popstate", () => location.reload());
+  watchMore();
+  completeCounts().catch(failed);
+}
+
+if (page === "review") {
+  const waiting = $("#review").dataset.waiting;
+  review.left = waiting === undefined ? null : Number(waiting);
+  nextPhoto().catch(failed);
+}
+
+const every = Number($("[data-every]")?.dataset.every ?? 0);
+if (every) setInterval(freshenNow, every);
+document.addEventListener("visibilitychange", () => (document.hidden ? stopListening() : listen()));
+addEventListener("pagehide", stopListening);
+addEventListener("pageshow", listen);
+localTimes();
+listen();

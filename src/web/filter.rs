@@ -1,0 +1,351 @@
+//! Which photos are wanted: one state, in the address, so that it can be shared and gone back to.
+//!
+//! In: the query part of an address. Out: a [`Filter`], the same text again, and a question to the store. Never: a
+//! parameter that is not known passed over in silence.
+
+use std::time::{Duration, SystemTime};
+
+use crate::domain::{Confidence, Label, Status, Timestamp};
+use crate::store::{Cursor, FileQuery, Presence, Sort};
+
+/// What is left out does not restrict.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Filter {
+    /// Any of these.
+    pub labels: Vec<Label>,
+    /// Any of these.
+    pub statuses: Vec<Status>,
+    /// Part of a path, or a pattern as `hangtag query --path` takes it.
+    pub path: Option<String>,
+    /// At least this sure.
+    pub min_confidence: Option<Confidence>,
+    /// At most this sure.
+    pub max_confidence: Option<Confidence>,
+    /// Answered since, as it was written: `24h`, `7d`, or a moment.
+    pub since: Option<String>,
+    /// Answered before, likewise.
+    pub until: Option<String>,
+    /// The model's id begins so.
+    pub model: Option<String>,
+    /// Also files that are gone.
+    pub with_absent: bool,
+    /// In which order.
+    pub order: Order,
+}
+
+/// The orders there are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Order {
+    /// Newest answer first.
+    #[default]
+    Newest,
+    /// Oldest answer first.
+    Oldest,
+    /// Least sure first; only photos with a confidence.
+    LeastSure,
+    /// Surest first; only photos with a confidence.
+    Surest,
+    /// By path.
+    Path,
+}
+
+impl Order {
+    /// All of them.
+    pub const ALL: [Order; 5] = [
+        Order::Newest,
+        Order::Oldest,
+        Order::LeastSure,
+        Order::Surest,
+        Order::Path,
+    ];
+
+    /// The word in addresses.
+    pub fn name(self) -> &'static str {
+        match self {
+            Order::Newest => "newest",
+            Order::Oldest => "oldest",
+            Order::LeastSure => "least_sure",
+            Order::Surest => "surest",
+            Order::Path => "path",
+        }
+    }
+
+    /// For people.
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Order::Newest => "Newest first",
+            Order::Oldest => "Oldest first",
+            Order::LeastSure => "Least sure first",
+            Order::Surest => "Surest first",
+            Order::Path => "By path",
+        }
+    }
+
+    fn sort(self) -> Sort {
+        match self {
+            Order::Newest => Sort::TaggedAtDescending,
+            Order::Oldest => Sort::TaggedAt,
+            Order::LeastSure => Sort::Confidence,
+            Order::Surest => Sort::ConfidenceDescending,
+            Order::Path => Sort::Path,
+        }
+    }
+}
+
+/// A filter, and where in its list.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Asked {
+    /// Which photos.
+    pub filter: Filter,
+    /// From past here on.
+    pub cursor: Option<Cursor>,
+    /// At most so many.
+    pub limit: Option<u32>,
+}
+
+/// The names of parameters that [`Asked::parse`] knows.
+pub const PARAMETERS: [&str; 12] = [
+    "label",
+    "status",
+    "path",
+    "min_confidence",
+    "max_confidence",
+    "since",
+    "until",
+    "model",
+    "absent",
+    "sort",
+    "cursor",
+    "limit",
+];
+
+/// Rows of one page at most.
+pub const MAX_LIMIT: u32 = 1_000;
+
+impl Asked {
+    /// Reads the query part of an address; empty values count as left out, as forms send them.
+    pub fn parse(query: &str) -> Result<Asked, String> {
+        let mut asked = Asked::default();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            let value = value.trim();
+            if value.is_empty() {
+                continue;
+            }
+            asked.take(&name, value)?;
+        }
+        asked.filter.labels.sort();
+        asked.filter.labels.dedup();
+        let is_asked = |status: &Status| asked.filter.statuses.contains(status);
+        asked.filter.statuses = Status::ALL.into_iter().filter(is_asked).collect();
+        Ok(asked)
+    }
+
+    fn take(&mut self, name: &str, value: &str) -> Result<(), String> {
+        let filter = &mut self.filter;
+        let wrong = |error: crate::domain::ParseError| format!("{name}: {error}");
+        match name {
+            "label" => filter.labels.push(value.parse().map_err(wrong)?),
+            "status" => filter.statuses.push(value.parse().map_err(wrong)?),
+            "path" => filter.path = Some(value.to_owned()),
+            "min_confidence" => filter.min_confidence = Some(value.parse().map_err(wrong)?),
+            "max_confidence" => filter.max_confidence = Some(value.parse().map_err(wrong)?),
+            "since" | "until" => {
+                moment(value, SystemTime::now()).ok_or_else(|| {
+                    format!("{name}: {value:?} is neither a span such as 24h or 7d nor a moment in ISO 8601")
+                })?;
+                let slot = if name == "since" {
+                    &mut filter.since
+                } else {
+                    &mut filter.until
+                };
+                *slot = Some(value.to_owned());
+            }
+            "model" => filter.model = Some(value.to_lowercase()),
+            "absent" => filter.with_absent = value == "1",
+            "sort" => {
+                let found = Order::ALL.into_iter().find(|order| order.name() == value);
+                filter.order = found.ok_or_else(|| {
+                    let names: Vec<_> = Order::ALL.iter().map(|order| order.name()).collect();
+                    format!("sort: {value:?} is not one of {}", names.join(", "))
+                })?;
+            }
+            "cursor" => self.cursor = Some(value.parse().map_err(wrong)?),
+            "limit" => match value.parse() {
+                Ok(limit) if (1..=MAX_LIMIT).contains(&limit) => self.limit = Some(limit),
+                _ => return Err(format!("limit: {value:?} is not a number from 1 to {MAX_LIMIT}")),
+            },
+            _ => {
+                return Err(format!(
+                    "{name:?} is not a parameter here; there are {}",
+                    PARAMETERS.join(", ")
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Filter {
+    /// As the query part of an address, in one fixed order; nothing for a filter that lets all through.
+    pub fn to_query(&self) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        for label in &self.labels {
+            query.append_pair("label", label.name());
+        }
+        for status in &self.statuses {
+            query.append_pair("status", status.name());
+        }
+        let texts = [
+            ("path", self.path.clone()),
+            ("min_confidence", self.min_confidence.map(|c| c.get().to_string())),
+            ("max_confidence", self.max_confidence.map(|c| c.get().to_string())),
+            ("since", self.since.clone()),
+            ("until", self.until.clone()),
+            ("model", self.model.clone()),
+            ("absent", self.with_absent.then(|| "1".to_owned())),
+            (
+                "sort",
+                (self.order != Order::Newest).then(|| self.order.name().to_owned()),
+            ),
+        ];
+        for (name, value) in texts {
+            if let Some(value) = value {
+                query.append_pair(name, &value);
+            }
+        }
+        query.finish()
+    }
+
+    /// The address of the page of photos with this filter.
+    pub fn to_href(&self) -> String {
+        match self.to_query() {
+            query if query.is_empty() => "/".into(),
+            query => format!("/?{query}"),
+        }
+    }
+
+    /// Whether anything is restricted.
+    pub fn is_empty(&self) -> bool {
+        let order = self.order;
+        *self
+            == Filter {
+                order,
+                ..Filter::default()
+            }
+    }
+
+    /// Asked of the store.
+    pub fn to_file_query(&self, limit: Option<u32>) -> FileQuery {
+        let now = SystemTime::now();
+        let since = |text: &Option<String>| text.as_deref().and_then(|text| moment(text, now));
+        FileQuery {
+            labels: self.labels.clone(),
+            min_confidence: self.min_confidence,
+            max_confidence: self.max_confidence,
+            statuses: self.statuses.clone(),
+            path_glob: self.path.as_deref().map(pattern),
+            since: since(&self.since),
+            until: since(&self.until),
+            model: self.model.clone(),
+            presence: if self.with_absent {
+                Presence::Any
+            } else {
+                Presence::Present
+            },
+            sort: self.order.sort(),
+            limit,
+        }
+    }
+}
+
+/// What is no pattern is looked for anywhere in the path.
+fn pattern(text: &str) -> String {
+    if text.contains(['*', '?', '[']) {
+        text.to_owned()
+    } else {
+        format!("*{text}*")
+    }
+}
+
+/// `30m`, `24h`, `7d`, `2w` before now; a date; or a moment.
+fn moment(text: &str, now: SystemTime) -> Option<Timestamp> {
+    let split = text.len() - text.chars().next_back().map_or(0, char::len_utf8);
+    let (number, unit) = text.split_at(split);
+    let minutes = match unit {
+        "m" => Some(1),
+        "h" => Some(60),
+        "d" => Some(24 * 60),
+        "w" => Some(7 * 24 * 60),
+        _ => None,
+    };
+    if let (Some(minutes), Ok(number)) = (minutes, number.parse::<u32>()) {
+        let span = Duration::from_secs(u64::from(number) * minutes * 60);
+        return now.checked_sub(span).map(Timestamp::from);
+    }
+    text.parse().or_else(|_| format!("{text}T00:00:00Z").parse()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_comes_back_from_its_address() {
+        for query in [
+            "",
+            "label=Dress",
+            "label=T-shirt%2Ftop&label=Bag&status=rejected&path=summer%2F*&min_confidence=0.5&max_confidence=0.9",
+            "since=24h&until=2026-11-23T18%3A31%3A00Z&model=381bd3a5&absent=1&sort=least_sure",
+            "path=%3Cimg+onerror%3D1%3E%26",
+        ] {
+            let asked = Asked::parse(query).unwrap();
+            assert_eq!(asked.filter.to_query(), query);
+        }
+    }
+
+    #[test]
+    fn what_forms_leave_empty_does_not_restrict() {
+        let asked = Asked::parse("path=&label=&min_confidence=&sort=newest&limit=").unwrap();
+        assert_eq!(asked, Asked::default());
+        assert!(asked.filter.is_empty());
+    }
+
+    #[test]
+    fn mistakes_name_the_parameter() {
+        for (query, part) in [
+            ("label=hat", "label: \"hat\""),
+            ("status=odd", "status:"),
+            ("min_confidence=2", "min_confidence:"),
+            ("since=yesterday", "since:"),
+            ("sort=random", "newest, oldest"),
+            ("limit=0", "1 to 1000"),
+            ("limit=5000", "1 to 1000"),
+            ("cursor=x", "cursor"),
+            ("colour=red", "\"colour\" is not a parameter"),
+        ] {
+            let message = Asked::parse(query).unwrap_err();
+            assert!(message.contains(part), "{query}: {message}");
+        }
+    }
+
+    #[test]
+    fn plain_text_is_looked_for_anywhere() {
+        assert_eq!(pattern("summer"), "*summer*");
+        assert_eq!(pattern("summer/*.jpg"), "summer/*.jpg");
+    }
+
+    #[test]
+    fn spans_count_back_from_now() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
+        for (text, millis) in [
+            ("1h", Some(996_400_000)),
+            ("1d", Some(913_600_000)),
+            ("1970-01-02", Some(86_400_000)),
+            ("1970-01-01T00:00:01Z", Some(1_000)),
+            ("ü", None),
+            ("", None),
+        ] {
+            assert_eq!(moment(text, now).map(Timestamp::as_millis), millis, "{text:?}");
+        }
+    }
+}

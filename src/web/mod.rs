@@ -1,0 +1,264 @@
+//! Pages and API over the store and the status: to look, ask and correct.
+//!
+//! In: requests by HTTP on the address of the settings, the store, the status board, and [`Hands`] for what lies beyond
+//! this layer. Out: pages, JSON, pictures, events, metrics; corrections, requests for a rebuild, changes of the model in
+//! service, as a command would make them. Never: a tag of its own, a photo changed, or a moment that the tagging line waits
+//! for: one thread of its own serves, others read, draw and write, each behind a bounded queue, and all of them step back.
+//!
+//! - `server.rs` (connections and their limits), `security.rs` (who may ask), `routes.rs` (which address is what).
+//! - `pool.rs`: the threads. `failure.rs`: what can go wrong. `filter.rs`: which photos are wanted.
+//! - `pages/`: what people see. `api/`: what programs see, and the document that describes it. `assets/`: style and script.
+//! - `pictures.rs`, `shelf.rs`: small copies of photos. `facets.rs`: counts beside the filters. `events.rs`: what is new.
+//! - `act.rs`: what changes something. `ask.rs`: an uploaded picture. `probes.rs`, `metrics.rs`: for machines that watch.
+//! - `webhook.rs`: tells somebody else of new tags.
+
+mod act;
+mod api;
+mod ask;
+mod assets;
+mod events;
+mod facets;
+mod failure;
+mod filter;
+mod metrics;
+mod pages;
+mod pictures;
+mod pool;
+mod probes;
+mod routes;
+mod security;
+mod server;
+mod shelf;
+mod webhook;
+
+pub use webhook::stop_collecting_blocking;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::sync::{oneshot, watch};
+
+use act::Desk;
+use ask::Asker;
+use events::Events;
+use facets::Facets;
+use pictures::Easel;
+use pool::{Pool, PoolShape};
+use security::{Guard, TokenError};
+use shelf::Shelf;
+
+use crate::config::{Config, WebConfig};
+use crate::decode::DecodeLimits;
+use crate::domain::{ContentHash, DecodedImage, ModelId};
+use crate::model::Classifier;
+use crate::status::{Identity, QueueStatus, StatusBoard, StatusReport};
+use crate::store::{PageAccess, Reader, ReviewCandidate, StoreError};
+
+/// Threads that read the store, each with a connection: a question takes milliseconds.
+const READERS: usize = 3;
+/// Threads that draw pictures: at most two photos are decoded at once, so that memory stays bounded, too.
+const DRAWERS: usize = 2;
+
+/// What the web has done by those who may: things that lie in later or neighbouring layers.
+pub struct Hands {
+    /// How full the queues are.
+    pub queues: Box<dyn Fn() -> Vec<QueueStatus> + Send + Sync>,
+    /// Asks for a look at a file or folder of an inbox.
+    pub look_again: Box<dyn Fn(&Path) + Send + Sync>,
+    /// Opens a published model and lets it answer once; why not, in words.
+    pub open_model: Box<OpenModel>,
+    /// Keeps the picture of a corrected photo for rebuilds.
+    pub keep_picture: Box<KeepPicture>,
+    /// The photos most worth a look by a model's answers, at most so many, the most useful first.
+    pub worth_a_look: Box<WorthALook>,
+    /// What a gate's verdict found.
+    pub findings: Box<Findings>,
+}
+
+/// Opens a model; why not, in words.
+pub type OpenModel = dyn Fn(&ModelId) -> Result<Box<dyn Classifier>, String> + Send + Sync;
+/// Keeps a picture; why not, in words.
+pub type KeepPicture = dyn Fn(&ContentHash, &DecodedImage) -> Result<(), String> + Send + Sync;
+/// Reads a verdict.
+pub type Findings = dyn Fn(&serde_json::Value) -> Vec<FindingInWords> + Send + Sync;
+/// Chooses photos, each with its reason in words.
+pub type WorthALook =
+    dyn Fn(&Reader, &ModelId, usize) -> Result<Vec<(ReviewCandidate, String)>, StoreError> + Send + Sync;
+
+/// One thing that the gate looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FindingInWords {
+    /// Whether it speaks for the model.
+    pub speaks_for: bool,
+    /// In a sentence.
+    pub words: String,
+}
+
+/// What the web is built from.
+pub struct WebParts {
+    /// All settings.
+    pub config: Arc<Config>,
+    /// `[web]`
+    pub web: WebConfig,
+    /// What the stations say.
+    pub board: StatusBoard,
+    /// Which model serves.
+    pub identity: watch::Receiver<Identity>,
+    /// For what lies elsewhere.
+    pub hands: Hands,
+}
+
+/// Why there are no pages.
+#[derive(Debug, thiserror::Error)]
+pub enum WebError {
+    /// The token.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// The webhook's key.
+    #[error(transparent)]
+    Webhook(#[from] webhook::KeyError),
+    /// A connection.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A thread.
+    #[error("no thread could be started for the pages: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+/// Everything that handlers share.
+pub struct App {
+    config: Arc<Config>,
+    guard: Arc<Guard>,
+    board: StatusBoard,
+    identity: watch::Receiver<Identity>,
+    hands: Arc<Hands>,
+    readers: Pool<Reader>,
+    pictures: Pool<Easel>,
+    /// One thread: changes are made one after the other.
+    writer: Pool<Desk>,
+    asker: Pool<Asker>,
+    facets: Arc<Facets>,
+    events: Events,
+}
+
+/// What the drawing threads are opened with.
+struct PictureParts {
+    store: PathBuf,
+    limits: DecodeLimits,
+    max_file_bytes: u64,
+}
+
+impl App {
+    fn open_blocking(parts: WebParts) -> Result<App, WebError> {
+        let WebParts {
+            config,
+            web,
+            board,
+            identity,
+            hands,
+        } = parts;
+        let hands = Arc::new(hands);
+        let store = config.store_path();
+        let shelf = Arc::new(Shelf::new(config.thumbnails_dir(), web.thumbnail_bytes));
+        let picture_parts = PictureParts {
+            store: store.clone(),
+            limits: decode_limits(&config),
+            max_file_bytes: config.limits.max_file_bytes,
+        };
+        let shape = |name, waiting, nice| PoolShape { name, waiting, nice };
+        let readers = (0..READERS).map(|_| Reader::open_with(&store, PageAccess::Copied));
+        let easels = (0..DRAWERS).map(|_| Easel::open(&picture_parts, Arc::clone(&shelf)));
+        let desk = Desk::new(
+            Arc::clone(&config),
+            Arc::clone(&hands),
+            &picture_parts,
+            shelf.clone(),
+        )?;
+        let asker = Asker::new(Arc::clone(&hands), decode_limits(&config));
+        Ok(App {
+            guard: Arc::new(Guard::open_blocking(&web)?),
+            board,
+            identity,
+            readers: Pool::start(shape("web-read", 64, 5), readers.collect::<Result<_, _>>()?)?,
+            // A screenful of photos, for several people.
+            pictures: Pool::start(shape("web-draw", 256, 10), easels.collect::<Result<_, _>>()?)?,
+            writer: Pool::start(shape("web-write", 32, 5), vec![desk])?,
+            asker: Pool::start(shape("web-ask", 4, 10), vec![asker])?,
+            facets: Arc::default(),
+            events: Events::start(Reader::open(&store)?)?,
+            hands,
+            config,
+        })
+    }
+
+    /// What holds right now.
+    fn report(&self) -> StatusReport {
+        self.board.report(&self.identity.borrow(), (self.hands.queues)())
+    }
+}
+
+/// The pages, being served.
+pub struct Web {
+    ended: oneshot::Receiver<()>,
+}
+
+impl Web {
+    /// Starts a thread that serves until `stop`. Trouble with the address is shown on the board, and tried again: it is no
+    /// reason not to tag.
+    pub fn start(parts: WebParts, stop: watch::Receiver<bool>) -> Result<Web, WebError> {
+        let (address, board) = (parts.web.listen, parts.board.clone());
+        webhook::start(&parts.config, parts.web.webhook.as_ref(), &board, stop.clone())?;
+        let app = Arc::new(App::open_blocking(parts)?);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let (ended_tx, ended) = oneshot::channel();
+        std::thread::Builder::new().name("web".into()).spawn(move || {
+            runtime.block_on(run(app, address, board, stop));
+            // Who waits may have lost patience.
+            let _ = ended_tx.send(());
+        })?;
+        Ok(Web { ended })
+    }
+
+    /// Waits until everything under way has ended.
+    pub async fn ended(self) {
+        // The thread's end is the end, however it came about.
+        let _ = self.ended.await;
+    }
+}
+
+async fn run(
+    app: Arc<App>,
+    address: std::net::SocketAddr,
+    board: StatusBoard,
+    mut stop: watch::Receiver<bool>,
+) {
+    let told = |outcome: Result<std::net::SocketAddr, std::io::Error>| match outcome {
+        Ok(local) => {
+            tracing::info!("pages at http://{local}");
+            board.solved("web");
+            board.serves_pages_at(format!("http://{local}"));
+        }
+        Err(error) => {
+            let trouble = format!(
+                "could not listen on {address} (web.listen): {error}; tried again, photos are tagged meanwhile"
+            );
+            tracing::error!("web: {trouble}");
+            board.problem("web", trouble);
+        }
+    };
+    if let Some(listener) = server::listen(address, &mut stop, told).await {
+        let router = routes::router(Arc::clone(&app));
+        app.events.end_with(stop.clone());
+        server::serve(listener, router, stop).await;
+    }
+}
+
+/// `[limits]` as the decoders take them.
+fn decode_limits(config: &Config) -> DecodeLimits {
+    DecodeLimits {
+        max_pixels: config.limits.max_pixels,
+        max_decode_bytes: config.limits.max_decode_bytes,
+    }
+}

@@ -1,0 +1,285 @@
+//! `/`: all photos, filtered.
+//!
+//! In: a filter and a place in its list. Out: a page of small pictures, the filter as a form, counts beside it. Never: more
+//! than one page of rows, or a walk over all of them.
+
+use std::sync::Arc;
+
+use axum::extract::{RawQuery, State};
+use axum::response::Html;
+use maud::{Markup, html};
+
+use super::layout::{Section, page};
+use super::parts::{file_name, grouped, percent};
+use crate::domain::{Label, Status};
+use crate::store::{FilePage, FileRowWithId};
+use crate::web::App;
+use crate::web::facets::{Counted, Patience};
+use crate::web::failure::{Failure, PageFailure};
+use crate::web::filter::{Asked, Filter, Order};
+use crate::web::pictures::{Size, href};
+
+/// Photos of one page: a few screens, some 60 kB.
+const PAGE: u32 = 120;
+
+/// `GET /`
+pub async fn inventory(
+    State(app): State<Arc<App>>,
+    RawQuery(query): RawQuery,
+) -> Result<Html<String>, PageFailure> {
+    let asked = Asked::parse(query.as_deref().unwrap_or_default()).map_err(Failure::BadRequest)?;
+    let (facets, generation) = (Arc::clone(&app.facets), app.events.generation());
+    let document = app.readers.ask(move |reader| {
+        let filter = &asked.filter;
+        let limit = Some(asked.limit.unwrap_or(PAGE));
+        let files = reader.page_of_files(&filter.to_file_query(limit), asked.cursor.as_ref())?;
+        let counts = facets.counts_blocking(reader, filter, (generation, Patience::Page))?;
+        Ok(document(filter, &files, counts.as_ref()))
+    });
+    Ok(document.await?)
+}
+
+fn document(filter: &Filter, files: &FilePage, counted: Option<&Counted>) -> Html<String> {
+    let body = html! {
+        div.split {
+            details.filters #filters open {
+                summary { "Filters" }
+                (form(filter, counted))
+            }
+            section.results aria-label="Photos" {
+                div.bar {
+                    h1 { span #total data-count="total" { (counted.map_or(String::new(), |counted| grouped(counted.counts.total))) } " photos" }
+                    (chips(filter))
+                    button.quiet type="button" #help-open aria-haspopup="dialog" { "Keys" }
+                }
+                @if files.files.is_empty() { (nothing(filter)) }
+                ol.grid #grid {
+                    @for file in &files.files { (card(file)) }
+                }
+                @if let Some(next) = &files.next {
+                    a.more #more rel="next" href=(next_href(filter, &next.to_string())) { "More" }
+                }
+            }
+        }
+        (help())
+    };
+    page("Inventory", Section::Inventory, &body)
+}
+
+fn next_href(filter: &Filter, cursor: &str) -> String {
+    let mut query = form_urlencoded::Serializer::new(filter.to_query());
+    query.append_pair("cursor", cursor);
+    format!("/?{}", query.finish())
+}
+
+fn nothing(filter: &Filter) -> Markup {
+    html! {
+        p.empty {
+            @if filter.is_empty() {
+                "No photo yet. Drop one into an inbox, and it appears here."
+            } @else {
+                "No photo matches. " a href="/" { "Show all" }
+            }
+        }
+    }
+}
+
+/// One photo; its number in the store tells it from others when the page is brought up to date.
+fn card(row: &FileRowWithId) -> Markup {
+    let file = &row.file;
+    let name = file_name(file.path.as_str());
+    let label = file.label.map_or_else(
+        || no_label(file.status).to_owned(),
+        |label| label.name().to_owned(),
+    );
+    let inside = html! {
+        @match &file.content_hash {
+            Some(hash) if file.reason.is_none() => {
+                img src=(href(hash, Size::Thumb)) alt="" loading="lazy" decoding="async" width="160" height="160";
+            }
+            _ => span.none aria-hidden="true" { "∅" },
+        }
+        span.line {
+            b { (label) }
+            @if let Some(confidence) = file.confidence { span.number { (percent(confidence)) } }
+        }
+        span.line.muted { span.name { (name) } }
+        span class={ "mark s-" (file.status.name()) } { (file.status.name()) }
+    };
+    html! {
+        li.card id={ "f" (row.id) } data-hash=[file.content_hash.map(|hash| hash.to_string())]
+            data-at=(file.tagged_at.as_millis()) title=(file.path) {
+            @match &file.content_hash {
+                Some(hash) => a href={ "/photo/" (hash) } { (inside) },
+                None => a href={ "/status#f" (row.id) } { (inside) },
+            }
+        }
+    }
+}
+
+fn no_label(status: Status) -> &'static str {
+    match status {
+        Status::Rejected => "No tag",
+        _ => "None of these",
+    }
+}
+
+fn form(filter: &Filter, counted: Option<&Counted>) -> Markup {
+    let counts = counted.map(|counted| &counted.counts);
+    let shown = |count: Option<u64>| count.map(grouped).unwrap_or_default();
+    html! {
+        form #filter method="get" action="/" data-counted=(counted.is_some_and(|counted| counted.is_fresh)) {
+            label.field {
+                span { "Name or path" }
+                input type="search" name="path" value=[filter.path.as_deref()] placeholder="summer, or summer/*.jpg" autocomplete="off" spellcheck="false";
+            }
+            fieldset {
+                legend { "Status" }
+                @for (place, status) in Status::ALL.into_iter().enumerate() {
+                    label.check {
+                        input type="checkbox" name="status" value=(status.name()) checked[filter.statuses.contains(&status)];
+                        span { (status.name()) }
+                        output data-count={ "status:" (status.name()) } { (shown(counts.map(|counts| counts.by_status[place]))) }
+                    }
+                }
+            }
+            fieldset {
+                legend { "Label" }
+                @for label in Label::all() {
+                    label.check {
+                        input type="checkbox" name="label" value=(label.name()) checked[filter.labels.contains(&label)];
+                        span { (label.name()) }
+                        output data-count={ "label:" (label.name()) } { (shown(counts.map(|counts| counts.by_label[label.index()]))) }
+                    }
+                }
+            }
+            div.pair {
+                (confidence("At least", "min_confidence", filter.min_confidence.map(|confidence| confidence.get())))
+                (confidence("At most", "max_confidence", filter.max_confidence.map(|confidence| confidence.get())))
+            }
+            label.field {
+                span { "Answered" }
+                select name="since" {
+                    @for (value, name) in [("", "at any time"), ("1h", "in the last hour"), ("24h", "in the last day"), ("7d", "in the last week"), ("30d", "in the last month")] {
+                        option value=(value) selected[filter.since.as_deref().unwrap_or_default() == value] { (name) }
+                    }
+                }
+            }
+            label.field {
+                span { "Order" }
+                select name="sort" {
+                    @for order in Order::ALL {
+                        option value=(order.name()) selected[filter.order == order] { (order.in_words()) }
+                    }
+                }
+            }
+            label.check {
+                input type="checkbox" name="absent" value="1" checked[filter.with_absent];
+                span { "Also files that are gone" }
+            }
+            @if let Some(model) = &filter.model { input type="hidden" name="model" value=(model); }
+            div.actions {
+                button.primary type="submit" { "Apply" }
+                a.quiet href="/" { "Reset" }
+            }
+        }
+    }
+}
+
+fn confidence(title: &str, name: &str, value: Option<f32>) -> Markup {
+    const STEPS: [&str; 8] = ["0.3", "0.5", "0.6", "0.7", "0.8", "0.9", "0.95", "0.99"];
+    let value = value.map(|value| value.to_string()).unwrap_or_default();
+    let is_known = value.is_empty() || STEPS.contains(&value.as_str());
+    let steps = STEPS.into_iter().chain((!is_known).then_some(value.as_str()));
+    html! {
+        label.field {
+            span { (title) }
+            select name=(name) {
+                option value="" { "any" }
+                @for step in steps {
+                    option value=(step) selected[step == value] {
+                        (step.parse::<f64>().map_or_else(|_| step.to_owned(), |share| format!("{} %", (share * 100.0).round())))
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What restricts, each with a way to let it go.
+fn chips(filter: &Filter) -> Markup {
+    let without = |change: &dyn Fn(&mut Filter)| {
+        let mut filter = filter.clone();
+        change(&mut filter);
+        filter.to_href()
+    };
+    let mut chips: Vec<(String, String)> = Vec::new();
+    for label in &filter.labels {
+        let href = without(&|filter| filter.labels.retain(|other| other != label));
+        chips.push((label.name().into(), href));
+    }
+    for status in &filter.statuses {
+        let href = without(&|filter| filter.statuses.retain(|other| other != status));
+        chips.push((status.name().into(), href));
+    }
+    let texts = [
+        (filter.path.clone(), without(&|filter| filter.path = None)),
+        (
+            filter.since.as_ref().map(|since| format!("since {since}")),
+            without(&|filter| filter.since = None),
+        ),
+        (
+            filter.until.as_ref().map(|until| format!("until {until}")),
+            without(&|filter| filter.until = None),
+        ),
+        (
+            filter.model.as_ref().map(|model| format!("model {model}")),
+            without(&|filter| filter.model = None),
+        ),
+        (
+            filter
+                .min_confidence
+                .map(|confidence| format!("≥ {}", percent(confidence))),
+            without(&|filter| filter.min_confidence = None),
+        ),
+        (
+            filter
+                .max_confidence
+                .map(|confidence| format!("≤ {}", percent(confidence))),
+            without(&|filter| filter.max_confidence = None),
+        ),
+    ];
+    chips.extend(texts.into_iter().filter_map(|(text, href)| Some((text?, href))));
+    html! {
+        div.chips #chips {
+            @for (text, href) in chips {
+                a.chip href=(href) aria-label={ "Remove the filter " (text) } { (text) " ×" }
+            }
+        }
+    }
+}
+
+fn help() -> Markup {
+    let keys = [
+        ("← → ↑ ↓", "move among the photos"),
+        ("Enter", "open the photo"),
+        ("1 … 9, 0", "say what the chosen photo shows"),
+        ("u", "it shows none of the ten"),
+        ("z", "take the last correction back"),
+        ("/", "look for a name"),
+        ("g i, g r, g m, g s", "go to Inventory, Review, Models, Status"),
+    ];
+    html! {
+        dialog #help aria-labelledby="help-title" {
+            h2 #help-title { "Keys" }
+            dl.keys {
+                @for (key, what) in keys { dt { kbd { (key) } } dd { (what) } }
+            }
+            h3 { "Labels" }
+            dl.keys {
+                @for label in Label::all() { dt { kbd { (super::parts::key(label)) } } dd { (label.name()) } }
+            }
+            form method="dialog" { button.primary { "Close" } }
+        }
+    }
+}

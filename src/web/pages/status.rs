@@ -1,0 +1,203 @@
+//! `/status`: how it is, and what is wrong.
+//!
+//! In: the status board, the store. Out: stations, queues, folders, disk, rejected files and another attempt at them.
+//! Never: a secret of the settings.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Html;
+use maud::{Markup, html};
+
+use super::layout::{Section, page};
+use super::parts::{bytes, counted, grouped, moment};
+use crate::domain::Status;
+use crate::status::{FolderState, StatusReport};
+use crate::store::{FilePage, FileQuery, Presence, Sort};
+use crate::web::App;
+use crate::web::failure::PageFailure;
+
+/// Rejected files that are listed; the inventory lists all of them.
+const REJECTED: u32 = 50;
+
+/// Room on the disk that holds a folder.
+pub struct Disk {
+    /// Which folder.
+    pub path: String,
+    /// Bytes that can still be written.
+    pub free_bytes: u64,
+    /// Bytes in all.
+    pub total_bytes: u64,
+}
+
+impl Disk {
+    /// The disks of the data folder and of the inboxes, each once.
+    pub fn read_blocking(paths: &[&Path]) -> Vec<Disk> {
+        let mut disks: Vec<(u64, Disk)> = Vec::new();
+        for path in paths {
+            let Ok(room) = rustix::fs::statvfs(*path) else {
+                continue;
+            };
+            if disks.iter().all(|(id, _)| *id != room.f_fsid) {
+                let disk = Disk {
+                    path: path.display().to_string(),
+                    free_bytes: room.f_bavail.saturating_mul(room.f_frsize),
+                    total_bytes: room.f_blocks.saturating_mul(room.f_frsize),
+                };
+                disks.push((room.f_fsid, disk));
+            }
+        }
+        disks.into_iter().map(|(_, disk)| disk).collect()
+    }
+}
+
+/// `GET /status`
+pub async fn status(State(app): State<Arc<App>>) -> Result<Html<String>, PageFailure> {
+    let config = Arc::clone(&app.config);
+    let read = app.readers.ask(move |reader| {
+        let query = FileQuery {
+            statuses: vec![Status::Rejected],
+            presence: Presence::Present,
+            sort: Sort::TaggedAtDescending,
+            limit: Some(REJECTED),
+            ..FileQuery::default()
+        };
+        let mut paths = vec![config.data_dir.as_path()];
+        paths.extend(config.inboxes.iter().map(|inbox| inbox.as_path()));
+        let disks = Disk::read_blocking(&paths);
+        Ok((
+            reader.page_of_files(&query, None)?,
+            reader.rejected_by_reason()?,
+            disks,
+        ))
+    });
+    let (files, reasons, disks) = read.await?;
+    let report = app.report();
+    let body = html! {
+        div.stack #fresh data-every="2000" {
+            div.bar {
+                h1 { "Status" }
+                span class={ "chip " (if report.healthy { "good" } else { "bad" }) } { (if report.healthy { "healthy" } else { "degraded" }) }
+            }
+            @for problem in &report.problems { p.notice.bad role="alert" { (problem) } }
+            (running(&report))
+            (stations(&report))
+            (folders(&report, &disks))
+            (rejected(&files, &reasons))
+        }
+    };
+    Ok(page("Status", Section::Status, &body))
+}
+
+fn running(report: &StatusReport) -> Markup {
+    let identity = &report.identity;
+    html! {
+        section.card-wide aria-labelledby="running-title" {
+            h2 #running-title { "Running" }
+            dl {
+                dt { "Device" }
+                dd { (identity.device.used) @if let Some(why) = &identity.device.why { span.muted { " – " (why) } } }
+                dt { "Model" } dd { (super::parts::model(&identity.model)) }
+                dt { "Since" } dd { (moment(identity.started_at)) span.muted { " (process " (identity.pid) ")" } }
+                dt { "hangtag" } dd { (identity.version) span.muted { ", ONNX Runtime " (identity.onnxruntime) } }
+                dt { "Store" } dd.path { (identity.store) }
+            }
+        }
+    }
+}
+
+fn stations(report: &StatusReport) -> Markup {
+    html! {
+        section aria-labelledby="stations-title" {
+            h2 #stations-title { "Stations" }
+            div.scroll {
+                table {
+                    thead { tr { th scope="col" { "Station" } th.number scope="col" { "Done" } th scope="col" { "Last" } th scope="col" { "When" } } }
+                    tbody {
+                        @for station in &report.stations {
+                            tr {
+                                th scope="row" { (station.name) }
+                                td.number { (grouped(station.done)) }
+                                td.why { (station.last.as_deref().unwrap_or("nothing yet")) }
+                                td { @if let Some(at) = station.last_at { (moment(at)) } }
+                            }
+                        }
+                    }
+                }
+            }
+            h2 { "Queues" }
+            dl.queues {
+                @for queue in &report.queues {
+                    dt { (queue.name) }
+                    dd {
+                        meter min="0" max=(queue.capacity) value=(queue.length) aria-label={ "Queue " (queue.name) } {}
+                        " " (grouped(queue.length as u64)) " of " (grouped(queue.capacity as u64))
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn folders(report: &StatusReport, disks: &[Disk]) -> Markup {
+    html! {
+        section aria-labelledby="folders-title" {
+            h2 #folders-title { "Folders" }
+            dl {
+                @for folder in &report.folders {
+                    dt {
+                        @match &folder.state {
+                            FolderState::Watched => span.chip.good { "watched" },
+                            FolderState::Polled(_) => span.chip { "polled" },
+                            FolderState::Missing(_) => span.chip.bad { "missing" },
+                        }
+                    }
+                    dd.path {
+                        (folder.path)
+                        @if let FolderState::Polled(why) | FolderState::Missing(why) = &folder.state { span.muted { " – " (why) } }
+                    }
+                }
+                @for disk in disks {
+                    dt { "Disk" }
+                    dd { (bytes(disk.free_bytes)) " of " (bytes(disk.total_bytes)) " free " span.muted { "at " (disk.path) } }
+                }
+            }
+        }
+    }
+}
+
+fn rejected(files: &FilePage, reasons: &[(String, u64)]) -> Markup {
+    let total: u64 = reasons.iter().map(|(_, count)| count).sum();
+    html! {
+        section aria-labelledby="rejected-title" {
+            h2 #rejected-title { "Without a tag" }
+            @if total == 0 { p.muted { "No file was rejected." } }
+            @if total > 0 {
+                p {
+                    a href="/?status=rejected" { (counted(total, "file")) } ": "
+                    @for (place, (reason, count)) in reasons.iter().enumerate() {
+                        @if place > 0 { ", " }
+                        (reason.replace('_', " ")) " " (grouped(*count))
+                    }
+                }
+                div.scroll {
+                    table {
+                        thead { tr { th scope="col" { "File" } th scope="col" { "Why" } th scope="col" { "When" } th scope="col" { span.hidden { "Actions" } } } }
+                        tbody {
+                            @for row in &files.files {
+                                tr id={ "f" (row.id) } {
+                                    td.path { (row.file.path) }
+                                    td.why { b { (row.file.reason.map_or("", |reason| reason.code()).replace('_', " ")) } " " span.muted { (row.file.detail.as_deref().unwrap_or_default()) } }
+                                    td { (moment(row.file.tagged_at)) }
+                                    td { button.small type="button" data-retry=(row.id) aria-label={ "Try again: " (super::parts::file_name(row.file.path.as_str())) } { "Try again" } }
+                                }
+                            }
+                        }
+                    }
+                }
+                @if files.next.is_some() { p.muted { "The latest " (files.files.len()) " are listed; " a href="/?status=rejected" { "all of them" } } }
+            }
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Threads of the web's own, each with something of its own to work with: a connection that only reads, say.
+//!
+//! In: pieces of work. Out: their answers, or `Busy` at once where too many wait. Never: a thread of the tagging line,
+//! tokio's pool, or an unbounded queue; a piece that panics costs nobody but who asked for it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use async_channel::{Sender, bounded};
+use tokio::sync::oneshot;
+
+use super::failure::Failure;
+
+type Job<T> = Box<dyn FnOnce(&mut T) + Send>;
+
+/// Who asks; cheap to clone. The threads end when the last one is dropped.
+pub struct Pool<T> {
+    jobs_tx: Sender<Job<T>>,
+}
+
+impl<T> Clone for Pool<T> {
+    fn clone(&self) -> Self {
+        Self {
+            jobs_tx: self.jobs_tx.clone(),
+        }
+    }
+}
+
+/// How a pool is laid out.
+#[derive(Debug, Clone, Copy)]
+pub struct PoolShape {
+    /// Name of its threads.
+    pub name: &'static str,
+    /// So many pieces of work may wait.
+    pub waiting: usize,
+    /// How far its threads step back behind those that tag, 0..=19.
+    pub nice: i32,
+}
+
+impl<T: Send + 'static> Pool<T> {
+    /// Starts one thread for each of `desks`.
+    pub fn start(shape: PoolShape, desks: Vec<T>) -> std::io::Result<Self> {
+        let (jobs_tx, jobs_rx) = bounded::<Job<T>>(shape.waiting);
+        for mut desk in desks {
+            let jobs_rx = jobs_rx.clone();
+            std::thread::Builder::new()
+                .name(shape.name.into())
+                .spawn(move || {
+                    step_back(shape.nice);
+                    while let Ok(job) = jobs_rx.recv_blocking() {
+                        job(&mut desk);
+                    }
+                })?;
+        }
+        Ok(Self { jobs_tx })
+    }
+
+    /// Has `work` done by one of the threads. Work that nobody waits for any more is not begun.
+    pub async fn ask<R: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut T) -> Result<R, Failure> + Send + 'static,
+    ) -> Result<R, Failure> {
+        let (answer_tx, answer_rx) = oneshot::channel();
+        let job: Job<T> = Box::new(move |desk| {
+            if answer_tx.is_closed() {
+                return;
+            }
+            // Unwind safety: a connection or a model is whole again after a panic between two calls; what was under way
+            // is rolled back or lost with the answer.
+            let answer = catch_unwind(AssertUnwindSafe(|| work(desk)));
+            let answer = answer.unwrap_or_else(|_| Err(Failure::Internal("answering failed".into())));
+            // Who asked may have gone.
+            let _ = answer_tx.send(answer);
+        });
+        self.jobs_tx.try_send(job).map_err(|_| Failure::Busy)?;
+        let lost = |_| Failure::Internal("the service is ending".into());
+        answer_rx.await.map_err(lost)?
+    }
+}
+
+/// On Linux a thread has its own niceness; elsewhere it is left, since it would be that of the whole process.
+fn step_back(nice: i32) {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::nice(nice) {
+        tracing::debug!("web: a thread does not step back: {error}");
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = nice;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHAPE: PoolShape = PoolShape {
+        name: "test",
+        waiting: 1,
+        nice: 0,
+    };
+
+    #[tokio::test]
+    async fn work_has_the_threads_own_desk_and_a_panic_ends_nothing() {
+        let pool = Pool::start(SHAPE, vec![1u32]).unwrap();
+        let added = pool.ask(|desk| {
+            *desk += 1;
+            Ok(*desk)
+        });
+        assert_eq!(added.await.unwrap(), 2);
+        let failed: Result<(), Failure> = pool.ask(|_| panic!("of the test")).await;
+        assert!(matches!(failed, Err(Failure::Internal(_))));
+        assert_eq!(pool.ask(|desk| Ok(*desk)).await.unwrap(), 2);
+    }
+
+    #[tokio::test]
+    async fn too_much_work_is_refused_at_once() {
+        let pool = Pool::start(SHAPE, vec![()]).unwrap();
+        let (begun_tx, begun_rx) = oneshot::channel();
+        let (go_on_tx, go_on_rx) = std::sync::mpsc::channel::<()>();
+        let working = tokio::spawn({
+            let pool = pool.clone();
+            async move {
+                pool.ask(move |()| {
+                    begun_tx.send(()).unwrap();
+                    go_on_rx.recv().unwrap();
+                    Ok(())
+                })
+                .await
+            }
+        });
+        begun_rx.await.unwrap();
+        let mut waiting = Box::pin(pool.ask(|()| Ok(())));
+        // Polled once, so that it stands in the queue.
+        tokio::select! {
+            biased;
+            _ = &mut waiting => panic!("the thread is busy"),
+            () = std::future::ready(()) => {}
+        }
+        assert!(matches!(pool.ask(|()| Ok(())).await, Err(Failure::Busy)));
+        go_on_tx.send(()).unwrap();
+        working.await.unwrap().unwrap();
+        waiting.await.unwrap();
+    }
+}

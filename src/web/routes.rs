@@ -1,0 +1,54 @@
+//! Which address is what, and what each request goes through.
+//!
+//! In: what handlers share. Out: the router. Never: a GET that changes something.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::Uri;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+
+use super::failure::{Failure, PageFailure};
+use super::{App, api, assets, events, metrics, pages, pictures, probes, security, server};
+
+/// From the outside in: headers and judgement, then limits, then who answers.
+pub fn router(app: Arc<App>) -> Router {
+    let guard = Arc::clone(&app.guard);
+    let mut router = Router::new()
+        .route("/", get(pages::inventory::inventory))
+        .route("/photo/{hash}", get(pages::photo::photo))
+        .route("/review", get(pages::review::review))
+        .route("/models", get(pages::models::models))
+        .route("/models/diff", get(pages::models::diff))
+        .route("/status", get(pages::status::status))
+        .route("/login", get(pages::login::form).post(pages::login::sign_in))
+        .route("/picture/{hash}/{size}", get(pictures::picture))
+        .route("/assets/{name}", get(assets::asset))
+        .route("/events", get(events::events))
+        .route("/livez", get(probes::livez))
+        .route("/readyz", get(probes::readyz))
+        .route("/metrics", get(metrics::metrics))
+        .route("/api/v1/openapi.json", get(api::openapi::openapi));
+    for operation in api::OPERATIONS {
+        router = router.route(operation.path, (operation.route)());
+    }
+    router
+        .fallback(nowhere)
+        .layer(DefaultBodyLimit::max(api::MAX_BODY_BYTES))
+        .layer(from_fn_with_state(server::request_permits(), server::limit))
+        .layer(from_fn_with_state(guard, security::guard))
+        .layer(from_fn(security::dress))
+        .with_state(app)
+}
+
+async fn nowhere(address: Uri) -> Response {
+    let failure = Failure::NotFound("there is nothing at this address".into());
+    if address.path().starts_with("/api/") {
+        failure.into_response()
+    } else {
+        PageFailure(failure).into_response()
+    }
+}

@@ -1,0 +1,391 @@
+//! Who may ask, and from where.
+//!
+//! In: a request's method and headers, the settings. Out: let through, or why not; the headers that every answer bears.
+//! Never: a request that changes something let through from a page of another site; a name for this machine believed that
+//! somebody else's name server made up.
+//!
+//! On loopback whoever can connect may ask: that is every program of this machine, and every page that a browser of this
+//! machine shows. So the `Host` must be loopback's own name (or one of the settings'), which stops DNS rebinding, and what
+//! changes something must come from these pages themselves, which `Origin` and `Sec-Fetch-Site` tell. Beyond loopback a
+//! token is demanded, by a cookie that the browser sends only from these pages, or by programs in `Authorization`.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Redirect, Response};
+
+use super::failure::{Failure, PageFailure};
+use crate::config::WebConfig;
+use crate::domain::hex;
+
+/// A shorter token could be guessed.
+const MIN_TOKEN_CHARS: usize = 16;
+/// Name of the cookie.
+const COOKIE: &str = "hangtag";
+/// What of the token goes into the cookie: not the token itself, and nothing that leads back to it.
+const SESSION_CONTEXT: &str = "hangtag 2026-11 session of a browser";
+/// A browser is signed in for so long, in seconds: thirty days.
+const SESSION_SECONDS: u32 = 30 * 24 * 3_600;
+
+/// Everything that decides whether a request is let through.
+#[derive(Debug)]
+pub struct Guard {
+    /// In lower case, without port; empty: any name, since a token is demanded.
+    hosts: Vec<String>,
+    token: Option<Token>,
+}
+
+/// What people and programs sign in with.
+#[derive(Debug)]
+struct Token {
+    token: blake3::Hash,
+    session: blake3::Hash,
+}
+
+/// The token cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenError {
+    /// Not read.
+    #[error("could not read the token {path} (web.token_file): {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// Easily guessed.
+    #[error(
+        "the token in {path} (web.token_file) has fewer than {least} characters; `openssl rand -hex 24` makes one", least = MIN_TOKEN_CHARS
+    )]
+    Short {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+impl Guard {
+    /// Reads the token where there is one.
+    pub fn open_blocking(config: &WebConfig) -> Result<Guard, TokenError> {
+        let token = config
+            .token_file
+            .as_deref()
+            .map(Token::read_blocking)
+            .transpose()?;
+        Ok(Guard::new(config.listen.ip(), &config.hosts, token))
+    }
+
+    fn new(ip: IpAddr, hosts: &[String], token: Option<Token>) -> Guard {
+        let mut known = hosts.to_vec();
+        if ip.is_loopback() {
+            known.extend(["localhost", "127.0.0.1", "[::1]"].map(String::from));
+            known.push(match ip {
+                IpAddr::V4(ip) => ip.to_string(),
+                IpAddr::V6(ip) => format!("[{ip}]"),
+            });
+        }
+        Guard { hosts: known, token }
+    }
+
+    /// Whether a token is demanded at all.
+    pub fn demands_token(&self) -> bool {
+        self.token.is_some()
+    }
+
+    /// Whether this is the token.
+    pub fn is_token(&self, given: &str) -> bool {
+        self.token
+            .as_ref()
+            .is_some_and(|token| token.token == blake3::hash(given.trim().as_bytes()))
+    }
+
+    /// The cookie of a browser that has signed in; `HttpOnly`, and sent from these pages only.
+    pub fn cookie(&self) -> Option<String> {
+        let session = hex(self.token.as_ref()?.session.as_bytes());
+        Some(format!(
+            "{COOKIE}={session}; Path=/; HttpOnly; SameSite=Strict; Max-Age={SESSION_SECONDS}"
+        ))
+    }
+
+    /// The decision, without regard to what is asked for, but for the few addresses that need no token.
+    pub fn judge(&self, method: &Method, path: &str, headers: &HeaderMap) -> Result<(), Failure> {
+        self.check_host(headers)?;
+        if !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
+            check_origin(headers)?;
+        }
+        let is_open = matches!(path, "/livez" | "/readyz" | "/login") || path.starts_with("/assets/");
+        if is_open || self.is_signed_in(headers) {
+            Ok(())
+        } else {
+            Err(Failure::Unauthorised)
+        }
+    }
+
+    fn check_host(&self, headers: &HeaderMap) -> Result<(), Failure> {
+        if self.hosts.is_empty() {
+            return Ok(());
+        }
+        let host = text(headers, &header::HOST).map(without_port).unwrap_or_default();
+        if self.hosts.iter().any(|known| known.eq_ignore_ascii_case(host)) {
+            return Ok(());
+        }
+        Err(Failure::Forbidden(
+            "these pages do not go by that name; open them by http://localhost, or name the host in web.hosts".into(),
+        ))
+    }
+
+    fn is_signed_in(&self, headers: &HeaderMap) -> bool {
+        let Some(token) = &self.token else { return true };
+        let bearer = text(headers, &header::AUTHORIZATION).and_then(|value| {
+            let (scheme, rest) = value.split_once(' ')?;
+            scheme.eq_ignore_ascii_case("bearer").then_some(rest)
+        });
+        if bearer.is_some_and(|given| self.is_token(given)) {
+            return true;
+        }
+        let cookies = headers.get_all(header::COOKIE).iter();
+        let mut cookies = cookies
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|all| all.split(';'));
+        cookies.any(|cookie| {
+            let session = cookie.trim().split_once('=').filter(|(name, _)| *name == COOKIE);
+            // The comparison of hashes takes the same time wherever they differ.
+            session.and_then(|(_, value)| blake3::Hash::from_hex(value).ok()) == Some(token.session)
+        })
+    }
+}
+
+impl Token {
+    fn read_blocking(path: &Path) -> Result<Token, TokenError> {
+        let text = std::fs::read_to_string(path).map_err(|source| TokenError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        Token::new(text.trim()).ok_or_else(|| TokenError::Short {
+            path: path.to_owned(),
+        })
+    }
+
+    fn new(text: &str) -> Option<Token> {
+        (text.chars().count() >= MIN_TOKEN_CHARS).then(|| Token {
+            token: blake3::hash(text.as_bytes()),
+            session: blake3::Hash::from_bytes(blake3::derive_key(SESSION_CONTEXT, text.as_bytes())),
+        })
+    }
+}
+
+/// What changes something must come from these pages, or from a program, which sends none of these headers.
+fn check_origin(headers: &HeaderMap) -> Result<(), Failure> {
+    let refused =
+        || Failure::Forbidden("this may only be asked by hangtag's own pages, or by a program".into());
+    let host = text(headers, &header::HOST).unwrap_or_default();
+    let origin = text(headers, &header::ORIGIN);
+    if headers.contains_key(header::ORIGIN) {
+        let of_origin = origin
+            .and_then(|origin| origin.split_once("://"))
+            .map(|(_, host)| host);
+        if host.is_empty() || of_origin.is_none_or(|origin| !origin.eq_ignore_ascii_case(host)) {
+            return Err(refused());
+        }
+    }
+    match text(headers, &FETCH_SITE) {
+        // No browser that sends cookies for these pages leaves out both headers.
+        None if origin.is_none() && headers.contains_key(header::COOKIE) => Err(refused()),
+        None | Some("same-origin" | "none") => Ok(()),
+        Some(_) => Err(refused()),
+    }
+}
+
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// `localhost:8420` and `[::1]:8420` without their ports. Which port it is says nothing about who made up the name, and
+/// may be another one behind a tunnel.
+fn without_port(host: &str) -> &str {
+    match host.rfind(':') {
+        Some(at) if !host.ends_with(']') => &host[..at],
+        _ => host,
+    }
+}
+
+/// Nothing from elsewhere, nothing inline, no frames, no guessing of types, no address told to others.
+const HEADERS: [(HeaderName, &str); 6] = [
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    ),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (header::REFERRER_POLICY, "same-origin"),
+    (
+        HeaderName::from_static("cross-origin-resource-policy"),
+        "same-origin",
+    ),
+    (
+        HeaderName::from_static("cross-origin-opener-policy"),
+        "same-origin",
+    ),
+];
+
+/// Judges each request.
+pub async fn guard(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    let is_for_people = !path.starts_with("/api/") && path != "/metrics" && path != "/events";
+    match guard.judge(request.method(), path, request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(Failure::Unauthorised) if is_for_people && request.method() == Method::GET => {
+            Redirect::to("/login").into_response()
+        }
+        Err(failure) if is_for_people => PageFailure(failure).into_response(),
+        Err(failure) => failure.into_response(),
+    }
+}
+
+/// Gives each answer the headers that it must bear.
+pub async fn dress(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    for (name, value) in HEADERS {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    // What was not said to be kept holds for now only, and only for who asked.
+    let kept = headers.entry(header::CACHE_CONTROL);
+    kept.or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    const TOKEN: &str = "a token of enough characters";
+
+    fn on_loopback() -> Guard {
+        Guard::new(Ipv4Addr::LOCALHOST.into(), &["tags.example".into()], None)
+    }
+
+    fn with_token() -> Guard {
+        Guard::new(Ipv4Addr::UNSPECIFIED.into(), &[], Token::new(TOKEN))
+    }
+
+    fn judged(guard: &Guard, method: &Method, path: &str, headers: &[(&str, &str)]) -> &'static str {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (name.parse::<HeaderName>().unwrap(), value.parse().unwrap()))
+            .collect();
+        match guard.judge(method, path, &headers) {
+            Ok(()) => "ok",
+            Err(failure) => failure.code(),
+        }
+    }
+
+    #[test]
+    fn only_known_names_are_answered_on_loopback() {
+        for (host, expected) in [
+            ("localhost:8420", "ok"),
+            ("LOCALHOST", "ok"),
+            ("127.0.0.1:9999", "ok"),
+            ("[::1]:8420", "ok"),
+            ("[::1]", "ok"),
+            ("tags.example", "ok"),
+            ("tags.example:443", "ok"),
+            ("evil.example:8420", "forbidden"),
+            ("localhost.evil.example", "forbidden"),
+            ("192.168.1.5:8420", "forbidden"),
+            ("", "forbidden"),
+        ] {
+            let got = judged(&on_loopback(), &Method::GET, "/", &[("host", host)]);
+            assert_eq!(got, expected, "{host}");
+        }
+        assert_eq!(
+            judged(&on_loopback(), &Method::GET, "/", &[]),
+            "forbidden",
+            "no name at all"
+        );
+    }
+
+    #[test]
+    fn what_changes_something_must_come_from_these_pages_or_a_program() {
+        let host = ("host", "localhost:8420");
+        for (headers, expected) in [
+            (vec![host], "ok"),
+            (vec![host, ("origin", "http://localhost:8420")], "ok"),
+            (
+                vec![
+                    host,
+                    ("origin", "http://localhost:8420"),
+                    ("sec-fetch-site", "same-origin"),
+                ],
+                "ok",
+            ),
+            (vec![host, ("origin", "http://localhost:9999")], "forbidden"),
+            (vec![host, ("origin", "https://evil.example")], "forbidden"),
+            (vec![host, ("origin", "null")], "forbidden"),
+            (vec![host, ("origin", "")], "forbidden"),
+            (vec![host, ("sec-fetch-site", "cross-site")], "forbidden"),
+            (vec![host, ("sec-fetch-site", "same-site")], "forbidden"),
+            (vec![host, ("cookie", "a=b")], "forbidden"),
+        ] {
+            for method in [Method::POST, Method::PUT, Method::DELETE, Method::PATCH] {
+                let got = judged(&on_loopback(), &method, "/api/v1/runs", &headers);
+                assert_eq!(got, expected, "{method} {headers:?}");
+            }
+            let got = judged(&on_loopback(), &Method::GET, "/", &headers);
+            assert_eq!(got, "ok", "a GET changes nothing: {headers:?}");
+        }
+    }
+
+    #[test]
+    fn beyond_loopback_a_token_is_demanded() {
+        let guard = with_token();
+        let cookie = guard.cookie().unwrap();
+        assert!(
+            cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"),
+            "{cookie}"
+        );
+        let session = cookie.split(';').next().unwrap();
+        let other = Guard::new(
+            Ipv4Addr::UNSPECIFIED.into(),
+            &[],
+            Token::new("another token of many characters"),
+        );
+        let others = other.cookie().unwrap();
+        let bearer = format!("Bearer {TOKEN}");
+        for (path, headers, expected) in [
+            ("/", vec![], "unauthorised"),
+            ("/metrics", vec![], "unauthorised"),
+            ("/picture/x/thumb", vec![], "unauthorised"),
+            ("/livez", vec![], "ok"),
+            ("/readyz", vec![], "ok"),
+            ("/login", vec![], "ok"),
+            ("/assets/style.css", vec![], "ok"),
+            ("/", vec![("authorization", bearer.as_str())], "ok"),
+            ("/", vec![("authorization", "Bearer wrong")], "unauthorised"),
+            ("/", vec![("authorization", TOKEN)], "unauthorised"),
+            ("/", vec![("cookie", session)], "ok"),
+            ("/", vec![("cookie", "x=y; "), ("cookie", session)], "ok"),
+            (
+                "/",
+                vec![("cookie", others.split(';').next().unwrap())],
+                "unauthorised",
+            ),
+            ("/", vec![("cookie", "hangtag=")], "unauthorised"),
+        ] {
+            assert_eq!(
+                judged(&guard, &Method::GET, path, &headers),
+                expected,
+                "{path} {headers:?}"
+            );
+        }
+        assert!(Token::new("short").is_none());
+        assert!(!session.contains(TOKEN));
+    }
+}

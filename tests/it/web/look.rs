@@ -1,0 +1,246 @@
+//! What the pages and pictures show.
+
+use serde_json::json;
+
+use super::serving;
+use crate::util::{Shop, drop_png, png, wait_until};
+
+/// A style, a script, an icon and a page of a hundred photos: what a phone has to fetch.
+const MAX_PAGE_BYTES: usize = 200_000;
+
+fn shop_with(photos: u32) -> Shop {
+    let shop = Shop::new();
+    (0..photos).for_each(|number| drop(drop_png(&shop.inbox(), number)));
+    std::fs::write(shop.inbox().join("note.jpg"), "no picture").unwrap();
+    shop.ok(&["scan"]);
+    shop
+}
+
+#[test]
+fn every_page_is_whole_and_light() {
+    let shop = shop_with(130);
+    let (daemon, pages) = serving(&shop, &[]);
+    let hash = shop
+        .rows()
+        .into_iter()
+        .find(|row| row["label"].is_string())
+        .unwrap()["content_hash"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let mut assets = 0;
+    for name in ["style.css", "app.js", "icon.svg"] {
+        let asset = pages.get(&format!("/assets/{name}"));
+        assert_eq!(asset.code, 200);
+        assert!(asset.header("cache-control").contains("immutable"));
+        assets += asset.bytes.len();
+    }
+    for path in [
+        "/",
+        "/review",
+        "/models",
+        "/status",
+        &format!("/photo/{hash}"),
+        "/?status=rejected",
+    ] {
+        let page = pages.get(path);
+        assert_eq!(page.code, 200, "{path}: {}", page.text());
+        assert!(page.text().ends_with("</html>"), "{path}");
+        let bytes = page.bytes.len() + assets;
+        assert!(
+            bytes < MAX_PAGE_BYTES,
+            "{path} weighs {bytes} bytes with all it needs"
+        );
+    }
+    assert_eq!(pages.get("/nowhere").code, 404);
+    assert_eq!(pages.get(&format!("/photo/{}", "0".repeat(64))).code, 404);
+    assert_eq!(pages.get("/?label=hat").code, 400);
+    assert_eq!(daemon.end(), Some(0));
+}
+
+#[test]
+fn the_list_goes_on_page_by_page_and_the_filter_counts() {
+    let shop = shop_with(7);
+    let (daemon, pages) = serving(&shop, &[]);
+    for (sort, expected) in [
+        ("newest", 8),
+        ("oldest", 8),
+        ("path", 8),
+        ("least_sure", 7),
+        ("surest", 7),
+    ] {
+        let (mut seen, mut cursor, mut turns) = (Vec::new(), String::new(), 0);
+        loop {
+            let page = pages
+                .get(&format!("/api/v1/images?sort={sort}&limit=3&cursor={cursor}"))
+                .json();
+            seen.extend(
+                page["images"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .map(|row| row["path"].clone()),
+            );
+            turns += 1;
+            match page["next"].as_str() {
+                Some(next) => cursor = next.replace('/', "%2F"),
+                None => break,
+            }
+        }
+        let all = seen.len();
+        seen.sort_by_key(ToString::to_string);
+        seen.dedup();
+        assert_eq!((all, seen.len(), turns), (expected, expected, 3), "{sort}");
+    }
+    let counts = pages.get("/api/v1/counts?status=rejected").json();
+    assert_eq!(counts["total"], 1);
+    assert_eq!(counts["statuses"]["rejected"], 1);
+    let tagged = ["accepted", "review", "unknown"].map(|status| counts["statuses"][status].as_u64().unwrap());
+    assert_eq!(
+        tagged.iter().sum::<u64>(),
+        7,
+        "the other statuses say what they would leave"
+    );
+    let listed: u64 = counts["labels"]
+        .as_object()
+        .unwrap()
+        .values()
+        .map(|n| n.as_u64().unwrap())
+        .sum();
+    assert_eq!(listed, 0, "no rejected file has a label");
+    let page = pages.get("/?status=rejected").text();
+    assert!(
+        page.contains("note.jpg") && !page.contains("photo-00001"),
+        "{page}"
+    );
+    assert_eq!(daemon.end(), Some(0));
+}
+
+#[test]
+fn pictures_come_by_content_and_only_while_the_content_is_there() {
+    let shop = shop_with(2);
+    // Nobody notices what changes in the folder.
+    let (daemon, pages) = serving(
+        &shop,
+        &["--set", "watch.mode=poll", "--set", "watch.poll_interval=1h"],
+    );
+    let row = shop.row(&shop.inbox().join("photo-00001.png")).unwrap();
+    let hash = row["content_hash"].as_str().unwrap();
+    let thumb = pages.get(&format!("/picture/{hash}/thumb"));
+    assert_eq!((thumb.code, thumb.header("content-type")), (200, "image/jpeg"));
+    assert!(thumb.header("cache-control").contains("immutable"));
+    let decoded = image::load_from_memory(&thumb.bytes).unwrap();
+    assert_eq!((decoded.width(), decoded.height()), (60, 80));
+    let seen = image::load_from_memory(&pages.get(&format!("/picture/{hash}/seen")).bytes).unwrap();
+    assert_eq!((seen.width(), seen.height()), (28, 28));
+
+    std::fs::write(shop.inbox().join("photo-00001.png"), png(77)).unwrap();
+    let large = pages.get(&format!("/picture/{hash}/large"));
+    assert_eq!(large.code, 404, "other bytes have another hash");
+    assert_eq!(
+        pages.get(&format!("/picture/{hash}/thumb")).code,
+        200,
+        "what was drawn stays true"
+    );
+    for wrong in [
+        format!("/picture/{hash}/huge"),
+        format!("/picture/{}/thumb", "0".repeat(64)),
+        "/picture/..%2F..%2Fetc%2Fpasswd/thumb".into(),
+    ] {
+        assert!([400, 404].contains(&pages.get(&wrong).code), "{wrong}");
+    }
+    assert_eq!(daemon.end(), Some(0));
+}
+
+/// Names are text from outside: whoever may drop a file may choose it.
+#[test]
+fn a_hostile_name_is_harmless() {
+    let shop = Shop::new();
+    let names = [
+        "<img src=x onerror=alert(1)>.png",
+        "\"><script>alert(1)<script>.png",
+        "a'b&c\u{202e}.png",
+    ];
+    for (number, name) in names.iter().enumerate() {
+        std::fs::write(shop.inbox().join(name.replace('/', "")), png(number as u32)).unwrap();
+    }
+    std::fs::write(shop.inbox().join("<b>bold.jpg"), "<script>alert(1)</script>").unwrap();
+    shop.ok(&["scan"]);
+    let (daemon, pages) = serving(&shop, &[]);
+    let mut paths = vec!["/".to_owned(), "/status".to_owned(), "/?path=%3Cimg".to_owned()];
+    for row in shop.rows() {
+        if let Some(hash) = row["content_hash"].as_str() {
+            paths.push(format!("/photo/{hash}"));
+        }
+    }
+    assert_eq!(paths.len(), 7);
+    for path in paths {
+        let page = pages.get(&path).text();
+        for part in [
+            "<img src=x",
+            "<script>alert",
+            "<b>bold",
+            "onerror=alert(1)>.png\"",
+        ] {
+            assert!(!page.contains(part), "{path} holds {part}");
+        }
+    }
+    assert!(
+        pages
+            .get("/")
+            .text()
+            .contains("&lt;img src=x onerror=alert(1)&gt;.png")
+    );
+    assert_eq!(daemon.end(), Some(0));
+}
+
+#[test]
+fn an_address_that_is_taken_stops_no_tagging() {
+    let shop = Shop::new();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = format!("web.listen={}", taken.local_addr().unwrap());
+    let daemon = shop.daemon_with(&["--set", "web.enabled=true", "--set", &listen]);
+    drop_png(&shop.inbox(), 1);
+    shop.wait_for_rows(1);
+    wait_until("the trouble is told", || {
+        let problems = shop.run(&["status", "--format", "json"]);
+        String::from_utf8_lossy(&problems.stdout).contains("web.listen")
+    });
+    drop(taken);
+    let pages = super::pages_of(&shop);
+    assert_eq!(pages.get("/livez").code, 200);
+    assert_eq!(daemon.end(), Some(0));
+}
+
+#[test]
+fn a_rejected_file_is_tried_again_when_asked() {
+    let shop = Shop::new();
+    drop_png(&shop.inbox(), 1);
+    shop.ok(&["scan", "--set", "limits.max_pixels=100"]);
+    let (daemon, pages) = serving(&shop, &[]);
+    let rejected = pages.get("/api/v1/images?status=rejected").json();
+    assert_eq!(rejected["images"][0]["reason"], "too_many_pixels");
+    let page = pages.get("/status").text();
+    assert!(
+        page.contains("too many pixels") && page.contains("Try again"),
+        "{page}"
+    );
+    let file = &rejected["images"][0]["id"];
+    assert_eq!(
+        pages.post("/api/v1/retries", &json!({ "files": [file] })).json()["count"],
+        1
+    );
+    wait_until("the photo is tagged", || {
+        pages
+            .get("/api/v1/images?status=accepted&status=review&status=unknown")
+            .json()["images"]
+            .as_array()
+            .unwrap()
+            .len()
+            == 1
+    });
+    let tagged = &pages.get("/api/v1/images").json()["images"][0]["id"];
+    let refused = pages.post("/api/v1/retries", &json!({ "files": [tagged] }));
+    assert_eq!(refused.json()["count"], 0, "a tag is not forgotten");
+    assert_eq!(daemon.end(), Some(0));
+}

@@ -1,0 +1,200 @@
+//! Who may ask, and how much.
+
+use std::io::{Read, Write};
+
+use serde_json::json;
+
+use super::serving;
+use crate::util::{Shop, drop_png, text, wait_until};
+
+#[test]
+fn other_sites_and_other_names_are_refused() {
+    let shop = Shop::new();
+    let (daemon, pages) = serving(&shop, &[]);
+    let host = pages.host().to_owned();
+    let status = |request: &str| pages.raw(request).lines().next().unwrap_or_default().to_owned();
+    let get = |host: &str| {
+        status(&format!(
+            "GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+        ))
+    };
+    assert!(get(&host).contains("200"));
+    assert!(get("evil.example").contains("403"), "DNS rebinding");
+    assert!(status("GET / HTTP/1.0\r\n\r\n").contains("403"), "no name at all");
+    let post = |headers: &str| {
+        status(&format!(
+            "POST /api/v1/runs HTTP/1.1\r\nHost: {host}\r\n{headers}Content-Length: 2\r\nConnection: close\r\n\r\n{{}}"
+        ))
+    };
+    assert!(post("Origin: https://evil.example\r\n").contains("403"));
+    assert!(post("Origin: null\r\n").contains("403"));
+    assert!(post("Sec-Fetch-Site: cross-site\r\n").contains("403"));
+    assert_eq!(
+        shop.count("SELECT count(*) FROM rebuild_requests"),
+        0,
+        "nothing was asked for"
+    );
+    assert!(post(&format!("Origin: http://{host}\r\n")).contains("202"));
+    assert_eq!(shop.count("SELECT count(*) FROM rebuild_requests"), 1);
+    // No GET changes anything: those addresses do not answer one.
+    for path in ["/api/v1/retries", "/api/v1/models/rollback", "/api/v1/tag"] {
+        assert!([400, 404, 405].contains(&pages.get(path).code), "{path}");
+    }
+    assert_eq!(daemon.end(), Some(0));
+}
+
+#[test]
+fn every_answer_bears_the_headers() {
+    let shop = Shop::new();
+    let (daemon, pages) = serving(&shop, &[]);
+    for path in [
+        "/",
+        "/nowhere",
+        "/api/v1/status",
+        "/api/v1/nowhere",
+        "/assets/app.js",
+        "/metrics",
+        "/livez",
+    ] {
+        let answer = pages.get(path);
+        let policy = answer.header("content-security-policy");
+        assert!(policy.starts_with("default-src 'none'"), "{path}: {policy}");
+        assert!(!policy.contains("unsafe"), "{path}: {policy}");
+        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
+        assert_eq!(answer.header("x-frame-options"), "DENY", "{path}");
+        assert!(!answer.header("cache-control").is_empty(), "{path}");
+    }
+    let page = pages.get("/").text();
+    for part in [
+        " style=",
+        " onclick",
+        "<script>",
+        "javascript:",
+        "http://",
+        "https://",
+    ] {
+        assert!(!page.contains(part), "the page holds {part}");
+    }
+    assert_eq!(daemon.end(), Some(0));
+}
+
+#[test]
+fn beyond_loopback_a_token_is_demanded() {
+    let shop = Shop::new();
+    let refused = shop.run(&[
+        "run",
+        "--set",
+        "web.enabled=true",
+        "--set",
+        "web.listen=0.0.0.0:0",
+    ]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(
+        text(&refused.stderr).contains("web.token_file"),
+        "{}",
+        text(&refused.stderr)
+    );
+
+    let file = shop.path().join("token");
+    std::fs::write(&file, "a token of enough characters\n").unwrap();
+    let arguments = [
+        "--set".to_owned(),
+        "web.listen=0.0.0.0:0".to_owned(),
+        "--set".to_owned(),
+        format!("web.token_file={}", file.display()),
+    ];
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let (daemon, mut pages) = serving(&shop, &arguments);
+    pages.base = pages.base.replace("0.0.0.0", "127.0.0.1");
+    assert_eq!(pages.get("/api/v1/status").code, 401);
+    assert_eq!(pages.get("/metrics").code, 401);
+    assert_eq!(pages.get("/livez").code, 200);
+    let page = pages.get("/");
+    assert_eq!((page.code, page.header("location")), (303, "/login"));
+    let bearer = [("authorization", "Bearer a token of enough characters")];
+    assert_eq!(pages.get_with("/api/v1/status", &bearer).code, 200);
+
+    let form = [("content-type", "application/x-www-form-urlencoded")];
+    let wrong = pages.send("POST", "/login", &form, b"token=guessed+and+guessed+again");
+    assert_eq!((wrong.code, wrong.header("set-cookie")), (403, ""));
+    let right = pages.send("POST", "/login", &form, b"token=a+token+of+enough+characters");
+    assert_eq!(right.code, 303);
+    let cookie = right.header("set-cookie");
+    assert!(
+        cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"),
+        "{cookie}"
+    );
+    let cookie = cookie.split(';').next().unwrap();
+    assert_eq!(pages.get_with("/", &[("cookie", cookie)]).code, 200);
+    // The cookie alone changes nothing: that takes a request from these pages.
+    let signed_in = |headers: &[(&str, &str)]| pages.send("POST", "/api/v1/runs", headers, b"{}").code;
+    assert_eq!(signed_in(&[("cookie", cookie)]), 403);
+    assert_eq!(
+        signed_in(&[("cookie", cookie), ("origin", "https://evil.example")]),
+        403
+    );
+    let own = pages.base.clone();
+    assert_eq!(signed_in(&[("cookie", cookie), ("origin", &own)]), 202);
+    assert_eq!(daemon.end(), Some(0));
+}
+
+#[test]
+fn sizes_are_limited() {
+    let shop = Shop::new();
+    drop_png(&shop.inbox(), 1);
+    shop.ok(&["scan"]);
+    let (daemon, pages) = serving(&shop, &["--set", "limits.max_file_bytes=20000"]);
+    let hash = shop.rows()[0]["content_hash"].as_str().unwrap().to_owned();
+    let large = json!({ "label": "x".repeat(65 << 10) });
+    assert_eq!(
+        pages
+            .put(&format!("/api/v1/images/{hash}/correction"), &large)
+            .code,
+        413
+    );
+    assert_eq!(pages.send("POST", "/api/v1/tag", &[], &[0; 21_000]).code, 413);
+    let long = format!(
+        "GET /?path={} HTTP/1.1\r\nHost: {}\r\n\r\n",
+        "x".repeat(100_000),
+        pages.host()
+    );
+    let answer = pages.raw(&long);
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{answer}");
+    assert_eq!(daemon.end(), Some(0));
+}
+
+/// Whoever holds connections open holds up neither others nor the tagging.
+#[test]
+fn idle_connections_hold_up_nobody() {
+    let shop = Shop::new();
+    let (daemon, pages) = serving(&shop, &[]);
+    let mut idle: Vec<_> = (0..200).map(|_| pages.connect()).collect();
+    for stream in &mut idle {
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: ").unwrap();
+    }
+    drop_png(&shop.inbox(), 1);
+    shop.wait_for_rows(1);
+    assert_eq!(pages.get("/livez").code, 200);
+    // More than fit are closed at once, the last ones first of all …
+    let more: Vec<_> = (0..100).map(|_| pages.connect()).collect();
+    for mut stream in more.into_iter().rev().take(20) {
+        assert_eq!(stream.read(&mut [0; 8]).unwrap_or(0), 0);
+    }
+    // … and who does not get to the end of a request is let go.
+    let mut slowest = idle.pop().unwrap();
+    let mut rest = Vec::new();
+    let _ = slowest.read_to_end(&mut rest);
+    let rest = text(&rest);
+    assert!(rest.is_empty() || rest.starts_with("HTTP/1.1 408"), "{rest}");
+    wait_until("there is room again", || pages_answer(&pages));
+    assert_eq!(daemon.end(), Some(0));
+}
+
+fn pages_answer(pages: &super::Pages) -> bool {
+    pages
+        .raw(&format!(
+            "GET /livez HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
+            pages.host()
+        ))
+        .contains("200 OK")
+}

@@ -1,0 +1,172 @@
+//! Somebody else is told of new tags, also after having been away.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use hmac::{Hmac, KeyInit, Mac};
+use serde_json::Value;
+use sha2::Sha256;
+
+use super::PAGES;
+use crate::util::{Shop, drop_png, wait_until};
+
+struct Post {
+    timestamp: String,
+    signature: String,
+    body: String,
+}
+
+/// Somebody who refuses until told otherwise, and keeps what came.
+#[derive(Default)]
+struct Receiver {
+    takes: AtomicBool,
+    refused: Mutex<Vec<Post>>,
+    taken: Mutex<Vec<Post>>,
+}
+
+impl Receiver {
+    /// Its address.
+    fn listen(self: &Arc<Self>) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let receiver = Arc::clone(self);
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                receiver.answer(stream.unwrap());
+            }
+        });
+        format!("http://{address}/news")
+    }
+
+    fn answer(&self, mut stream: TcpStream) {
+        let post = read(&mut stream);
+        let takes = self.takes.load(Ordering::SeqCst);
+        let (kept, answer) = if takes {
+            (&self.taken, "204 Thanks")
+        } else {
+            (&self.refused, "500 Not now")
+        };
+        kept.lock().unwrap().push(post);
+        // Who asked may have been killed meanwhile.
+        let _ = write!(
+            stream,
+            "HTTP/1.1 {answer}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        );
+    }
+
+    fn told(&self) -> Vec<String> {
+        self.taken.lock().unwrap().iter().flat_map(Post::hashes).collect()
+    }
+}
+
+fn read(stream: &mut TcpStream) -> Post {
+    let mut reader = BufReader::new(stream);
+    let (mut length, mut timestamp, mut signature) = (0, String::new(), String::new());
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).unwrap();
+        let line = line.trim_end();
+        if line.is_empty() {
+            break;
+        }
+        if let Some((name, value)) = line.split_once(": ") {
+            match name.to_lowercase().as_str() {
+                "content-length" => length = value.parse().unwrap(),
+                "x-hangtag-timestamp" => timestamp = value.to_owned(),
+                "x-hangtag-signature" => signature = value.to_owned(),
+                _ => {}
+            }
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).unwrap();
+    Post {
+        timestamp,
+        signature,
+        body: String::from_utf8(body).unwrap(),
+    }
+}
+
+impl Post {
+    fn is_signed_with(&self, key: &str) -> bool {
+        let mut mac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).unwrap();
+        mac.update(format!("{}.{}", self.timestamp, self.body).as_bytes());
+        let digits: String = mac
+            .finalize()
+            .into_bytes()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        self.signature == format!("v1={digits}")
+    }
+
+    fn hashes(&self) -> Vec<String> {
+        let body: Value = serde_json::from_str(&self.body).unwrap();
+        let tags = body["tags"].as_array().unwrap();
+        tags.iter()
+            .map(|tag| tag["content_hash"].as_str().unwrap().to_owned())
+            .collect()
+    }
+}
+
+#[test]
+fn each_new_tag_is_told_once_it_can_be_told() {
+    let shop = Shop::new();
+    drop_png(&shop.inbox(), 0);
+    shop.ok(&["scan"]);
+    let receiver = Arc::<Receiver>::default();
+    let address = receiver.listen();
+    let key = shop.path().join("key");
+    std::fs::write(&key, "sesame\n").unwrap();
+    let settings = [
+        format!("web.webhook_url={address}"),
+        format!("web.webhook_secret_file={}", key.display()),
+    ];
+    let arguments: Vec<&str> = settings.iter().flat_map(|setting| ["--set", setting]).collect();
+    let arguments = [&PAGES, arguments.as_slice()].concat();
+
+    let daemon = shop.daemon_with(&arguments);
+    (1..4).for_each(|number| drop(drop_png(&shop.inbox(), number)));
+    shop.wait_for_rows(4);
+    wait_until("the trouble is told", || {
+        shop.run(&["status"]).status.code() == Some(1)
+    });
+    let is_signed = |post: &Post| post.is_signed_with("sesame") && !post.is_signed_with("other");
+    assert!(receiver.refused.lock().unwrap().iter().all(is_signed));
+    // What waits survives the process.
+    daemon.kill();
+    receiver.takes.store(true, Ordering::SeqCst);
+    let daemon = shop.daemon_with(&arguments);
+    wait_until("all is told", || receiver.told().len() >= 3);
+    let told = receiver.told();
+    let wanted: BTreeSet<String> = (1..4)
+        .map(|number| {
+            shop.row(&shop.inbox().join(format!("photo-{number:05}.png")))
+                .unwrap()
+        })
+        .map(|row| row["content_hash"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(told.len(), 3, "each once: {told:?}");
+    assert_eq!(
+        told.into_iter().collect::<BTreeSet<_>>(),
+        wanted,
+        "what was there before is no news"
+    );
+    wait_until("nothing waits", || {
+        shop.count("SELECT count(*) FROM webhook_outbox") == 0
+    });
+    assert_eq!(daemon.end(), Some(0));
+}
+
+#[test]
+fn nothing_is_collected_where_nobody_is_told() {
+    let shop = Shop::new();
+    drop_png(&shop.inbox(), 0);
+    let (daemon, _pages) = super::serving(&shop, &[]);
+    shop.wait_for_rows(1);
+    assert_eq!(shop.count("SELECT count(*) FROM webhook_outbox"), 0);
+    assert_eq!(daemon.end(), Some(0));
+}
