@@ -7,7 +7,7 @@ use super::frame;
 use super::likely::Likelihood;
 use super::reduce::Grey;
 use super::regions::{Region, Regions};
-use super::surface::Surface;
+use super::surface::{PLAIN_SHARE, Surface};
 
 mod busy;
 mod plain;
@@ -79,8 +79,6 @@ pub enum Backdrop {
     Nothing,
 }
 
-/// Least share of the border that a plain background explains: garments may reach over an edge.
-const PLAIN_SHARE: f32 = 0.55;
 /// Most roughness of a plain background, in grey values: what cameras and compression leave on paper and walls.
 const PLAIN_ROUGHNESS: f32 = 3.0;
 /// A region belongs to the garment if it is at least this part of the largest one and near it (a strap), or this part

@@ -17,6 +17,8 @@ pub(super) const TOLERANCE: u8 = 13;
 const MOST_SAMPLES: usize = 112;
 /// How far from the surface a value may lie to take part in the next fit.
 const REACHES: [f32; 5] = [48.0, 32.0, 24.0, 18.0, TOLERANCE as f32];
+/// Least share of the border that a plain background explains: garments may reach over edges.
+pub(super) const PLAIN_SHARE: f32 = 0.33;
 /// Share of the border that one grey must explain for there to be no need of a fit.
 const LEVEL_SHARE: f32 = 0.9;
 /// Half of a border that is rougher than this around one grey may be a part of a slope; smoother, it is paper, and the
