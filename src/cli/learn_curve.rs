@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use anyhow::{anyhow, bail};
+use anyhow::anyhow;
 use clap::Args;
 
 use super::dataset::load_or_fetch_blocking;
@@ -23,10 +23,9 @@ use crate::durable;
 use crate::model::ModelBundle;
 use crate::training::dataset::DataSet;
 use crate::training::learning_curve::{Answers, Collection, Counts, Point, Portion, Queues, Size, to_svg};
-use crate::training::manifest::{in_short, learned_by};
 use crate::training::network::Network;
 use crate::training::parameters::TrainParameters;
-use crate::training::perform::start_from;
+use crate::training::perform::base_of;
 use crate::training::rebuild::{OpenBundle, Outcome, Rebuild, Shop, rebuild_blocking};
 use crate::training::scoring::score_photos;
 use crate::training::train::{Checkpointing, Flow, Observer, Progress};
@@ -39,7 +38,7 @@ Examples:
   hangtag learn-curve --labels photos.csv --per-class 0,20 --unknown 100 --plot curve.svg
   hangtag learn-curve --labels photos.csv --seed 2 --format json
 
-Each size goes on from the model in service, learns the photos taken (one in five is held out, as in a rebuild) and is
+Each size goes on from the model in service (or the one that ships), learns the photos taken (one in five is held out, as in a rebuild) and is
 scored on all others. Seed and contents decide which are taken. Nothing is put into service.")]
 pub struct LearnCurveArguments {
     /// A CSV with the columns file (relative to the CSV) and label (empty: none of the classes)
@@ -75,7 +74,7 @@ pub fn run(arguments: &LearnCurveArguments, config: &Config) -> anyhow::Result<E
         ..TrainParameters::from(&config.train)
     };
     let (bundle, network) = base_blocking(config, &parameters)?;
-    let collection = collect_blocking(&arguments.labels, &bundle, config)?;
+    let collection = collect_blocking(&arguments.labels, config)?;
     let portions = portions(arguments, &collection, parameters.seed)?;
     let data = load_or_fetch_blocking(config)?;
     let runtime = daemon::load_runtime_blocking(&config.runtime, DevicePolicy::Cpu)?;
@@ -104,7 +103,8 @@ pub fn run(arguments: &LearnCurveArguments, config: &Config) -> anyhow::Result<E
     Ok(if is_whole { Ended::Well } else { INTERRUPTED })
 }
 
-/// What every size goes on from: the model in service where that can be, else the one that ships.
+/// What every size goes on from, as a quick rebuild does: the model in service, or the one that ships where that one has
+/// learned corrections or is no residual network.
 fn base_blocking(config: &Config, parameters: &TrainParameters) -> anyhow::Result<(ModelBundle, Network)> {
     if !parameters.knows_unknown() {
         let message = format!(
@@ -118,37 +118,18 @@ fn base_blocking(config: &Config, parameters: &TrainParameters) -> anyhow::Resul
         return Err(UsageError(message.into()).into());
     }
     let in_service = daemon::bundle_in_service_blocking(config)?;
-    let why = match start_from(&in_service, parameters) {
-        Ok(network) => return Ok((in_service, network)),
-        Err(why) => why,
-    };
-    let shipped = ModelBundle::embedded();
-    match start_from(&shipped, parameters) {
-        Ok(network) => {
-            tracing::warn!(
-                "the model in service, {}, is nothing to go on from: {why}; the one that ships is taken",
-                in_service.id()
-            );
-            Ok((shipped, network))
-        }
-        Err(_) => bail!(
-            "the model in service, {}, is nothing to go on from: {why}; nor is the one that ships. Train one (`hangtag train --out ./my-model`) and name it with --set inference.model=./my-model",
-            in_service.id()
-        ),
-    }
+    base_of(&in_service, parameters).map_err(|why| {
+        anyhow!(
+            "{why}; train one (`hangtag train --out ./my-model`) and name it: --set inference.model=./my-model"
+        )
+    })
 }
 
-/// The photos of the list that `base` has not learned, each content once; what is left out is said.
-fn collect_blocking(csv: &Path, base: &ModelBundle, config: &Config) -> anyhow::Result<Collection> {
-    let (mut photos, rejected) = prepare_blocking(&read_labels(csv)?, config);
+/// The photos of the list, each content once; what is left out is said.
+fn collect_blocking(csv: &Path, config: &Config) -> anyhow::Result<Collection> {
+    let (photos, rejected) = prepare_blocking(&read_labels(csv)?, config);
     for photo in &rejected {
         tracing::warn!("left out: {photo}");
-    }
-    let (rows, learned) = (photos.len(), learned_by(base));
-    photos.retain(|photo| !learned.contains(in_short(&photo.hash).as_str()));
-    if photos.len() < rows {
-        let known = rows - photos.len();
-        tracing::warn!("left out: {known} photos that the model in service has learned already");
     }
     let contents: Vec<_> = photos
         .iter()
@@ -311,36 +292,37 @@ fn in_words(points: &[Point], base: &ModelBundle, seed: u64) -> String {
         "mean recall",
         "accuracy",
         "AUROC",
+        "thresholds from",
         "accepted",
         "right",
         "seconds",
     ];
-    let rows: Vec<Vec<String>> = points
-        .iter()
-        .map(|point| {
-            vec![
-                point.per_class.to_string(),
-                counted(point.learned),
-                counted(point.held_out),
-                counted(point.unseen),
-                percent(point.mean_recall),
-                percent(point.accuracy),
-                point
-                    .known_unknown_auroc
-                    .map_or("-".into(), |area| format!("{area:.3}")),
-                percent(point.accepted_share),
-                percent(point.accepted_precision),
-                format!("{:.0}", point.seconds),
-            ]
-        })
-        .collect();
+    let rows: Vec<Vec<String>> = points.iter().map(row).collect();
     format!(
         "from model {}, seed {seed}; photos of the classes + of none of them\n\n{}\n\
          AUROC: photos of the classes against others. accepted: of the unseen photos of the classes.\n\
-         right: of all accepted tags; one of a photo of none of the classes is wrong.\n",
+         right: of all accepted tags; one of a photo of none of the classes is wrong. 0.0 % accepted: too few\n\
+         photos, or too often wrong, to prove that tags are right as often as tagging.target_precision asks.\n",
         base.id(),
         output::table(&head, &rows)
     )
+}
+
+fn row(point: &Point) -> Vec<String> {
+    let area = point.known_unknown_auroc;
+    vec![
+        point.per_class.to_string(),
+        counted(point.learned),
+        counted(point.held_out),
+        counted(point.unseen),
+        percent(point.mean_recall),
+        percent(point.accuracy),
+        area.map_or("-".into(), |area| format!("{area:.3}")),
+        point.thresholds_basis.to_string(),
+        percent(point.accepted_share),
+        percent(point.accepted_precision),
+        format!("{:.0}", point.seconds),
+    ]
 }
 
 fn counted(Counts { of_classes, unknown }: Counts) -> String {

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::evaluate::{Decisions, Evaluation, Judged};
 use super::lessons::Photos;
-use crate::domain::{ContentHash, Label, ModelId, Prediction, Thresholds, Truth, held_out};
+use crate::domain::{Basis, ContentHash, Label, ModelId, Prediction, Thresholds, Truth, held_out};
 use crate::preprocess::InputTensor;
 
 mod plot;
@@ -246,6 +246,8 @@ pub struct Point {
     pub accuracy: Option<f64>,
     /// How well photos of the classes are told from others: the area under the ROC curve.
     pub known_unknown_auroc: Option<f64>,
+    /// What its thresholds were fitted on: what is accepted hangs on that.
+    pub thresholds_basis: Basis,
     /// Share of the photos of the classes whose tag is accepted.
     pub accepted_share: Option<f64>,
     /// Share of all accepted tags that are right; one of a photo of none of the classes is wrong.
@@ -289,6 +291,7 @@ impl Point {
             mean_recall: evaluation.balanced_accuracy,
             accuracy: evaluation.accuracy,
             known_unknown_auroc: evaluation.known_unknown_auroc,
+            thresholds_basis: answers.thresholds.basis,
             accepted_share: decisions.accepted_share,
             accepted_precision: decisions.accepted_precision,
             seconds: answers.seconds,

@@ -33,7 +33,7 @@ mod measure;
 mod start;
 
 use measure::{MeasuredScores, Measuring, Unseen};
-pub use start::start_from;
+pub use start::base_of;
 
 /// How a run's process ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

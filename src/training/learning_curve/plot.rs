@@ -18,24 +18,28 @@ const FRAME: RGBColor = RGBColor(0x9C, 0xA3, 0xAF);
 const SIZE: (u32, u32) = (640, 400);
 /// Pixels.
 const FONT_SIZE: u32 = 15;
-/// Length of a line in the legend, pixels.
-const SAMPLE_LENGTH: i32 = 18;
+/// Where the curves' names stand, pixels.
+const LEGEND_TOP: i32 = 10;
 
 /// One of the curves.
 struct Series {
     name: &'static str,
+    /// Where its name begins, pixels.
+    left: i32,
     colour: RGBColor,
     value: fn(&Point) -> Option<f64>,
 }
 
 const SERIES: [Series; 2] = [
     Series {
-        name: "mean recall",
+        name: "● mean recall",
+        left: 68,
         colour: RECALL,
         value: |point| point.mean_recall,
     },
     Series {
-        name: "accepted share",
+        name: "● accepted share",
+        left: 200,
         colour: ACCEPTED,
         value: |point| point.accepted_share,
     },
@@ -58,6 +62,7 @@ fn draw(points: &[Point], svg: &mut String) -> Result<(), Box<dyn Error>> {
         .unwrap_or_default();
     let mut chart = ChartBuilder::on(&area)
         .margin(12)
+        .margin_top(40)
         .x_label_area_size(42)
         .y_label_area_size(56)
         // An axis has to have a length.
@@ -78,24 +83,23 @@ fn draw(points: &[Point], svg: &mut String) -> Result<(), Box<dyn Error>> {
         })
         .y_label_formatter(&|share| format!("{:.0} %", share * 100.0))
         .draw()?;
-    for Series { name, colour, value } in SERIES {
+    for Series {
+        name,
+        left,
+        colour,
+        value,
+    } in &SERIES
+    {
         let line: Vec<(f64, f64)> = points
             .iter()
             .filter_map(|point| Some((point.per_class as f64, value(point)?)))
             .collect();
-        chart
-            .draw_series(LineSeries::new(line.iter().copied(), colour.stroke_width(2)))?
-            .label(name)
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + SAMPLE_LENGTH, y)], colour.stroke_width(2)));
+        chart.draw_series(LineSeries::new(line.iter().copied(), colour.stroke_width(2)))?;
         chart.draw_series(line.into_iter().map(|at| Circle::new(at, 4, colour.filled())))?;
+        // Above the chart, where no curve can be.
+        let name = Text::new(*name, (*left, LEGEND_TOP), ("sans-serif", FONT_SIZE, colour));
+        area.draw(&name)?;
     }
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::LowerRight)
-        .background_style(WHITE)
-        .border_style(FRAME)
-        .label_font(("sans-serif", FONT_SIZE))
-        .draw()?;
     area.present()?;
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Which photos a size takes, what is said when it cannot, and what the figures come to.
 
 use super::*;
-use crate::domain::{Confidence, INPUT_LEN, LABEL_COUNT, Scores};
+use crate::domain::{Basis, Confidence, INPUT_LEN, LABEL_COUNT, Scores};
 use crate::preprocess;
 
 fn hash(number: usize) -> ContentHash {
@@ -173,7 +173,10 @@ fn point(per_class: usize) -> Point {
         unseen: vec![0, 1, 2, 3, 4],
     };
     let predictions = [(0, 0.9), (1, 0.8), (1, 0.9), (1, 0.3), (2, 0.8)];
-    let mut thresholds = Thresholds::unfounded();
+    let mut thresholds = Thresholds {
+        basis: Basis::Audit,
+        ..Thresholds::unfounded()
+    };
     thresholds.accept = [Some(Confidence::HALF); LABEL_COUNT];
     let model = ModelId::from_sha256("0123456789abcdef").unwrap();
     let answers = Answers {
@@ -195,6 +198,7 @@ fn a_point_judges_what_was_not_taken() {
     );
     assert_eq!(point.mean_recall, Some(0.75));
     assert_eq!(point.accuracy, Some(0.75));
+    assert_eq!(point.thresholds_basis, Basis::Audit);
     assert_eq!(point.accepted_share, Some(0.75));
     // One has the wrong label, one none at all.
     assert_eq!(point.accepted_precision, Some(0.5));

@@ -17,29 +17,49 @@ pub(super) fn of(job: &Job, in_service: &ModelBundle, material: &Material) -> Op
     if !job.warm_start || material.train.is_empty() || !job.parameters.knows_unknown() {
         return None;
     }
-    for bundle in [in_service, &ModelBundle::embedded()] {
-        match unspoilt(bundle, &job.parameters) {
-            Ok(network) => return Some(network),
-            Err(why) => tracing::info!("this run does not begin with the model {}: {why}", bundle.id()),
+    match base_of(in_service, &job.parameters) {
+        Ok((_, network)) => Some(network),
+        Err(why) => {
+            tracing::warn!("training begins anew: {why}");
+            None
         }
     }
-    tracing::warn!("training begins anew: there is no model to go on from");
-    None
+}
+
+/// The model that a quick rebuild goes on from, and its network: the one in service, else the one that ships. Or what is
+/// against both.
+pub fn base_of(
+    in_service: &ModelBundle,
+    parameters: &TrainParameters,
+) -> Result<(ModelBundle, Network), String> {
+    let mut against = Vec::new();
+    for bundle in [in_service.clone(), ModelBundle::embedded()] {
+        match unspoilt(&bundle, parameters) {
+            Ok(network) => {
+                against
+                    .iter()
+                    .for_each(|why| tracing::info!("not gone on from {why}"));
+                return Ok((bundle, network));
+            }
+            Err(why) => against.push(format!("{}: {why}", bundle.id())),
+        }
+    }
+    against.dedup();
+    Err(format!(
+        "there is no model to go on from ({})",
+        against.join("; ")
+    ))
 }
 
 /// The network in a bundle that has learned no correction; or what is against that.
 fn unspoilt(bundle: &ModelBundle, parameters: &TrainParameters) -> Result<Network, String> {
-    match learned_by(bundle).len() {
-        0 => start_from(bundle, parameters),
-        learned => Err(format!("it has learned {learned} corrections already")),
-    }
-}
-
-/// The network in a bundle, for a training with these parameters that goes on from it; or what is against that.
-pub fn start_from(bundle: &ModelBundle, parameters: &TrainParameters) -> Result<Network, String> {
     let Architecture::Residual(channels) = parameters.network() else {
         return Err(format!("the architecture {} cannot", parameters.architecture));
     };
+    let learned = learned_by(bundle).len();
+    if learned > 0 {
+        return Err(format!("it has learned {learned} corrections already"));
+    }
     let calibration = bundle.manifest().calibration.as_ref();
     let calibration = calibration.ok_or("its manifest states no temperature")?;
     network_from(bundle.onnx(), channels, calibration.temperature)
@@ -81,9 +101,12 @@ mod tests {
             let why = unspoilt(bundle, parameters).unwrap_err();
             assert!(why.contains(words), "{why}");
         }
+        let (base, _) = base_of(&learned, &residual).unwrap();
+        assert!(learned_by(&base).is_empty(), "the one that ships, in its place");
+        let why = base_of(&untempered, &reference).unwrap_err();
         assert!(
-            start_from(&learned, &residual).is_ok(),
-            "for who leaves out what it has learned"
+            why.starts_with("there is no model to go on from (") && why.contains("reference"),
+            "{why}"
         );
     }
 }
