@@ -97,7 +97,8 @@ fn draw(points: &[Point], svg: &mut String) -> Result<(), Box<dyn Error>> {
         chart.draw_series(LineSeries::new(line.iter().copied(), colour.stroke_width(2)))?;
         chart.draw_series(line.into_iter().map(|at| Circle::new(at, 4, colour.filled())))?;
         // Above the chart, where no curve can be.
-        let name = Text::new(*name, (*left, LEGEND_TOP), ("sans-serif", FONT_SIZE, colour));
+        let style = ("sans-serif", FONT_SIZE).into_font().color(colour);
+        let name = Text::new(*name, (*left, LEGEND_TOP), style);
         area.draw(&name)?;
     }
     area.present()?;
