@@ -9,6 +9,7 @@ mod safety;
 mod seen;
 mod webhook;
 
+use hangtag::domain::Label;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -55,6 +56,15 @@ pub fn serving(shop: &Shop, arguments: &[&str]) -> (Daemon, Pages) {
     let daemon = shop.daemon_with(&[&PAGES, arguments].concat());
     let pages = pages_of(shop);
     (daemon, pages)
+}
+
+/// Lets the model in service accept nothing, so that every photo it tagged is in the review queue.
+pub fn accept_nothing(shop: &Shop) {
+    let mut arguments = vec!["thresholds", "set"];
+    for label in Label::NAMES {
+        arguments.extend(["--label", label, "never"]);
+    }
+    shop.ok(&arguments);
 }
 
 /// Waits until the status names an address.

@@ -1,9 +1,8 @@
 //! The API, held against the document that describes it.
 
-use hangtag::domain::Label;
 use serde_json::{Value, json};
 
-use super::{Pages, serving};
+use super::{Pages, accept_nothing, serving};
 use crate::util::{Shop, drop_png, png, small_data_set, wait_until};
 
 fn tagged_shop() -> Shop {
@@ -131,10 +130,7 @@ fn review_hands_out_what_is_most_worth_correcting_once_each() {
     let shop = tagged_shop();
     std::fs::write(shop.inbox().join("again.png"), png(1)).unwrap();
     shop.ok(&["scan"]);
-    // Nothing is accepted, so that every photo is for review or unknown.
-    for label in Label::NAMES {
-        shop.ok(&["thresholds", "set", "--label", label, "never"]);
-    }
+    accept_nothing(&shop);
     let (daemon, pages) = serving(&shop, &[]);
     let queue = pages.get("/api/v1/review").json();
     let images = queue["images"].as_array().unwrap();

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::browser::{Browser, keys};
 use super::drawn::photo;
-use super::{Pages, serving};
+use super::{Pages, accept_nothing, serving};
 use crate::util::{Daemon, Shop, drop_png, small_data_set, wait_until};
 
 /// Photos that are drawn here, and a daemon that has tagged them.
@@ -19,6 +19,7 @@ fn drawn_shop(photos: usize) -> (Shop, Daemon, Pages) {
         std::fs::write(folder.join(name), bytes).unwrap();
     }
     shop.ok(&["scan"]);
+    accept_nothing(&shop);
     let data = shop.path().join("mnist");
     small_data_set(&data, (100, 50));
     shop.configure(&format!(
@@ -220,6 +221,7 @@ fn a_hostile_name_runs_nothing() {
     .unwrap();
     let (daemon, pages) = serving(&shop, &[]);
     shop.wait_for_rows(2);
+    accept_nothing(&shop);
     let row = shop
         .rows()
         .into_iter()
