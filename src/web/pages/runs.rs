@@ -111,7 +111,7 @@ fn matrix(confusion: &Confusion) -> Markup {
     };
     html! {
         h3 { "Confusion on the test set" }
-        div.scroll {
+        div.scroll tabindex="0" role="region" aria-label="Confusion matrix" {
             table.confusion {
                 caption.hidden { "Rows: what pictures show. Columns: what they were taken for." }
                 thead { tr { td {} @for label in Label::all() { th scope="col" title=(label.name()) { span { (label.name()) } } } } }

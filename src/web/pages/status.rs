@@ -111,7 +111,7 @@ fn stations(report: &StatusReport) -> Markup {
     html! {
         section aria-labelledby="stations-title" {
             h2 #stations-title { "Stations" }
-            div.scroll {
+            div.scroll tabindex="0" role="region" aria-labelledby="stations-title" {
                 table {
                     thead { tr { th scope="col" { "Station" } th.number scope="col" { "Done" } th scope="col" { "Last" } th scope="col" { "When" } } }
                     tbody {
@@ -181,7 +181,7 @@ fn rejected(files: &FilePage, reasons: &[(String, u64)]) -> Markup {
                         (reason.replace('_', " ")) " " (grouped(*count))
                     }
                 }
-                div.scroll {
+                div.scroll tabindex="0" role="region" aria-labelledby="rejected-title" {
                     table {
                         thead { tr { th scope="col" { "File" } th scope="col" { "Why" } th scope="col" { "When" } th scope="col" { span.hidden { "Actions" } } } }
                         tbody {
