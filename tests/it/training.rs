@@ -2,11 +2,11 @@
 
 use crate::util::{Shop, drop_png, shared, small_data_set, text};
 
-/// A shop that trains the reference network, which is quick, on a small data set.
-fn shop() -> Shop {
+/// A shop that trains the reference network, which is quick, on a data set of so many pictures for training and test.
+fn shop(pictures: (u32, u32)) -> Shop {
     let shop = Shop::new();
     let data = shop.path().join("mnist");
-    small_data_set(&data, (600, 100));
+    small_data_set(&data, pictures);
     shop.configure(&format!(
         "[dataset]\ndir = {data:?}\n[train]\narchitecture = \"reference\"\n"
     ));
@@ -15,7 +15,7 @@ fn shop() -> Shop {
 
 #[test]
 fn a_model_is_trained_evaluated_and_tags() {
-    let shop = shop();
+    let shop = shop((600, 100));
     let answer = shop.json(&[
         "train", "--epochs", "3", "--seed", "5", "--out", "model", "--format", "json",
     ]);
@@ -88,7 +88,7 @@ fn a_model_is_trained_evaluated_and_tags() {
 
 #[test]
 fn a_bundle_that_was_tampered_with_is_refused() {
-    let shop = shop();
+    let shop = shop((100, 50));
     shop.ok(&["train", "--epochs", "1", "--out", "model", "--format", "json"]);
     let onnx = shop.path().join("model").join("model.onnx");
     let mut bytes = std::fs::read(&onnx).unwrap();
@@ -106,7 +106,7 @@ fn a_bundle_that_was_tampered_with_is_refused() {
 
 #[test]
 fn a_training_that_was_interrupted_is_resumed_to_the_same_bytes() {
-    let shop = shop();
+    let shop = shop((100, 50));
     let whole = shop.json(&["train", "--epochs", "40", "--format", "json"]);
     let mut child = shop
         .command(&["train", "--epochs", "40"])
