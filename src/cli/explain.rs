@@ -33,7 +33,7 @@ mod picture;
 Examples:
   hangtag explain inventory/4711.jpg
   hangtag explain --format json inventory/4711.jpg
-  hangtag explain ~/odd.jpg --picture out.png   what the model sees of any photo, and its five likeliest labels
+  hangtag explain ~/odd.jpg --picture out.png   what the model sees of any photo, and its answer
   hangtag explain 5f2c…                         by content hash (64 digits)")]
 pub struct ExplainArguments {
     /// The file, or its content hash
