@@ -70,7 +70,7 @@ impl Basis {
         match self {
             Basis::None => Some("the model says nothing about its confidence: nothing is accepted"),
             Basis::Validation => Some("not yet audited on your photos"),
-            Basis::Corrections => Some("from corrections that were chosen, not drawn: a biased sample"),
+            Basis::Corrections => Some("photos that people chose, not a random draw: a biased sample"),
             Basis::Set => Some("set by hand: no statement about how many are right"),
             Basis::Audit => None,
         }
