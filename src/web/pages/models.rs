@@ -179,7 +179,7 @@ fn all_models(registry: &Registry, is_pinned: bool) -> Markup {
     html! {
         section aria-labelledby="all-title" {
             h2 #all-title { "All models" }
-            div.scroll tabindex="0" role="region" aria-labelledby="all-title" {
+            div.scroll tabindex="0" role="region" aria-label="Table of all models" {
                 table {
                     thead { tr {
                         th scope="col" { "Model" } th scope="col" { "State" } th.number scope="col" { "Test accuracy" }
@@ -224,7 +224,7 @@ fn history(registry: &Registry) -> Markup {
     html! {
         section aria-labelledby="served-title" {
             h2 #served-title { "What served when" }
-            div.scroll tabindex="0" role="region" aria-labelledby="served-title" {
+            div.scroll tabindex="0" role="region" aria-label="Table of what served" {
                 table {
                     thead { tr { th scope="col" { "From" } th scope="col" { "Until" } th scope="col" { "Model" } th scope="col" { "By" } th scope="col" { "Why" } } }
                     tbody {

@@ -111,7 +111,7 @@ fn stations(report: &StatusReport) -> Markup {
     html! {
         section aria-labelledby="stations-title" {
             h2 #stations-title { "Stations" }
-            div.scroll tabindex="0" role="region" aria-labelledby="stations-title" {
+            div.scroll tabindex="0" role="region" aria-label="Table of stations" {
                 table {
                     thead { tr { th scope="col" { "Station" } th.number scope="col" { "Done" } th scope="col" { "Last" } th scope="col" { "When" } } }
                     tbody {
@@ -181,7 +181,7 @@ fn rejected(files: &FilePage, reasons: &[(String, u64)]) -> Markup {
                         (reason.replace('_', " ")) " " (grouped(*count))
                     }
                 }
-                div.scroll tabindex="0" role="region" aria-labelledby="rejected-title" {
+                div.scroll tabindex="0" role="region" aria-label="Table of files without a tag" {
                     table {
                         thead { tr { th scope="col" { "File" } th scope="col" { "Why" } th scope="col" { "When" } th scope="col" { span.hidden { "Actions" } } } }
                         tbody {
