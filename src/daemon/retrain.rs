@@ -250,11 +250,9 @@ impl Retrainer {
         let print = file_records_blocking(&self.config.dataset_dir(), Provenance::Any)
             .ok()
             .map(|files| {
-                fingerprint(
-                    &files,
-                    &parameters,
-                    (&corrections, self.config.retrain.correction_weight),
-                )
+                let rules = &self.config.retrain;
+                let corrections = (corrections.as_slice(), rules.correction_weight, rules.warm_start);
+                fingerprint(&files, &parameters, corrections)
             });
         let is_resumed = matches!(beginning, Beginning::Resumed { .. });
         if !is_resumed

@@ -8,11 +8,10 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::calibrate::{ReliabilityBin, reliability_bins};
 use super::corrections::{Correction, CorrectionWeight, Material, MaterialSummary, mix, prepare_blocking};
-use super::dataset::{DataSet, FileRecord, Images};
+use super::dataset::{DataSet, Images};
 use super::evaluate::{Evaluation, Judged};
 use super::gate::{Candidate, Measured, Verdict, WarmUp};
 use super::job::{CorrectionNote, Job, RunFolder, RunFolderError};
@@ -25,13 +24,15 @@ use super::summary;
 use super::train::{Checkpointing, EpochRecord, Flow, Observer, Progress};
 use super::tune;
 use crate::domain::{
-    ArchitectureName, Confidence, ContentHash, LABEL_COUNT, ParseError, Prediction, Scores, Timestamp, hex,
+    ArchitectureName, Confidence, ContentHash, LABEL_COUNT, ParseError, Prediction, Scores, Timestamp,
 };
 use crate::model::{BundleError, ModelBundle};
 
+mod fingerprint;
 mod measure;
 mod start;
 
+pub use fingerprint::fingerprint;
 use measure::{MeasuredScores, Measuring, Unseen};
 pub use start::base_of;
 
@@ -144,7 +145,7 @@ pub fn perform_blocking(
     let print = fingerprint(
         &data.files,
         &job.parameters,
-        (&job.corrections, job.correction_weight),
+        (&job.corrections, job.correction_weight, job.warm_start),
     );
     let in_service = ModelBundle::load(&job.in_service)?;
     let start = start::of(job, &in_service, &material);
@@ -279,25 +280,6 @@ fn prepare(
         },
         seen: (mixed.repetitions, mixed.share),
     })
-}
-
-/// What decides the bytes that come of a training: the data set's files, parameters (but for threads) and corrections.
-pub fn fingerprint(
-    files: &[FileRecord],
-    parameters: &TrainParameters,
-    (corrections, weight): (&[CorrectionNote], f64),
-) -> String {
-    let parameters = TrainParameters {
-        threads: None,
-        ..parameters.clone()
-    };
-    let weight = if corrections.is_empty() { 0.0 } else { weight };
-    // A newer hangtag may make another model of the same.
-    let version = env!("CARGO_PKG_VERSION");
-    let digests: Vec<_> = files.iter().map(|file| &file.sha256).collect();
-    let json = serde_json::to_vec(&(version, digests, parameters, corrections, weight))
-        .expect("plain values have a JSON form; this is a bug");
-    hex(&Sha256::digest(&json))
 }
 
 impl Conclusion {
