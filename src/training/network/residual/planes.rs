@@ -1,16 +1,13 @@
-//! Activations as planes, and the convolution over them.
+//! Activations as planes, and their pooling.
 //!
-//! In: planes and weights. Out: planes, gradients. Never: allocation, threads.
+//! In: planes. Out: planes, half as wide. Never: allocation, threads.
 //!
 //! A tensor is `[channel][place]`: a channel's images lie behind one another, row after row, with one zero column behind
 //! each row and one zero row between images. So each of the nine taps of a 3x3 window is the same plane, shifted, and a
-//! convolution is nine matrix products that read it in place: no patch is ever gathered. What the products leave on the
-//! zeros between rows means nothing and is cleared by the mask when the next layer is written.
+//! convolution (see `convolver`) reads it in place. What it leaves on the zeros between rows means nothing and is cleared
+//! by the mask when the next layer is written.
 
 use multiversion::multiversion;
-
-use super::shape::{TAPS, Unit};
-use crate::training::network::matmul::{Matrix, Onto, multiply_into};
 
 /// Where the pixels of some images lie in a plane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,8 +20,6 @@ pub struct Grid {
 
 /// Values that loops take at a time; planes are a multiple of it long.
 pub const LANES: usize = 16;
-/// Places that a convolution does at a time: what it reads and writes then stays in the second-level cache.
-const CHUNK: usize = 1024;
 
 impl Grid {
     /// From one row to the next.
@@ -67,82 +62,6 @@ impl Grid {
         }
         mask
     }
-
-    /// The places that hold pixels or the zeros between them, in chunks.
-    fn chunks(self) -> impl Iterator<Item = (usize, usize)> {
-        let (first, end) = (self.first(), self.first() + self.images * self.image_stride());
-        (first..end)
-            .step_by(CHUNK)
-            .map(move |from| (from, (from + CHUNK).min(end)))
-    }
-
-    /// The place that tap `tap` reads for `place`.
-    fn tapped(self, place: usize, tap: usize) -> usize {
-        place + (tap / 3) * self.row_stride() + tap % 3 - self.first()
-    }
-
-    /// The place from which tap `tap` reads `place`.
-    fn untapped(self, place: usize, tap: usize) -> usize {
-        place + self.first() - (tap / 3) * self.row_stride() - tap % 3
-    }
-}
-
-/// Sums of a convolution; `weights` are `[tap][output][input]`.
-pub fn forward(grid: Grid, unit: Unit, weights: &[f32], input: &[f32], sums: &mut [f32]) {
-    let (plane, size) = (grid.plane_len(), unit.inputs * unit.outputs);
-    for (from, to) in grid.chunks() {
-        for tap in 0..TAPS {
-            multiply_into(
-                Matrix::new(&weights[tap * size..][..size], unit.outputs, unit.inputs),
-                Matrix::with_stride(&input[grid.tapped(from, tap)..], unit.inputs, to - from, plane),
-                (&mut sums[from..], plane),
-                onto(tap),
-            );
-        }
-    }
-}
-
-/// Gradient of the input, from that of the sums, whose borders must be zero.
-pub fn input_gradient(grid: Grid, unit: Unit, weights: &[f32], sums_gradient: &[f32], gradient: &mut [f32]) {
-    let (plane, size) = (grid.plane_len(), unit.inputs * unit.outputs);
-    for (from, to) in grid.chunks() {
-        for tap in 0..TAPS {
-            let place = grid.untapped(from, tap);
-            multiply_into(
-                Matrix::new(&weights[tap * size..][..size], unit.outputs, unit.inputs).transposed(),
-                Matrix::with_stride(&sums_gradient[place..], unit.outputs, to - from, plane),
-                (&mut gradient[from..], plane),
-                onto(tap),
-            );
-        }
-    }
-}
-
-/// Adds to the weights' gradient, `[tap][output][input]`; the borders of `sums_gradient` must be zero.
-pub fn add_weight_gradient(
-    grid: Grid,
-    unit: Unit,
-    input: &[f32],
-    sums_gradient: &[f32],
-    gradient: &mut [f32],
-) {
-    let (plane, size) = (grid.plane_len(), unit.inputs * unit.outputs);
-    for (from, to) in grid.chunks() {
-        let sums_gradient = Matrix::with_stride(&sums_gradient[from..], unit.outputs, to - from, plane);
-        for tap in 0..TAPS {
-            let input = &input[grid.tapped(from, tap)..];
-            multiply_into(
-                sums_gradient,
-                Matrix::with_stride(input, unit.inputs, to - from, plane).transposed(),
-                (&mut gradient[tap * size..][..size], unit.inputs),
-                Onto::Itself,
-            );
-        }
-    }
-}
-
-fn onto(tap: usize) -> Onto {
-    if tap == 0 { Onto::Nothing } else { Onto::Itself }
 }
 
 /// Pools 2x2, channel by channel; `winners` are 0..4, `[channel][image][row][column]`.

@@ -1,5 +1,6 @@
 //! The convolution over planes and its gradients against their definitions, and that images keep to themselves.
 
+use super::convolver::Convolver;
 use super::head;
 use super::planes::{self, Grid};
 use super::shape::{TAPS, Unit};
@@ -80,7 +81,7 @@ fn a_convolution_is_that_of_the_definition() {
         let input = random_planes(grid, unit.inputs, &mut stream);
         let weights = random(TAPS * unit.inputs * unit.outputs, &mut stream);
         let mut sums = vec![f32::NAN; unit.outputs * grid.plane_len()];
-        planes::forward(grid, unit, &weights, &input, &mut sums);
+        Convolver::new(&[unit]).forward(grid, unit, &weights, &input, &mut sums);
         for ([output, image, row, column], place) in pixels(grid, unit.outputs) {
             let product = |number: usize| {
                 let (tap, channel) = (number / unit.inputs, number % unit.inputs);
@@ -108,7 +109,7 @@ fn gradients_of_a_convolution_are_those_of_the_definition() {
             |tap: usize, output: usize, input: usize| (tap * unit.outputs + output) * unit.inputs + input;
 
         let mut by_input = vec![f32::NAN; unit.inputs * grid.plane_len()];
-        planes::input_gradient(grid, unit, &weights, &asked, &mut by_input);
+        Convolver::new(&[unit]).input_gradient(grid, unit, &weights, &asked, &mut by_input);
         for ([channel, image, row, column], place) in pixels(grid, unit.inputs) {
             let product = |number: usize| {
                 let (tap, output) = (number / unit.outputs, number % unit.outputs);
@@ -125,7 +126,7 @@ fn gradients_of_a_convolution_are_those_of_the_definition() {
 
         // It is added to what is there.
         let mut by_weight = vec![0.5; weights.len()];
-        planes::add_weight_gradient(grid, unit, &input, &asked, &mut by_weight);
+        Convolver::new(&[unit]).add_weight_gradient(grid, unit, &input, &asked, &mut by_weight);
         let mut expected = vec![0.5; weights.len()];
         for ([output, image, row, column], place) in pixels(grid, unit.outputs) {
             for number in 0..TAPS * unit.inputs {
@@ -143,7 +144,7 @@ fn gradients_of_a_convolution_are_those_of_the_definition() {
 
         // A convolution is linear in its input and in its weights: all three ways to the same sum agree.
         let mut sums = vec![0.0; asked.len()];
-        planes::forward(grid, unit, &weights, &input, &mut sums);
+        Convolver::new(&[unit]).forward(grid, unit, &weights, &input, &mut sums);
         clear_between(grid, &mut by_input);
         let plain: Vec<f32> = by_weight.iter().map(|value| value - 0.5).collect();
         let ways = [dot(&sums, &asked), dot(&by_input, &input), dot(&plain, &weights)];
@@ -166,8 +167,8 @@ fn images_do_not_see_one_another() {
         };
         let pass = |input: &[f32]| {
             let (mut sums, mut gradient) = (vec![0.0; input.len()], vec![0.0; input.len()]);
-            planes::forward(grid, unit, &weights, input, &mut sums);
-            planes::input_gradient(grid, unit, &weights, input, &mut gradient);
+            Convolver::new(&[unit]).forward(grid, unit, &weights, input, &mut sums);
+            Convolver::new(&[unit]).input_gradient(grid, unit, &weights, input, &mut gradient);
             clear_between(grid, &mut sums);
             let mut pooled = vec![0.0; unit.outputs * pooled_grid.plane_len()];
             let mut winners = vec![0; unit.outputs * pooled_grid.pixels()];

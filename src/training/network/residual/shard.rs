@@ -3,6 +3,7 @@
 //! In: pictures, weights. Out: probabilities, the gradient of all weights, the statistics of each normalisation. Never:
 //! another shard's buffers, an update; allocation after `new`.
 
+use super::convolver::Convolver;
 use super::head::{self, LossShape};
 use super::norm::{self, Backward, Statistics};
 use super::planes::{self, Grid};
@@ -91,6 +92,7 @@ impl UnitBuffers {
 pub struct Shard {
     images: usize,
     stem: Stem,
+    convolver: Convolver,
     units: Vec<UnitBuffers>,
     /// 1 where a pixel is, for each side there is.
     masks: Vec<(usize, Vec<f32>)>,
@@ -131,6 +133,7 @@ impl Shard {
         Self {
             images,
             stem: Stem::new(channels.stem, images),
+            convolver: Convolver::new(&channels.units()),
             masks,
             features: vec![0.0; images * channels.deep],
             feature_places: vec![0; images * channels.deep],
@@ -167,7 +170,11 @@ impl Shard {
             let convolution = &weights.parameters[places.weights.clone()];
             match before.last() {
                 None => self.stem.forward(grid, convolution, &mut buffers.sums),
-                Some(last) => planes::forward(grid, unit, convolution, last.passed_on(), &mut buffers.sums),
+                Some(last) => {
+                    let input = last.passed_on();
+                    self.convolver
+                        .forward(grid, unit, convolution, input, &mut buffers.sums);
+                }
             }
             let mask = mask_of(&self.masks, unit.side);
             let own;
@@ -311,9 +318,11 @@ impl Shard {
             self.added[..unit.outputs * len].copy_from_slice(&self.passing[..unit.outputs * len]);
         }
         let input = self.units[before].passed_on();
-        planes::add_weight_gradient(grid, unit, input, &self.sums_gradient, own);
+        self.convolver
+            .add_weight_gradient(grid, unit, input, &self.sums_gradient, own);
         let convolution = &weights.parameters[places.weights.clone()];
-        planes::input_gradient(grid, unit, convolution, &self.sums_gradient, &mut self.passing);
+        self.convolver
+            .input_gradient(grid, unit, convolution, &self.sums_gradient, &mut self.passing);
         if closes_next {
             let pairs = self.passing[..unit.inputs * len].iter_mut().zip(&self.added);
             pairs.for_each(|(passing, added)| *passing += added);
