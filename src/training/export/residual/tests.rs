@@ -7,6 +7,7 @@ use crate::training::network::random::{Purpose, Stream};
 
 const CHANNELS: Channels = Channels {
     stem: 3,
+    upper: 4,
     middle: 4,
     deep: 5,
 };
@@ -57,10 +58,7 @@ fn a_network_comes_back_from_its_file_as_it_was() {
 fn only_a_file_that_fits_gives_a_network() {
     let network = network();
     let whole = file(&network, 1.0, true);
-    let wider = Channels {
-        middle: 6,
-        ..CHANNELS
-    };
+    let wider = Channels { upper: 6, ..CHANNELS };
     let reference = to_onnx(
         &Network::new(Architecture::REFERENCE, 1),
         Tempering::NONE,

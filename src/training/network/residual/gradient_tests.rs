@@ -287,6 +287,7 @@ impl Whole {
     fn new() -> Self {
         let channels = Channels {
             stem: 3,
+            upper: 4,
             middle: 4,
             deep: 5,
         };

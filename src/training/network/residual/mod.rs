@@ -8,6 +8,7 @@
 
 use rayon::prelude::*;
 
+pub mod convolver;
 #[cfg(test)]
 mod gradient_tests;
 pub mod head;
@@ -35,8 +36,9 @@ use crate::domain::INPUT_LEN;
 use optimiser::Optimiser;
 use shard::{Normalising, Shard, Weights};
 
-/// Parts of a batch.
-pub const SHARDS: usize = 8;
+/// Parts of a batch. Few: the more pictures are normalised together, the less their statistics blur what is learned (parts
+/// of 64 instead of 32 pictures gave 0.3 % more accuracy after four epochs). More cores than parts wait.
+pub const SHARDS: usize = 4;
 
 /// Buffers for batches of one size.
 pub struct Engine {

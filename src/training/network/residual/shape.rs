@@ -4,10 +4,10 @@
 //! holds them all. Never: the numbers themselves.
 //!
 //! A unit is a 3x3 convolution ('same', no bias), batch normalisation (Ioffe and Szegedy 2015) and ReLU. The stem sees
-//! the picture and is pooled before it is normalised, which leaves a quarter of the work; behind it the units run at
-//! 14x14, then, pooled, at 7x7. The last two of each stage are a residual block (He, Zhang, Ren, Sun 2016): what goes
-//! into it is added before its last ReLU. The greatest value of each channel over the 7x7 positions goes into one dense
-//! layer: ten sums for the labels and one for "none of them".
+//! the picture and is pooled before it is normalised, which leaves a quarter of the work; behind it three stages of three
+//! units each run at 14x14, then, pooled, at 7x7 and 3x3. The last two of each stage are a residual block (He, Zhang,
+//! Ren, Sun 2016): what goes into it is added before its last ReLU. The greatest value of each channel over the 3x3
+//! positions goes into one dense layer: ten sums for the labels and one for "none of them".
 
 use std::ops::Range;
 
@@ -26,8 +26,10 @@ pub struct Channels {
     /// Behind the stem.
     pub stem: usize,
     /// Of the units at 14x14.
-    pub middle: usize,
+    pub upper: usize,
     /// Of the units at 7x7.
+    pub middle: usize,
+    /// Of the units at 3x3.
     pub deep: usize,
 }
 
@@ -74,14 +76,13 @@ impl Channels {
     /// Those of the network that ships.
     pub const DEFAULT: Channels = Channels {
         stem: 16,
-        middle: 48,
-        deep: 96,
+        upper: 48,
+        middle: 64,
+        deep: 128,
     };
 
     /// Stem first; its `side` is that of what it leaves, pooled.
     pub fn units(&self) -> Vec<Unit> {
-        let (side, small) = (INPUT_SIDE / 2, INPUT_SIDE / 4);
-        let Channels { stem, middle, deep } = *self;
         let unit = |side, inputs, outputs| Unit {
             side,
             inputs,
@@ -89,22 +90,20 @@ impl Channels {
             closes_block: false,
             is_pooled: false,
         };
-        vec![
-            unit(side, 1, stem),
-            unit(side, stem, middle),
-            unit(side, middle, middle),
-            Unit {
+        let mut units = vec![unit(INPUT_SIDE / 2, 1, self.stem)];
+        let stages = [self.upper, self.middle, self.deep];
+        let (mut side, mut inputs) = (INPUT_SIDE / 2, self.stem);
+        for (stage, channels) in stages.into_iter().enumerate() {
+            units.push(unit(side, inputs, channels));
+            units.push(unit(side, channels, channels));
+            units.push(Unit {
                 closes_block: true,
-                is_pooled: true,
-                ..unit(side, middle, middle)
-            },
-            unit(small, middle, deep),
-            unit(small, deep, deep),
-            Unit {
-                closes_block: true,
-                ..unit(small, deep, deep)
-            },
-        ]
+                is_pooled: stage + 1 < stages.len(),
+                ..unit(side, channels, channels)
+            });
+            (side, inputs) = (side / 2, channels);
+        }
+        units
     }
 
     /// Where each layer's numbers lie.
