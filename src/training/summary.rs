@@ -134,14 +134,14 @@ pub fn table(rows: &[LayerRow]) -> String {
             .join(" x ")
     };
     let mut text = format!(
-        "{:<34} {:>14} {:>12} {:>15}\n",
+        "{:<38} {:>14} {:>12} {:>15}\n",
         "layer", "output", "parameters", "multiply-adds"
     );
     let mut line = |layer: &str, output: &str, parameters: usize, multiply_adds: usize| {
         let (parameters, multiply_adds) = (grouped(parameters), grouped(multiply_adds));
         writeln!(
             text,
-            "{layer:<34} {output:>14} {parameters:>12} {multiply_adds:>15}"
+            "{layer:<38} {output:>14} {parameters:>12} {multiply_adds:>15}"
         )
         .expect("writing to a String never fails; if it does, this is a bug");
     };

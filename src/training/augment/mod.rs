@@ -48,16 +48,20 @@ mod kind {
     pub(super) const ANKLE_BOOT: usize = 9;
 }
 
-/// Flips, shifts of up to 2 pixels, random erasing (Zhong et al. 2017): for what aims at the test set.
+/// Flips; a few shifts of a pixel and random erasing (Zhong et al. 2017): for what aims at the test set. Seldom, because
+/// the data set's pictures are centred, and because each epoch is one of few: with shifts of up to two pixels everywhere
+/// four epochs reach 0.7 % less.
 pub fn catalogue(pixels: &[u8; INPUT_LEN], draw: &mut Stream, out: &mut Picture) {
     *out = values(pixels);
     if draw.chance(0.5) {
         geometry::flip(out);
     }
-    let way = |draw: &mut Stream| draw.next_below(5) as i32 - 2;
-    let (right, down) = (way(draw), way(draw));
-    geometry::shift(out, right, down);
-    if draw.chance(0.25) {
+    if draw.chance(0.3) {
+        let way = |draw: &mut Stream| draw.next_below(3) as i32 - 1;
+        let (right, down) = (way(draw), way(draw));
+        geometry::shift(out, right, down);
+    }
+    if draw.chance(0.15) {
         let erasing = Erasing {
             smallest: 0.02,
             largest: 0.2,

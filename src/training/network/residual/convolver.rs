@@ -159,6 +159,10 @@ impl Sums<'_> {
     }
 
     /// A tile is `TILE` channels by `VECTORS` registers of places.
+    #[allow(
+        clippy::needless_range_loop,
+        reason = "sums stay in registers only where fixed numbers index them"
+    )]
     #[inline(always)]
     fn find_with<S: Simd, const VECTORS: usize>(self, simd: S) {
         let (grid, (inputs, outputs)) = (self.grid, self.channels);
@@ -168,22 +172,17 @@ impl Sums<'_> {
             // The last block begins earlier, and finds some sums once more.
             let from = from.min(end - block);
             for (tile, weights) in self.packed.chunks_exact(TILE * TAPS * inputs).enumerate() {
-                let mut sums = [[simd.splat_f32s(0.0); VECTORS]; TILE];
-                for (channel, weights) in weights.chunks_exact(TILE * TAPS).enumerate() {
-                    let window = &self.input[channel * plane + from - first..][..2 * stride + 2 + block];
-                    for (tap, weights) in weights.as_chunks::<TILE>().0.iter().enumerate() {
-                        let values = vectors::<S, VECTORS>(&window[(tap / 3) * stride + tap % 3..][..block]);
-                        for (sums, &weight) in sums.iter_mut().zip(weights) {
-                            let weight = simd.splat_f32s(weight);
-                            for (sum, &value) in sums.iter_mut().zip(values) {
-                                *sum = simd.mul_add_e_f32s(weight, value, *sum);
-                            }
+                let input = &self.input[from - first..];
+                let sums = tile_of::<S, VECTORS>(simd, (input, plane, stride), weights);
+                for within in 0..TILE {
+                    let output = tile * TILE + within;
+                    if output < outputs {
+                        let place = &mut self.sums[output * plane + from..][..block];
+                        let place = S::as_mut_simd_f32s(place).0;
+                        for vector in 0..VECTORS {
+                            place[vector] = sums[within][vector];
                         }
                     }
-                }
-                for (output, sums) in (tile * TILE..outputs).zip(&sums) {
-                    let place = &mut self.sums[output * plane + from..][..block];
-                    S::as_mut_simd_f32s(place).0.copy_from_slice(sums);
                 }
             }
         }
@@ -203,6 +202,34 @@ impl WithSimd for Sums<'_> {
             _ => self.find_with::<S, 4>(simd),
         }
     }
+}
+
+/// A tile of sums, from the planes of the input and a tile's weights `[input][tap][output]`.
+#[allow(
+    clippy::needless_range_loop,
+    reason = "sums stay in registers only where fixed numbers index them"
+)]
+#[inline(always)]
+fn tile_of<S: Simd, const VECTORS: usize>(
+    simd: S,
+    (input, plane, stride): (&[f32], usize, usize),
+    weights: &[f32],
+) -> [[S::f32s; VECTORS]; TILE] {
+    let block = S::F32_LANES * VECTORS;
+    let mut sums = [[simd.splat_f32s(0.0); VECTORS]; TILE];
+    for (channel, weights) in weights.as_chunks::<{ TILE * TAPS }>().0.iter().enumerate() {
+        let window = &input[channel * plane..][..2 * stride + 2 + block];
+        for (tap, weights) in weights.as_chunks::<TILE>().0.iter().enumerate() {
+            let values = vectors::<S, VECTORS>(&window[(tap / 3) * stride + tap % 3..][..block]);
+            for within in 0..TILE {
+                let weight = simd.splat_f32s(weights[within]);
+                for vector in 0..VECTORS {
+                    sums[within][vector] = simd.mul_add_e_f32s(weight, values[vector], sums[within][vector]);
+                }
+            }
+        }
+    }
+    sums
 }
 
 /// Gradient of a convolution's weights.

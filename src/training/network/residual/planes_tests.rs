@@ -8,13 +8,16 @@ use crate::training::network::numerical::{check, dot, random};
 use crate::training::network::random::{Purpose, Stream};
 
 /// Sides, images, input and output channels; the last two are longer than what is done at a time.
-const CASES: [(usize, usize, usize, usize); 6] = [
+const CASES: [(usize, usize, usize, usize); 9] = [
     (1, 2, 1, 1),
     (2, 3, 3, 5),
     (5, 1, 4, 2),
     (7, 3, 2, 3),
     (14, 6, 2, 3),
     (7, 20, 1, 17),
+    (7, 3, 48, 9),
+    (3, 40, 50, 13),
+    (14, 3, 33, 8),
 ];
 
 fn stream() -> Stream {

@@ -76,7 +76,7 @@ impl Channels {
     /// Those of the network that ships.
     pub const DEFAULT: Channels = Channels {
         stem: 16,
-        upper: 48,
+        upper: 32,
         middle: 64,
         deep: 128,
     };
