@@ -11,7 +11,7 @@ use crate::domain::{Augmentation, INPUT_LEN, Truth};
 use crate::preprocess::InputTensor;
 
 /// Share of Fashion-MNIST's pictures that are shown as a shop would have photographed them.
-const PHOTO_SHARE: f32 = 0.25;
+const PHOTO_SHARE: f32 = 0.2;
 /// Pictures of none of the classes for each one of Fashion-MNIST's.
 const OUTLIER_SHARE: f64 = 0.08;
 /// What an epoch that is never trained on is called: its pictures measure what normalises.

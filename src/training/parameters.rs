@@ -61,7 +61,7 @@ impl TrainParameters {
             ArchitectureName::Reference => common,
             ArchitectureName::Residual => Self {
                 augmentation: Augmentation::Photo,
-                epochs: 22,
+                epochs: 40,
                 batch_size: 256,
                 learning_rate: 0.02,
                 schedule: RateSchedule::OneCycle,

@@ -405,6 +405,10 @@ pub(super) fn learning(parameters: &TrainParameters) -> Learning {
     let mut learning = Learning::default();
     if parameters.augmentation == Augmentation::Photo {
         learning.loss.unknown_weight = UNKNOWN_WEIGHT;
+        // Smoothed labels teach a network to be as unsure of what is easy as of what is not, which one temperature cannot
+        // mend (G. Xia, O. Laurent, G. Franchi and C.-S. Bouganis, 'Towards understanding why label smoothing degrades
+        // selective classification and how to fix it', 2024). A shop lives by knowing which tags are sure.
+        learning.loss.smoothing = 0.0;
     }
     learning
 }

@@ -56,15 +56,15 @@ pub fn catalogue(pixels: &[u8; INPUT_LEN], draw: &mut Stream, out: &mut Picture)
     if draw.chance(0.5) {
         geometry::flip(out);
     }
-    if draw.chance(0.3) {
+    if draw.chance(0.4) {
         let way = |draw: &mut Stream| draw.next_below(3) as i32 - 1;
         let (right, down) = (way(draw), way(draw));
         geometry::shift(out, right, down);
     }
-    if draw.chance(0.15) {
+    if draw.chance(0.3) {
         let erasing = Erasing {
             smallest: 0.02,
-            largest: 0.2,
+            largest: 0.25,
         };
         geometry::erase(out, erasing, draw);
     }
