@@ -259,6 +259,16 @@ pub const OPERATIONS: &[Operation] = &[
         answer: (200, "Status"),
         route: || get(status::status),
     },
+    Operation {
+        method: "get",
+        path: "/api/v1/drift",
+        id: "getDrift",
+        summary: "Whether the photos have changed since the model went into service: its first seven days beside the last seven.",
+        parameters: &[],
+        body: Body::None,
+        answer: (200, "Drift"),
+        route: || get(status::drift),
+    },
 ];
 
 /// A name is kept with each change; a long one is cut.
