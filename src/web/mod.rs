@@ -231,6 +231,8 @@ impl Web {
             .build()?;
         let (ended_tx, ended) = oneshot::channel();
         std::thread::Builder::new().name("web".into()).spawn(move || {
+            // It makes the pages, too.
+            pool::step_back(5);
             runtime.block_on(run(app, address, board, stop));
             // Who waits may have lost patience.
             let _ = ended_tx.send(());
