@@ -211,7 +211,7 @@ fn drifted(drift: &DriftShown) -> Markup {
             @if let Some(reading) = &drift.reading { p { span.chip { (reading) } } }
             @for line in drift.conclusion.lines() { p.muted.sentence { (line) } }
             @if let Some(([reference, recent], rows)) = &drift.table {
-                div.scroll tabindex="0" role="region" aria-labelledby="drift-title" {
+                div.scroll tabindex="0" role="region" aria-label="Table of both windows" {
                     table {
                         thead { tr { th scope="col" { "Days of UTC" } th.number scope="col" { (reference) } th.number scope="col" { (recent) } } }
                         tbody {
