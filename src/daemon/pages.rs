@@ -4,6 +4,7 @@
 //! cannot be served are a problem on the board.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use tokio::sync::watch;
 
@@ -16,9 +17,10 @@ use crate::status::{Identity, StatusBoard};
 use crate::tagging::line::Queues;
 use crate::tagging::sweep::SweepRequests;
 use crate::training::corrections::keep_blocking;
+use crate::training::drift::answer::DriftAnswer;
 use crate::training::gate::Verdict;
 use crate::training::looks::most_useful_looks;
-use crate::web::{FindingInWords, Hands, Web, WebParts, stop_collecting_blocking};
+use crate::web::{DriftShown, FindingInWords, Hands, Web, WebParts, stop_collecting_blocking};
 
 /// What the pages are told by the service.
 pub(super) struct PagesParts {
@@ -59,6 +61,7 @@ pub(super) fn start_pages(
 
 fn hands(config: &Arc<Config>, queues: Queues, sweeps: SweepRequests) -> Hands {
     let (opening, corrections) = (Arc::clone(config), config.corrections_dir());
+    let on_drift = config.retrain.on_drift;
     Hands {
         queues: Box::new(move || queues.status()),
         look_again: Box::new(move |path| sweeps.request(path)),
@@ -74,6 +77,9 @@ fn hands(config: &Arc<Config>, queues: Queues, sweeps: SweepRequests) -> Hands {
             Ok(in_words.collect())
         }),
         findings: Box::new(findings),
+        drift: Box::new(move |reader| {
+            DriftAnswer::of(reader, on_drift, SystemTime::now().into()).map(|answer| shown(&answer))
+        }),
     }
 }
 
@@ -112,4 +118,13 @@ fn findings(verdict: &serde_json::Value) -> Vec<FindingInWords> {
             words: finding.to_string(),
         })
         .collect()
+}
+
+fn shown(drift: &DriftAnswer) -> DriftShown {
+    DriftShown {
+        answer: serde_json::json!(drift),
+        reading: drift.reading().map(|reading| reading.to_string()),
+        conclusion: drift.conclusion(),
+        table: drift.table().map(|table| (table.spans, table.rows)),
+    }
 }

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::error::StoreError;
 use super::lookup::Reader;
+use super::page::{Cursor, Place};
 use super::rows;
 use super::write::{Batch, Store};
 use crate::domain::{ContentHash, InventoryPath, Timestamp, Truth};
@@ -41,6 +42,15 @@ pub struct CorrectionRow {
     /// Its files, those that are there before those that are gone, each in path order; none where the content was
     /// never seen.
     pub paths: Vec<InventoryPath>,
+}
+
+/// A page of corrections.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CorrectionPage {
+    /// In order.
+    pub corrections: Vec<CorrectionRow>,
+    /// Where the next page begins; `None` at the end.
+    pub next: Option<Cursor>,
 }
 
 impl Store {
@@ -153,6 +163,47 @@ impl Reader {
                 correction.paths = self.paths_of(&correction.hash)?;
             }
             Ok(corrections)
+        })
+    }
+
+    /// One page of the corrections that stand, oldest first: at most `limit`, from past `after` on. A cursor of another
+    /// list begins at the beginning.
+    pub fn page_of_corrections(
+        &self,
+        after: Option<&Cursor>,
+        limit: u32,
+    ) -> Result<CorrectionPage, StoreError> {
+        const OPERATION: &str = "list a page of corrections";
+        let (after_ms, after_id) = match after {
+            Some(Cursor(Place::Time { at_ms, id, .. })) => (*at_ms, *id),
+            _ => (i64::MIN, 0),
+        };
+        self.at_one_moment(OPERATION, || {
+            let mut rows = self.rows(
+                OPERATION,
+                "SELECT content_hash, label_id, corrected_by, corrected_at_ms, id FROM truths INDEXED BY truths_by_time
+                 WHERE undone_at_ms IS NULL AND corrected_at_ms >= ?1 AND (corrected_at_ms, id) > (?1, ?2)
+                 ORDER BY corrected_at_ms, id LIMIT ?3",
+                // One more tells whether there is a next page.
+                params![after_ms, after_id, i64::from(limit) + 1],
+                |row| Ok((correction_from_row(row)?, row.get::<_, i64>(4)?)),
+            )?;
+            let has_more = rows.len() > limit as usize;
+            rows.truncate(limit as usize);
+            for (correction, _) in &mut rows {
+                correction.paths = self.paths_of(&correction.hash)?;
+            }
+            let place = |(last, id): &(CorrectionRow, i64)| {
+                Cursor(Place::Time {
+                    at_ms: last.at.as_millis(),
+                    present: 1,
+                    id: *id,
+                })
+            };
+            Ok(CorrectionPage {
+                next: rows.last().filter(|_| has_more).map(place),
+                corrections: rows.into_iter().map(|(correction, _)| correction).collect(),
+            })
         })
     }
 

@@ -51,7 +51,7 @@ mod write;
 
 pub use audits::{AuditId, AuditRow, Drawn, NewAudit};
 pub use change::{Applied, Change, ContentFacts, FileSighting, RejectionRecord, TagRecord};
-pub use corrections::{CorrectionRow, NewCorrection};
+pub use corrections::{CorrectionPage, CorrectionRow, NewCorrection};
 pub use daily::{Agreement, DailyTally};
 pub use error::StoreError;
 pub use history::{ContentHistory, FileHistory, OutcomeRow};

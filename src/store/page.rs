@@ -40,10 +40,11 @@ pub struct FileRowWithId {
 
 /// The place after a row, in one order. As text it can be handed out and comes back as it was.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Cursor(Place);
+pub struct Cursor(pub(super) Place);
 
+/// The values that an order goes by.
 #[derive(Debug, Clone, PartialEq)]
-enum Place {
+pub(super) enum Place {
     Time {
         at_ms: i64,
         present: i64,

@@ -1,13 +1,15 @@
 //! Whether the photos have changed since the model went into service.
 //!
 //! In: what one model said in two windows of days. Out: by how much its answers are spread differently. Never: a clock,
-//! the store, a comparison of two models: the same model answers in both windows, so that what differs is the photos.
+//! the store (which `answer.rs` reads), a comparison of two models: the same model answers in both windows, so that what differs is the photos.
 //!
 //! The reference is the first seven days of the model's first time in service: mostly the inventory, tagged anew. The
 //! recent window is the last seven days, today included, once it begins after those. The distance is the population
 //! stability index, the sum of (q - p) ln(q / p) over the shares p and q of each bin, which is Jeffreys' divergence; it
 //! is read as in scoring (N. Siddiqi, Credit Risk Scorecards, 2006): below 0.1 nothing to speak of, from 0.1 a little,
 //! from 0.25 much. Half a photo is added to each bin, so that an empty one gives no infinity.
+
+pub mod answer;
 
 use std::fmt;
 

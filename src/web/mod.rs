@@ -73,6 +73,8 @@ pub struct Hands {
     pub worth_a_look: Box<WorthALook>,
     /// What a gate's verdict found.
     pub findings: Box<Findings>,
+    /// Whether the photos have changed since the model went into service.
+    pub drift: Box<ReadDrift>,
 }
 
 /// Opens a model; why not, in words.
@@ -81,6 +83,8 @@ pub type OpenModel = dyn Fn(&ModelId) -> Result<Box<dyn Classifier>, String> + S
 pub type KeepPicture = dyn Fn(&ContentHash, &DecodedImage) -> Result<(), String> + Send + Sync;
 /// Reads a verdict.
 pub type Findings = dyn Fn(&serde_json::Value) -> Vec<FindingInWords> + Send + Sync;
+/// Compares the model's first days in service with the last ones.
+pub type ReadDrift = dyn Fn(&Reader) -> Result<DriftShown, StoreError> + Send + Sync;
 /// Chooses photos, each with its reason in words.
 pub type WorthALook =
     dyn Fn(&Reader, &ModelId, usize) -> Result<Vec<(ReviewCandidate, String)>, StoreError> + Send + Sync;
@@ -92,6 +96,19 @@ pub struct FindingInWords {
     pub speaks_for: bool,
     /// In a sentence.
     pub words: String,
+}
+
+/// Whether the photos have changed, for people and for programs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DriftShown {
+    /// As `hangtag stats --drift --format json` prints it.
+    pub answer: serde_json::Value,
+    /// How it is read, in a word or two; `None` where it cannot be told yet.
+    pub reading: Option<String>,
+    /// In sentences, one a line.
+    pub conclusion: String,
+    /// Days of either window; what is counted, and its figure in either; `None` as long as they would overlap.
+    pub table: Option<([String; 2], Vec<[String; 3]>)>,
 }
 
 /// What the web is built from.
@@ -214,6 +231,8 @@ impl Web {
             .build()?;
         let (ended_tx, ended) = oneshot::channel();
         std::thread::Builder::new().name("web".into()).spawn(move || {
+            // It makes the pages, too.
+            pool::step_back(5);
             runtime.block_on(run(app, address, board, stop));
             // Who waits may have lost patience.
             let _ = ended_tx.send(());

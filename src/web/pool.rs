@@ -78,7 +78,7 @@ impl<T: Send + 'static> Pool<T> {
 }
 
 /// On Linux a thread has its own niceness; elsewhere it is left, since it would be that of the whole process.
-fn step_back(nice: i32) {
+pub fn step_back(nice: i32) {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::nice(nice) {
         tracing::debug!("web: a thread does not step back: {error}");

@@ -18,7 +18,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::Sleep;
@@ -33,8 +33,10 @@ const MAX_REQUESTS: usize = 64;
 const HEADER_PATIENCE: Duration = Duration::from_secs(15);
 /// For an answer, its request's body included: an uploaded photo over a slow line.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(30);
-/// For a client that takes none of what is sent to it.
+/// A client whom something waits for must take [`LEAST_TAKEN_BYTES`] of it, or all, in this time.
 const WRITE_PATIENCE: Duration = Duration::from_secs(20);
+/// Three kilobytes a second: a phone with a bad signal. Without it a byte now and then would hold a connection for good.
+const LEAST_TAKEN_BYTES: usize = 64 << 10;
 /// Bytes of a request's line and headers.
 const MAX_HEADER_BYTES: usize = 32 << 10;
 /// Between two attempts to listen.
@@ -77,7 +79,10 @@ pub async fn serve(listener: TcpListener, router: Router, mut stop: watch::Recei
             // Closed by being dropped.
             Ok(_) if connections.len() >= MAX_CONNECTIONS => {}
             Ok((stream, _)) => {
-                connections.spawn(serve_one(stream, router.clone(), stop.clone()));
+                // Small answers leave at once.
+                let _ = stream.set_nodelay(true);
+                let patient = Patient::new(stream, WRITE_PATIENCE);
+                connections.spawn(serve_one(patient, router.clone(), stop.clone()));
             }
             // Out of files, most likely; a moment later some are free.
             Err(error) => {
@@ -98,17 +103,15 @@ pub async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stopped| *stopped).await;
 }
 
-async fn serve_one(stream: TcpStream, router: Router, mut stop: watch::Receiver<bool>) {
-    // Small answers leave at once.
-    let _ = stream.set_nodelay(true);
+async fn serve_one<S>(stream: Patient<S>, router: Router, mut stop: watch::Receiver<bool>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_PATIENCE)
         .max_buf_size(MAX_HEADER_BYTES)
-        .serve_connection(
-            TokioIo::new(Patient::new(stream)),
-            TowerToHyperService::new(router),
-        );
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     tokio::pin!(connection);
     // Errors here are clients that went away or took too long: nothing to say.
     tokio::select! {
@@ -136,37 +139,57 @@ pub fn request_permits() -> Arc<Semaphore> {
     Arc::new(Semaphore::new(MAX_REQUESTS))
 }
 
-/// A connection that fails when the other side takes nothing for too long.
-struct Patient {
-    stream: TcpStream,
+/// A connection that fails when the other side takes nothing, or next to nothing, for too long.
+struct Patient<S> {
+    stream: S,
+    patience: Duration,
     /// Running while something waits to be sent.
     waiting: Option<Pin<Box<Sleep>>>,
+    /// Taken since the waiting began.
+    taken_bytes: usize,
 }
 
-impl Patient {
-    fn new(stream: TcpStream) -> Self {
+impl<S> Patient<S> {
+    fn new(stream: S, patience: Duration) -> Self {
         Self {
             stream,
+            patience,
             waiting: None,
+            taken_bytes: 0,
         }
     }
 
-    fn judge<T>(&mut self, sent: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
+    /// Passes on what became of an attempt to send, or gives up.
+    fn judge(&mut self, sent: Poll<io::Result<usize>>, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(bytes)) = sent {
+            self.taken_bytes += bytes;
+            if self.taken_bytes >= LEAST_TAKEN_BYTES {
+                self.is_content();
+            }
+        }
         if sent.is_ready() {
-            self.waiting = None;
             return sent;
         }
+        if self.waiting.is_none() {
+            self.taken_bytes = 0;
+        }
+        let patience = self.patience;
         let waiting = self
             .waiting
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep(WRITE_PATIENCE)));
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
         match waiting.as_mut().poll(context) {
             Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
             Poll::Pending => Poll::Pending,
         }
     }
+
+    fn is_content(&mut self) {
+        self.waiting = None;
+        self.taken_bytes = 0;
+    }
 }
 
-impl AsyncRead for Patient {
+impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -176,7 +199,7 @@ impl AsyncRead for Patient {
     }
 }
 
-impl AsyncWrite for Patient {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -186,12 +209,122 @@ impl AsyncWrite for Patient {
         self.judge(sent, context)
     }
 
+    /// Asked for once all there was has been sent.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let sent = Pin::new(&mut self.stream).poll_flush(context);
-        self.judge(sent, context)
+        let flushed = Pin::new(&mut self.stream).poll_flush(context);
+        if flushed.is_ready() {
+            self.is_content();
+        }
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixStream;
+
+    use axum::routing::get;
+    use tokio::task::{JoinHandle, spawn_blocking};
+
+    use super::*;
+
+    /// More than the system keeps for a client that does not read.
+    const ANSWER_BYTES: usize = 4 << 20;
+    /// Long enough to take 64 KiB from memory on a busy machine.
+    const PATIENCE: Duration = Duration::from_millis(500);
+
+    /// Asks for a large answer; the client's end, and who serves it.
+    fn ask(stop: &watch::Sender<bool>) -> (UnixStream, JoinHandle<()>) {
+        let router = Router::new().route("/", get(|| async { vec![b'x'; ANSWER_BYTES] }));
+        let (mut client, server) = UnixStream::pair().unwrap();
+        server.set_nonblocking(true).unwrap();
+        let server = tokio::net::UnixStream::from_std(server).unwrap();
+        let serving = tokio::spawn(serve_one(
+            Patient::new(server, PATIENCE),
+            router,
+            stop.subscribe(),
+        ));
+        let request = b"GET / HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n";
+        client.write_all(request).unwrap();
+        (client, serving)
+    }
+
+    async fn take_all(mut client: UnixStream) -> usize {
+        let read = spawn_blocking(move || client.read_to_end(&mut Vec::new()).unwrap());
+        read.await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn who_takes_nothing_is_let_go_and_others_are_served_meanwhile() {
+        let (stop, _) = watch::channel(false);
+        let (mute, mute_serving) = ask(&stop);
+        for _ in 0..3 {
+            let (quick, quick_serving) = ask(&stop);
+            assert!(take_all(quick).await > ANSWER_BYTES);
+            quick_serving.await.unwrap();
+        }
+        mute_serving.await.unwrap();
+        assert!(take_all(mute).await < ANSWER_BYTES, "what was under way by then");
+    }
+
+    /// A client with room for so many bytes.
+    struct Mouth {
+        room: usize,
+    }
+
+    impl AsyncWrite for Mouth {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            let taken = bytes.len().min(self.room);
+            self.room -= taken;
+            match taken {
+                0 => Poll::Pending,
+                _ => Poll::Ready(Ok(taken)),
+            }
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_byte_now_and_then_buys_no_time() {
+        let mut patient = Patient::new(Mouth { room: 0 }, Duration::from_secs(3_600));
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        let bytes = [0; 2 * LEAST_TAKEN_BYTES];
+        // Bytes there is room for, and whether its time runs once they are taken.
+        for (room, is_waiting) in [
+            (0, true),
+            (1, true),
+            (LEAST_TAKEN_BYTES - 2, true),
+            (1, false),
+            (0, true),
+            (LEAST_TAKEN_BYTES, false),
+        ] {
+            patient.stream.room = room;
+            let sent = Pin::new(&mut patient).poll_write(&mut context, &bytes);
+            assert_eq!(sent.is_pending(), room == 0);
+            assert_eq!(patient.waiting.is_some(), is_waiting, "after {room} bytes");
+        }
+        assert!(
+            Pin::new(&mut patient)
+                .poll_write(&mut context, &bytes)
+                .is_pending()
+        );
+        assert!(Pin::new(&mut patient).poll_flush(&mut context).is_ready());
+        assert!(patient.waiting.is_none(), "nothing is left to be sent");
     }
 }

@@ -15,6 +15,7 @@ use sha2::Sha256;
 use tokio::sync::watch;
 
 use super::WebError;
+use super::pool::step_back;
 use crate::config::{Config, WebhookConfig};
 use crate::domain::{Timestamp, hex};
 use crate::status::{Station, StatusBoard};
@@ -79,7 +80,10 @@ pub fn start(
     };
     std::thread::Builder::new()
         .name("web-hook".into())
-        .spawn(move || teller.run_blocking(&stop))?;
+        .spawn(move || {
+            step_back(5);
+            teller.run_blocking(&stop);
+        })?;
     Ok(())
 }
 

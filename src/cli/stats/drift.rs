@@ -1,145 +1,33 @@
 //! `hangtag stats --drift`.
 //!
-//! In: the daily sums of the model in service. Out: its first days in service beside the last ones, and how they differ.
-//! Never: a write; a word about why.
+//! In: the store. Out: the answer of `training/drift`, printed. Never: a write.
 
 use std::time::SystemTime;
 
-use serde::Serialize;
-
 use super::super::{Ended, Format, output};
 use crate::config::Config;
-use crate::domain::{Label, ModelId, Timestamp};
-use crate::store::{Agreement, DailyTally, Reader, StoreError};
-use crate::training::drift::{Drift, LEAST_PHOTOS, Reading, WINDOW_DAYS, Window, Windows};
+use crate::store::Reader;
+use crate::training::drift::answer::DriftAnswer;
 
 /// Compares and prints.
 pub fn run(reader: &Reader, config: &Config, format: Format) -> anyhow::Result<Ended> {
-    let answer = DriftAnswer::of(reader, config.retrain.on_drift)?;
+    let answer = DriftAnswer::of(reader, config.retrain.on_drift, SystemTime::now().into())?;
     match format {
         Format::Json => output::print_json(&answer)?,
-        Format::Text => output::print(&answer.in_words())?,
+        Format::Text => output::print(&in_words(&answer))?,
     }
     Ok(Ended::Well)
 }
 
-#[derive(Debug, Serialize)]
-struct DriftAnswer {
-    model: Option<ModelId>,
-    /// `None` as long as the two windows would overlap.
-    windows: Option<Windows>,
-    reference: Option<Side>,
-    recent: Option<Side>,
-    /// `None` where one of them has too few photos.
-    drift: Option<Drift>,
-    reading: Option<Reading>,
-    /// A rebuild starts from there on; 0: it does not.
-    on_drift: f64,
-}
-
-/// One window.
-#[derive(Debug, Clone, Copy, Serialize)]
-struct Side {
-    #[serde(flatten)]
-    tally: DailyTally,
-    mean_confidence: Option<f64>,
-    agreement: Agreement,
-}
-
-impl DriftAnswer {
-    fn of(reader: &Reader, on_drift: f64) -> Result<Self, StoreError> {
-        let mut answer = Self {
-            model: reader.model_in_service_id()?,
-            windows: None,
-            reference: None,
-            recent: None,
-            drift: None,
-            reading: None,
-            on_drift,
-        };
-        let Some(model) = &answer.model else {
-            return Ok(answer);
-        };
-        let now: Timestamp = SystemTime::now().into();
-        let windows = reader
-            .first_served(model)?
-            .and_then(|since| Windows::of(since, now));
-        let Some(windows) = windows else {
-            return Ok(answer);
-        };
-        let side = |window: Window| -> Result<Side, StoreError> {
-            let tally = reader.daily_tally(model, window.from, window.until)?;
-            Ok(Side {
-                mean_confidence: tally.mean_confidence(),
-                tally,
-                agreement: reader.agreement(model, window.from, window.until)?,
-            })
-        };
-        let (reference, recent) = (side(windows.reference)?, side(windows.recent)?);
-        answer.windows = Some(windows);
-        answer.drift = Drift::between(&reference.tally, &recent.tally);
-        answer.reading = answer.drift.map(|drift| Reading::of(drift.greatest()));
-        answer.reference = Some(reference);
-        answer.recent = Some(recent);
-        Ok(answer)
-    }
-
-    fn in_words(&self) -> String {
-        let Some(model) = &self.model else {
-            return "no model is in service yet\n".to_owned();
-        };
-        let (Some(windows), Some(reference), Some(recent)) = (self.windows, self.reference, self.recent)
-        else {
-            return format!(
-                "model {model} has not served for twice {WINDOW_DAYS} days yet: its first {WINDOW_DAYS} days and the last ones would overlap\n"
-            );
-        };
-        let day = |moment: Timestamp| moment.to_string()[..10].to_owned();
-        let span = |window: Window| {
-            let last = Timestamp::from_millis(window.until.as_millis() - 1);
-            format!("{} to {}", day(window.from), day(last))
-        };
-        let mut words = format!("model {model}, days of UTC, by when it answered\n\n");
-        words += &output::table(
-            &["", &span(windows.reference), &span(windows.recent)],
-            &rows_of(&reference, &recent),
-        );
-        words += &match (self.drift, self.reading) {
-            (Some(drift), Some(reading)) => format!(
-                "\npopulation stability index: {:.3} by label, {:.3} by status: {reading} (0.1 is a little, 0.25 much)\n",
-                drift.labels, drift.answers
-            ),
-            _ => format!("\nno index: at least {LEAST_PHOTOS} photos are needed on either side\n"),
-        };
-        if self.on_drift > 0.0 {
-            words += &format!("a rebuild starts from {} on (retrain.on_drift)\n", self.on_drift);
-        }
-        words
-    }
-}
-
-fn rows_of(reference: &Side, recent: &Side) -> Vec<Vec<String>> {
-    let row = |name: &str, of: &dyn Fn(&Side) -> String| vec![name.to_owned(), of(reference), of(recent)];
-    let share = |part: u64, side: &Side| match side.tally.contents() {
-        0 => "-".to_owned(),
-        all => format!("{:.1} %", part as f64 / all as f64 * 100.0),
+fn in_words(answer: &DriftAnswer) -> String {
+    let conclusion = answer.conclusion() + "\n";
+    let (Some(model), Some(table)) = (answer.model(), answer.table()) else {
+        return conclusion;
     };
-    let mut rows = vec![
-        row("photos", &|side| side.tally.contents().to_string()),
-        row("accepted", &|side| share(side.tally.accepted, side)),
-        row("for review", &|side| share(side.tally.review, side)),
-        row("unknown", &|side| share(side.tally.unknown, side)),
-        row("mean confidence", &|side| {
-            side.mean_confidence
-                .map_or("-".into(), |mean| format!("{mean:.4}"))
-        }),
-        row("corrections", &|side| side.agreement.corrections.to_string()),
-        row("  as the model said", &|side| side.agreement.agreeing.to_string()),
-    ];
-    for label in Label::all() {
-        rows.push(row(label.name(), &|side| {
-            share(side.tally.by_label[label.index()], side)
-        }));
-    }
-    rows
+    let [reference, recent] = &table.spans;
+    let rows: Vec<Vec<String>> = table.rows.into_iter().map(Vec::from).collect();
+    format!(
+        "model {model}, days of UTC, by when it answered\n\n{}\n{conclusion}",
+        output::table(&["", reference, recent], &rows)
+    )
 }

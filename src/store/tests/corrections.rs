@@ -178,6 +178,30 @@ fn a_sweep_knows_a_corrected_file_by_the_model_underneath() {
 }
 
 #[test]
+fn corrections_are_listed_page_by_page() {
+    let mut fixture = Fixture::new();
+    let names = ["a", "b", "c", "d", "e"];
+    let words: Vec<_> = names.iter().map(|name| correction(name, Some(1))).collect();
+    fixture.store.correct(&words).unwrap();
+    let reader = fixture.reader();
+    let all = reader.corrections().unwrap();
+    assert_eq!(all.len(), 5);
+    for limit in [1, 2, 4, 5, 9] {
+        let (mut seen, mut after): (Vec<_>, Option<Cursor>) = (Vec::new(), None);
+        loop {
+            let page = reader.page_of_corrections(after.as_ref(), limit).unwrap();
+            assert!(page.corrections.len() <= limit as usize);
+            seen.extend(page.corrections);
+            match page.next {
+                Some(next) => after = Some(next.to_string().parse().unwrap()),
+                None => break,
+            }
+        }
+        assert_eq!(seen, all, "pages of {limit}, all of one moment");
+    }
+}
+
+#[test]
 fn corrections_are_counted_and_listed_oldest_first() {
     let mut fixture = Fixture::new();
     fixture.apply(tagged("a.jpg", "a", "a", 1));

@@ -17,7 +17,7 @@ use crate::web::App;
 use crate::web::act::Word;
 use crate::web::facets::Patience;
 use crate::web::failure::Failure;
-use crate::web::filter::Asked;
+use crate::web::filter::{Asked, Filter};
 
 /// `GET /api/v1/images`
 pub async fn list(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Result<Json<Value>, Failure> {
@@ -117,9 +117,24 @@ pub async fn undo(State(app): State<Arc<App>>, Path(hash): Path<String>) -> Resu
 }
 
 /// `GET /api/v1/corrections`
-pub async fn corrections(State(app): State<Arc<App>>) -> Result<Json<Value>, Failure> {
-    let rows = app.readers.ask(|reader| Ok(reader.corrections()?)).await?;
-    Ok(Json(json!({ "corrections": rows })))
+pub async fn corrections(
+    State(app): State<Arc<App>>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Value>, Failure> {
+    const PAGE: u32 = 100;
+    let asked = Asked::parse(query.as_deref().unwrap_or_default()).map_err(Failure::BadRequest)?;
+    if asked.filter != Filter::default() {
+        return Err(Failure::BadRequest(
+            "corrections are not filtered; only cursor and limit are taken".into(),
+        ));
+    }
+    let limit = asked.limit.unwrap_or(PAGE);
+    let page = app
+        .readers
+        .ask(move |reader| Ok(reader.page_of_corrections(asked.cursor.as_ref(), limit)?))
+        .await?;
+    let next = page.next.map(|cursor| cursor.to_string());
+    Ok(Json(json!({ "corrections": page.corrections, "next": next })))
 }
 
 #[derive(Debug, Deserialize)]

@@ -133,8 +133,8 @@ pub const OPERATIONS: &[Operation] = &[
         method: "get",
         path: "/api/v1/corrections",
         id: "listCorrections",
-        summary: "Every correction that stands, oldest first.",
-        parameters: &[],
+        summary: "The corrections that stand, oldest first, page by page.",
+        parameters: &["cursor", "limit"],
         body: Body::None,
         answer: (200, "Corrections"),
         route: || get(images::corrections),
@@ -258,6 +258,16 @@ pub const OPERATIONS: &[Operation] = &[
         body: Body::None,
         answer: (200, "Status"),
         route: || get(status::status),
+    },
+    Operation {
+        method: "get",
+        path: "/api/v1/drift",
+        id: "getDrift",
+        summary: "Whether the photos have changed since the model went into service: its first seven days beside the last seven.",
+        parameters: &[],
+        body: Body::None,
+        answer: (200, "Drift"),
+        route: || get(status::drift),
     },
 ];
 

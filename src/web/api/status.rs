@@ -1,16 +1,25 @@
-//! `/api/v1/status`: what `hangtag status --format json` says, fresh.
+//! `/api/v1/status`: what `hangtag status --format json` says, fresh; `/api/v1/drift`: what `hangtag stats --drift` does.
 //!
-//! In: the status board. Out: its report. Never: more than that.
+//! In: the status board, the daily sums. Out: the same answers. Never: more than that.
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use serde_json::Value;
 
 use crate::status::StatusReport;
 use crate::web::App;
+use crate::web::failure::Failure;
 
 /// `GET /api/v1/status`
 pub async fn status(State(app): State<Arc<App>>) -> Json<StatusReport> {
     Json(app.report())
+}
+
+/// `GET /api/v1/drift`
+pub async fn drift(State(app): State<Arc<App>>) -> Result<Json<Value>, Failure> {
+    let hands = Arc::clone(&app.hands);
+    let drift = app.readers.ask(move |reader| Ok((hands.drift)(reader)?)).await?;
+    Ok(Json(drift.answer))
 }

@@ -159,7 +159,7 @@ fn said(outcome: &OutcomeRow, label: Option<Label>, content: &ContentHistory, se
                     "Model " (model(said_by))
                     @if said_by == serving { ", which is in service" } @else { ", which is not in service any more" }
                     @if let Some(device) = outcome.device { ", on " (device) }
-                    ", " (moment(outcome.tagged_at))
+                    ", preprocessing " (outcome.preprocessing.0) ", " (moment(outcome.tagged_at))
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! `/status`: how it is, and what is wrong.
 //!
-//! In: the status board, the store. Out: stations, queues, folders, disk, rejected files and another attempt at them.
-//! Never: a secret of the settings.
+//! In: the status board, the store. Out: stations, queues, folders, disk, rejected files and another attempt at them, and
+//! whether the photos have changed. Never: a secret of the settings.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,8 +15,8 @@ use super::parts::{bytes, counted, grouped, moment};
 use crate::domain::Status;
 use crate::status::{FolderState, StatusReport};
 use crate::store::{FilePage, FileQuery, Presence, Sort};
-use crate::web::App;
 use crate::web::failure::PageFailure;
+use crate::web::{App, DriftShown};
 
 /// Rejected files that are listed; the inventory lists all of them.
 const REJECTED: u32 = 50;
@@ -54,7 +54,7 @@ impl Disk {
 
 /// `GET /status`
 pub async fn status(State(app): State<Arc<App>>) -> Result<Html<String>, PageFailure> {
-    let config = Arc::clone(&app.config);
+    let (config, hands) = (Arc::clone(&app.config), Arc::clone(&app.hands));
     let read = app.readers.ask(move |reader| {
         let query = FileQuery {
             statuses: vec![Status::Rejected],
@@ -70,9 +70,10 @@ pub async fn status(State(app): State<Arc<App>>) -> Result<Html<String>, PageFai
             reader.page_of_files(&query, None)?,
             reader.rejected_by_reason()?,
             disks,
+            (hands.drift)(reader)?,
         ))
     });
-    let (files, reasons, disks) = read.await?;
+    let (files, reasons, disks, drift) = read.await?;
     let report = app.report();
     let body = html! {
         div.stack #fresh data-every="2000" {
@@ -85,6 +86,7 @@ pub async fn status(State(app): State<Arc<App>>) -> Result<Html<String>, PageFai
             (stations(&report))
             (folders(&report, &disks))
             (rejected(&files, &reasons))
+            (drifted(&drift))
         }
     };
     Ok(page("Status", Section::Status, &body))
@@ -197,6 +199,28 @@ fn rejected(files: &FilePage, reasons: &[(String, u64)]) -> Markup {
                     }
                 }
                 @if files.next.is_some() { p.muted { "The latest " (files.files.len()) " are listed; " a href="/?status=rejected" { "all of them" } } }
+            }
+        }
+    }
+}
+
+fn drifted(drift: &DriftShown) -> Markup {
+    html! {
+        section aria-labelledby="drift-title" {
+            h2 #drift-title { "Have the photos changed?" }
+            @if let Some(reading) = &drift.reading { p { span.chip { (reading) } } }
+            @for line in drift.conclusion.lines() { p.muted.sentence { (line) } }
+            @if let Some(([reference, recent], rows)) = &drift.table {
+                div.scroll tabindex="0" role="region" aria-label="Table of both windows" {
+                    table {
+                        thead { tr { th scope="col" { "Days of UTC" } th.number scope="col" { (reference) } th.number scope="col" { (recent) } } }
+                        tbody {
+                            @for [name, before, now] in rows {
+                                tr { th scope="row" { (name) } td.number { (before) } td.number { (now) } }
+                            }
+                        }
+                    }
+                }
             }
         }
     }

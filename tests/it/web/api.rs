@@ -154,6 +154,34 @@ fn review_hands_out_what_is_most_worth_correcting_once_each() {
     assert_eq!(daemon.end(), Some(0));
 }
 
+/// The same answer as the command's, on the page and for programs, before it can be told and after.
+#[test]
+fn drift_is_told_as_the_command_tells_it() {
+    let shop = tagged_shop();
+    let (daemon, pages) = serving(&shop, &[]);
+    let document = pages.get("/api/v1/openapi.json").json();
+    let same_as_command = || {
+        let answer = pages.get("/api/v1/drift").json();
+        check(&document, "get", "/api/v1/drift", &answer);
+        assert_eq!(answer, shop.json(&["stats", "--drift", "--format", "json"]));
+        answer
+    };
+    assert_eq!(same_as_command()["reading"], Value::Null);
+    assert!(pages.get("/status").text().contains("would overlap"));
+    crate::retrain::drift::let_the_photos_change(&shop);
+    assert_eq!(same_as_command()["reading"], "changed");
+    let page = pages.get("/status").text();
+    for part in [
+        "much changed",
+        "population stability index",
+        "as the model said",
+        "98.8 %",
+    ] {
+        assert!(page.contains(part), "{part} is missing in {page}");
+    }
+    assert_eq!(daemon.end(), Some(0));
+}
+
 /// Everything that can be asked with a GET is asked, and each answer is what the document says.
 #[test]
 fn answers_are_what_the_document_says() {

@@ -189,13 +189,17 @@ impl Browser {
         let Some(folder) = std::env::var_os("HANGTAG_SCREENSHOTS").map(PathBuf::from) else {
             return;
         };
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join(format!("{name}.png")), self.picture()).unwrap();
+    }
+
+    /// A picture of the window, as a PNG.
+    pub fn picture(&self) -> Vec<u8> {
         use base64::Engine;
         let png = self.devtools("Page.captureScreenshot", &json!({ "format": "png" }));
-        let bytes = base64::engine::general_purpose::STANDARD
+        base64::engine::general_purpose::STANDARD
             .decode(png["data"].as_str().unwrap())
-            .unwrap();
-        std::fs::create_dir_all(&folder).unwrap();
-        std::fs::write(folder.join(format!("{name}.png")), bytes).unwrap();
+            .unwrap()
     }
 }
 

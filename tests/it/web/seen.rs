@@ -253,6 +253,44 @@ fn a_hostile_name_runs_nothing() {
     assert_eq!(daemon.end(), Some(0));
 }
 
+/// Those in sight are drawn, and the page hears of what is new.
+const PICTURES_ARE_THERE: &str =
+    "return [...document.images].every((image) => image.hidden || image.getBoundingClientRect().top > innerHeight
+         || (image.complete && image.naturalWidth > 0))
+     && (document.querySelector('#review-picture')?.naturalWidth ?? 1) > 0
+     && document.querySelector('#live').classList.contains('on')";
+
+/// Makes the pictures of `docs/pictures` anew.
+#[test]
+#[ignore = "writes docs/pictures: cargo test --test it pictures_of_the_documentation -- --ignored"]
+fn pictures_of_the_documentation() {
+    let Some(browser) = Browser::open() else { return };
+    let (shop, daemon, pages) = drawn_shop(60);
+    for name in ["autumn/dress-003.png", "basics/dress-013.png"] {
+        let row = shop.row(&shop.inbox().join(name)).unwrap();
+        let address = format!(
+            "/api/v1/images/{}/correction",
+            row["content_hash"].as_str().unwrap()
+        );
+        assert_eq!(pages.put(&address, &json!({ "label": "dress" })).code, 200);
+    }
+    browser.scheme("light");
+    browser.resize(1120, 700);
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/pictures");
+    for (name, path) in [("inventory", "/"), ("review", "/review")] {
+        browser.go(&format!("{}{path}", pages.base));
+        browser.wait_for("the pictures are there", PICTURES_ARE_THERE);
+        // Not where this test has its folder, but where a shop would.
+        browser.eval(&format!(
+            "const name = document.querySelector('#review-name');
+             if (name) name.textContent = name.textContent.replace({:?}, '/srv/shop/inventory')",
+            shop.inbox().display().to_string()
+        ));
+        std::fs::write(format!("{folder}/{name}.png"), browser.picture()).unwrap();
+    }
+    assert_eq!(daemon.end(), Some(0));
+}
+
 /// Every page at every width, in light and dark, held against the rules of axe-core and against overflow.
 #[test]
 fn every_page_can_be_used_by_everybody() {
@@ -281,13 +319,7 @@ fn every_page_can_be_used_by_everybody() {
             for width in [1280, 360] {
                 browser.resize(width, if width == 360 { 740 } else { 900 });
                 browser.go(&format!("{}{path}", pages.base));
-                browser.wait_for(
-                    "the pictures are there",
-                    "return [...document.images].every((image) => image.hidden || image.getBoundingClientRect().top > innerHeight
-                         || (image.complete && image.naturalWidth > 0))
-                     && (document.querySelector('#review-picture')?.naturalWidth ?? 1) > 0
-                     && document.querySelector('#live').classList.contains('on')",
-                );
+                browser.wait_for("the pictures are there", PICTURES_ARE_THERE);
                 let overflow =
                     browser.eval("return document.documentElement.scrollWidth - window.innerWidth");
                 assert!(
