@@ -72,7 +72,8 @@ fn pictures_are_finite_within_range_never_empty_and_a_function_of_their_stream()
             }
             assert_eq!(ways, all_ways(class, &pixels, image));
             let others = all_ways(class, &pixels, image + 1000);
-            assert!(ways.iter().zip(&others).all(|(one, other)| one != other));
+            // Of catalogue pictures many stay as they are.
+            assert!(ways.iter().zip(&others).skip(1).all(|(one, other)| one != other));
         }
     }
 }
@@ -225,7 +226,7 @@ fn catalogue_pictures_keep_their_garment() {
             .count()
     };
     let whole = pixels.iter().filter(|&&value| value > 0).count();
-    let mut flipped_or_moved = 0;
+    let mut changed = 0;
     for image in 0..200 {
         let mut out = [0.0; INPUT_LEN];
         catalogue(&pixels, &mut stream(image), &mut out);
@@ -234,9 +235,9 @@ fn catalogue_pictures_keep_their_garment() {
             "stream {image}: {} of {whole} pixels are left",
             area(&out)
         );
-        flipped_or_moved += usize::from(out != values(&pixels));
+        changed += usize::from(out != values(&pixels));
     }
-    assert!(flipped_or_moved > 180);
+    assert!((80..180).contains(&changed), "{changed} of 200 are changed");
 }
 
 /// What training sees decides the weights: the bits may not change unnoticed, nor differ between machines.
@@ -254,4 +255,4 @@ fn the_bits_are_the_same_everywhere() {
     assert_eq!(hash, BITS, "{hash:#x}");
 }
 
-const BITS: u64 = 0xeb8e_7764_1711_c67c;
+const BITS: u64 = 0xe73f_60d8_a265_e8d6;

