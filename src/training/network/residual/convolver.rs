@@ -178,10 +178,7 @@ impl Sums<'_> {
                     let output = tile * TILE + within;
                     if output < outputs {
                         let place = &mut self.sums[output * plane + from..][..block];
-                        let place = S::as_mut_simd_f32s(place).0;
-                        for vector in 0..VECTORS {
-                            place[vector] = sums[within][vector];
-                        }
+                        S::as_mut_simd_f32s(place).0.copy_from_slice(&sums[within]);
                     }
                 }
             }

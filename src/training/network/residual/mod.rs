@@ -1,4 +1,4 @@
-//! The residual network: one batch through it, forward and backward, on all cores.
+//! The residual network: one batch through it, forward and backward, on up to `SHARDS` cores.
 //!
 //! In: a network, pictures, what they show. Out: probabilities and tallies; a changed network. Never: the order of the
 //! pictures, epochs, files.
