@@ -170,8 +170,12 @@ fn explain_tells_a_tag_or_why_there_is_none() {
     let shop = tagged_shop();
     let explain = |path: &str| shop.ok(&["explain", path]);
     let tagged = explain("inbox/photo-00003.png");
+    // What the model that ships makes of a drawing is its own affair.
+    let has_answer = ["tagged ", "looks like none of the ten"]
+        .iter()
+        .any(|answer| tagged.contains(answer));
     assert!(
-        tagged.contains("tagged") && tagged.contains("by model") && tagged.contains("content "),
+        has_answer && tagged.contains("by model") && tagged.contains("content "),
         "{tagged}"
     );
     assert!(explain("inbox/note.jpg").contains("not_an_image"));
