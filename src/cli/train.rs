@@ -107,7 +107,7 @@ pub fn run(arguments: &TrainArguments, config: &Config) -> anyhow::Result<Ended>
     } else {
         Checkpointing::Fresh(&checkpoint)
     };
-    let fingerprint = fingerprint(&data.files, &started.parameters, (&[], 0.0, false));
+    let fingerprint = fingerprint(&data.files, &started.parameters, (&[], 0.0, None));
     let rebuild = Rebuild {
         data: &data,
         parameters: &started.parameters,

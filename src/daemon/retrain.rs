@@ -30,11 +30,10 @@ use crate::durable;
 use crate::model::BundleError;
 use crate::status::{Station, StatusBoard};
 use crate::store::{EpochRow, NewRun, Reader, RunEnd, RunId, RunState, RunTrigger, Store, StoreError};
-use crate::training::dataset::{Provenance, file_records_blocking};
 use crate::training::gate::{GateError, Verdict};
-use crate::training::job::{CorrectionNote, Job, RunFolder, RunFolderError};
+use crate::training::job::{Job, RunFolder, RunFolderError};
 use crate::training::parameters::TrainParameters;
-use crate::training::perform::{Conclusion, fingerprint};
+use crate::training::perform::Conclusion;
 use crate::training::publish::{PublishError, clear_leftovers_blocking};
 use crate::training::report::{EpochFigures, ReportError};
 use crate::training::schedule::{Decision, Trigger, decide};
@@ -222,38 +221,8 @@ impl Retrainer {
         beginning: Beginning,
     ) -> Result<RunSummary, RetrainError> {
         let now: Timestamp = SystemTime::now().into();
-        let mut parameters = TrainParameters {
-            threads: Some(self.config.retrain.threads),
-            ..TrainParameters::from(&self.config.train)
-        };
-        match self.config.retrain.seed {
-            // Any number will do that is another one each time; it is on record.
-            SeedPolicy::PerRun => parameters.seed = now.as_millis().cast_unsigned(),
-            SeedPolicy::Fixed(seed) => parameters.seed = seed,
-        }
-        if let Beginning::Resumed { parameters: old, .. } = &beginning {
-            parameters = TrainParameters {
-                threads: parameters.threads,
-                ..old.clone()
-            };
-        }
-        let corrections = match &beginning {
-            Beginning::Fresh => self.corrections()?,
-            // Those that it was begun with: others would be other rows.
-            Beginning::Resumed { checkpoint, .. } => {
-                RunFolder::at(durable::folder_of(checkpoint))
-                    .read_job_blocking()?
-                    .corrections
-            }
-        };
-        // A data set that is not there yet is fetched by the run, and has no fingerprint before that.
-        let print = file_records_blocking(&self.config.dataset_dir(), Provenance::Any)
-            .ok()
-            .map(|files| {
-                let rules = &self.config.retrain;
-                let corrections = (corrections.as_slice(), rules.correction_weight, rules.warm_start);
-                fingerprint(&files, &parameters, corrections)
-            });
+        let job = self.job(&beginning, now)?;
+        let print = self.fingerprint_of(&job);
         let is_resumed = matches!(beginning, Beginning::Resumed { .. });
         if !is_resumed
             && let Some(print) = &print
@@ -263,14 +232,14 @@ impl Retrainer {
         }
         let run = self.store.start_run(&NewRun {
             started_at: now,
-            parameters: json!(parameters),
+            parameters: json!(job.parameters),
             trigger,
             due_at,
             fingerprint: print,
         })?;
         let taken = self.store.take_rebuild_requests(run, now);
         let carried = match taken {
-            Ok(_) => self.carry_out_blocking(run, parameters, corrections, &beginning),
+            Ok(_) => self.carry_out_blocking(run, job, &beginning),
             Err(error) => Err(error.into()),
         };
         carried.or_else(|error| match error {
@@ -281,26 +250,59 @@ impl Retrainer {
         })
     }
 
+    /// What is to be done, but for the run's number and the model in service. What decides the bytes is the settings', or
+    /// that of the run that is gone on from: its checkpoint fits nothing else.
+    fn job(&self, beginning: &Beginning, now: Timestamp) -> Result<Job, RetrainError> {
+        let rules = &self.config.retrain;
+        let mut parameters = TrainParameters::from(&self.config.train);
+        match rules.seed {
+            // Any number will do that is another one each time; it is on record.
+            SeedPolicy::PerRun => parameters.seed = now.as_millis().cast_unsigned(),
+            SeedPolicy::Fixed(seed) => parameters.seed = seed,
+        }
+        let job = Job {
+            run: 0,
+            parameters,
+            started_by_pid: std::process::id(),
+            nice: rules.nice,
+            in_service: PathBuf::new(),
+            corrections: Vec::new(),
+            corrections_dir: self.config.corrections_dir(),
+            correction_weight: rules.correction_weight,
+            warm_start: rules.warm_start,
+            target_precision: self.config.tagging.target_precision,
+        };
+        let mut job = match beginning {
+            Beginning::Fresh => Job {
+                corrections: self.corrections()?,
+                ..job
+            },
+            Beginning::Resumed {
+                checkpoint,
+                parameters,
+            } => {
+                let old = RunFolder::at(durable::folder_of(checkpoint)).read_job_blocking()?;
+                Job {
+                    parameters: parameters.clone(),
+                    corrections: old.corrections,
+                    correction_weight: old.correction_weight,
+                    warm_start: old.warm_start,
+                    ..job
+                }
+            }
+        };
+        job.parameters.threads = Some(rules.threads);
+        Ok(job)
+    }
+
     fn carry_out_blocking(
         &mut self,
         run: RunId,
-        parameters: TrainParameters,
-        corrections: Vec<CorrectionNote>,
+        mut job: Job,
         beginning: &Beginning,
     ) -> Result<RunSummary, RetrainError> {
         let folder = RunFolder::of(&self.config.runs_dir(), run.0);
-        let mut job = Job {
-            run: run.0,
-            parameters,
-            started_by_pid: std::process::id(),
-            nice: self.config.retrain.nice,
-            in_service: PathBuf::new(),
-            corrections,
-            corrections_dir: self.config.corrections_dir(),
-            correction_weight: self.config.retrain.correction_weight,
-            warm_start: self.config.retrain.warm_start,
-            target_precision: self.config.tagging.target_precision,
-        };
+        job.run = run.0;
         if let Beginning::Resumed { checkpoint, .. } = beginning {
             folder.take_checkpoint_blocking(checkpoint)?;
         }

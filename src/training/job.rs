@@ -20,8 +20,10 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::corrections::Correction;
 use super::parameters::TrainParameters;
 use super::report::EpochFigures;
+use crate::domain::ParseError;
 use crate::durable::{self, WriteError};
 
 /// What is to be done.
@@ -58,6 +60,17 @@ pub struct CorrectionNote {
     pub content_hash: String,
     /// The right label; absent where it is none of the ten.
     pub label: Option<String>,
+}
+
+impl CorrectionNote {
+    /// The correction that it stands for.
+    pub fn parse(&self) -> Result<Correction, ParseError> {
+        let label = self.label.as_ref().map(|label| label.parse()).transpose()?;
+        Ok(Correction {
+            hash: self.content_hash.parse()?,
+            truth: label.into(),
+        })
+    }
 }
 
 /// The folder of one run.

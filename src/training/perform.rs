@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 
 use super::calibrate::{ReliabilityBin, reliability_bins};
-use super::corrections::{Correction, CorrectionWeight, Material, MaterialSummary, mix, prepare_blocking};
+use super::corrections::{CorrectionWeight, Material, MaterialSummary, mix, prepare_blocking};
 use super::dataset::{DataSet, Images};
 use super::evaluate::{Evaluation, Judged};
 use super::gate::{Candidate, Measured, Verdict, WarmUp};
@@ -34,7 +34,7 @@ mod start;
 
 pub use fingerprint::fingerprint;
 use measure::{MeasuredScores, Measuring, Unseen};
-pub use start::base_of;
+pub use start::{base_of, begins_with, wants_base};
 
 /// How a run's process ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -142,12 +142,10 @@ pub fn perform_blocking(
         .collect::<Result<Vec<_>, _>>()?;
     let material = prepare_blocking(&job.corrections_dir, &corrections);
     let weight = CorrectionWeight::new(job.correction_weight)?;
-    let print = fingerprint(
-        &data.files,
-        &job.parameters,
-        (&job.corrections, job.correction_weight, job.warm_start),
-    );
     let in_service = ModelBundle::load(&job.in_service)?;
+    let base = begins_with(job, &in_service);
+    let learned = (job.corrections.as_slice(), job.correction_weight, base.as_ref());
+    let print = fingerprint(&data.files, &job.parameters, learned);
     let start = start::of(job, &in_service, &material);
     let prepared = prepare(job, data, (&material, weight))?;
     let (data, learned) = (prepared.data, &prepared.learned);
@@ -393,15 +391,5 @@ impl Observer for Telling<'_> {
             return Flow::Stop;
         }
         self.flow()
-    }
-}
-
-impl CorrectionNote {
-    fn parse(&self) -> Result<Correction, crate::domain::ParseError> {
-        let label = self.label.as_ref().map(|label| label.parse()).transpose()?;
-        Ok(Correction {
-            hash: self.content_hash.parse()?,
-            truth: label.into(),
-        })
     }
 }

@@ -9,12 +9,31 @@ use std::time::SystemTime;
 use super::{RetrainError, Retrainer, RunSummary};
 use crate::config::Config;
 use crate::domain::Timestamp;
+use crate::model::ModelBundle;
 use crate::store::{NewRun, RunEnd, RunRow, RunState, RunTrigger, StoreError};
+use crate::training::dataset::{Provenance, file_records_blocking};
 use crate::training::drift::{Drift, Window, Windows};
-use crate::training::job::CorrectionNote;
+use crate::training::job::{CorrectionNote, Job};
+use crate::training::perform::{begins_with, fingerprint, wants_base};
 use crate::training::schedule::{ScheduleRecord, ScheduleRules, Trigger};
 
 impl Retrainer {
+    /// Whether a job would make a model that there is already. `None` where the data set is not there yet, which the run then
+    /// fetches, or the model in service cannot be read, which the run then says.
+    pub(super) fn fingerprint_of(&self, job: &Job) -> Option<String> {
+        let files = file_records_blocking(&self.config.dataset_dir(), Provenance::Any).ok()?;
+        let base = match wants_base(job) {
+            true => {
+                let in_service = self.in_service().ok()?;
+                let bundle = self.config.models_dir().join(in_service.as_str());
+                begins_with(job, &ModelBundle::load(&bundle).ok()?)
+            }
+            false => None,
+        };
+        let learned = (job.corrections.as_slice(), job.correction_weight, base.as_ref());
+        Some(fingerprint(&files, &job.parameters, learned))
+    }
+
     pub(super) fn unchanged(
         &mut self,
         (trigger, due_at, now): (RunTrigger, Option<Timestamp>, Timestamp),

@@ -4,31 +4,28 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::domain::hex;
+use crate::domain::{ModelId, hex};
 use crate::training::dataset::FileRecord;
 use crate::training::job::CorrectionNote;
 use crate::training::parameters::TrainParameters;
 
 /// What decides the bytes that come of a training: the data set's files, parameters (but for threads), corrections with
-/// their weight, and whether it begins with the network in service.
+/// their weight, and the model whose network it begins with, if any ([`begins_with`](super::begins_with)).
 pub fn fingerprint(
     files: &[FileRecord],
     parameters: &TrainParameters,
-    (corrections, weight, warm_start): (&[CorrectionNote], f64, bool),
+    (corrections, weight, base): (&[CorrectionNote], f64, Option<&ModelId>),
 ) -> String {
     let parameters = TrainParameters {
         threads: None,
         ..parameters.clone()
     };
-    // Without corrections neither has an effect.
-    let (weight, warm_start) = match corrections {
-        [] => (0.0, false),
-        _ => (weight, warm_start),
-    };
+    // Without corrections it has no effect.
+    let weight = if corrections.is_empty() { 0.0 } else { weight };
     // A newer hangtag may make another model of the same.
     let version = env!("CARGO_PKG_VERSION");
     let digests: Vec<_> = files.iter().map(|file| &file.sha256).collect();
-    let json = serde_json::to_vec(&(version, digests, parameters, corrections, weight, warm_start))
+    let json = serde_json::to_vec(&(version, digests, parameters, corrections, weight, base))
         .expect("plain values have a JSON form; this is a bug");
     hex(&Sha256::digest(&json))
 }
@@ -40,38 +37,39 @@ mod tests {
     #[test]
     fn a_fingerprint_tells_what_would_make_another_model_and_nothing_else() {
         let parameters = TrainParameters::default();
-        let of = |parameters: &TrainParameters, rest: (&[CorrectionNote], f64, bool)| {
-            fingerprint(&[], parameters, rest)
-        };
-        let plain = of(&parameters, (&[], 0.1, false));
+        type Rest<'a> = (&'a [CorrectionNote], f64, Option<&'a ModelId>);
+        let of = |parameters: &TrainParameters, rest: Rest| fingerprint(&[], parameters, rest);
+        let plain = of(&parameters, (&[], 0.1, None));
         let on_two = TrainParameters {
             threads: Some(2),
             ..parameters.clone()
         };
-        assert_eq!(of(&on_two, (&[], 0.1, false)), plain);
+        assert_eq!(of(&on_two, (&[], 0.1, None)), plain);
         assert_eq!(
-            of(&parameters, (&[], 0.2, true)),
+            of(&parameters, (&[], 0.2, None)),
             plain,
-            "without corrections neither has an effect"
+            "there is nothing to weigh"
         );
 
         let corrections = [CorrectionNote {
             content_hash: "5f".repeat(32),
             label: None,
         }];
+        let bases = ["0123456789abcdef", "fedcba9876543210"].map(|id| ModelId::from_sha256(id).unwrap());
         let seeded = TrainParameters {
             seed: parameters.seed + 1,
             ..parameters.clone()
         };
         let mut all = vec![
             plain,
-            of(&seeded, (&[], 0.1, false)),
-            of(&parameters, (&corrections, 0.1, false)),
-            of(&parameters, (&corrections, 0.2, false)),
-            of(&parameters, (&corrections, 0.1, true)),
+            of(&seeded, (&[], 0.1, None)),
+            of(&parameters, (&corrections, 0.1, None)),
+            of(&parameters, (&corrections, 0.2, None)),
+            of(&parameters, (&corrections, 0.1, Some(&bases[0]))),
+            of(&parameters, (&corrections, 0.1, Some(&bases[1]))),
         ];
         all.sort();
         all.dedup();
-        assert_eq!(all.len(), 5);
+        assert_eq!(all.len(), 6);
     }
 }

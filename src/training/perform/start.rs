@@ -4,6 +4,7 @@
 //! that has learned corrections. Nothing that begins with it could be asked about these as if it had not seen them, and
 //! thresholds and gate would take its answers for evidence.
 
+use crate::domain::ModelId;
 use crate::model::ModelBundle;
 use crate::training::corrections::Material;
 use crate::training::export::residual::network_from;
@@ -12,9 +13,20 @@ use crate::training::manifest::learned_by;
 use crate::training::network::{Architecture, Network};
 use crate::training::parameters::TrainParameters;
 
+/// Whether the job wants to begin with a network, and could learn something then.
+pub fn wants_base(job: &Job) -> bool {
+    job.warm_start && !job.corrections.is_empty() && job.parameters.knows_unknown()
+}
+
+/// The model whose network the job begins with; `None`: with fresh weights.
+pub fn begins_with(job: &Job, in_service: &ModelBundle) -> Option<ModelId> {
+    let base = wants_base(job).then(|| base_of(in_service, &job.parameters));
+    base?.ok().map(|(bundle, _)| bundle.id().clone())
+}
+
 /// The network to begin with, if the job wants one, there are photos to learn, and one will do.
 pub(super) fn of(job: &Job, in_service: &ModelBundle, material: &Material) -> Option<Network> {
-    if !job.warm_start || material.train.is_empty() || !job.parameters.knows_unknown() {
+    if !wants_base(job) || material.train.is_empty() {
         return None;
     }
     match base_of(in_service, &job.parameters) {
