@@ -42,6 +42,7 @@ pub mod perform;
 pub mod learning_curve;
 
 pub mod gate;
+pub mod progress;
 pub mod publish;
 
 pub mod report;

@@ -6,8 +6,6 @@
 use std::path::Path;
 use std::time::Instant;
 
-use serde::{Deserialize, Serialize};
-
 use super::checkpoint::{self, Checkpoint, CheckpointError};
 use super::dataset::{FileRecord, Images};
 use super::lessons::{Epoch, Lessons, MEASURING_EPOCH, Mix, Photos, picture, plain};
@@ -17,70 +15,8 @@ use super::network::plain::{BatchPlace, SHARDS};
 use super::network::{Architecture, Network};
 use super::parameters::Split;
 pub use super::parameters::{ParameterError, TrainParameters};
+pub use super::progress::{EpochRecord, Flow, Observer, Progress};
 use crate::domain::Augmentation;
-
-/// What one epoch came to.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct EpochRecord {
-    /// From 1.
-    pub epoch: u32,
-    /// Wall time, validation included.
-    pub seconds: f64,
-    /// Mean cross-entropy over the epoch's training pictures, as they were seen: with dropout and changing weights.
-    pub loss: f64,
-    /// Share of right answers among them, 0..=1.
-    pub accuracy: f64,
-    /// Mean cross-entropy of the validation pictures after the epoch.
-    pub val_loss: f64,
-    /// Share of right answers among them, 0..=1.
-    pub val_accuracy: f64,
-}
-
-/// Where a running epoch stands.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Progress {
-    /// From 1.
-    pub epoch: u32,
-    /// How many there will be.
-    pub epochs: u32,
-    /// Training pictures seen in this epoch.
-    pub images_done: usize,
-    /// Training pictures an epoch.
-    pub images_total: usize,
-    /// Mean cross-entropy so far in this epoch.
-    pub loss: f64,
-    /// Share of right answers so far in this epoch.
-    pub accuracy: f64,
-    /// Wall time since the epoch began.
-    pub seconds: f64,
-}
-
-/// What an observer wants next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Flow {
-    /// Go on.
-    Continue,
-    /// End now; the last whole epoch's checkpoint stays.
-    Stop,
-}
-
-/// Hears how training goes, and may stop it.
-pub trait Observer: Send {
-    /// After every batch.
-    fn progress(&mut self, progress: &Progress) -> Flow {
-        let _ = progress;
-        Flow::Continue
-    }
-
-    /// After every epoch, its checkpoint written.
-    fn epoch_done(&mut self, record: &EpochRecord) -> Flow {
-        let _ = record;
-        Flow::Continue
-    }
-}
-
-/// Hears and stops nothing.
-impl Observer for () {}
 
 /// Whether and where a training's state is kept, and whether it begins from what lies there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
