@@ -30,23 +30,6 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    /// `rows` x `columns`, each row `row_stride` values behind the one before it, its columns side by side.
-    pub fn with_stride(values: &'a [f32], rows: usize, columns: usize, row_stride: usize) -> Self {
-        let matrix = Self {
-            values,
-            rows,
-            columns,
-            row_stride,
-            column_stride: 1,
-        };
-        assert!(
-            matrix.extent() <= values.len(),
-            "{} values for a {rows} x {columns} matrix with a stride of {row_stride}: this is a bug",
-            values.len()
-        );
-        matrix
-    }
-
     /// The columns `from..to` of this matrix.
     pub fn columns(self, from: usize, to: usize) -> Self {
         assert!(
@@ -83,28 +66,13 @@ impl<'a> Matrix<'a> {
 
 /// `out = left * right`; `out` is left.rows x right.columns, row after row.
 pub fn multiply(left: Matrix, right: Matrix, out: &mut [f32]) {
-    multiply_into(left, right, (out, right.columns), Onto::Nothing);
-}
-
-/// What a product is added to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Onto {
-    /// It replaces what was there.
-    Nothing,
-    /// It is added to what was there.
-    Itself,
-}
-
-/// `out = left * right`, or `out += left * right`; row r of the product begins at `out[r * row_stride]`.
-pub fn multiply_into(left: Matrix, right: Matrix, (out, row_stride): (&mut [f32], usize), onto: Onto) {
     assert_eq!(left.columns, right.rows, "inner dimensions differ: this is a bug");
     let (rows, columns) = (left.rows, right.columns);
     assert!(left.extent() <= left.values.len() && right.extent() <= right.values.len());
     assert!(
-        columns <= row_stride && (rows == 0 || out.len() >= (rows - 1) * row_stride + columns),
+        out.len() >= rows * columns,
         "the product does not fit: this is a bug"
     );
-    let keep = onto == Onto::Itself;
     // SAFETY: the three asserts above show that every element (row, column) that `gemm` reads or writes by these
     // sizes and strides lies inside its slice (strides are not negative, and the last element has the greatest
     // place), and that no two elements of `out` share a place; `out` is a unique borrow, so it overlaps neither
@@ -116,15 +84,15 @@ pub fn multiply_into(left: Matrix, right: Matrix, (out, row_stride): (&mut [f32]
             left.columns,
             out.as_mut_ptr(),
             1,
-            row_stride as isize,
-            keep,
+            columns as isize,
+            false,
             left.values.as_ptr(),
             left.column_stride as isize,
             left.row_stride as isize,
             right.values.as_ptr(),
             right.column_stride as isize,
             right.row_stride as isize,
-            if keep { 1.0 } else { 0.0 },
+            0.0,
             1.0,
             false,
             false,

@@ -14,12 +14,14 @@ use super::shape::{TAPS, Unit};
 
 /// Output channels of which sums are found at a time.
 const TILE: usize = 6;
-/// The most places that are found at a time; smaller grids are done place by place.
+/// The most places that are found at a time; grids of fewer, over all images, are done place by place.
 const LONGEST_BLOCK: usize = 64;
 /// Places whose channels are laid side by side at a time: few enough for the second-level cache.
 const CHUNK: usize = 512;
 /// The most input channels whose weights' gradients are found at a time.
-const WIDEST_BLOCK: usize = 48;
+const WIDEST_BLOCK: usize = 32;
+/// The most output channels whose weights' gradients are found at a time.
+const WIDEST_TILE: usize = 8;
 /// Places that are turned at a time.
 const TURNED: usize = 16;
 
@@ -56,19 +58,9 @@ impl Convolver {
 
     /// Sums of a convolution; `weights` are `[tap][output][input]`.
     pub fn forward(&mut self, grid: Grid, unit: Unit, weights: &[f32], input: &[f32], sums: &mut [f32]) {
-        let channels = (unit.inputs, unit.outputs);
-        let packed = &mut self.packed[..packed_len(unit.inputs, unit.outputs)];
-        pack(channels, packed, |tap, output, input| {
-            weights[(tap * unit.outputs + output) * unit.inputs + input]
-        });
-        Sums {
-            grid,
-            channels,
-            packed,
-            input,
-            sums,
-        }
-        .find();
+        let weight = |tap, output, input| weights[(tap * unit.outputs + output) * unit.inputs + input];
+        self.sums_of(grid, (unit.inputs, unit.outputs), weight, (input, sums))
+            .find();
     }
 
     /// Gradient of the input, from that of the sums, whose borders must be zero: the convolution with its window turned
@@ -81,19 +73,14 @@ impl Convolver {
         sums_gradient: &[f32],
         gradient: &mut [f32],
     ) {
-        let channels = (unit.outputs, unit.inputs);
-        let packed = &mut self.packed[..packed_len(unit.outputs, unit.inputs)];
-        pack(channels, packed, |tap, output, input| {
-            weights[((TAPS - 1 - tap) * unit.outputs + input) * unit.inputs + output]
-        });
-        let (input, sums) = (sums_gradient, gradient);
-        Sums {
+        let weight =
+            |tap, output, input| weights[((TAPS - 1 - tap) * unit.outputs + input) * unit.inputs + output];
+        self.sums_of(
             grid,
-            channels,
-            packed,
-            input,
-            sums,
-        }
+            (unit.outputs, unit.inputs),
+            weight,
+            (sums_gradient, gradient),
+        )
         .find();
     }
 
@@ -114,6 +101,25 @@ impl Convolver {
             sums_gradient,
             gradient,
         });
+    }
+
+    /// The work of a convolution of so many input and output channels; `weight` knows tap, output and input.
+    fn sums_of<'a>(
+        &'a mut self,
+        grid: Grid,
+        channels: (usize, usize),
+        weight: impl Fn(usize, usize, usize) -> f32,
+        (input, sums): (&'a [f32], &'a mut [f32]),
+    ) -> Sums<'a> {
+        let packed = &mut self.packed[..packed_len(channels.0, channels.1)];
+        pack(channels, packed, weight);
+        Sums {
+            grid,
+            channels,
+            packed,
+            input,
+            sums,
+        }
     }
 }
 
@@ -165,6 +171,7 @@ impl Sums<'_> {
     )]
     #[inline(always)]
     fn find_with<S: Simd, const VECTORS: usize>(self, simd: S) {
+        const { assert!(S::F32_LANES * VECTORS <= LONGEST_BLOCK) };
         let (grid, (inputs, outputs)) = (self.grid, self.channels);
         let (first, plane, stride) = (grid.first(), grid.plane_len(), grid.row_stride());
         let (end, block) = (first + grid.images * grid.image_stride(), S::F32_LANES * VECTORS);
@@ -239,13 +246,11 @@ struct WeightGradient<'a> {
     gradient: &'a mut [f32],
 }
 
-/// The most output channels in a tile of it.
-const WIDEST_TILE: usize = 8;
-
 impl WeightGradient<'_> {
     /// A tile is `OUTPUTS` channels of the sums by `VECTORS` registers of the input's channels.
     #[inline(always)]
     fn add_with<S: Simd, const VECTORS: usize, const OUTPUTS: usize>(self, simd: S) {
+        const { assert!(S::F32_LANES * VECTORS <= WIDEST_BLOCK && OUTPUTS <= WIDEST_TILE) };
         let (grid, unit) = (self.grid, self.unit);
         let (first, plane, stride) = (grid.first(), grid.plane_len(), grid.row_stride());
         let (end, width) = (first + grid.images * grid.image_stride(), S::F32_LANES * VECTORS);
@@ -290,11 +295,10 @@ impl WithSimd for WeightGradient<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        match (S::F32_LANES, self.unit.inputs.is_multiple_of(WIDEST_BLOCK)) {
-            (16, true) => self.add_with::<S, 3, 8>(simd),
-            (16, false) => self.add_with::<S, 2, 8>(simd),
-            (8, _) => self.add_with::<S, 2, 6>(simd),
-            _ => self.add_with::<S, 2, 8>(simd),
+        match S::F32_LANES {
+            // Sixteen registers of eight lanes: twelve sums, two values, a factor.
+            8 => self.add_with::<S, 2, 6>(simd),
+            _ => self.add_with::<S, 2, WIDEST_TILE>(simd),
         }
     }
 }
@@ -346,6 +350,89 @@ fn turn((planes, plane, channels): (&[f32], usize, usize), turned: &mut [f32], w
             for (row, &value) in turned.chunks_exact_mut(width).zip(values) {
                 row[channel] = value;
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::planes_tests::{CASES, case, random_planes, stream};
+    use super::*;
+    use crate::training::network::numerical::random;
+
+    /// What a kernel found, of sums and of weights' gradient.
+    type Found = [Vec<f32>; 2];
+
+    /// Sums and weights' gradient of a case, as the registers named by `run` find them.
+    fn found(convolver: &mut Convolver, (grid, unit): (Grid, Unit), run: impl Fn(Kernel)) -> Found {
+        let mut stream = stream();
+        let input = random_planes(grid, unit.inputs, &mut stream);
+        let asked = random_planes(grid, unit.outputs, &mut stream);
+        let weights = random(TAPS * unit.inputs * unit.outputs, &mut stream);
+        let mut sums = vec![0.0; unit.outputs * grid.plane_len()];
+        let weight = |tap, output, input| weights[(tap * unit.outputs + output) * unit.inputs + input];
+        let channels = (unit.inputs, unit.outputs);
+        run(Kernel::Sums(convolver.sums_of(
+            grid,
+            channels,
+            weight,
+            (&input, &mut sums),
+        )));
+        let mut gradient = vec![0.0; weights.len()];
+        run(Kernel::WeightGradient(WeightGradient {
+            grid,
+            unit,
+            convolver,
+            input: &input,
+            sums_gradient: &asked,
+            gradient: &mut gradient,
+        }));
+        [sums, gradient]
+    }
+
+    enum Kernel<'a> {
+        Sums(Sums<'a>),
+        WeightGradient(WeightGradient<'a>),
+    }
+
+    impl Kernel<'_> {
+        fn run_with(self, simd: impl Simd) {
+            match self {
+                Kernel::Sums(sums) => simd.vectorize(sums),
+                Kernel::WeightGradient(gradient) => simd.vectorize(gradient),
+            }
+        }
+    }
+
+    fn assert_near(wide: &Found, narrow: &Found, what: &str) {
+        for (wide, narrow) in wide.iter().zip(narrow) {
+            let mut pairs = wide.iter().zip(narrow);
+            assert!(pairs.all(|(a, b)| (a - b).abs() < 1e-3), "{what}");
+        }
+    }
+
+    /// A machine has one width; the others must not be found out by who has another machine. One convolver for all, the
+    /// largest first: what a unit left behind never reaches the next one.
+    #[test]
+    fn registers_of_every_width_find_the_same() {
+        let mut cases = CASES.map(case);
+        cases.sort_by_key(|(grid, unit)| std::cmp::Reverse(grid.pixels() * unit.inputs * unit.outputs));
+        let mut convolver = Convolver::new(&cases.map(|(_, unit)| unit));
+        for case in cases {
+            let what = format!("{case:?}");
+            let usual = found(&mut convolver, case, |kernel| match kernel {
+                Kernel::Sums(sums) => sums.find(),
+                Kernel::WeightGradient(gradient) => Arch::new().dispatch(gradient),
+            });
+            let single = found(&mut convolver, case, |kernel| kernel.run_with(Scalar));
+            assert_near(&usual, &single, &what);
+            let is_long = case.0.images * case.0.image_stride() >= LONGEST_BLOCK;
+            #[cfg(target_arch = "x86_64")]
+            if let (true, Some(eight)) = (is_long, pulp::x86::V3::try_new()) {
+                let eight = found(&mut convolver, case, |kernel| kernel.run_with(eight));
+                assert_near(&usual, &eight, &what);
+            }
+            let _ = is_long;
         }
     }
 }

@@ -112,7 +112,7 @@ impl Engine {
             .flat_map(|shard| shard.losses().iter().copied())
     }
 
-    /// Adds what normalises a full batch under these numbers: means, and mean squares in the place of variances.
+    /// What normalises a full batch under these numbers: mean and variance of each channel over all shards.
     pub fn measure(&mut self, parameters: &[f32], pictures: Pictures) -> Vec<Statistics> {
         self.run(parameters, pictures, |shard, weights, _| {
             shard.forward(weights, Normalising::ByBatch)

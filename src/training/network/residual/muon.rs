@@ -9,7 +9,7 @@
 //! its weights' length, that length is kept fixed: the rate alone then says how far a step turns.
 
 use super::shape::{TAPS, Unit};
-use crate::training::network::matmul::{Matrix, Onto, multiply_into};
+use crate::training::network::matmul::{Matrix, multiply};
 
 /// Steps of the iteration.
 const ITERATIONS: usize = 3;
@@ -81,19 +81,14 @@ impl Workspace {
         let [a, b, c] = COEFFICIENTS;
         for _ in 0..ITERATIONS {
             let matrix = Matrix::new(&self.matrix, rows, columns);
-            multiply_into(
-                matrix,
-                matrix.transposed(),
-                (&mut self.square, rows),
-                Onto::Nothing,
-            );
+            multiply(matrix, matrix.transposed(), &mut self.square);
             let square = Matrix::new(&self.square, rows, rows);
-            multiply_into(square, square, (&mut self.fourth, rows), Onto::Nothing);
+            multiply(square, square, &mut self.fourth);
             for (fourth, square) in self.fourth.iter_mut().zip(&self.square) {
                 *fourth = b * square + c * *fourth;
             }
             let factor = Matrix::new(&self.fourth, rows, rows);
-            multiply_into(factor, matrix, (&mut self.next, columns), Onto::Nothing);
+            multiply(factor, matrix, &mut self.next);
             for (value, next) in self.matrix.iter_mut().zip(&self.next) {
                 *value = a * *value + next;
             }

@@ -8,7 +8,7 @@ use crate::training::network::numerical::{check, dot, random};
 use crate::training::network::random::{Purpose, Stream};
 
 /// Sides, images, input and output channels; the last two are longer than what is done at a time.
-const CASES: [(usize, usize, usize, usize); 9] = [
+pub(super) const CASES: [(usize, usize, usize, usize); 9] = [
     (1, 2, 1, 1),
     (2, 3, 3, 5),
     (5, 1, 4, 2),
@@ -20,11 +20,11 @@ const CASES: [(usize, usize, usize, usize); 9] = [
     (14, 3, 33, 8),
 ];
 
-fn stream() -> Stream {
+pub(super) fn stream() -> Stream {
     Stream::new(21, Purpose::Shuffle { epoch: 1 })
 }
 
-fn case((side, images, inputs, outputs): (usize, usize, usize, usize)) -> (Grid, Unit) {
+pub(super) fn case((side, images, inputs, outputs): (usize, usize, usize, usize)) -> (Grid, Unit) {
     let unit = Unit {
         side,
         inputs,
@@ -36,7 +36,7 @@ fn case((side, images, inputs, outputs): (usize, usize, usize, usize)) -> (Grid,
 }
 
 /// Planes of random pixels, zero elsewhere.
-fn random_planes(grid: Grid, channels: usize, stream: &mut Stream) -> Vec<f32> {
+pub(super) fn random_planes(grid: Grid, channels: usize, stream: &mut Stream) -> Vec<f32> {
     let mut values = random(channels * grid.plane_len(), stream);
     clear_between(grid, &mut values);
     values
