@@ -175,7 +175,7 @@ impl Reader {
     ) -> Result<CorrectionPage, StoreError> {
         const OPERATION: &str = "list a page of corrections";
         let (after_ms, after_id) = match after {
-            Some(Cursor(Place::Time { at_ms, id, .. })) => (*at_ms, *id),
+            Some(Cursor(Place::Correction { at_ms, id })) => (*at_ms, *id),
             _ => (i64::MIN, 0),
         };
         self.at_one_moment(OPERATION, || {
@@ -194,9 +194,8 @@ impl Reader {
                 correction.paths = self.paths_of(&correction.hash)?;
             }
             let place = |(last, id): &(CorrectionRow, i64)| {
-                Cursor(Place::Time {
+                Cursor(Place::Correction {
                     at_ms: last.at.as_millis(),
-                    present: 1,
                     id: *id,
                 })
             };

@@ -177,8 +177,8 @@ impl Reader {
         attempt().map_err(|source| StoreError::of(operation, &self.path, source))
     }
 
-    /// Runs several questions on the database as it is at one moment.
-    pub(super) fn at_one_moment<T>(
+    /// Runs several questions on the database as it is at one moment. None of them may ask for one itself.
+    pub fn at_one_moment<T>(
         &self,
         operation: &'static str,
         work: impl FnOnce() -> Result<T, StoreError>,

@@ -58,6 +58,11 @@ pub(super) enum Place {
         id: i64,
     },
     Path(String),
+    /// Of a list of corrections.
+    Correction {
+        at_ms: i64,
+        id: i64,
+    },
 }
 
 /// How many files a filter leaves, and how many it would leave with one more or one other label or status.
@@ -310,6 +315,7 @@ impl fmt::Display for Cursor {
                 id,
             } => write!(f, "c.{bits}.{label}.{present}.{id}"),
             Place::Path(path) => write!(f, "p.{path}"),
+            Place::Correction { at_ms, id } => write!(f, "r.{at_ms}.{id}"),
         }
     }
 }
@@ -342,6 +348,12 @@ impl FromStr for Cursor {
                     bits: u64::try_from(next()?).ok()?,
                     label: next()?,
                     present: next()?,
+                    id: next()?,
+                })
+            })(),
+            "r" => (|| {
+                Some(Place::Correction {
+                    at_ms: next()?,
                     id: next()?,
                 })
             })(),

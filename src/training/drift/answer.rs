@@ -43,8 +43,15 @@ pub struct DriftTable {
 }
 
 impl DriftAnswer {
-    /// As of `now`; `on_drift` is that of the settings. A walk over some hundred sums and the corrections of two weeks.
+    /// As of `now`; `on_drift` is that of the settings. A walk over some hundred sums and the corrections of two weeks, all
+    /// as they are at one moment.
     pub fn of(reader: &Reader, on_drift: f64, now: Timestamp) -> Result<Self, StoreError> {
+        reader.at_one_moment("compare the days of the model in service", || {
+            Self::read(reader, on_drift, now)
+        })
+    }
+
+    fn read(reader: &Reader, on_drift: f64, now: Timestamp) -> Result<Self, StoreError> {
         let mut answer = Self {
             model: reader.model_in_service_id()?,
             windows: None,
