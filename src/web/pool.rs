@@ -5,7 +5,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use async_channel::{Sender, bounded};
+use async_channel::{Sender, TrySendError, bounded};
 use tokio::sync::oneshot;
 
 use super::failure::Failure;
@@ -71,9 +71,12 @@ impl<T: Send + 'static> Pool<T> {
             // Who asked may have gone.
             let _ = answer_tx.send(answer);
         });
-        self.jobs_tx.try_send(job).map_err(|_| Failure::Busy)?;
-        let lost = |_| Failure::Internal("the service is ending".into());
-        answer_rx.await.map_err(lost)?
+        let ending = || Failure::Internal("the service is ending".into());
+        self.jobs_tx.try_send(job).map_err(|refused| match refused {
+            TrySendError::Full(_) => Failure::Busy,
+            TrySendError::Closed(_) => ending(),
+        })?;
+        answer_rx.await.map_err(|_| ending())?
     }
 }
 

@@ -254,7 +254,7 @@ pub async fn dress(request: Request, next: Next) -> Response {
     for (name, value) in HEADERS {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    // What was not said to be kept holds for now only, and only for who asked.
+    // Nothing is kept by browser or proxy unless its handler has said so.
     let kept = headers.entry(header::CACHE_CONTROL);
     kept.or_insert(HeaderValue::from_static("no-store"));
     response

@@ -20,7 +20,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::Sleep;
 
 use super::failure::Failure;
@@ -69,15 +69,24 @@ pub async fn listen(
 /// Answers until `stop`; what is under way then has a moment to end.
 pub async fn serve(listener: TcpListener, router: Router, mut stop: watch::Receiver<bool>) {
     let mut connections = JoinSet::new();
+    let mut is_full = false;
     loop {
         let stream = tokio::select! {
             () = stopped(&mut stop) => break,
-            Some(_) = connections.join_next() => continue,
+            Some(ended) = connections.join_next() => {
+                is_full = false;
+                tell_of_panic(ended);
+                continue;
+            }
             accepted = listener.accept() => accepted,
         };
         match stream {
-            // Closed by being dropped.
-            Ok(_) if connections.len() >= MAX_CONNECTIONS => {}
+            // Closed by being dropped; said once until one has ended.
+            Ok(_) if connections.len() >= MAX_CONNECTIONS => {
+                if !std::mem::replace(&mut is_full, true) {
+                    tracing::warn!("web: {MAX_CONNECTIONS} connections are open; more are closed at once");
+                }
+            }
             Ok((stream, _)) => {
                 // Small answers leave at once.
                 let _ = stream.set_nodelay(true);
@@ -92,9 +101,22 @@ pub async fn serve(listener: TcpListener, router: Router, mut stop: watch::Recei
         }
     }
     drop(listener);
-    let ended = async { while connections.join_next().await.is_some() {} };
+    let ended = async {
+        while let Some(ended) = connections.join_next().await {
+            tell_of_panic(ended);
+        }
+    };
     // What has not ended by then is dropped with the set.
     let _ = tokio::time::timeout(END_PATIENCE, ended).await;
+}
+
+/// A connection's failures are its client's, but a panic is ours.
+fn tell_of_panic(ended: Result<(), JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        tracing::error!("web: a connection failed: {error}; this is a bug");
+    }
 }
 
 /// Waits until the service is to end, or has ended.
