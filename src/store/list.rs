@@ -43,6 +43,41 @@ pub(super) enum Way {
 impl ListQuestion<'_> {
     /// The ids of the files that match, in order.
     pub(super) fn ids(&self) -> rusqlite::Result<Vec<i64>> {
+        match self.by_value() {
+            Some(parts) => self.merged(&parts),
+            None => self.ids_of_one_way(),
+        }
+    }
+
+    /// The same question for each value of a condition that allows several, where an index has the order within one value
+    /// and none has it over all of them.
+    fn by_value(&self) -> Option<Vec<Conditions>> {
+        let parts = self.conditions.by_value()?;
+        let in_order = plan::index_in_order(self.conditions, self.sort);
+        let has_own = |part: &Conditions| plan::index_in_order(part, self.sort) != in_order;
+        let is_short = self
+            .limit
+            .is_some_and(|limit| i64::from(limit).saturating_mul(parts.len() as i64) <= FEW);
+        (is_short && parts.iter().all(has_own)).then_some(parts)
+    }
+
+    /// The first files of all parts together.
+    fn merged(&self, parts: &[Conditions]) -> rusqlite::Result<Vec<i64>> {
+        let mut ids = Vec::new();
+        for conditions in parts {
+            let part = ListQuestion { conditions, ..*self };
+            ids.extend(part.ids()?.into_iter().map(Value::from));
+        }
+        let sql = format!(
+            "SELECT id FROM files WHERE id IN ({}) ORDER BY {} LIMIT ?",
+            vec!["?"; ids.len()].join(", "),
+            self.sort.columns()
+        );
+        let limit = Value::from(self.limit.map_or(-1, i64::from));
+        self.ids_of(&sql, ids.iter().chain([&limit]))
+    }
+
+    fn ids_of_one_way(&self) -> rusqlite::Result<Vec<i64>> {
         let plan = match self.way()? {
             Way::Found(ids) => return Ok(ids),
             Way::By(plan) => plan,

@@ -215,18 +215,20 @@ impl Sort {
 }
 
 /// SQL conditions with their values, each with the column it restricts.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Conditions {
     parts: Vec<Condition>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Condition {
     pub(super) column: Column,
     pub(super) sql: String,
     pub(super) values: Vec<Value>,
     /// Whether it fixes its column to one value, so that an index continues in the order of its next column.
     pub(super) is_equality: bool,
+    /// The column's name, if the condition is that it has one of several values.
+    one_of: Option<&'static str>,
 }
 
 impl Conditions {
@@ -265,6 +267,7 @@ impl Conditions {
             sql,
             values,
             is_equality: false,
+            one_of: None,
         });
     }
 
@@ -275,7 +278,23 @@ impl Conditions {
             sql: sql.into(),
             values,
             is_equality: true,
+            one_of: None,
         });
+    }
+
+    /// The same conditions once for each value of one that allows several; no file matches two of them. `None` where no
+    /// condition is such.
+    pub(super) fn by_value(&self) -> Option<Vec<Conditions>> {
+        let place = self.parts.iter().position(|part| part.one_of.is_some())?;
+        let part = &self.parts[place];
+        let name = part.one_of?;
+        let of_value = |value: &Value| {
+            let mut one = self.clone();
+            one.parts.remove(place);
+            one.add_equality(part.column, format!("{name} = ?"), Some(value.clone()));
+            one
+        };
+        Some(part.values.iter().map(of_value).collect())
     }
 
     fn add_bound(&mut self, column: Column, sql: &str, value: Option<impl Into<Value>>) {
@@ -284,16 +303,18 @@ impl Conditions {
         }
     }
 
-    fn add_one_of(&mut self, column: Column, name: &str, ids: Vec<i64>) {
+    fn add_one_of(&mut self, column: Column, name: &'static str, ids: Vec<i64>) {
         match ids.as_slice() {
             [only] => self.add_equality(column, format!("{name} = ?"), Some((*only).into())),
             _ => {
                 let marks = vec!["?"; ids.len()].join(", ");
-                self.add(
+                self.parts.push(Condition {
                     column,
-                    format!("{name} IN ({marks})"),
-                    ids.into_iter().map(Value::from),
-                );
+                    sql: format!("{name} IN ({marks})"),
+                    values: ids.into_iter().map(Value::from).collect(),
+                    is_equality: false,
+                    one_of: Some(name),
+                });
             }
         }
     }
