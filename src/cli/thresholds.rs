@@ -15,6 +15,7 @@ use crate::domain::{Basis, Confidence, Label, ModelId, Thresholds, Timestamp};
 use crate::store::{AuditRow, NewThresholds, Reader, RunTrigger, Store, StoreError, ThresholdsRow};
 use crate::training::binomial::lower_bound;
 use crate::training::samples::Samples;
+use crate::training::evaluate::Judged;
 use crate::training::thresholds::{FitOptions, LEVEL, fit, least_samples};
 
 /// Contents decided anew in one transaction: tens of milliseconds, so that a daemon's own writes hardly wait.
@@ -209,24 +210,32 @@ impl Shown {
             unknown_samples,
             accepted,
             accepted_right,
+            accepted_unknown,
             ..
         } = self.thresholds;
         let Some(level) = self.thresholds.level else {
             return String::new();
         };
         let percent = |share: f64| format!("{:.1} %", share * 100.0);
+        let of_classes = match self.thresholds.basis {
+            Basis::Corrections => " of the ten classes",
+            _ => "",
+        };
         let mut words = format!(
-            "  accepted tags of pictures like the samples are right at least {} of the time, with {} certainty\n",
+            "  accepted tags of pictures{of_classes} like the samples are right at least {} of the time, with {} certainty\n",
             percent(target_precision),
             percent(level),
         );
         words += &format!(
-            "  {samples} samples, {unknown_samples} of them of no class; {accepted} are accepted, {accepted_right} of these right"
+            "  {samples} samples, {unknown_samples} of them of no class; {accepted}{of_classes} are accepted, {accepted_right} of these right"
         );
         words += &match self.precision_bound {
             Some(bound) => format!(" (at least {} with that certainty)\n", percent(bound)),
             None => "; no threshold is proved by them, so nothing is accepted\n".to_owned(),
         };
+        if accepted_unknown > 0 {
+            words += &format!("  {accepted_unknown} of the {unknown_samples} of no class are accepted, too\n");
+        }
         words
     }
 }
@@ -240,20 +249,23 @@ fn fitted(arguments: &FitArguments, config: &Config) -> anyhow::Result<Shown> {
     );
     let (basis, judged) = samples.best();
     let target = arguments.target.unwrap_or(config.tagging.target_precision);
-    let least = least_samples(target, arguments.level);
-    if (judged.len() as u64) < least {
-        bail!(
-            "{} photos of known truth can judge model {model}, and {least} are the least that could prove {:.1} % \
-             ({} more are left out: it was trained on them, or has not been asked); `hangtag review --audit 200` draws photos to look at",
-            judged.len(),
-            target * 100.0,
-            samples.left_out
-        );
-    }
     let options = FitOptions {
         level: arguments.level,
         ..FitOptions::of(basis)
     };
+    let counts = |sample: &&Judged| options.unknown_counts || sample.truth.is_some();
+    let (counting, least) = (
+        judged.iter().filter(counts).count(),
+        least_samples(target, arguments.level),
+    );
+    if (counting as u64) < least {
+        bail!(
+            "{counting} photos of known truth can judge model {model}, and {least} are the least that could prove {:.1} % \
+             ({} more are left out: it was trained on them, or has not been asked); `hangtag review --audit 200` draws photos to look at",
+            target * 100.0,
+            samples.left_out
+        );
+    }
     let thresholds = fit(&judged, target, options);
     if arguments.dry_run {
         return Ok(Shown::of(model, thresholds, &reader.audits()?));

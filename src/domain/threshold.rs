@@ -70,7 +70,9 @@ impl Basis {
         match self {
             Basis::None => Some("the model says nothing about its confidence: nothing is accepted"),
             Basis::Validation => Some("not yet audited on your photos"),
-            Basis::Corrections => Some("photos that people chose, not a random draw: a biased sample"),
+            Basis::Corrections => Some(
+                "photos that people chose, not a random draw: a biased sample, which says nothing of photos of no class",
+            ),
             Basis::Set => Some("set by hand: no statement about how many are right"),
             Basis::Audit => None,
         }
@@ -102,12 +104,16 @@ pub struct Thresholds {
     /// How many of them show none of the classes.
     #[serde(default)]
     pub unknown_samples: u64,
-    /// How many of them are accepted.
+    /// How many of them are accepted; of those that show one of the classes, where the promise is about these alone
+    /// (corrections).
     #[serde(default)]
     pub accepted: u64,
     /// How many of those are right.
     #[serde(default)]
     pub accepted_right: u64,
+    /// How many of those that show none of the classes are accepted.
+    #[serde(default)]
+    pub accepted_unknown: u64,
     /// The certainty, 0..=1, with which `target_precision` is kept on pictures like the samples; `None` where nothing is
     /// promised.
     #[serde(default)]
@@ -129,6 +135,7 @@ impl Thresholds {
             unknown_samples: 0,
             accepted: 0,
             accepted_right: 0,
+            accepted_unknown: 0,
             level: None,
             own: Vec::new(),
         }

@@ -6,7 +6,9 @@
 //! # What is promised
 //! On pictures drawn like the samples, accepted tags are right at least `target_precision` of the time; the chance that
 //! chance in the samples has misled the fit is at most 1 - `level`. A picture of none of the classes whose tag is
-//! accepted counts as wrong.
+//! accepted counts as wrong where the samples are a random draw of the photos. Where people chose them, how many show none
+//! of the classes says nothing about the inventory: such samples then only set the threshold of the unknown score, the
+//! promise is about pictures of the classes, and how many of the others are accepted is on record beside it.
 //!
 //! # How
 //! Thresholds of trust are tried on a fixed grid from the strictest down. Of n accepted samples w are wrong, which is
@@ -64,16 +66,20 @@ pub struct FitOptions {
     pub own_from: usize,
     /// Greatest share of known samples that may count as unknown, 0..=1.
     pub known_as_unknown: f64,
+    /// Whether an accepted sample of none of the classes is a wrong one; else the promise is about the classes' own.
+    pub unknown_counts: bool,
 }
 
 impl FitOptions {
-    /// The usual ones: level 0.9, an own threshold from 500 samples on, 5 % of the known may count as unknown.
+    /// The usual ones: level 0.9, an own threshold from 500 samples on, 5 % of the known may count as unknown; samples of
+    /// none of the classes count unless people chose what to correct.
     pub fn of(basis: Basis) -> Self {
         Self {
             basis,
             level: LEVEL,
             own_from: 500,
             known_as_unknown: 0.05,
+            unknown_counts: basis != Basis::Corrections,
         }
     }
 }
@@ -92,6 +98,7 @@ pub fn fit(samples: &[Sample], target_precision: f64, options: FitOptions) -> Th
     // Where nothing is accepted yet, what is not unknown is for review.
     let candidates: Vec<&Sample> = samples
         .iter()
+        .filter(|sample| options.unknown_counts || sample.truth.is_some())
         .filter(|sample| decide(&sample.prediction, &thresholds) == Certainty::Review)
         .collect();
     let groups = groups(&candidates, options.own_from);
@@ -108,10 +115,18 @@ pub fn fit(samples: &[Sample], target_precision: f64, options: FitOptions) -> Th
     let accepted = samples
         .iter()
         .filter(|sample| decide(&sample.prediction, &thresholds) == Certainty::Accepted);
-    let (right, wrong): (Vec<&Sample>, Vec<&Sample>) = accepted.partition(|sample| sample.is_right());
+    let mut counts = [0, 0, 0];
+    for sample in accepted {
+        let is_unknown = sample.truth.is_none();
+        counts[0] += u64::from(options.unknown_counts || !is_unknown);
+        counts[1] += u64::from(sample.is_right());
+        counts[2] += u64::from(is_unknown);
+    }
+    let [accepted, accepted_right, accepted_unknown] = counts;
     Thresholds {
-        accepted: (right.len() + wrong.len()) as u64,
-        accepted_right: right.len() as u64,
+        accepted,
+        accepted_right,
+        accepted_unknown,
         ..thresholds
     }
 }

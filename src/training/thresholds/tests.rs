@@ -89,6 +89,24 @@ fn an_accepted_picture_of_none_of_the_classes_is_wrong() {
     assert_eq!(accept(&fitted(&with_unknown), 0), None);
 }
 
+/// People chose them: how many show none of the classes says nothing about the inventory.
+#[test]
+fn of_corrections_those_of_no_class_only_set_the_unknown_threshold() {
+    let known = of(45, sample(Some(0), 0, 0.9, Some(0.0)));
+    let unknown = of(30, sample(None, 0, 1.0, Some(0.05))).chain(of(10, sample(None, 0, 1.0, Some(0.0))));
+    let samples: Vec<_> = known.chain(unknown).collect();
+    let found = fit(&samples, 0.95, FitOptions::of(Basis::Corrections));
+    assert_eq!(found.unknown.get(), 0.01);
+    assert_eq!(accept(&found, 0), Some(0.9));
+    assert_eq!((found.samples, found.unknown_samples), (85, 40));
+    assert_eq!(
+        (found.accepted, found.accepted_right, found.accepted_unknown),
+        (45, 45, 10)
+    );
+    let audited = fitted(&samples);
+    assert_eq!((accept(&audited, 0), audited.accepted_unknown), (None, 0));
+}
+
 #[test]
 fn a_class_with_enough_samples_stands_by_itself() {
     // Class 0 is right at 0.6, class 1 wrong at it; pooled, class 0 would carry class 1.
