@@ -7,15 +7,21 @@
 //! matches one condition and sort it. How far the walk would lead cannot be known beforehand (a folder's photos may
 //! all be old), so it is begun: it often is the answer, and else its yield says what going on would cost. That is
 //! held against what the other ways cost, which is counted, no further than it matters, in their indexes.
+//!
+//! Where a condition allows several values and an index has the order within each of them, the question is asked once for
+//! each value, and the first files of all answers are taken.
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
+use super::conditions::{Condition, Conditions};
 use super::plan::{self, Column, Plan};
-use super::query::{Condition, Conditions, Sort};
+use super::query::Sort;
 
 /// A way that has to look at no more files than these is taken without a walk: a few milliseconds.
 const FEW: i64 = 1_000;
+/// Files of all parts of a question that are sorted together, at most: some milliseconds.
+const MERGED: i64 = 1_000;
 /// Entries of an index that the beginning of a walk looks at.
 const FIRST_ENTRIES: i64 = 4_000;
 /// How many entries of an index can be looked at in the time of one look at the table.
@@ -51,14 +57,18 @@ impl ListQuestion<'_> {
 
     /// The same question for each value of a condition that allows several, where an index has the order within one value
     /// and none has it over all of them.
-    fn by_value(&self) -> Option<Vec<Conditions>> {
-        let parts = self.conditions.by_value()?;
+    pub(super) fn by_value(&self) -> Option<Vec<Conditions>> {
+        // A pattern that few paths fit would be held against all of them once for each part.
+        if self.conditions.has(Column::Path) {
+            return None;
+        }
         let in_order = plan::index_in_order(self.conditions, self.sort);
         let has_own = |part: &Conditions| plan::index_in_order(part, self.sort) != in_order;
-        let is_short = self
-            .limit
-            .is_some_and(|limit| i64::from(limit).saturating_mul(parts.len() as i64) <= FEW);
-        (is_short && parts.iter().all(has_own)).then_some(parts)
+        let limit = i64::from(self.limit?);
+        let is_short = |parts: &Vec<Conditions>| limit.saturating_mul(parts.len() as i64) <= MERGED;
+        self.conditions
+            .by_value()
+            .find(|parts| is_short(parts) && parts.iter().all(has_own))
     }
 
     /// The first files of all parts together.
@@ -66,7 +76,7 @@ impl ListQuestion<'_> {
         let mut ids = Vec::new();
         for conditions in parts {
             let part = ListQuestion { conditions, ..*self };
-            ids.extend(part.ids()?.into_iter().map(Value::from));
+            ids.extend(part.ids_of_one_way()?.into_iter().map(Value::from));
         }
         let sql = format!(
             "SELECT id FROM files WHERE id IN ({}) ORDER BY {} LIMIT ?",

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension, Params, Row};
 
+use super::conditions::end_of_prefix;
 use super::error::StoreError;
 use super::open::{self, PageAccess};
-use super::query::end_of_prefix;
 use super::rows;
 use crate::domain::{ContentHash, FileStamp, InventoryPath, ModelId, RejectionReason, Status};
 
@@ -177,12 +177,15 @@ impl Reader {
         attempt().map_err(|source| StoreError::of(operation, &self.path, source))
     }
 
-    /// Runs several questions on the database as it is at one moment. None of them may ask for one itself.
+    /// Runs several questions on the database as it is at one moment; the outermost call's where they are nested.
     pub fn at_one_moment<T>(
         &self,
         operation: &'static str,
         work: impl FnOnce() -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
+        if !self.connection.is_autocommit() {
+            return work();
+        }
         let snapshot = self
             .connection
             .unchecked_transaction()

@@ -25,6 +25,7 @@ mod apply;
 mod audits;
 mod backup;
 mod change;
+mod conditions;
 mod corrections;
 mod daily;
 mod error;

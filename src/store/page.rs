@@ -11,11 +11,12 @@ use rusqlite::types::Value;
 use rusqlite::{Row, params_from_iter};
 use serde::Serialize;
 
+use super::conditions::Conditions;
 use super::error::StoreError;
 use super::list::ListQuestion;
 use super::lookup::Reader;
 use super::plan::{self, Column};
-use super::query::{Conditions, FileQuery, Sort};
+use super::query::{FileQuery, Sort};
 use super::rows::{self, FileRow};
 use crate::domain::{LABEL_COUNT, Label, ParseError, Status};
 

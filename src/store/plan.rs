@@ -8,7 +8,8 @@ use std::fmt;
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
-use super::query::{Conditions, Sort};
+use super::conditions::Conditions;
+use super::query::Sort;
 
 /// A column that a condition restricts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -20,17 +20,11 @@ use crate::domain::{INPUT_LEN, LABEL_COUNT, RateSchedule};
 /// Parts that photos are split into for `out_of_fold`.
 pub const FOLDS: usize = 4;
 /// Pictures of a tuning.
-const PICTURES: usize = 40_000;
+const PICTURES: usize = 30_000;
 /// No photo is shown more often than this: a handful shall not be learned by heart.
 const MAX_VIEWS: usize = 120;
 /// The greatest rate, as a share of that of the training before.
 const RATE_SHARE: f32 = 0.35;
-/// Weight of "is it any of the ten" beside "which one": more than in the training before, since a shop's own photos of none
-/// of the classes are the only ones that look like those to come.
-const UNKNOWN_WEIGHT: f32 = 1.0;
-/// Weight of ten equal probabilities for what shows none of the ten (outlier exposure: Hendrycks, Mazeika and Dietterich,
-/// ICLR 2019), so that it is not trusted even where the eleventh output misses it. At 1 it costs recall of the classes.
-const UNIFORM_WEIGHT: f32 = 0.3;
 
 /// What is needed to tune.
 #[derive(Debug, Clone, Copy)]
@@ -98,12 +92,7 @@ impl Tuning<'_> {
         let parameters = self.parameters;
         let mix = self.mix(photos.len(), split.train);
         let lessons = Lessons::new((self.images, split.train), photos, mix, parameters.seed);
-        let mut learning = learning(parameters);
-        if parameters.knows_unknown() {
-            learning.loss.unknown_weight = UNKNOWN_WEIGHT;
-            learning.loss.uniform_weight = UNIFORM_WEIGHT;
-        }
-        let mut learner = Learner::new(self.start.clone(), parameters.batch_size, learning);
+        let mut learner = Learner::new(self.start.clone(), parameters.batch_size, learning(parameters));
         // Numbers that no epoch of the training before had.
         let number = parameters.epochs + 1;
         let epoch = lessons.epoch(number);

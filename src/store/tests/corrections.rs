@@ -199,6 +199,10 @@ fn corrections_are_listed_page_by_page() {
         }
         assert_eq!(seen, all, "pages of {limit}, all of one moment");
     }
+    // A place in a list of files is none in this one.
+    let of_files = "t.9999999999999.1.9999".parse().unwrap();
+    let page = reader.page_of_corrections(Some(&of_files), 9).unwrap();
+    assert_eq!(page.corrections, all);
 }
 
 #[test]

@@ -95,10 +95,11 @@ fn a_cursor_is_its_text_or_refused() {
         "c.4599075939470750515.3.1.9",
         "p./shop/a.b c.jpg",
         "p./shop/\u{FFFD}FF.jpg",
+        "r.100.7",
     ] {
         assert_eq!(text.parse::<Cursor>().unwrap().to_string(), text);
     }
-    for text in ["", "t", "t.1.2", "t.x.1.2", "x.1.2.3", "c.-1.2.3.4"] {
+    for text in ["", "t", "t.1.2", "t.x.1.2", "x.1.2.3", "c.-1.2.3.4", "r.1"] {
         assert!(text.parse::<Cursor>().is_err(), "{text}");
     }
 }

@@ -418,7 +418,7 @@ fn a_list_does_not_look_at_everything_to_find_little() {
     );
     assert_eq!(ways("*/old/*", vec![], Sort::Path), Way::By(Plan::Path));
     assert!(matches!(ways("*7.jpg", vec![], newest), Way::Found(ids) if ids.len() == 100));
-    let pullover = Label::from_index(2).unwrap();
+    let (trouser, pullover) = (Label::from_index(1).unwrap(), Label::from_index(2).unwrap());
     assert!(matches!(
         ways("/shop/new/*", vec![pullover], newest),
         Way::Found(_)
@@ -426,5 +426,35 @@ fn a_list_does_not_look_at_everything_to_find_little() {
     assert_eq!(
         ways("/shop/old/*", vec![pullover], newest),
         Way::By(Plan::PathAndTime)
+    );
+    let parts = |statuses: &[Status], path_glob: Option<&str>, limit| {
+        let query = FileQuery {
+            labels: vec![trouser, pullover],
+            statuses: statuses.to_vec(),
+            path_glob: path_glob.map(String::from),
+            sort: Sort::Confidence,
+            ..FileQuery::default()
+        };
+        let question = ListQuestion {
+            connection: &reader.connection,
+            conditions: &reader.conditions(&query).unwrap().unwrap(),
+            sort: query.sort,
+            limit,
+        };
+        question.by_value().map(|parts| parts.len())
+    };
+    let two = [Status::Review, Status::Unknown];
+    assert_eq!(
+        parts(&two, None, Some(100)),
+        Some(2),
+        "an index has each of them in order"
+    );
+    assert_eq!(parts(&[Status::Review], None, Some(100)), None, "one walk does");
+    assert_eq!(parts(&two, None, None), None, "all of them are sorted anyway");
+    assert_eq!(parts(&two, None, Some(1_000)), None);
+    assert_eq!(
+        parts(&two, Some("*nothing*"), Some(100)),
+        None,
+        "one look at all paths"
     );
 }
