@@ -324,7 +324,7 @@ impl Retrainer {
                 Carried::Failed(reason) => return self.end(run, RunState::Failed, &reason),
             };
             // A person may have put another model in service meanwhile: then it is that one which is to be stood up to.
-            // Training is not repeated, since the checkpoint is there.
+            // A training from the first weight on is not repeated, since its checkpoint is there; a quick one is.
             if conclusion.was_measured_against().is_none() || self.in_service()? == in_service {
                 return self.conclude_blocking(run, &folder, conclusion);
             }

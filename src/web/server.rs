@@ -74,14 +74,14 @@ pub async fn serve(listener: TcpListener, router: Router, mut stop: watch::Recei
         let stream = tokio::select! {
             () = stopped(&mut stop) => break,
             Some(ended) = connections.join_next() => {
-                is_full = false;
+                is_full &= connections.len() > MAX_CONNECTIONS / 2;
                 tell_of_panic(ended);
                 continue;
             }
             accepted = listener.accept() => accepted,
         };
         match stream {
-            // Closed by being dropped; said once until one has ended.
+            // Closed by being dropped; said once until half of them have ended, however many try meanwhile.
             Ok(_) if connections.len() >= MAX_CONNECTIONS => {
                 if !std::mem::replace(&mut is_full, true) {
                     tracing::warn!("web: {MAX_CONNECTIONS} connections are open; more are closed at once");

@@ -18,7 +18,7 @@ use crate::training::perform::{begins_with, fingerprint, wants_base};
 use crate::training::schedule::{ScheduleRecord, ScheduleRules, Trigger};
 
 impl Retrainer {
-    /// Whether a job would make a model that there is already. `None` where the data set is not there yet, which the run then
+    /// What stands for all that decides the bytes of the job's model. `None` where the data set is not there yet, which the run then
     /// fetches, or the model in service cannot be read, which the run then says.
     pub(super) fn fingerprint_of(&self, job: &Job) -> Option<String> {
         let files = file_records_blocking(&self.config.dataset_dir(), Provenance::Any).ok()?;
@@ -122,7 +122,11 @@ impl Retrainer {
             return Ok(false);
         };
         let tally = |window: Window| self.reader.daily_tally(&model, window.from, window.until);
-        let drift = Drift::between(&tally(windows.reference)?, &tally(windows.recent)?);
+        let both = || Ok((tally(windows.reference)?, tally(windows.recent)?));
+        let (reference, recent) = self
+            .reader
+            .at_one_moment("compare the days of the model in service", both)?;
+        let drift = Drift::between(&reference, &recent);
         Ok(drift.is_some_and(|drift| drift.greatest() >= enough))
     }
 
