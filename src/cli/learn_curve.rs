@@ -294,15 +294,17 @@ fn in_words(points: &[Point], base: &ModelBundle, seed: u64) -> String {
         "AUROC",
         "thresholds from",
         "accepted",
-        "right",
+        "right of these",
+        "right of all",
         "seconds",
     ];
     let rows: Vec<Vec<String>> = points.iter().map(row).collect();
     format!(
         "from model {}, seed {seed}; photos of the classes + of none of them\n\n{}\n\
          AUROC: photos of the classes against others. accepted: of the unseen photos of the classes.\n\
-         right: of all accepted tags; one of a photo of none of the classes is wrong. 0.0 % accepted: too few\n\
-         photos, or too often wrong, to prove that tags are right as often as tagging.target_precision asks.\n",
+         right of these: of their accepted tags. right of all: of all accepted tags; one of a photo of none of the\n\
+         classes is wrong. 0.0 % accepted: too few photos, or too often wrong, to prove that tags are right as often\n\
+         as tagging.target_precision asks.\n",
         base.id(),
         output::table(&head, &rows)
     )
@@ -320,6 +322,7 @@ fn row(point: &Point) -> Vec<String> {
         area.map_or("-".into(), |area| format!("{area:.3}")),
         point.thresholds_basis.to_string(),
         percent(point.accepted_share),
+        percent(point.accepted_precision_known),
         percent(point.accepted_precision),
         format!("{:.0}", point.seconds),
     ]

@@ -15,8 +15,7 @@ use crate::domain::{Basis, Confidence, Label, ModelId, Thresholds, Timestamp};
 use crate::store::{AuditRow, NewThresholds, Reader, RunTrigger, Store, StoreError, ThresholdsRow};
 use crate::training::binomial::lower_bound;
 use crate::training::samples::Samples;
-use crate::training::evaluate::Judged;
-use crate::training::thresholds::{FitOptions, LEVEL, fit, least_samples};
+use crate::training::thresholds::{FitOptions, LEVEL, Sample, fit, least_samples};
 
 /// Contents decided anew in one transaction: tens of milliseconds, so that a daemon's own writes hardly wait.
 const DECIDED_AT_ONCE: u32 = 1_000;
@@ -116,7 +115,8 @@ struct Shown {
     thresholds: Thresholds,
     /// What a person should know about them.
     caveat: Option<&'static str>,
-    /// With the stated certainty, accepted pictures like the samples are right at least so often.
+    /// With the stated certainty, accepted pictures like the samples (of corrections: those of the classes) are right at
+    /// least so often.
     precision_bound: Option<f64>,
     /// Photos drawn at random, and of how many somebody has said what they show.
     drawn: u64,
@@ -217,24 +217,22 @@ impl Shown {
             return String::new();
         };
         let percent = |share: f64| format!("{:.1} %", share * 100.0);
-        let of_classes = match self.thresholds.basis {
-            Basis::Corrections => " of the ten classes",
-            _ => "",
-        };
+        let basis = self.thresholds.basis;
         let mut words = format!(
-            "  accepted tags of pictures{of_classes} like the samples are right at least {} of the time, with {} certainty\n",
+            "  accepted tags of {} are right at least {} of the time, with {} certainty\n",
+            basis.promised_for(),
             percent(target_precision),
             percent(level),
         );
         words += &format!(
-            "  {samples} samples, {unknown_samples} of them of no class; {accepted}{of_classes} are accepted, {accepted_right} of these right"
+            "  {samples} samples, {unknown_samples} of them of no class; {accepted} are accepted, {accepted_right} of these right"
         );
         words += &match self.precision_bound {
             Some(bound) => format!(" (at least {} with that certainty)\n", percent(bound)),
             None => "; no threshold is proved by them, so nothing is accepted\n".to_owned(),
         };
-        if accepted_unknown > 0 {
-            words += &format!("  {accepted_unknown} of the {unknown_samples} of no class are accepted, too\n");
+        if let (false, true, Some(count)) = (basis.counts_unknown(), unknown_samples > 0, accepted_unknown) {
+            words += &format!("  besides, {count} of the {unknown_samples} of no class are accepted\n");
         }
         words
     }
@@ -253,7 +251,7 @@ fn fitted(arguments: &FitArguments, config: &Config) -> anyhow::Result<Shown> {
         level: arguments.level,
         ..FitOptions::of(basis)
     };
-    let counts = |sample: &&Judged| options.unknown_counts || sample.truth.is_some();
+    let counts = |sample: &&Sample| basis.counts_unknown() || sample.truth.is_some();
     let (counting, least) = (
         judged.iter().filter(counts).count(),
         least_samples(target, arguments.level),
@@ -261,9 +259,11 @@ fn fitted(arguments: &FitArguments, config: &Config) -> anyhow::Result<Shown> {
     if (counting as u64) < least {
         bail!(
             "{counting} photos of known truth can judge model {model}, and {least} are the least that could prove {:.1} % \
-             ({} more are left out: it was trained on them, or has not been asked); `hangtag review --audit 200` draws photos to look at",
+             ({} more are left out: it was trained on them, or has not been asked; {} corrections to none of the classes prove nothing about these); \
+             `hangtag review --audit 200` draws photos to look at",
             target * 100.0,
-            samples.left_out
+            samples.left_out,
+            judged.len() - counting
         );
     }
     let thresholds = fit(&judged, target, options);

@@ -90,7 +90,8 @@ impl Check<'_> {
                 learning_rate: (settings.train.learning_rate > 0.0)
                     .then_some(settings.train.learning_rate as f32),
                 schedule: settings.train.schedule.chosen(),
-                validation_share: settings.train.validation_share,
+                validation_share: (settings.train.validation_share > 0.0)
+                    .then_some(settings.train.validation_share),
                 seed: settings.train.seed,
                 threads: or_cores(settings.train.threads),
             },
@@ -171,11 +172,11 @@ impl Check<'_> {
                 "must be from 0 (the architecture's own) to 1",
             );
         }
-        if !(train.validation_share > 0.0 && train.validation_share <= 0.5) {
+        if !(0.0..=0.5).contains(&train.validation_share) {
             self.problem(
                 "train.validation_share",
                 train.validation_share.to_string(),
-                "must be above 0 and at most 0.5",
+                "must be from 0 (the architecture's own) to 0.5",
             );
         }
     }

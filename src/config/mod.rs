@@ -275,6 +275,14 @@ mod tests {
     }
 
     #[test]
+    fn zero_leaves_a_number_of_the_training_to_the_architecture() {
+        let share = |text: &str| with(text).unwrap().train.validation_share;
+        assert_eq!(share("[train]\nvalidation_share = 0.0\n"), None);
+        assert_eq!(share("[train]\nvalidation_share = 0.2\n"), Some(0.2));
+        assert_eq!(share(""), None);
+    }
+
+    #[test]
     fn a_mistake_in_one_section_hides_none_in_another() {
         let text = "[watch]\nignore = ['[']\n[retrain]\nschedule = 'soon'\n[gate]\nmargin = 2.0\nmin_photos = 9\n[retag]\nimages_per_second = 0\n";
         let message = with(text).unwrap_err().to_string();

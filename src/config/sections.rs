@@ -111,7 +111,7 @@ pub struct TrainConfig {
     /// How it changes.
     pub schedule: Option<RateSchedule>,
     /// Share of the rows that only choose the epoch.
-    pub validation_share: f64,
+    pub validation_share: Option<f64>,
     /// Of everything random.
     pub seed: u64,
     /// Never 0.

@@ -137,7 +137,7 @@ section! {
         batch_size: u32 = 0,
         learning_rate: f64 = 0.0,
         schedule: ScheduleChoice = ScheduleChoice::Auto,
-        validation_share: f64 = 0.1,
+        validation_share: f64 = 0.0,
         seed: u64 = 1,
         threads: u32 = 0,
     }

@@ -65,6 +65,20 @@ impl Basis {
         }
     }
 
+    /// Whether an accepted picture of none of the classes is a wrong one. Not among corrections: how many of those show none
+    /// of the classes is people's choice, and says nothing about the inventory.
+    pub fn counts_unknown(self) -> bool {
+        self != Basis::Corrections
+    }
+
+    /// Which pictures its promise is about.
+    pub fn promised_for(self) -> &'static str {
+        match self.counts_unknown() {
+            true => "pictures like the samples",
+            false => "pictures of the ten classes like the samples",
+        }
+    }
+
     /// What a person should know about tags that were accepted by thresholds from here.
     pub fn caveat(self) -> Option<&'static str> {
         match self {
@@ -111,9 +125,9 @@ pub struct Thresholds {
     /// How many of those are right.
     #[serde(default)]
     pub accepted_right: u64,
-    /// How many of those that show none of the classes are accepted.
+    /// How many of those that show none of the classes are accepted; `None` of thresholds of an older hangtag.
     #[serde(default)]
-    pub accepted_unknown: u64,
+    pub accepted_unknown: Option<u64>,
     /// The certainty, 0..=1, with which `target_precision` is kept on pictures like the samples; `None` where nothing is
     /// promised.
     #[serde(default)]
@@ -135,7 +149,7 @@ impl Thresholds {
             unknown_samples: 0,
             accepted: 0,
             accepted_right: 0,
-            accepted_unknown: 0,
+            accepted_unknown: None,
             level: None,
             own: Vec::new(),
         }

@@ -252,6 +252,8 @@ pub struct Point {
     pub accepted_share: Option<f64>,
     /// Share of all accepted tags that are right; one of a photo of none of the classes is wrong.
     pub accepted_precision: Option<f64>,
+    /// Share of the accepted tags of photos of the classes that are right: what thresholds from corrections are about.
+    pub accepted_precision_known: Option<f64>,
     /// What the model and its thresholds took to make and to ask, seconds.
     pub seconds: f64,
 }
@@ -294,6 +296,7 @@ impl Point {
             thresholds_basis: answers.thresholds.basis,
             accepted_share: decisions.accepted_share,
             accepted_precision: decisions.accepted_precision,
+            accepted_precision_known: decisions.accepted_precision_known,
             seconds: answers.seconds,
         }
     }

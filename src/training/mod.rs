@@ -18,6 +18,7 @@ pub mod summary;
 pub mod checkpoint;
 pub mod lessons;
 pub mod parameters;
+pub mod progress;
 pub mod train;
 pub mod tune;
 
@@ -42,7 +43,6 @@ pub mod perform;
 pub mod learning_curve;
 
 pub mod gate;
-pub mod progress;
 pub mod publish;
 
 pub mod report;

@@ -65,6 +65,8 @@ impl TrainParameters {
                 batch_size: 256,
                 learning_rate: 0.02,
                 schedule: RateSchedule::OneCycle,
+                // More to learn from is worth more to it than a finer choice among its last epochs, all of which are good.
+                validation_share: 0.05,
                 ..common
             },
         }
@@ -93,7 +95,7 @@ impl From<&TrainConfig> for TrainParameters {
             batch_size: config.batch_size.unwrap_or(recipe.batch_size),
             learning_rate: config.learning_rate.unwrap_or(recipe.learning_rate),
             schedule: config.schedule.unwrap_or(recipe.schedule),
-            validation_share: config.validation_share,
+            validation_share: config.validation_share.unwrap_or(recipe.validation_share),
             seed: config.seed,
             threads: Some(config.threads),
             ..recipe
@@ -166,7 +168,7 @@ impl TrainParameters {
             return refuse("train.augmentation", self.augmentation, expected);
         }
         if !(self.validation_share > 0.0 && self.validation_share < 1.0) {
-            let expected = "it must lie between 0 and 1 (0.1 is usual)";
+            let expected = "it must lie between 0 and 1 (0.05 or 0.1 is usual)";
             return refuse("train.validation_share", self.validation_share, expected);
         }
         Ok(())
@@ -190,7 +192,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_tenth_is_kept_for_validation() {
+    fn the_last_rows_are_kept_for_validation() {
         for (available, limit_images, expected) in [
             (60_000, None, (54_000, 6_000)),
             (60_000, Some(10), (9, 1)),
@@ -204,6 +206,9 @@ mod tests {
             let split = parameters.check(available).unwrap();
             assert_eq!((split.train, split.validation), expected);
         }
+        let residual = TrainParameters::recipe(ArchitectureName::Residual);
+        let split = residual.check(60_000).unwrap();
+        assert_eq!((split.train, split.validation), (57_000, 3_000), "its own share");
     }
 
     #[test]
@@ -215,12 +220,11 @@ mod tests {
             batch_size: None,
             learning_rate: None,
             schedule: None,
-            validation_share: 0.2,
+            validation_share: None,
             seed: 9,
             threads: 3,
         };
         let recipe = |architecture| TrainParameters {
-            validation_share: 0.2,
             seed: 9,
             threads: Some(3),
             ..TrainParameters::recipe(architecture)
@@ -239,6 +243,7 @@ mod tests {
             batch_size: Some(32),
             learning_rate: Some(0.5),
             schedule: Some(RateSchedule::Constant),
+            validation_share: Some(0.2),
             ..open
         };
         let expected = TrainParameters {
@@ -247,6 +252,7 @@ mod tests {
             batch_size: 32,
             learning_rate: 0.5,
             schedule: RateSchedule::Constant,
+            validation_share: 0.2,
             ..recipe(ArchitectureName::Residual)
         };
         assert_eq!(TrainParameters::from(&chosen), expected);

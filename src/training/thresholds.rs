@@ -28,7 +28,8 @@
 //! # Classes
 //! A class that [enough](FitOptions::own_from) samples were taken for is a group by itself, the others share one. Each
 //! group walks by itself with an equal part of the risk 1 - `level`, so that with certainty `level` the promise holds in
-//! every group at once, and so for all accepted tags together.
+//! every group at once, and so for all accepted tags together. Of validation pictures each group has the whole risk, and
+//! the promise by itself.
 //!
 //! # Unknown
 //! The threshold of the unknown score is set first: the least at which at most [5 %](FitOptions::known_as_unknown) of
@@ -66,20 +67,17 @@ pub struct FitOptions {
     pub own_from: usize,
     /// Greatest share of known samples that may count as unknown, 0..=1.
     pub known_as_unknown: f64,
-    /// Whether an accepted sample of none of the classes is a wrong one; else the promise is about the classes' own.
-    pub unknown_counts: bool,
 }
 
 impl FitOptions {
-    /// The usual ones: level 0.9, an own threshold from 500 samples on, 5 % of the known may count as unknown; samples of
-    /// none of the classes count unless people chose what to correct.
+    /// The usual ones: level 0.9, 5 % of the known may count as unknown, an own threshold from 500 samples on; of validation
+    /// pictures from 150 on, since all of them are labelled, and classes differ in them more than in anything else.
     pub fn of(basis: Basis) -> Self {
         Self {
             basis,
             level: LEVEL,
-            own_from: 500,
+            own_from: if basis == Basis::Validation { 150 } else { 500 },
             known_as_unknown: 0.05,
-            unknown_counts: basis != Basis::Corrections,
         }
     }
 }
@@ -98,11 +96,17 @@ pub fn fit(samples: &[Sample], target_precision: f64, options: FitOptions) -> Th
     // Where nothing is accepted yet, what is not unknown is for review.
     let candidates: Vec<&Sample> = samples
         .iter()
-        .filter(|sample| options.unknown_counts || sample.truth.is_some())
+        .filter(|sample| options.basis.counts_unknown() || sample.truth.is_some())
         .filter(|sample| decide(&sample.prediction, &thresholds) == Certainty::Review)
         .collect();
     let groups = groups(&candidates, options.own_from);
-    let risk = (1.0 - options.level) / groups.len() as f64;
+    let promises_at_once = match options.basis {
+        // About catalogue pictures each class has its promise by itself; one for all at once would be worth nothing about
+        // a shop's photos, and with some three hundred pictures a class leave some of them without any threshold.
+        Basis::Validation => 1,
+        _ => groups.len(),
+    };
+    let risk = (1.0 - options.level) / promises_at_once as f64;
     for group in &groups {
         let least = group.loosest(target_precision, risk);
         for label in &group.labels {
@@ -118,7 +122,7 @@ pub fn fit(samples: &[Sample], target_precision: f64, options: FitOptions) -> Th
     let mut counts = [0, 0, 0];
     for sample in accepted {
         let is_unknown = sample.truth.is_none();
-        counts[0] += u64::from(options.unknown_counts || !is_unknown);
+        counts[0] += u64::from(options.basis.counts_unknown() || !is_unknown);
         counts[1] += u64::from(sample.is_right());
         counts[2] += u64::from(is_unknown);
     }
@@ -126,7 +130,7 @@ pub fn fit(samples: &[Sample], target_precision: f64, options: FitOptions) -> Th
     Thresholds {
         accepted,
         accepted_right,
-        accepted_unknown,
+        accepted_unknown: Some(accepted_unknown),
         ..thresholds
     }
 }

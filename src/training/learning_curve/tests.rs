@@ -202,6 +202,7 @@ fn a_point_judges_what_was_not_taken() {
     assert_eq!(point.accepted_share, Some(0.75));
     // One has the wrong label, one none at all.
     assert_eq!(point.accepted_precision, Some(0.5));
+    assert_eq!(point.accepted_precision_known, Some(2.0 / 3.0));
     // Of the four, two are surer than the unlabelled one, one as sure and one less.
     assert_eq!(point.known_unknown_auroc, Some(0.625));
 }

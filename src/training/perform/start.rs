@@ -4,18 +4,19 @@
 //! that has learned corrections. Nothing that begins with it could be asked about these as if it had not seen them, and
 //! thresholds and gate would take its answers for evidence.
 
-use crate::domain::ModelId;
+use crate::domain::{ModelId, held_out};
 use crate::model::ModelBundle;
 use crate::training::corrections::Material;
 use crate::training::export::residual::network_from;
-use crate::training::job::Job;
+use crate::training::job::{CorrectionNote, Job};
 use crate::training::manifest::learned_by;
 use crate::training::network::{Architecture, Network};
 use crate::training::parameters::TrainParameters;
 
 /// Whether the job wants to begin with a network, and could learn something then.
 pub fn wants_base(job: &Job) -> bool {
-    job.warm_start && !job.corrections.is_empty() && job.parameters.knows_unknown()
+    let is_learned = |note: &CorrectionNote| note.parse().is_ok_and(|correction| !held_out(&correction.hash));
+    job.warm_start && job.parameters.knows_unknown() && job.corrections.iter().any(is_learned)
 }
 
 /// The model whose network the job begins with; `None`: with fresh weights.
@@ -72,6 +73,14 @@ fn unspoilt(bundle: &ModelBundle, parameters: &TrainParameters) -> Result<Networ
     if learned > 0 {
         return Err(format!("it has learned {learned} corrections already"));
     }
+    // Rows that it was trained on would be taken for validation pictures, and its temperature fitted on what it knows.
+    let share = bundle.manifest().training["validation_share"].as_f64();
+    if share.is_none_or(|share| share < parameters.validation_share - 1e-6) {
+        return Err(format!(
+            "it was trained on pictures that train.validation_share = {} keeps for validation",
+            parameters.validation_share
+        ));
+    }
     let calibration = bundle.manifest().calibration.as_ref();
     let calibration = calibration.ok_or("its manifest states no temperature")?;
     network_from(bundle.onnx(), channels, calibration.temperature)
@@ -93,6 +102,36 @@ mod tests {
         ModelBundle::from_bytes(shipped.onnx().to_vec(), manifest).unwrap()
     }
 
+    /// Nobody would know of what is held out that a network had begun with another.
+    #[test]
+    fn a_job_begins_with_a_network_only_if_it_learns_something() {
+        let job = |digit: &str, warm_start| Job {
+            run: 1,
+            parameters: TrainParameters::recipe(ArchitectureName::Residual),
+            started_by_pid: 1,
+            nice: 0,
+            in_service: "model".into(),
+            corrections: vec![CorrectionNote {
+                content_hash: digit.repeat(64),
+                label: None,
+            }],
+            corrections_dir: "corrections".into(),
+            correction_weight: 0.3,
+            warm_start,
+            target_precision: 0.95,
+        };
+        let is_held_out = |digit: &&str| held_out(&digit.repeat(64).parse().unwrap());
+        let digits = [
+            "0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "a", "b", "c", "d", "e", "f",
+        ];
+        let (held_out, learned): (Vec<&str>, Vec<&str>) = digits.iter().partition(|digit| is_held_out(digit));
+        let shipped = shipped(|_| ());
+        let id = Some(shipped.id().clone());
+        assert_eq!(begins_with(&job(learned[0], true), &shipped), id);
+        assert_eq!(begins_with(&job(learned[0], false), &shipped), None);
+        assert_eq!(begins_with(&job(held_out[0], true), &shipped), None);
+    }
+
     /// Answers of a network that began with one that knew the photos counted as those of one that had not seen them.
     #[test]
     fn only_a_network_that_has_learned_no_correction_is_one_to_begin_with() {
@@ -105,10 +144,15 @@ mod tests {
             shipped(|manifest| manifest.training = json!({ "learned_corrections": ["0123456789abcdef"] }));
         let untempered = shipped(|manifest| manifest.calibration = None);
         let reference = TrainParameters::default();
+        let more_for_validation = TrainParameters {
+            validation_share: 0.3,
+            ..residual.clone()
+        };
         for (bundle, parameters, words) in [
             (&learned, &residual, "it has learned 1 corrections"),
             (&untempered, &residual, "no temperature"),
             (&unchanged, &reference, "the architecture reference cannot"),
+            (&unchanged, &more_for_validation, "train.validation_share = 0.3"),
         ] {
             let why = unspoilt(bundle, parameters).unwrap_err();
             assert!(why.contains(words), "{why}");

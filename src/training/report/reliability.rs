@@ -34,8 +34,8 @@ pub(super) fn section(
         }
         figure { (PreEscaped(diagram(bins))) }
         p {
-            "Tags are accepted from these products of confidence and knownness on, so that at least "
-            (super::page::percent(Some(thresholds.target_precision))) " of them are right"
+            "Tags of " (thresholds.basis.promised_for()) " are accepted from these products of confidence and knownness on, so that "
+            "at least " (super::page::percent(Some(thresholds.target_precision))) " of them are right"
             @if let Some(level) = thresholds.level { " (with a certainty of " (super::page::percent(Some(level))) ")" }
             "; fitted on " (thresholds.samples) " pictures (" (thresholds.basis) ")"
             @if let Some(caveat) = thresholds.basis.caveat() { ": " (caveat) }

@@ -101,10 +101,26 @@ fn of_corrections_those_of_no_class_only_set_the_unknown_threshold() {
     assert_eq!((found.samples, found.unknown_samples), (85, 40));
     assert_eq!(
         (found.accepted, found.accepted_right, found.accepted_unknown),
-        (45, 45, 10)
+        (45, 45, Some(10))
     );
     let audited = fitted(&samples);
-    assert_eq!((accept(&audited, 0), audited.accepted_unknown), (None, 0));
+    assert_eq!((accept(&audited, 0), audited.accepted_unknown), (None, Some(0)));
+}
+
+/// Three thousand validation pictures are three hundred of each class: each stands by itself.
+#[test]
+fn of_validation_pictures_each_class_has_its_own_threshold() {
+    let samples: Vec<_> = of(300, sample(Some(0), 0, 0.9, None))
+        .chain(of(250, sample(Some(1), 1, 0.95, None)))
+        .chain(of(50, sample(Some(0), 1, 0.8, None)))
+        .chain(of(300, sample(Some(2), 2, 0.4, None)))
+        .collect();
+    let found = fit(&samples, 0.95, FitOptions::of(Basis::Validation));
+    assert_eq!(
+        [0, 1, 2].map(|label| accept(&found, label)),
+        [Some(0.9), Some(0.95), Some(0.4)]
+    );
+    assert_eq!(found.own.len(), 3);
 }
 
 #[test]
