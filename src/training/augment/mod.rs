@@ -50,7 +50,7 @@ mod kind {
 
 /// Flips, few shifts of one pixel, random erasing (Zhong et al. 2017): for what aims at the test set. Few shifts, because the
 /// data set's pictures are centred and each epoch is one of few; few erasings, because in forty epochs such a network is
-/// still short of learning what it sees (chances of 0.2 and 0.3 differed by a tenth of a percent on the test set).
+/// still short of learning what it sees (docs/training.md).
 pub fn catalogue(pixels: &[u8; INPUT_LEN], draw: &mut Stream, out: &mut Picture) {
     *out = values(pixels);
     if draw.chance(0.5) {
