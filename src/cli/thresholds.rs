@@ -251,7 +251,7 @@ fn fitted(arguments: &FitArguments, config: &Config) -> anyhow::Result<Shown> {
         level: arguments.level,
         ..FitOptions::of(basis)
     };
-    let counts = |sample: &&Sample| basis.counts_unknown() || sample.truth.is_some();
+    let counts = |sample: &&Sample| basis.counts(sample.truth);
     let (counting, least) = (
         judged.iter().filter(counts).count(),
         least_samples(target, arguments.level),

@@ -71,6 +71,11 @@ impl Basis {
         self != Basis::Corrections
     }
 
+    /// Whether a sample of this truth (`None`: none of the classes) is one of those that the promise is about.
+    pub fn counts(self, truth: Option<Label>) -> bool {
+        truth.is_some() || self.counts_unknown()
+    }
+
     /// Which pictures its promise is about.
     pub fn promised_for(self) -> &'static str {
         match self.counts_unknown() {

@@ -143,10 +143,9 @@ pub fn perform_blocking(
     let material = prepare_blocking(&job.corrections_dir, &corrections);
     let weight = CorrectionWeight::new(job.correction_weight)?;
     let in_service = ModelBundle::load(&job.in_service)?;
-    let base = begins_with(job, &in_service);
+    let (base, start) = start::of(job, &in_service, &material).unzip();
     let learned = (job.corrections.as_slice(), job.correction_weight, base.as_ref());
     let print = fingerprint(&data.files, &job.parameters, learned);
-    let start = start::of(job, &in_service, &material);
     let prepared = prepare(job, data, (&material, weight))?;
     let (data, learned) = (prepared.data, &prepared.learned);
     let summary = (!corrections.is_empty())

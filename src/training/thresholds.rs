@@ -96,7 +96,7 @@ pub fn fit(samples: &[Sample], target_precision: f64, options: FitOptions) -> Th
     // Where nothing is accepted yet, what is not unknown is for review.
     let candidates: Vec<&Sample> = samples
         .iter()
-        .filter(|sample| options.basis.counts_unknown() || sample.truth.is_some())
+        .filter(|sample| options.basis.counts(sample.truth))
         .filter(|sample| decide(&sample.prediction, &thresholds) == Certainty::Review)
         .collect();
     let groups = groups(&candidates, options.own_from);
@@ -121,10 +121,9 @@ pub fn fit(samples: &[Sample], target_precision: f64, options: FitOptions) -> Th
         .filter(|sample| decide(&sample.prediction, &thresholds) == Certainty::Accepted);
     let mut counts = [0, 0, 0];
     for sample in accepted {
-        let is_unknown = sample.truth.is_none();
-        counts[0] += u64::from(options.basis.counts_unknown() || !is_unknown);
+        counts[0] += u64::from(options.basis.counts(sample.truth));
         counts[1] += u64::from(sample.is_right());
-        counts[2] += u64::from(is_unknown);
+        counts[2] += u64::from(sample.truth.is_none());
     }
     let [accepted, accepted_right, accepted_unknown] = counts;
     Thresholds {

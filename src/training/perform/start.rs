@@ -25,13 +25,13 @@ pub fn begins_with(job: &Job, in_service: &ModelBundle) -> Option<ModelId> {
     base?.ok().map(|(bundle, _)| bundle.id().clone())
 }
 
-/// The network to begin with, if the job wants one, there are photos to learn, and one will do.
-pub(super) fn of(job: &Job, in_service: &ModelBundle, material: &Material) -> Option<Network> {
+/// The network to begin with and whose it is, if the job wants one, there are photos to learn, and one will do.
+pub(super) fn of(job: &Job, in_service: &ModelBundle, material: &Material) -> Option<(ModelId, Network)> {
     if !wants_base(job) || material.train.is_empty() {
         return None;
     }
     match base_of(in_service, &job.parameters) {
-        Ok((_, network)) => Some(network),
+        Ok((bundle, network)) => Some((bundle.id().clone(), network)),
         Err(why) => {
             tracing::warn!("training begins anew: {why}");
             None
