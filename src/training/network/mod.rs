@@ -76,7 +76,7 @@ impl Network {
     /// values 0..1 each (a last incomplete one is left out).
     pub fn probabilities(&self, images: &[f32]) -> Vec<([f32; LABEL_COUNT], Option<f32>)> {
         /// Images at once: enough to keep the cores busy, few enough to stay in cache.
-        const BATCH: usize = 64;
+        const BATCH: usize = 128;
         let mut scorer = Scorer::new(self, BATCH);
         let mut all = Vec::with_capacity(images.len() / INPUT_LEN);
         for batch in images[..images.len() / INPUT_LEN * INPUT_LEN].chunks(BATCH * INPUT_LEN) {

@@ -3,6 +3,7 @@
 use super::head::{self, LossShape, NONE};
 use super::norm::{self, Backward, Statistics};
 use super::planes::Grid;
+use super::planes_tests::assert_rest_is_zero;
 use super::shape::{Channels, OUTPUTS, TAPS};
 use super::shard::{Normalising, Shard, Weights};
 use super::stem::Stem;
@@ -58,7 +59,7 @@ impl Normalised {
 
 #[test]
 fn normalisation_by_the_batch_itself() {
-    let grid = Grid { side: 5, images: 3 };
+    let grid = Grid { side: 5, images: 40 };
     let (mut stream, channels) = (stream(), 3);
     let len = channels * grid.plane_len();
     let normalised = Normalised {
@@ -66,7 +67,6 @@ fn normalisation_by_the_batch_itself() {
         mask: grid.mask(),
         added: random(len, &mut stream),
     };
-    // What stands between the rows of sums is anything.
     let sums: Vec<f32> = random(len, &mut stream)
         .iter()
         .map(|value| 3.0 * value + 1.0)
@@ -77,12 +77,7 @@ fn normalisation_by_the_batch_itself() {
             normalised.forward(sums, added, (scales, shifts))
         };
         let output = run(&sums, added, &scales, &shifts);
-        assert!(
-            output
-                .iter()
-                .zip(normalised.mask.iter().cycle())
-                .all(|(value, mask)| *mask > 0.0 || *value == 0.0)
-        );
+        assert_rest_is_zero(grid, &output);
         let asked = random(len, &mut stream);
         let statistics = normalised.statistics(&sums);
         let (mut gradient, mut by_sum) = (asked.clone(), vec![f32::NAN; len]);
@@ -104,6 +99,8 @@ fn normalisation_by_the_batch_itself() {
             by_scale.push(scale);
             by_shift.push(shift);
         }
+        assert_rest_is_zero(grid, &by_sum);
+        assert_rest_is_zero(grid, &gradient);
         check(&sums, &by_sum, 1e-3, &mut |sums| {
             dot(&run(sums, added, &scales, &shifts), &asked)
         });
@@ -123,19 +120,20 @@ fn normalisation_by_the_batch_itself() {
 
 #[test]
 fn what_is_measured_is_mean_and_variance_of_the_pixels() {
-    let grid = Grid { side: 3, images: 2 };
+    let grid = Grid { side: 3, images: 40 };
     let mask = grid.mask();
     let mut plane = vec![1e6; grid.plane_len()];
     let pixels: Vec<f64> = (0..grid.pixels())
         .map(|number| (number * number % 11) as f64 + 5.0)
         .collect();
-    let places = (0..mask.len()).filter(|&place| mask[place] > 0.0);
+    let places = plane.iter_mut().zip(mask.iter().cycle());
+    let places = places.filter(|(_, mask)| **mask > 0.0).map(|(place, _)| place);
     places
         .zip(&pixels)
-        .for_each(|(place, &value)| plane[place] = value as f32);
+        .for_each(|(place, &value)| *place = value as f32);
     let found = norm::measure(&plane, &mask, grid.pixels());
-    let mean = pixels.iter().sum::<f64>() / 18.0;
-    let variance = pixels.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / 18.0;
+    let mean = pixels.iter().sum::<f64>() / pixels.len() as f64;
+    let variance = pixels.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / pixels.len() as f64;
     assert!(
         (f64::from(found.mean) - mean).abs() < 1e-5,
         "{found:?}, not {mean}"
@@ -154,7 +152,7 @@ fn what_is_measured_is_mean_and_variance_of_the_pixels() {
 
 #[test]
 fn stem() {
-    let (images, channels) = (3, 5);
+    let (images, channels) = (40, 5);
     let grid = Grid {
         side: INPUT_SIDE / 2,
         images,
@@ -166,12 +164,13 @@ fn stem() {
     for (value, mask) in asked.iter_mut().zip(grid.mask().iter().cycle()) {
         *value *= mask;
     }
-    let mut stem = Stem::new(channels, images);
+    let mut stem = Stem::new(channels, grid);
     for (image, picture) in pictures.chunks_exact(INPUT_LEN).enumerate() {
         stem.load(image, picture);
     }
     let mut output = vec![0.0; asked.len()];
-    stem.forward(grid, &weights, &mut output);
+    stem.forward(&weights, &mut output);
+    assert_rest_is_zero(grid, &output);
 
     let sum = |image: usize, channel: usize, row: usize, column: usize| -> f64 {
         let product = |tap: usize| {
@@ -194,7 +193,7 @@ fn stem() {
         let (image, channel) = (number / (grid.side * grid.side) % images, number / grid.pixels());
         let four = [0, 1, 2, 3].map(|n| sum(image, channel, 2 * row + n / 2, 2 * column + n % 2));
         let greatest = four.into_iter().fold(f64::NEG_INFINITY, f64::max);
-        let found = output[channel * grid.plane_len() + grid.row(image, row) + column];
+        let found = output[channel * grid.plane_len() + grid.place(row, column) + image];
         assert!(
             (f64::from(found) - greatest).abs() < 1e-5,
             "{found}, not {greatest}"
@@ -202,9 +201,9 @@ fn stem() {
     }
 
     let mut gradient = vec![0.0; weights.len()];
-    stem.add_weight_gradient(grid, &asked, &mut gradient);
+    stem.add_weight_gradient(&asked, &mut gradient);
     check(&weights, &gradient, 1e-3, &mut |weights| {
-        stem.forward(grid, weights, &mut output);
+        stem.forward(weights, &mut output);
         dot(&output, &asked)
     });
 }

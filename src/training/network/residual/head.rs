@@ -81,21 +81,14 @@ pub fn gradient(
 pub fn greatest(grid: super::planes::Grid, values: &[f32], features: &mut [f32], places: &mut [u32]) {
     let channels = values.len() / grid.plane_len();
     for (channel, plane) in values.chunks_exact(grid.plane_len()).enumerate() {
-        for image in 0..grid.images {
-            // Behind ReLU nothing is negative, so that the zeros between rows never win over a pixel.
-            let first = grid.row(image, 0);
-            let (mut best, mut place) = (plane[first], first);
-            for (index, &value) in plane[first..]
-                .iter()
-                .enumerate()
-                .take(grid.image_stride() - grid.row_stride())
-            {
-                if value > best {
-                    (best, place) = (value, first + index);
+        for (pixel, slots) in plane.chunks_exact(grid.slots()).enumerate() {
+            for (image, &value) in slots.iter().enumerate().take(grid.images) {
+                let index = image * channels + channel;
+                if pixel == 0 || value > features[index] {
+                    features[index] = value;
+                    places[index] = (pixel * grid.slots() + image) as u32;
                 }
             }
-            features[image * channels + channel] = best;
-            places[image * channels + channel] = place as u32;
         }
     }
 }

@@ -23,6 +23,7 @@ mod planes_tests;
 pub mod shape;
 mod shard;
 mod stem;
+mod weight_gradient;
 
 pub use head::{LossShape, NONE};
 pub use norm::Statistics;

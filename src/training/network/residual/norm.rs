@@ -1,6 +1,6 @@
 //! Batch normalisation and ReLU over planes, forward and backward.
 //!
-//! In: a convolution's sums. Out: what the next layer sees, zero between the rows; gradients. Never: a mean that was
+//! In: a convolution's sums. Out: what the next layer sees, zero where no image is; gradients. Never: a mean that was
 //! kept from another batch (statistics are found in the batch at hand or given by the caller).
 //!
 //! The batch that is normalised is the part of it that one shard holds ("ghost batch", Hoffer, Hubara, Soudry 2017):
@@ -35,32 +35,27 @@ impl Statistics {
     }
 }
 
-/// Mean and variance of one plane's pixels.
+/// Mean and variance of one plane's pixels; `mask` is 1 for each slot that holds an image.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
 pub fn measure(plane: &[f32], mask: &[f32], pixels: usize) -> Statistics {
     let mut sums = [0.0; LANES];
-    for (values, mask) in plane
-        .as_chunks::<LANES>()
-        .0
-        .iter()
-        .zip(mask.as_chunks::<LANES>().0)
-    {
-        for lane in 0..LANES {
-            // Not a product: what stands between the rows may be anything.
-            sums[lane] += if mask[lane] > 0.0 { values[lane] } else { 0.0 };
+    for slots in plane.chunks_exact(mask.len()) {
+        let slots = slots.as_chunks::<LANES>().0.iter();
+        for (values, mask) in slots.zip(mask.as_chunks::<LANES>().0) {
+            for lane in 0..LANES {
+                sums[lane] += values[lane] * mask[lane];
+            }
         }
     }
     let mean = sums.iter().sum::<f32>() / pixels as f32;
     let mut squares = [0.0; LANES];
-    for (values, mask) in plane
-        .as_chunks::<LANES>()
-        .0
-        .iter()
-        .zip(mask.as_chunks::<LANES>().0)
-    {
-        for lane in 0..LANES {
-            let difference = (values[lane] - mean) * mask[lane];
-            squares[lane] += difference * difference;
+    for slots in plane.chunks_exact(mask.len()) {
+        let slots = slots.as_chunks::<LANES>().0.iter();
+        for (values, mask) in slots.zip(mask.as_chunks::<LANES>().0) {
+            for lane in 0..LANES {
+                let difference = (values[lane] - mean) * mask[lane];
+                squares[lane] += difference * difference;
+            }
         }
     }
     Statistics {
@@ -69,7 +64,7 @@ pub fn measure(plane: &[f32], mask: &[f32], pixels: usize) -> Statistics {
     }
 }
 
-/// `output = relu(factor * sums + summand [+ added])`, zero where no pixel is.
+/// `output = relu(factor * sums + summand [+ added])`, zero where no image is.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
 pub fn normalise(
     sums: &[f32],
@@ -78,15 +73,21 @@ pub fn normalise(
     mask: &[f32],
     output: &mut [f32],
 ) {
+    let slots = mask.len();
+    let pixels = sums.chunks_exact(slots).zip(output.chunks_exact_mut(slots));
     match added {
         None => {
-            for ((output, &sum), &mask) in output.iter_mut().zip(sums).zip(mask) {
-                *output = (sum * factor + summand).max(0.0) * mask;
+            for (sums, output) in pixels {
+                for ((output, &sum), &mask) in output.iter_mut().zip(sums).zip(mask) {
+                    *output = (sum * factor + summand).max(0.0) * mask;
+                }
             }
         }
         Some(added) => {
-            for (((output, &sum), &added), &mask) in output.iter_mut().zip(sums).zip(added).zip(mask) {
-                *output = (sum * factor + summand + added).max(0.0) * mask;
+            for ((sums, output), added) in pixels.zip(added.chunks_exact(slots)) {
+                for (((output, &sum), &added), &mask) in output.iter_mut().zip(sums).zip(added).zip(mask) {
+                    *output = (sum * factor + summand + added).max(0.0) * mask;
+                }
             }
         }
     }
@@ -103,9 +104,9 @@ pub struct Backward<'a> {
     pub scale: f32,
     /// What `normalise` left.
     pub output: &'a [f32],
-    /// 1 where a pixel is.
+    /// 1 for each slot that holds an image.
     pub mask: &'a [f32],
-    /// How many there are.
+    /// How many pixels there are.
     pub pixels: usize,
 }
 
@@ -125,7 +126,7 @@ pub fn through(channel: Backward, gradient: &mut [f32], sums_gradient: &mut [f32
         .zip(channel.output.as_chunks::<LANES>().0)
     {
         for lane in 0..LANES {
-            // The output is zero between the rows, too.
+            // The output is zero where no image is, too.
             let passed = output[lane] > 0.0;
             gradient[lane] = if passed { gradient[lane] } else { 0.0 };
             shift_sums[lane] += gradient[lane];
@@ -143,15 +144,16 @@ pub fn through(channel: Backward, gradient: &mut [f32], sums_gradient: &mut [f32
         shift_gradient / channel.pixels as f32,
         scale_gradient / channel.pixels as f32,
     );
-    for (((out, &gradient), &sum), &mask) in sums_gradient
-        .iter_mut()
-        .zip(gradient.iter())
-        .zip(channel.sums)
-        .zip(channel.mask)
-    {
-        let normal = (sum - mean) * inverse;
-        let value = factor * (gradient - shift_mean - normal * scale_mean);
-        *out = if mask > 0.0 { value } else { 0.0 };
+    let slots = channel.mask.len();
+    let pixels = sums_gradient
+        .chunks_exact_mut(slots)
+        .zip(gradient.chunks_exact(slots))
+        .zip(channel.sums.chunks_exact(slots));
+    for ((out, gradient), sums) in pixels {
+        for (((out, &gradient), &sum), &mask) in out.iter_mut().zip(gradient).zip(sums).zip(channel.mask) {
+            let normal = (sum - mean) * inverse;
+            *out = factor * (gradient - shift_mean - normal * scale_mean) * mask;
+        }
     }
     (scale_gradient, shift_gradient)
 }

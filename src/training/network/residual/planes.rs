@@ -2,10 +2,10 @@
 //!
 //! In: planes. Out: planes, half as wide. Never: allocation, threads.
 //!
-//! A tensor is `[channel][place]`: a channel's images lie behind one another, row after row, with one zero column behind
-//! each row and one zero row between images. So each of the nine taps of a 3x3 window is the same plane, shifted, and a
-//! convolution (see `convolver`) reads it in place. What it leaves on the zeros between rows means nothing and is cleared
-//! by the mask when the next layer is written.
+//! A tensor is `[channel][row][column][image]`: the same pixel of all images lies together. So whatever is done to one image is
+//! done to a register full of them, a convolution (see `convolver`) reads its input in place, and a tap that lies outside
+//! the image is left out instead of multiplied by zero. Behind the last image there may be room that holds none; there
+//! everything stays zero.
 
 use multiversion::multiversion;
 
@@ -18,33 +18,23 @@ pub struct Grid {
     pub images: usize,
 }
 
-/// Values that loops take at a time; planes are a multiple of it long.
-pub const LANES: usize = 16;
+/// Images that loops take at a time: two of the widest registers.
+pub const LANES: usize = 32;
 
 impl Grid {
-    /// From one row to the next.
-    pub fn row_stride(self) -> usize {
-        self.side + 1
+    /// Room for images: a multiple of `LANES`.
+    pub fn slots(self) -> usize {
+        self.images.next_multiple_of(LANES)
     }
 
-    /// From one image to the next.
-    pub fn image_stride(self) -> usize {
-        (self.side + 1) * self.row_stride()
-    }
-
-    /// Place of the first pixel: a zero row and a zero column stand before it.
-    pub fn first(self) -> usize {
-        self.row_stride() + 1
-    }
-
-    /// Place of the first pixel of a row.
-    pub fn row(self, image: usize, row: usize) -> usize {
-        self.first() + image * self.image_stride() + row * self.row_stride()
+    /// Place of a pixel of the first image; those of the others lie behind it.
+    pub fn place(self, row: usize, column: usize) -> usize {
+        (row * self.side + column) * self.slots()
     }
 
     /// Values of one plane.
     pub fn plane_len(self) -> usize {
-        (2 * self.first() + self.images * self.image_stride()).next_multiple_of(LANES)
+        self.side * self.side * self.slots()
     }
 
     /// How many of them are pixels.
@@ -52,69 +42,71 @@ impl Grid {
         self.images * self.side * self.side
     }
 
-    /// 1 where a pixel is, 0 elsewhere.
+    /// 1 where a slot holds an image, 0 elsewhere.
     pub fn mask(self) -> Vec<f32> {
-        let mut mask = vec![0.0; self.plane_len()];
-        for image in 0..self.images {
-            for row in 0..self.side {
-                mask[self.row(image, row)..][..self.side].fill(1.0);
-            }
-        }
+        let mut mask = vec![0.0; self.slots()];
+        mask[..self.images].fill(1.0);
         mask
     }
 }
 
-/// Pools 2x2, channel by channel; `winners` are 0..4, `[channel][image][row][column]`.
+/// Pools 2x2, channel by channel; `winners` are 0..4, a plane's worth for each plane.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
 pub fn pool(from: Grid, to: Grid, values: &[f32], pooled: &mut [f32], winners: &mut [u8]) {
-    let side = to.side;
+    let slots = to.slots();
     for ((values, pooled), winners) in values
         .chunks_exact(from.plane_len())
         .zip(pooled.chunks_exact_mut(to.plane_len()))
-        .zip(winners.chunks_exact_mut(to.pixels()))
+        .zip(winners.chunks_exact_mut(to.plane_len()))
     {
-        for (index, winners) in winners.chunks_exact_mut(side).enumerate() {
-            let (image, row) = (index / side, index % side);
-            let upper = &values[from.row(image, 2 * row)..][..2 * side];
-            let lower = &values[from.row(image, 2 * row + 1)..][..2 * side];
-            let pooled = &mut pooled[to.row(image, row)..][..side];
-            for column in 0..side {
-                let four = [
-                    upper[2 * column],
-                    upper[2 * column + 1],
-                    lower[2 * column],
-                    lower[2 * column + 1],
-                ];
-                let (mut greatest, mut winner) = (four[0], 0u8);
-                for (number, &value) in four.iter().enumerate().skip(1) {
-                    if value > greatest {
-                        (greatest, winner) = (value, number as u8);
-                    }
+        let pixels = pooled
+            .chunks_exact_mut(slots)
+            .zip(winners.chunks_exact_mut(slots));
+        for (pixel, (pooled, winners)) in pixels.enumerate() {
+            for (number, place) in four(from, to, pixel).into_iter().enumerate() {
+                let values = &values[place..][..slots];
+                if number == 0 {
+                    pooled.copy_from_slice(values);
+                    winners.fill(0);
+                    continue;
                 }
-                pooled[column] = greatest;
-                winners[column] = winner;
+                for ((pooled, winner), &value) in pooled.iter_mut().zip(winners.iter_mut()).zip(values) {
+                    let is_greater = value > *pooled;
+                    *pooled = if is_greater { value } else { *pooled };
+                    *winner = if is_greater { number as u8 } else { *winner };
+                }
             }
         }
     }
 }
 
 /// The gradient of what was pooled: all zero but at the winners.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
 pub fn unpool(from: Grid, to: Grid, pooled: &[f32], winners: &[u8], gradient: &mut [f32]) {
-    let side = to.side;
-    gradient.fill(0.0);
+    let slots = to.slots();
+    if !from.side.is_multiple_of(2) {
+        // The last row and column have not been pooled.
+        gradient.fill(0.0);
+    }
     for ((gradient, pooled), winners) in gradient
         .chunks_exact_mut(from.plane_len())
         .zip(pooled.chunks_exact(to.plane_len()))
-        .zip(winners.chunks_exact(to.pixels()))
+        .zip(winners.chunks_exact(to.plane_len()))
     {
-        for (index, winners) in winners.chunks_exact(side).enumerate() {
-            let (image, row) = (index / side, index % side);
-            let pooled = &pooled[to.row(image, row)..][..side];
-            let first = from.row(image, 2 * row);
-            for (column, (&winner, &value)) in winners.iter().zip(pooled).enumerate() {
-                let winner = usize::from(winner);
-                gradient[first + (winner / 2) * from.row_stride() + 2 * column + winner % 2] = value;
+        let pixels = pooled.chunks_exact(slots).zip(winners.chunks_exact(slots));
+        for (pixel, (pooled, winners)) in pixels.enumerate() {
+            for (number, place) in four(from, to, pixel).into_iter().enumerate() {
+                let gradient = &mut gradient[place..][..slots];
+                for ((gradient, &winner), &value) in gradient.iter_mut().zip(winners).zip(pooled) {
+                    *gradient = if winner == number as u8 { value } else { 0.0 };
+                }
             }
         }
     }
+}
+
+/// Places of the four pixels that are pooled into one.
+fn four(from: Grid, to: Grid, pixel: usize) -> [usize; 4] {
+    let (row, column) = (pixel / to.side, pixel % to.side);
+    [0, 1, 2, 3].map(|number| from.place(2 * row + number / 2, 2 * column + number % 2))
 }

@@ -7,8 +7,9 @@ use super::shape::{TAPS, Unit};
 use crate::training::network::numerical::{check, dot, random};
 use crate::training::network::random::{Purpose, Stream};
 
-/// Sides, images, input and output channels; the last two are longer than what is done at a time.
-pub(super) const CASES: [(usize, usize, usize, usize); 9] = [
+/// Sides, images, input and output channels: odd sides; images, channels and both beyond what is done at a time, and no
+/// multiple of it.
+pub(super) const CASES: [(usize, usize, usize, usize); 10] = [
     (1, 2, 1, 1),
     (2, 3, 3, 5),
     (5, 1, 4, 2),
@@ -18,6 +19,7 @@ pub(super) const CASES: [(usize, usize, usize, usize); 9] = [
     (7, 3, 48, 9),
     (3, 40, 50, 13),
     (14, 3, 33, 8),
+    (7, 64, 17, 9),
 ];
 
 pub(super) fn stream() -> Stream {
@@ -35,16 +37,19 @@ pub(super) fn case((side, images, inputs, outputs): (usize, usize, usize, usize)
     (Grid { side, images }, unit)
 }
 
-/// Planes of random pixels, zero elsewhere.
+/// Planes of random pixels, zero where no image is.
 pub(super) fn random_planes(grid: Grid, channels: usize, stream: &mut Stream) -> Vec<f32> {
     let mut values = random(channels * grid.plane_len(), stream);
-    clear_between(grid, &mut values);
+    for (value, mask) in values.iter_mut().zip(grid.mask().iter().cycle()) {
+        *value *= mask;
+    }
     values
 }
 
-fn clear_between(grid: Grid, values: &mut [f32]) {
-    for (value, mask) in values.iter_mut().zip(grid.mask().iter().cycle()) {
-        *value = if *mask > 0.0 { *value } else { 0.0 };
+/// What holds no image holds nothing.
+pub(super) fn assert_rest_is_zero(grid: Grid, planes: &[f32]) {
+    for slots in planes.chunks_exact(grid.slots()) {
+        assert!(slots[grid.images..].iter().all(|value| *value == 0.0));
     }
 }
 
@@ -54,7 +59,7 @@ fn pixels(grid: Grid, channels: usize) -> impl Iterator<Item = ([usize; 4], usiz
         let (column, rest) = (number % grid.side, number / grid.side);
         let (row, rest) = (rest % grid.side, rest / grid.side);
         let (image, channel) = (rest % grid.images, rest / grid.images);
-        let place = channel * grid.plane_len() + grid.row(image, row) + column;
+        let place = channel * grid.plane_len() + grid.place(row, column) + image;
         ([channel, image, row, column], place)
     })
 }
@@ -73,7 +78,7 @@ fn neighbour(
     if !inside.contains(&row) || !inside.contains(&column) {
         return 0.0;
     }
-    let place = channel * grid.plane_len() + grid.row(image, row as usize) + column as usize;
+    let place = channel * grid.plane_len() + grid.place(row as usize, column as usize) + image;
     f64::from(planes[place])
 }
 
@@ -84,7 +89,8 @@ fn a_convolution_is_that_of_the_definition() {
         let input = random_planes(grid, unit.inputs, &mut stream);
         let weights = random(TAPS * unit.inputs * unit.outputs, &mut stream);
         let mut sums = vec![f32::NAN; unit.outputs * grid.plane_len()];
-        Convolver::new(&[unit]).forward(grid, unit, &weights, &input, &mut sums);
+        Convolver::new(&[unit], grid.images).forward(grid, unit, &weights, &input, &mut sums);
+        assert_rest_is_zero(grid, &sums);
         for ([output, image, row, column], place) in pixels(grid, unit.outputs) {
             let product = |number: usize| {
                 let (tap, channel) = (number / unit.inputs, number % unit.inputs);
@@ -112,7 +118,8 @@ fn gradients_of_a_convolution_are_those_of_the_definition() {
             |tap: usize, output: usize, input: usize| (tap * unit.outputs + output) * unit.inputs + input;
 
         let mut by_input = vec![f32::NAN; unit.inputs * grid.plane_len()];
-        Convolver::new(&[unit]).input_gradient(grid, unit, &weights, &asked, &mut by_input);
+        Convolver::new(&[unit], grid.images).input_gradient(grid, unit, &weights, &asked, &mut by_input);
+        assert_rest_is_zero(grid, &by_input);
         for ([channel, image, row, column], place) in pixels(grid, unit.inputs) {
             let product = |number: usize| {
                 let (tap, output) = (number / unit.outputs, number % unit.outputs);
@@ -129,7 +136,7 @@ fn gradients_of_a_convolution_are_those_of_the_definition() {
 
         // It is added to what is there.
         let mut by_weight = vec![0.5; weights.len()];
-        Convolver::new(&[unit]).add_weight_gradient(grid, unit, &input, &asked, &mut by_weight);
+        Convolver::new(&[unit], grid.images).add_weight_gradient(grid, unit, &input, &asked, &mut by_weight);
         let mut expected = vec![0.5; weights.len()];
         for ([output, image, row, column], place) in pixels(grid, unit.outputs) {
             for number in 0..TAPS * unit.inputs {
@@ -147,8 +154,7 @@ fn gradients_of_a_convolution_are_those_of_the_definition() {
 
         // A convolution is linear in its input and in its weights: all three ways to the same sum agree.
         let mut sums = vec![0.0; asked.len()];
-        Convolver::new(&[unit]).forward(grid, unit, &weights, &input, &mut sums);
-        clear_between(grid, &mut by_input);
+        Convolver::new(&[unit], grid.images).forward(grid, unit, &weights, &input, &mut sums);
         let plain: Vec<f32> = by_weight.iter().map(|value| value - 0.5).collect();
         let ways = [dot(&sums, &asked), dot(&by_input, &input), dot(&plain, &weights)];
         assert!(
@@ -170,11 +176,10 @@ fn images_do_not_see_one_another() {
         };
         let pass = |input: &[f32]| {
             let (mut sums, mut gradient) = (vec![0.0; input.len()], vec![0.0; input.len()]);
-            Convolver::new(&[unit]).forward(grid, unit, &weights, input, &mut sums);
-            Convolver::new(&[unit]).input_gradient(grid, unit, &weights, input, &mut gradient);
-            clear_between(grid, &mut sums);
+            Convolver::new(&[unit], grid.images).forward(grid, unit, &weights, input, &mut sums);
+            Convolver::new(&[unit], grid.images).input_gradient(grid, unit, &weights, input, &mut gradient);
             let mut pooled = vec![0.0; unit.outputs * pooled_grid.plane_len()];
-            let mut winners = vec![0; unit.outputs * pooled_grid.pixels()];
+            let mut winners = vec![0; unit.outputs * pooled_grid.plane_len()];
             planes::pool(grid, pooled_grid, &sums, &mut pooled, &mut winners);
             sums.iter_mut().for_each(|value| *value = value.max(0.0));
             let mut features = vec![0.0; grid.images * unit.outputs];
@@ -217,28 +222,30 @@ fn images_do_not_see_one_another() {
 fn pooling_takes_the_greatest_of_four_and_gives_its_gradient_back_to_it() {
     for side in [2, 6, 7, 14] {
         let (from, to) = (
-            Grid { side, images: 3 },
+            Grid { side, images: 40 },
             Grid {
                 side: side / 2,
-                images: 3,
+                images: 40,
             },
         );
         let (mut stream, channels) = (stream(), 2);
         let values = random_planes(from, channels, &mut stream);
         let asked = random_planes(to, channels, &mut stream);
-        let mut winners = vec![9; channels * to.pixels()];
+        let mut winners = vec![9; channels * to.plane_len()];
         let mut pooled = vec![0.0; channels * to.plane_len()];
         planes::pool(from, to, &values, &mut pooled, &mut winners);
+        assert_rest_is_zero(to, &pooled);
         for ([channel, image, row, column], place) in pixels(to, channels) {
             let at = |number: usize| {
-                let row = from.row(image, 2 * row + number / 2);
-                values[channel * from.plane_len() + row + 2 * column + number % 2]
+                let place = from.place(2 * row + number / 2, 2 * column + number % 2);
+                values[channel * from.plane_len() + place + image]
             };
             let greatest = (0..4).map(at).fold(f32::NEG_INFINITY, f32::max);
             assert_eq!(pooled[place], greatest);
         }
         let mut gradient = vec![f32::NAN; values.len()];
         planes::unpool(from, to, &asked, &winners, &mut gradient);
+        assert_rest_is_zero(from, &gradient);
         check(&values, &gradient, 1e-3, &mut |values| {
             planes::pool(from, to, values, &mut pooled, &mut winners);
             dot(&pooled, &asked)
@@ -269,6 +276,10 @@ fn the_greatest_value_of_an_image_is_found_with_its_place() {
     for (index, place) in places.iter().enumerate() {
         let plane = &values[index % channels * grid.plane_len()..];
         assert_eq!(plane[*place as usize], features[index]);
-        assert_eq!(grid.mask()[*place as usize], 1.0, "it is a pixel's place");
+        assert_eq!(
+            *place as usize % grid.slots(),
+            index / channels,
+            "it is the image's own"
+        );
     }
 }

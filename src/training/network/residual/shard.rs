@@ -9,6 +9,7 @@ use super::norm::{self, Backward, Statistics};
 use super::planes::{self, Grid};
 use super::shape::{Channels, OUTPUTS, Places, Unit};
 use super::stem::Stem;
+use crate::domain::INPUT_SIDE;
 use crate::training::network::loss::Tally;
 use crate::training::network::matmul::{Matrix, multiply};
 
@@ -75,7 +76,7 @@ impl UnitBuffers {
                 Pooled {
                     grid,
                     values: planes(grid),
-                    winners: vec![0; unit.outputs * grid.pixels()],
+                    winners: vec![0; unit.outputs * grid.plane_len()],
                 }
             }),
         }
@@ -94,8 +95,8 @@ pub struct Shard {
     stem: Stem,
     convolver: Convolver,
     units: Vec<UnitBuffers>,
-    /// 1 where a pixel is, for each side there is.
-    masks: Vec<(usize, Vec<f32>)>,
+    /// 1 for each slot that holds an image.
+    mask: Vec<f32>,
     features: Vec<f32>,
     feature_places: Vec<u32>,
     outputs: Vec<f32>,
@@ -124,17 +125,16 @@ impl Shard {
             .map(|buffers| buffers.unit.outputs.max(buffers.unit.inputs) * buffers.grid.plane_len())
             .max()
             .unwrap_or(0);
-        let mut masks: Vec<(usize, Vec<f32>)> = Vec::new();
-        for buffers in &units {
-            if masks.iter().all(|(side, _)| *side != buffers.unit.side) {
-                masks.push((buffers.unit.side, buffers.grid.mask()));
-            }
-        }
+        let stem = Grid {
+            side: INPUT_SIDE / 2,
+            images,
+        };
         Self {
             images,
-            stem: Stem::new(channels.stem, images),
-            convolver: Convolver::new(&channels.units()),
-            masks,
+            stem: Stem::new(channels.stem, stem),
+            // The stem does its own.
+            convolver: Convolver::new(&channels.units()[1..], images),
+            mask: stem.mask(),
             features: vec![0.0; images * channels.deep],
             feature_places: vec![0; images * channels.deep],
             outputs: vec![0.0; images * OUTPUTS],
@@ -169,14 +169,13 @@ impl Shard {
             let places = &weights.places.units[number];
             let convolution = &weights.parameters[places.weights.clone()];
             match before.last() {
-                None => self.stem.forward(grid, convolution, &mut buffers.sums),
+                None => self.stem.forward(convolution, &mut buffers.sums),
                 Some(last) => {
                     let input = last.passed_on();
                     self.convolver
                         .forward(grid, unit, convolution, input, &mut buffers.sums);
                 }
             }
-            let mask = mask_of(&self.masks, unit.side);
             let own;
             (own, given) = given.split_at(given.len().min(unit.outputs));
             let scales = &weights.parameters[places.scales.clone()];
@@ -191,14 +190,14 @@ impl Shard {
                 let sums = &buffers.sums[plane.clone()];
                 let statistics = match own.get(channel) {
                     Some(statistics) => *statistics,
-                    None => norm::measure(sums, mask, grid.pixels()),
+                    None => norm::measure(sums, &self.mask, grid.pixels()),
                 };
                 buffers.statistics[channel] = statistics;
                 norm::normalise(
                     sums,
                     statistics.affine(scales[channel], shifts[channel]),
                     added.map(|added| &added[plane.clone()]),
-                    mask,
+                    &self.mask,
                     &mut buffers.output[plane],
                 );
             }
@@ -290,7 +289,6 @@ impl Shard {
             planes::unpool(grid, pooled.grid, &self.passing, &pooled.winners, unpooled);
             std::mem::swap(&mut self.passing, &mut self.unpooled);
         }
-        let mask = mask_of(&self.masks, unit.side);
         let scales = &weights.parameters[places.scales.clone()];
         for (channel, &scale) in scales.iter().enumerate() {
             let plane = channel * len..(channel + 1) * len;
@@ -300,7 +298,7 @@ impl Shard {
                     statistics: buffers.statistics[channel],
                     scale,
                     output: &buffers.output[plane.clone()],
-                    mask,
+                    mask: &self.mask,
                     pixels: grid.pixels(),
                 },
                 &mut self.passing[plane.clone()],
@@ -311,7 +309,7 @@ impl Shard {
         }
         let own = &mut self.gradient[places.weights.clone()];
         let Some(before) = number.checked_sub(1) else {
-            self.stem.add_weight_gradient(grid, &self.sums_gradient, own);
+            self.stem.add_weight_gradient(&self.sums_gradient, own);
             return;
         };
         if unit.closes_block {
@@ -355,12 +353,4 @@ impl Shard {
     pub fn gradient(&self) -> &[f32] {
         &self.gradient
     }
-}
-
-fn mask_of(masks: &[(usize, Vec<f32>)], side: usize) -> &[f32] {
-    masks
-        .iter()
-        .find(|(of, _)| *of == side)
-        .map(|(_, mask)| mask.as_slice())
-        .expect("every unit's side has its mask; this is a bug")
 }
