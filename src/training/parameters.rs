@@ -61,7 +61,7 @@ impl TrainParameters {
             ArchitectureName::Reference => common,
             ArchitectureName::Residual => Self {
                 augmentation: Augmentation::Photo,
-                epochs: 40,
+                epochs: 52,
                 batch_size: 256,
                 learning_rate: 0.02,
                 schedule: RateSchedule::OneCycle,

@@ -21,6 +21,9 @@ use crate::domain::{INPUT_LEN, LABEL_COUNT, RateSchedule};
 pub const FOLDS: usize = 4;
 /// Pictures of a tuning.
 const PICTURES: usize = 30_000;
+/// Share of Fashion-MNIST's pictures that are drawn as photos: more than in a training, because a shop's photos are what it
+/// is for.
+const PHOTO_LIKE: f32 = 0.2;
 /// No photo is shown more often than this: a handful shall not be learned by heart.
 const MAX_VIEWS: usize = 120;
 /// The greatest rate, as a share of that of the training before.
@@ -136,6 +139,7 @@ impl Tuning<'_> {
         let views = views(photos, self.photo_share);
         Mix {
             augmentation: self.parameters.augmentation,
+            photo_like: PHOTO_LIKE,
             fashion: (PICTURES - views).min(fashion),
             photos: views,
         }
@@ -157,7 +161,7 @@ pub fn seen(photos: usize, share: f64) -> (usize, f64) {
 /// What a network says of photos.
 pub fn ask(network: &Network, photos: &Photos) -> Vec<RawAnswer> {
     /// As many as keep the cores busy.
-    const BATCH: usize = 64;
+    const BATCH: usize = 128;
     let mut scorer = Scorer::new(network, BATCH);
     let mut answers = Vec::with_capacity(photos.len());
     for first in (0..photos.len()).step_by(BATCH) {

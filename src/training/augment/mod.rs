@@ -49,7 +49,7 @@ mod kind {
 }
 
 /// Flips, few shifts of one pixel, random erasing (Zhong et al. 2017): for what aims at the test set. Few shifts, because the
-/// data set's pictures are centred and each epoch is one of few; few erasings, because in forty epochs such a network is
+/// data set's pictures are centred and each epoch is one of few; few erasings, because in some fifty epochs such a network is
 /// still short of learning what it sees (docs/training.md).
 pub fn catalogue(pixels: &[u8; INPUT_LEN], draw: &mut Stream, out: &mut Picture) {
     *out = values(pixels);

@@ -27,10 +27,14 @@ fn photos(count: usize) -> Photos {
 fn mix(augmentation: Augmentation, fashion: usize, photos: usize) -> Mix {
     Mix {
         augmentation,
+        photo_like: PHOTO_LIKE,
         fashion,
         photos,
     }
 }
+
+/// Share of pictures that are drawn as photos.
+const PHOTO_LIKE: f32 = 0.2;
 
 /// How often each lesson is in an epoch.
 fn counted(epoch: &Epoch) -> BTreeMap<String, usize> {
@@ -185,7 +189,7 @@ fn as_many_pictures_as_said_are_as_a_shop_would_have_photographed_them() {
     };
     let rows = (0..epoch.len()).filter(|&place| epoch.row(place).is_some());
     let share = 1.0 - rows.filter(is_catalogue).count() as f32 / 400.0;
-    assert!((share - PHOTO_SHARE).abs() < 0.1, "{share}");
+    assert!((share - PHOTO_LIKE).abs() < 0.07, "{share}");
 }
 
 #[test]
