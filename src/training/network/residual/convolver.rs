@@ -165,22 +165,42 @@ impl<W: Fn(usize, usize, usize) -> f32> Sums<'_, W> {
                             let sums = &mut self.sums[place + column * grid.slots()..];
                             let mut tile = [[simd.splat_f32s(0.0); VECTORS]; TILE];
                             if number > 0 {
-                                for (within, tile) in tile.iter_mut().enumerate().take(count) {
-                                    *tile = *vectors::<S, VECTORS>(&sums[within * plane..][..block]);
-                                }
+                                load::<S, VECTORS, TILE>(&mut tile, (sums, plane), count);
                             }
                             let seen = window.seen();
                             let tile =
                                 add_tile::<S, VECTORS, TILE>(simd, tile, (input, plane), seen, weights);
-                            for (within, tile) in tile.iter().enumerate().take(count) {
-                                let sums = S::as_mut_simd_f32s(&mut sums[within * plane..][..block]);
-                                sums.0.copy_from_slice(tile);
-                            }
+                            store::<S, VECTORS, TILE>(&tile, (sums, plane), count);
                         }
                     }
                 }
             }
         }
+    }
+}
+
+/// The first `count` channels of a tile, from their planes.
+#[inline(always)]
+fn load<S: Simd, const VECTORS: usize, const TILE: usize>(
+    tile: &mut [[S::f32s; VECTORS]; TILE],
+    (planes, plane): (&[f32], usize),
+    count: usize,
+) {
+    for (channel, tile) in tile.iter_mut().enumerate().take(count) {
+        *tile = *vectors::<S, VECTORS>(&planes[channel * plane..][..S::F32_LANES * VECTORS]);
+    }
+}
+
+/// The first `count` channels of a tile, to their planes.
+#[inline(always)]
+fn store<S: Simd, const VECTORS: usize, const TILE: usize>(
+    tile: &[[S::f32s; VECTORS]; TILE],
+    (planes, plane): (&mut [f32], usize),
+    count: usize,
+) {
+    for (channel, tile) in tile.iter().enumerate().take(count) {
+        let places = &mut planes[channel * plane..][..S::F32_LANES * VECTORS];
+        S::as_mut_simd_f32s(places).0.copy_from_slice(tile);
     }
 }
 

@@ -32,6 +32,11 @@ impl Grid {
         (row * self.side + column) * self.slots()
     }
 
+    /// Values of a row of all images.
+    pub fn row_len(self) -> usize {
+        self.side * self.slots()
+    }
+
     /// Values of one plane.
     pub fn plane_len(self) -> usize {
         self.side * self.side * self.slots()

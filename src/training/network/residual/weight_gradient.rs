@@ -36,7 +36,7 @@ impl Turned {
             images,
         };
         let inputs = |unit: &Unit| unit.inputs.next_multiple_of(WIDEST_BLOCK) * grid(unit).plane_len();
-        let outputs = |unit: &Unit| (unit.outputs + WIDEST_TILE) * unit.side * grid(unit).slots();
+        let outputs = |unit: &Unit| (unit.outputs + WIDEST_TILE) * grid(unit).row_len();
         Self {
             inputs: vec![0.0; units.iter().map(inputs).max().unwrap_or(0)],
             outputs: vec![0.0; units.iter().map(outputs).max().unwrap_or(0)],
@@ -66,45 +66,31 @@ impl WeightGradient<'_> {
     fn add_with<S: Simd, const VECTORS: usize, const OUTPUTS: usize>(mut self, simd: S) {
         const { assert!(S::F32_LANES * VECTORS <= WIDEST_BLOCK && OUTPUTS <= WIDEST_TILE) };
         for row in 0..self.grid.side {
-            self.turn_outputs(row, OUTPUTS);
+            let (width, row_len) = (S::F32_LANES * VECTORS, self.grid.row_len());
+            let outputs = self.unit.outputs;
+            let room = &mut self.turned.outputs[..outputs.next_multiple_of(OUTPUTS) * row_len];
+            turn_row(
+                (self.sums_gradient, self.grid, row),
+                (room, row_len),
+                0,
+                outputs,
+                OUTPUTS,
+            );
             // Rows of the input are turned when the first window sees them.
-            if row == 0 {
-                self.turn_inputs(0, S::F32_LANES * VECTORS);
-            }
-            if row + 1 < self.grid.side {
-                self.turn_inputs(row + 1, S::F32_LANES * VECTORS);
+            for row in if row == 0 { 0 } else { row + 1 }..self.grid.side.min(row + 2) {
+                let (plane, inputs) = (self.grid.plane_len(), self.unit.inputs);
+                let room = &mut self.turned.inputs[..inputs.next_multiple_of(width) * plane];
+                turn_row(
+                    (self.input, self.grid, row),
+                    (room, plane),
+                    row * row_len,
+                    inputs,
+                    width,
+                );
             }
             for tap in 0..TAPS {
                 self.add_row::<S, VECTORS, OUTPUTS>(simd, row, tap);
             }
-        }
-    }
-
-    /// Values of a row of all images.
-    fn row_len(&self) -> usize {
-        self.grid.side * self.grid.slots()
-    }
-
-    /// A row of the sums' gradient, so many channels side by side.
-    #[inline(always)]
-    fn turn_outputs(&mut self, row: usize, width: usize) {
-        let (plane, row_len, outputs) = (self.grid.plane_len(), self.row_len(), self.unit.outputs);
-        let turned = &mut self.turned.outputs[..outputs.next_multiple_of(width) * row_len];
-        for (tile, turned) in turned.chunks_exact_mut(row_len * width).enumerate() {
-            let planes = &self.sums_gradient[tile * width * plane + row * row_len..];
-            turn((planes, plane, width.min(outputs - tile * width)), turned, width);
-        }
-    }
-
-    /// A row of the input, so many channels side by side.
-    #[inline(always)]
-    fn turn_inputs(&mut self, row: usize, width: usize) {
-        let (plane, row_len, inputs) = (self.grid.plane_len(), self.row_len(), self.unit.inputs);
-        let turned = &mut self.turned.inputs[..inputs.next_multiple_of(width) * plane];
-        for (block, turned) in turned.chunks_exact_mut(plane * width).enumerate() {
-            let planes = &self.input[block * width * plane + row * row_len..];
-            let turned = &mut turned[row * row_len * width..][..row_len * width];
-            turn((planes, plane, width.min(inputs - block * width)), turned, width);
         }
     }
 
@@ -117,7 +103,7 @@ impl WeightGradient<'_> {
         tap: usize,
     ) {
         let (grid, unit, side, slots) = (self.grid, self.unit, self.grid.side, self.grid.slots());
-        let (width, row_len) = (S::F32_LANES * VECTORS, self.row_len());
+        let (width, row_len) = (S::F32_LANES * VECTORS, self.grid.row_len());
         // Of a row's windows, those in which this tap sees a pixel; then the first pixel that it sees.
         let (below, right) = (row + tap / 3, tap % 3);
         let columns = usize::from(right == 0)..side - usize::from(right == 2);
@@ -183,6 +169,24 @@ fn add<S: Simd>(lanes: &[S::f32s], to: &mut [f32]) {
     let mut values = [0.0; WIDEST_BLOCK];
     S::as_mut_simd_f32s(&mut values).0[..lanes.len()].copy_from_slice(lanes);
     to.iter_mut().zip(&values).for_each(|(to, value)| *to += value);
+}
+
+/// Lays a row's channels side by side, `width` of them in each part of `turned`; a part has so many places, and the row
+/// begins at `first` of them.
+#[inline(always)]
+fn turn_row(
+    (planes, grid, row): (&[f32], Grid, usize),
+    (turned, places): (&mut [f32], usize),
+    first: usize,
+    channels: usize,
+    width: usize,
+) {
+    let (plane, row_len) = (grid.plane_len(), grid.row_len());
+    for (part, turned) in turned.chunks_exact_mut(places * width).enumerate() {
+        let planes = &planes[part * width * plane + row * row_len..];
+        let turned = &mut turned[first * width..][..row_len * width];
+        turn((planes, plane, width.min(channels - part * width)), turned, width);
+    }
 }
 
 /// `turned[place][channel] = planes[channel][place]`; what lies behind the last channel stays as it is.
