@@ -23,6 +23,7 @@ use crate::durable;
 use crate::model::ModelBundle;
 use crate::training::dataset::DataSet;
 use crate::training::learning_curve::{Answers, Collection, Counts, Point, Portion, Queues, Size, to_svg};
+use crate::training::lessons::Photos;
 use crate::training::network::Network;
 use crate::training::parameters::TrainParameters;
 use crate::training::perform::base_of;
@@ -38,8 +39,8 @@ Examples:
   hangtag learn-curve --labels photos.csv --per-class 0,20 --unknown 100 --plot curve.svg
   hangtag learn-curve --labels photos.csv --seed 2 --format json
 
-Each size goes on from the model in service (or the one that ships), learns the photos taken (one in five is held out, as in a rebuild) and is
-scored on all others. Seed and contents decide which are taken. Nothing is put into service.")]
+Each size goes on from the model in service (or the one that ships), learns the photos taken, as a rebuild does, and is scored on all
+others. Seed and contents decide which are taken. Nothing is put into service.")]
 pub struct LearnCurveArguments {
     /// A CSV with the columns file (relative to the CSV) and label (empty: none of the classes)
     #[arg(long, value_name = "FILE.csv")]
@@ -248,7 +249,7 @@ impl Experiment<'_> {
                 photos: &photos.pick(&portion.learned),
                 hashes: &learned,
                 photo_share: self.config.retrain.correction_weight,
-                held_out: &photos.pick(&portion.held_out),
+                held_out: &Photos::default(),
                 target_precision: self.config.tagging.target_precision,
             },
             fingerprint: None,
@@ -287,7 +288,6 @@ fn in_words(points: &[Point], base: &ModelBundle, seed: u64) -> String {
     let head = [
         "per class",
         "learned",
-        "held out",
         "unseen",
         "mean recall",
         "accuracy",
@@ -315,7 +315,6 @@ fn row(point: &Point) -> Vec<String> {
     vec![
         point.per_class.to_string(),
         counted(point.learned),
-        counted(point.held_out),
         counted(point.unseen),
         percent(point.mean_recall),
         percent(point.accuracy),

@@ -158,7 +158,7 @@ pub struct GateConfig {
     pub max_class_drop: f64,
     /// Times the multiply-adds and the file size of the model in service.
     pub max_cost: f64,
-    /// From so many held-out corrections on, they decide.
+    /// From so many corrections on that both models have answered unseeing, they decide.
     pub min_photos: usize,
 }
 

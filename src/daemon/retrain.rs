@@ -266,6 +266,7 @@ impl Retrainer {
             started_by_pid: std::process::id(),
             nice: rules.nice,
             in_service: PathBuf::new(),
+            in_service_out_of_fold: Vec::new(),
             corrections: Vec::new(),
             corrections_dir: self.config.corrections_dir(),
             correction_weight: rules.correction_weight,
@@ -309,6 +310,7 @@ impl Retrainer {
         loop {
             let in_service = self.in_service()?;
             job.in_service = self.config.models_dir().join(in_service.as_str());
+            job.in_service_out_of_fold = self.out_of_fold(&in_service)?;
             folder.write_job_blocking(&job, &self.config.to_string())?;
             let process = RunProcess {
                 program: &self.program,

@@ -1,8 +1,8 @@
 //! Corrections as material for training, and for the gate.
 //!
 //! In: what people said of photos, and a small grey copy of each that is kept in the data folder. Out: pictures and
-//! labels for training, others for the gate alone, and what could not be used. Never: a photo of the inbox (it may be
-//! gone by then), a held-out correction or a correction in the validation rows, chance.
+//! what they show, and what could not be used. Never: a photo of the inbox (it may be gone by then), a correction in the
+//! validation rows, chance.
 //!
 //! The copy is grey, upright and at most 256 pixels wide and high: all that preprocessing needs for a picture of
 //! 28x28, at some ten kilobytes. It goes through the same preprocessing as a photo in service.
@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::lessons::Photos;
 use crate::decode::{self, DecodeError, DecodeLimits};
-use crate::domain::{ContentHash, DecodedImage, Severity, Truth, held_out};
+use crate::domain::{ContentHash, DecodedImage, Severity, Truth};
 use crate::durable;
 use crate::preprocess::Preprocessor;
 
@@ -46,27 +46,28 @@ pub struct Correction {
     pub truth: Truth,
 }
 
-/// All corrections of a rebuild, read, prepared and sorted out.
+/// All corrections of a rebuild, read and prepared.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Material {
-    /// To be trained on, in the order of their hashes.
-    pub train: Photos,
+    /// In the order of their hashes.
+    pub photos: Photos,
     /// The hashes of those.
-    pub train_hashes: Vec<ContentHash>,
-    /// For the gate and for thresholds alone, in the order of their hashes.
-    pub held_out: Photos,
+    pub hashes: Vec<ContentHash>,
     /// What could not be used.
     pub unusable: Vec<Unusable>,
 }
 
 impl Material {
-    /// Hashes of those to be trained on that show one of the classes.
-    pub fn labelled_hashes(&self) -> Vec<ContentHash> {
-        let truths = self.train_hashes.iter().zip(&self.train.truths);
-        truths
-            .filter(|(_, truth)| truth.label().is_some())
-            .map(|(hash, _)| *hash)
-            .collect()
+    /// Those that fulfil a condition, in their order.
+    pub fn only(&self, is_wanted: impl Fn(&ContentHash, Truth) -> bool) -> Material {
+        let numbers = (0..self.hashes.len())
+            .filter(|&number| is_wanted(&self.hashes[number], self.photos.truths[number]));
+        let numbers: Vec<usize> = numbers.collect();
+        Material {
+            photos: self.photos.pick(&numbers),
+            hashes: numbers.iter().map(|&number| self.hashes[number]).collect(),
+            unusable: Vec::new(),
+        }
     }
 }
 
@@ -89,7 +90,7 @@ pub struct MaterialSummary {
     pub repetitions: usize,
     /// Their share of all pictures that are trained on there, 0..=1.
     pub share: f64,
-    /// Corrections that only the gate saw.
+    /// Corrections that were not trained on.
     pub held_out: usize,
     /// Corrections to "none of the classes".
     pub unknown: usize,
@@ -184,13 +185,8 @@ pub fn prepare_blocking(folder: &Path, corrections: &[Correction]) -> Material {
     for Correction { hash, truth } in &sorted {
         match read_blocking(folder, hash) {
             Ok(image) => {
-                let input = preprocessor.prepare(&image);
-                if held_out(hash) {
-                    material.held_out.push(&input, *truth);
-                } else {
-                    material.train.push(&input, *truth);
-                    material.train_hashes.push(*hash);
-                }
+                material.photos.push(&preprocessor.prepare(&image), *truth);
+                material.hashes.push(*hash);
             }
             Err(error) => material.unusable.push(Unusable {
                 hash: hash.to_string(),
@@ -208,8 +204,8 @@ impl MaterialSummary {
             trained_on,
             repetitions,
             share,
-            held_out: material.held_out.len(),
-            unknown: material.train.unknown() + material.held_out.unknown(),
+            held_out: material.hashes.len() - trained_on,
+            unknown: material.photos.unknown(),
             unusable: material.unusable.clone(),
         }
     }

@@ -37,7 +37,7 @@ pub struct GateRules {
     pub max_parity_difference: f64,
     /// How many times the multiply-adds and the file size of the model in service.
     pub max_cost: f64,
-    /// From so many held-out photos on, they decide and Fashion-MNIST is only the floor.
+    /// From so many photos on, they decide and Fashion-MNIST is only the floor.
     pub min_photos: u64,
 }
 
@@ -55,7 +55,8 @@ pub struct Answer {
 pub struct Measured {
     /// On Fashion-MNIST's test set, in the data set's order.
     pub test: Vec<Answer>,
-    /// On the held-out corrections, in an order that is the same for both models; may be empty.
+    /// On corrections, each answered by a network that has not learned it, in an order that is the same for both models;
+    /// may be empty.
     pub photos: Vec<Answer>,
     /// What it takes.
     pub cost: Cost,
@@ -102,7 +103,7 @@ pub enum WarmUp {
 pub enum HeldOut {
     /// Fashion-MNIST's test set.
     Test,
-    /// Corrected photos of the shop that were not trained on.
+    /// Corrected photos of the shop, each answered by a network that was not trained on it.
     Photos,
 }
 

@@ -21,6 +21,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::corrections::Correction;
+use super::out_of_fold::OutOfFold;
 use super::parameters::TrainParameters;
 use super::report::EpochFigures;
 use crate::domain::ParseError;
@@ -39,6 +40,10 @@ pub struct Job {
     pub nice: u32,
     /// The bundle that the new model has to stand up to.
     pub in_service: PathBuf,
+    /// What was said of corrections that the model in service has learned, by networks that had not: its own answers for
+    /// them prove nothing.
+    #[serde(default)]
+    pub in_service_out_of_fold: Vec<OutOfFold>,
     /// What people have put right, in the order of their hashes.
     pub corrections: Vec<CorrectionNote>,
     /// Where the pictures of corrected photos lie.

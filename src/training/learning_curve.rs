@@ -1,8 +1,8 @@
 //! What corrections buy: some of a shop's labelled photos are taken as corrections, the others judge.
 //!
-//! In: photos by content with their truth, a seed, how many of each class are to be taken. Out: which photos are learned,
-//! which are held out and which nobody has seen; the figures of each size. Never: a look at a photo's name or its place
-//! in a list, a photo on two sides, training.
+//! In: photos by content with their truth, a seed, how many of each class are to be taken. Out: which photos are learned
+//! and which nobody has seen; the figures of each size. Never: a look at a photo's name or its place in a list, a photo on
+//! two sides, training.
 //!
 //! The photos of each class stand in a queue whose order is a hash of seed and content, and every size takes the first
 //! ones: whoever has the same photos takes the same, and smaller sizes are part of larger ones.
@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::evaluate::{Decisions, Evaluation, Judged};
 use super::lessons::Photos;
-use crate::domain::{Basis, ContentHash, Label, ModelId, Prediction, Thresholds, Truth, held_out};
+use crate::domain::{Basis, ContentHash, Label, ModelId, Prediction, Thresholds, Truth};
 use crate::preprocess::InputTensor;
 
 mod plot;
@@ -87,8 +87,6 @@ pub struct Portion {
     pub per_class: usize,
     /// Taken, to learn from.
     pub learned: Vec<usize>,
-    /// Taken, but held out as in every rebuild: one in five, by content hash.
-    pub held_out: Vec<usize>,
     /// Not taken: the network is judged by them.
     pub unseen: Vec<usize>,
 }
@@ -184,11 +182,9 @@ impl<'a> Queues<'a> {
         let mut is_taken = vec![false; self.hashes.len()];
         taken.for_each(|&number| is_taken[number] = true);
         let of = |wanted: &dyn Fn(usize) -> bool| (0..self.hashes.len()).filter(|&n| wanted(n)).collect();
-        let is_held_out = |number: usize| held_out(&self.hashes[number]);
         Ok(Portion {
             per_class,
-            learned: of(&|number| is_taken[number] && !is_held_out(number)),
-            held_out: of(&|number| is_taken[number] && is_held_out(number)),
+            learned: of(&|number| is_taken[number]),
             unseen: of(&|number| !is_taken[number]),
         })
     }
@@ -236,8 +232,6 @@ pub struct Point {
     pub model: ModelId,
     /// Photos that it learned.
     pub learned: Counts,
-    /// Photos that were held out, for thresholds alone.
-    pub held_out: Counts,
     /// Photos that it was judged by.
     pub unseen: Counts,
     /// Mean recall over the classes.
@@ -288,7 +282,6 @@ impl Point {
             per_class: portion.per_class,
             model: answers.model.clone(),
             learned: count(&portion.learned),
-            held_out: count(&portion.held_out),
             unseen: count(&portion.unseen),
             mean_recall: evaluation.balanced_accuracy,
             accuracy: evaluation.accuracy,

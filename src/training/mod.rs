@@ -38,6 +38,7 @@ pub mod rebuild;
 pub mod scoring;
 
 pub mod job;
+pub mod out_of_fold;
 pub mod perform;
 
 pub mod learning_curve;

@@ -16,6 +16,7 @@ use super::evaluate::{Evaluation, Judged};
 use super::gate::{Candidate, Measured, Verdict, WarmUp};
 use super::job::{CorrectionNote, Job, RunFolder, RunFolderError};
 use super::lessons::Photos;
+use super::out_of_fold::OutOfFold;
 use super::parameters::{ParameterError, TrainParameters};
 use super::rebuild::{OpenBundle, Outcome, Rebuild, RebuildError, Rebuilt, Shop, rebuild_blocking};
 use super::report::{self, Report, ReportError, Samples};
@@ -23,9 +24,7 @@ use super::schedule::Trigger;
 use super::summary;
 use super::train::{Checkpointing, EpochRecord, Flow, Observer, Progress};
 use super::tune;
-use crate::domain::{
-    ArchitectureName, Confidence, ContentHash, LABEL_COUNT, ParseError, Prediction, Scores, Timestamp,
-};
+use crate::domain::{ArchitectureName, ContentHash, Prediction, Timestamp, held_out};
 use crate::model::{BundleError, ModelBundle};
 
 mod fingerprint;
@@ -33,7 +32,7 @@ mod measure;
 mod start;
 
 pub use fingerprint::fingerprint;
-use measure::{MeasuredScores, Measuring, Unseen};
+use measure::{Measuring, OutOfFoldAnswers};
 pub use start::{base_of, begins_with, wants_base};
 
 /// How a run's process ended.
@@ -65,35 +64,9 @@ pub struct Findings {
     pub in_service: Measured,
     /// Everything else about the run; its verdict and trigger are filled in by who judges.
     pub report: Report,
-    /// For each correction that was learned, the answer of a network that has not seen it.
+    /// For each correction that was learned at the end, the answer of a network that has not seen it.
     #[serde(default)]
     pub out_of_fold: Vec<OutOfFold>,
-}
-
-/// The answer of a network that was made without the photo, as evidence of what the model is worth on such photos.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct OutOfFold {
-    /// The photo.
-    pub content_hash: String,
-    /// The answer: ten probabilities, in label order.
-    pub scores: Vec<f32>,
-    /// The probability that it shows none of them, from a network that knows.
-    pub unknown: Option<f32>,
-}
-
-impl OutOfFold {
-    /// As values that cannot be wrong.
-    pub fn parse(&self) -> Result<(ContentHash, Prediction), ParseError> {
-        let scores: [f32; LABEL_COUNT] = self.scores.as_slice().try_into().map_err(|_| ParseError {
-            value: format!("{} probabilities", self.scores.len()),
-            expected: format!("an answer, which has {LABEL_COUNT}"),
-        })?;
-        let prediction = Prediction {
-            scores: Scores::new(scores)?,
-            unknown: self.unknown.map(Confidence::new).transpose()?,
-        };
-        Ok((self.content_hash.parse()?, prediction))
-    }
 }
 
 /// A job that could not be carried out.
@@ -147,9 +120,10 @@ pub fn perform_blocking(
     let learned = (job.corrections.as_slice(), job.correction_weight, base.as_ref());
     let print = fingerprint(&data.files, &job.parameters, learned);
     let prepared = prepare(job, data, (&material, weight))?;
-    let (data, learned) = (prepared.data, &prepared.learned);
+    let (data, lessons) = (prepared.data, &prepared.lessons);
+    let held_out = material.only(|hash, _| !prepared.learned.contains(hash));
     let summary = (!corrections.is_empty())
-        .then(|| MaterialSummary::of(&material, prepared.hashes.len(), prepared.seen));
+        .then(|| MaterialSummary::of(&material, prepared.learned.len(), prepared.seen));
     let checkpoint = folder.checkpoint_path();
     let rebuild = Rebuild {
         data: &data,
@@ -161,10 +135,10 @@ pub fn perform_blocking(
         },
         start: start.as_ref(),
         shop: Shop {
-            photos: learned,
-            hashes: &prepared.hashes,
+            photos: lessons,
+            hashes: &prepared.learned,
             photo_share: weight.get(),
-            held_out: &material.held_out,
+            held_out: &held_out.photos,
             target_precision: job.target_precision,
         },
         fingerprint: Some(&print),
@@ -186,43 +160,44 @@ pub fn perform_blocking(
         }
     };
     rebuilt.bundle.write(&folder.bundle_path())?;
-    let held_out = material.held_out.labelled();
-    let unseen = Unseen::by(&in_service, &material, &rebuilt.out_of_fold);
+    // A network that finds corrections among its rows has no such answers.
+    let learned = prepared.learned.iter().copied();
+    let out_of_fold: Vec<_> = learned.zip(rebuilt.out_of_fold.iter().copied()).collect();
+    let by_service = job.in_service_out_of_fold.iter().map(OutOfFold::parse);
+    let by_service = by_service.collect::<Result<OutOfFoldAnswers, _>>()?;
     let measuring = Measuring {
         data: &data,
-        held_out: &held_out,
+        photos: &material.only(|_, truth| truth.label().is_some()),
         open,
     };
-    let (mut candidate, scores) = measuring
-        .measure(&rebuilt.bundle)
+    let candidate = measuring
+        .ask(&rebuilt.bundle, &out_of_fold.iter().copied().collect())
         .map_err(PerformError::Candidate)?;
-    let (mut against, _) = measuring.measure(&in_service).map_err(PerformError::InService)?;
-    let by_service = measuring
-        .ask(&in_service, &unseen.photos)
+    let against = measuring
+        .ask(&in_service, &by_service)
         .map_err(PerformError::InService)?;
-    candidate.photos.extend(unseen.out_of_fold);
-    against.photos.extend(by_service);
-    let report = report_of(job, (&data, &held_out), &rebuilt, (scores, summary, started_at));
-    let hashes = material.train_hashes.iter().map(ToString::to_string);
-    let out_of_fold = hashes
-        .zip(rebuilt.out_of_fold)
-        .map(|(content_hash, prediction)| OutOfFold {
-            content_hash,
-            scores: prediction.scores.values().to_vec(),
-            unknown: prediction.unknown.map(Confidence::get),
-        })
-        .collect();
+    let [measured, in_service_measured] = measuring.compare(&candidate, &against);
+    let photos = measuring.judged(&candidate);
+    let report = report_of(
+        job,
+        (&data, started_at),
+        &rebuilt,
+        (&candidate.test, &photos, summary),
+    );
+    let out_of_fold = out_of_fold
+        .iter()
+        .map(|(hash, prediction)| OutOfFold::new(hash, prediction));
     Ok(Conclusion::Finished(Box::new(Findings {
         candidate: Candidate {
-            measured: candidate,
+            measured,
             parity_difference: rebuilt.parity_difference,
             // Every score was read as a probability, which no number outside 0..=1 is.
             warm_up: WarmUp::Finite,
         },
         in_service_model: in_service.id().to_string(),
-        in_service: against,
+        in_service: in_service_measured,
         report,
-        out_of_fold,
+        out_of_fold: out_of_fold.collect(),
     })))
 }
 
@@ -230,37 +205,34 @@ pub fn perform_blocking(
 struct Prepared {
     data: DataSet,
     parameters: TrainParameters,
-    learned: Photos,
-    /// The corrections that are learned: a plain network cannot learn what shows none of the classes.
-    hashes: Vec<ContentHash>,
+    /// What is learned at the end.
+    lessons: Photos,
+    /// The corrections that are learned, at the end or among the rows.
+    learned: Vec<ContentHash>,
     /// How often each correction is seen, and their share of what is seen.
     seen: (usize, f64),
 }
 
-/// A plain network finds corrections among its training rows; a residual one learns them at the end.
+/// A residual network learns all corrections at the end, and is judged by networks that have not seen this one or that
+/// one. A plain network finds corrections among its training rows, which nothing is without afterwards: one in five is held
+/// out; and it cannot learn what shows none of the classes.
 fn prepare(
     job: &Job,
     data: DataSet,
     (material, weight): (&Material, CorrectionWeight),
 ) -> Result<Prepared, ParameterError> {
     if job.parameters.architecture == ArchitectureName::Residual {
-        let learned = match weight.get() > 0.0 {
-            true => material.train.clone(),
-            false => Photos::default(),
-        };
+        let learned = material.only(|_, _| weight.get() > 0.0);
         return Ok(Prepared {
-            hashes: match learned.is_empty() {
-                true => Vec::new(),
-                false => material.train_hashes.clone(),
-            },
-            seen: tune::seen(learned.len(), weight.get()),
+            seen: tune::seen(learned.photos.len(), weight.get()),
             parameters: job.parameters.clone(),
             data,
-            learned,
+            lessons: learned.photos,
+            learned: learned.hashes,
         });
     }
-    let labelled = material.train.labelled();
-    let mixed = mix(data.train, &labelled, weight, &job.parameters)?;
+    let for_rows = material.only(|hash, truth| truth.label().is_some() && !held_out(hash));
+    let mixed = mix(data.train, &for_rows.photos.labelled(), weight, &job.parameters)?;
     let mut files = data.files;
     files.extend(mixed.record.clone());
     Ok(Prepared {
@@ -270,9 +242,9 @@ fn prepare(
             files,
         },
         parameters: mixed.parameters,
-        learned: Photos::default(),
-        hashes: match mixed.share > 0.0 {
-            true => material.labelled_hashes(),
+        lessons: Photos::default(),
+        learned: match mixed.share > 0.0 {
+            true => for_rows.hashes,
             false => Vec::new(),
         },
         seen: (mixed.repetitions, mixed.share),
@@ -326,17 +298,10 @@ fn reliability(images: &Images, predictions: &[Prediction]) -> Vec<ReliabilityBi
 
 fn report_of(
     job: &Job,
-    (data, held_out): (&DataSet, &Images),
+    (data, started_at): (&DataSet, Timestamp),
     rebuilt: &Rebuilt,
-    (scores, corrections, started_at): (MeasuredScores, Option<MaterialSummary>, Timestamp),
+    (test, photos, corrections): (&[Prediction], &[Judged], Option<MaterialSummary>),
 ) -> Report {
-    let photos = held_out.labels.iter().zip(&scores.photos);
-    let judged: Vec<_> = photos
-        .map(|(&truth, &prediction)| Judged {
-            truth: Some(truth),
-            prediction,
-        })
-        .collect();
     Report {
         run: Some(job.run),
         trigger: None,
@@ -353,10 +318,10 @@ fn report_of(
         model: rebuilt.bundle.id().clone(),
         model_bytes: rebuilt.bundle.onnx().len() as u64,
         evaluation: rebuilt.evaluation.clone(),
-        reliability: reliability(&data.test, &scores.test),
+        reliability: reliability(&data.test, test),
         calibration: rebuilt.bundle.manifest().calibration.clone(),
-        photos: (!judged.is_empty()).then(|| Evaluation::of(&judged)),
-        samples: Samples::of(&data.test, &scores.test),
+        photos: (!photos.is_empty()).then(|| Evaluation::of(photos)),
+        samples: Samples::of(&data.test, test),
         verdict: None,
     }
 }

@@ -8,12 +8,13 @@ use std::time::SystemTime;
 
 use super::{RetrainError, Retrainer, RunSummary};
 use crate::config::Config;
-use crate::domain::Timestamp;
+use crate::domain::{ModelId, Timestamp};
 use crate::model::ModelBundle;
 use crate::store::{NewRun, RunEnd, RunRow, RunState, RunTrigger, StoreError};
 use crate::training::dataset::{Provenance, file_records_blocking};
 use crate::training::drift::{Drift, Window, Windows};
 use crate::training::job::{CorrectionNote, Job};
+use crate::training::out_of_fold::OutOfFold;
 use crate::training::perform::{begins_with, fingerprint, wants_base};
 use crate::training::schedule::{ScheduleRecord, ScheduleRules, Trigger};
 
@@ -142,6 +143,17 @@ impl Retrainer {
             .collect();
         notes.sort();
         Ok(notes)
+    }
+
+    /// What networks said of corrections that they had not seen, on behalf of a model that has learned them.
+    pub(super) fn out_of_fold(&self, model: &ModelId) -> Result<Vec<OutOfFold>, StoreError> {
+        let samples = self.reader.samples(model)?;
+        let mut answers: Vec<_> = samples
+            .iter()
+            .filter_map(|sample| Some(OutOfFold::new(&sample.hash, &sample.out_of_fold?)))
+            .collect();
+        answers.sort_by(|one, other| one.content_hash.cmp(&other.content_hash));
+        Ok(answers)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Copies of corrected photos: kept, read back, prepared, and what happens to those that are not as they should be.
 
 use super::*;
-use crate::domain::{INPUT_LEN, ImageFormat, Label};
+use crate::domain::{INPUT_LEN, ImageFormat};
 
 /// A photo of a dark garment on white, `width` by `height`.
 fn photo(width: u32, height: u32) -> DecodedImage {
@@ -27,12 +27,9 @@ fn photo(width: u32, height: u32) -> DecodedImage {
     }
 }
 
-/// The first content hashes that are held out, or not.
-fn hashes(wanted: bool, count: usize) -> Vec<ContentHash> {
-    (0u32..)
+fn hashes(count: u32) -> Vec<ContentHash> {
+    (0..count)
         .map(|number| ContentHash::of(&number.to_le_bytes()))
-        .filter(|hash| held_out(hash) == wanted)
-        .take(count)
         .collect()
 }
 
@@ -65,11 +62,11 @@ fn a_copy_is_small_and_a_small_photo_is_kept_as_it_is() {
 #[test]
 fn a_copy_comes_out_of_preprocessing_nearly_as_the_photo_does() {
     let folder = tempfile::tempdir().unwrap();
-    let (photo, hash) = (photo(800, 1066), hashes(false, 1)[0]);
+    let (photo, hash) = (photo(800, 1066), hashes(1)[0]);
     keep_blocking(folder.path(), &hash, &photo).unwrap();
     let material = prepare_blocking(folder.path(), &[corrected(hash, "Dress")]);
     let of_photo = crate::preprocess::prepare(&photo);
-    let differences = material.train.pixels.iter().zip(of_photo.values());
+    let differences = material.photos.pixels.iter().zip(of_photo.values());
     let sum: f32 = differences
         .map(|(&byte, &value)| (f32::from(byte) / 255.0 - value).abs())
         .sum();
@@ -81,49 +78,45 @@ fn a_copy_comes_out_of_preprocessing_nearly_as_the_photo_does() {
 }
 
 #[test]
-fn material_is_sorted_out_by_truth_and_hash_in_any_order() {
+fn material_is_the_same_in_any_order_and_a_part_of_it_keeps_truths_with_hashes() {
     let folder = tempfile::tempdir().unwrap();
-    let (trained, held) = (hashes(false, 3), hashes(true, 2));
-    for (place, hash) in trained.iter().chain(&held).enumerate() {
+    let hashes = hashes(5);
+    for (place, hash) in hashes.iter().enumerate() {
         keep_blocking(folder.path(), hash, &photo(100 + place as u32, 100)).unwrap();
     }
-    let mut corrections = vec![
-        corrected(trained[0], "Coat"),
-        corrected(trained[1], "Shirt"),
-        corrected(trained[2], "unknown"),
-        corrected(held[0], "Bag"),
-        corrected(held[1], "unknown"),
-    ];
+    let said = ["Coat", "Shirt", "unknown", "Bag", "unknown"];
+    let pairs = hashes.iter().zip(said);
+    let mut corrections: Vec<_> = pairs.map(|(&hash, label)| corrected(hash, label)).collect();
     let material = prepare_blocking(folder.path(), &corrections);
-    assert_eq!(
-        material.held_out.labelled().labels,
-        ["Bag".parse::<Label>().unwrap()]
-    );
     assert!(material.unusable.is_empty());
     let mut sorted = corrections.clone();
     sorted.sort_by_key(|correction| correction.hash);
-    let of = |wanted: &[ContentHash]| -> (Vec<ContentHash>, Vec<Truth>) {
-        let some = sorted
-            .iter()
-            .filter(|correction| wanted.contains(&correction.hash));
-        some.map(|correction| (correction.hash, correction.truth)).unzip()
+    let of = |corrections: &[Correction]| -> (Vec<ContentHash>, Vec<Truth>) {
+        let pairs = corrections.iter();
+        pairs
+            .map(|correction| (correction.hash, correction.truth))
+            .unzip()
     };
     assert_eq!(
-        (material.train_hashes.clone(), material.train.truths.clone()),
-        of(&trained)
+        (material.hashes.clone(), material.photos.truths.clone()),
+        of(&sorted)
     );
-    assert_eq!(material.held_out.truths, of(&held).1);
-    let summary = MaterialSummary::of(&material, material.train.len(), (40, 0.25));
-    assert_eq!((summary.trained_on, summary.held_out, summary.unknown), (3, 2, 2));
-    assert_eq!((summary.repetitions, summary.share), (40, 0.25));
     corrections.reverse();
     assert_eq!(prepare_blocking(folder.path(), &corrections), material);
+
+    let some = material.only(|hash, truth| truth.label().is_some() && *hash != hashes[0]);
+    sorted.retain(|correction| [hashes[1], hashes[3]].contains(&correction.hash));
+    assert_eq!((some.hashes, some.photos.truths.clone()), of(&sorted));
+    assert_eq!(some.photos.pixels.len(), 2 * INPUT_LEN);
+    let summary = MaterialSummary::of(&material, 3, (40, 0.25));
+    assert_eq!((summary.trained_on, summary.held_out, summary.unknown), (3, 2, 2));
+    assert_eq!((summary.repetitions, summary.share), (40, 0.25));
 }
 
 #[test]
 fn missing_and_broken_copies_are_named_and_the_rest_goes_on() {
     let folder = tempfile::tempdir().unwrap();
-    let hashes = hashes(false, 5);
+    let hashes = hashes(5);
     let whole = copy_path(folder.path(), &hashes[0]);
     keep_blocking(folder.path(), &hashes[0], &photo(300, 300)).unwrap();
     let png = std::fs::read(&whole).unwrap();
@@ -137,7 +130,7 @@ fn missing_and_broken_copies_are_named_and_the_rest_goes_on() {
     .unwrap();
     let corrections: Vec<_> = hashes.iter().map(|&hash| corrected(hash, "Bag")).collect();
     let material = prepare_blocking(folder.path(), &corrections);
-    assert_eq!(material.train.len(), 1);
+    assert_eq!(material.photos.len(), 1);
     assert_eq!(material.unusable.len(), 4);
     for unusable in &material.unusable {
         let path = folder.path().join(format!("{}.png", unusable.hash));
@@ -157,7 +150,7 @@ fn missing_and_broken_copies_are_named_and_the_rest_goes_on() {
 #[test]
 fn a_copy_larger_than_copies_are_is_refused_before_it_is_decoded() {
     let folder = tempfile::tempdir().unwrap();
-    let (hash, side) = (hashes(false, 1)[0], MAX_SIDE + 1);
+    let (hash, side) = (hashes(1)[0], MAX_SIDE + 1);
     let mut png = Vec::new();
     PngEncoder::new(&mut png)
         .write_image(

@@ -30,9 +30,7 @@ fn size(per_class: usize) -> Size {
 
 /// What was taken, by hash.
 fn taken(hashes: &[ContentHash], portion: &Portion) -> Vec<ContentHash> {
-    let mut taken: Vec<_> = portion.learned.iter().chain(&portion.held_out).collect();
-    taken.sort();
-    taken.into_iter().map(|&number| hashes[number]).collect()
+    portion.learned.iter().map(|&number| hashes[number]).collect()
 }
 
 #[test]
@@ -50,15 +48,13 @@ fn a_size_takes_so_many_of_each_and_every_photo_has_one_side() {
         (5, Some(90), 90),
     ] {
         let portion = queues.take(Size { per_class, unknown }).unwrap();
-        let taken = [&portion.learned[..], &portion.held_out].concat();
+        let taken = portion.learned;
         for class in 0..3 {
             let of_class = taken.iter().filter(|&&number| truths[number] == label(class));
             assert_eq!(of_class.count(), per_class);
         }
         let counts = Counts::of(&taken, &truths);
         assert_eq!(counts.unknown, expected_unknown, "{per_class}, {unknown:?}");
-        assert!(portion.learned.iter().all(|&number| !held_out(&hashes[number])));
-        assert!(portion.held_out.iter().all(|&number| held_out(&hashes[number])));
         let mut all = [taken, portion.unseen].concat();
         all.sort();
         assert_eq!(all, (0..210).collect::<Vec<_>>(), "each once");
@@ -169,7 +165,6 @@ fn point(per_class: usize) -> Point {
     let portion = Portion {
         per_class,
         learned: vec![5],
-        held_out: vec![],
         unseen: vec![0, 1, 2, 3, 4],
     };
     let predictions = [(0, 0.9), (1, 0.8), (1, 0.9), (1, 0.3), (2, 0.8)];
@@ -192,10 +187,7 @@ fn point(per_class: usize) -> Point {
 fn a_point_judges_what_was_not_taken() {
     let point = point(1);
     let counts = |of_classes, unknown| Counts { of_classes, unknown };
-    assert_eq!(
-        (point.learned, point.held_out, point.unseen),
-        (counts(1, 0), counts(0, 0), counts(4, 1))
-    );
+    assert_eq!((point.learned, point.unseen), (counts(1, 0), counts(4, 1)));
     assert_eq!(point.mean_recall, Some(0.75));
     assert_eq!(point.accuracy, Some(0.75));
     assert_eq!(point.thresholds_basis, Basis::Audit);

@@ -1,84 +1,97 @@
 //! Candidate and model in service asked the same pictures.
 //!
-//! In: bundles, held-out pictures, corrections. Out: answers and costs for the gate. Never: a verdict.
+//! In: bundles, test pictures, corrections. Out: answers and costs for the gate. Never: a verdict; an answer for a photo
+//! from a network that has learned it.
+
+use std::collections::HashMap;
 
 use super::BoxedError;
-use crate::domain::{ArchitectureName, Prediction};
+use crate::domain::{ArchitectureName, ContentHash, Label, Prediction};
 use crate::model::ModelBundle;
 use crate::training::corrections::Material;
 use crate::training::dataset::{DataSet, Images};
+use crate::training::evaluate::Judged;
 use crate::training::gate::{Answer, Cost, Measured};
 use crate::training::manifest::{in_short, learned_by};
 use crate::training::network::Architecture;
 use crate::training::rebuild::OpenBundle;
-use crate::training::scoring::score_images;
+use crate::training::scoring::{score_images, score_photos};
 use crate::training::summary;
 
-/// Asks models the held-out pictures.
+/// Asks models the same pictures.
 pub(super) struct Measuring<'a> {
     pub data: &'a DataSet,
-    pub held_out: &'a Images,
+    /// Corrections that show one of the classes.
+    pub photos: &'a Material,
     pub open: OpenBundle<'a>,
 }
 
+/// What networks said of corrections that they had not seen, on behalf of a model that has learned them.
+pub(super) type OutOfFoldAnswers = HashMap<ContentHash, Prediction>;
+
+/// A model's answers and its cost.
+pub(super) struct ModelAnswers {
+    pub test: Vec<Prediction>,
+    /// For each correction, an answer that was given without having seen it; `None` where there is none.
+    pub photos: Vec<Option<Prediction>>,
+    cost: Cost,
+}
+
 impl Measuring<'_> {
-    /// Answers and cost, and the scores of the held-out photos.
-    pub fn measure(&self, bundle: &ModelBundle) -> Result<(Measured, MeasuredScores), BoxedError> {
+    /// Asks a model. For corrections that it has learned, the answers out of fold stand in.
+    pub fn ask(
+        &self,
+        bundle: &ModelBundle,
+        out_of_fold: &OutOfFoldAnswers,
+    ) -> Result<ModelAnswers, BoxedError> {
         let mut classifier = (self.open)(bundle)?;
-        let mut scores = |images: &Images| score_images(classifier.as_mut(), images);
-        let (test, photos) = (scores(&self.data.test)?, scores(self.held_out)?);
-        let measured = Measured {
-            test: answers(&self.data.test, &test),
-            photos: answers(self.held_out, &photos),
+        let test = score_images(classifier.as_mut(), &self.data.test)?;
+        let asked = score_photos(classifier.as_mut(), &self.photos.photos)?;
+        let learned = learned_by(bundle);
+        let photos = self.photos.hashes.iter().zip(asked);
+        let photos = photos.map(|(hash, asked)| match learned.contains(in_short(hash).as_str()) {
+            true => out_of_fold.get(hash).copied(),
+            false => Some(asked),
+        });
+        Ok(ModelAnswers {
+            test,
+            photos: photos.collect(),
             cost: Cost {
                 multiply_adds: multiply_adds(bundle),
                 file_bytes: bundle.onnx().len() as u64,
             },
-        };
-        Ok((measured, MeasuredScores { test, photos }))
+        })
     }
 
-    /// Answers for other pictures.
-    pub fn ask(&self, bundle: &ModelBundle, images: &Images) -> Result<Vec<Answer>, BoxedError> {
-        let mut classifier = (self.open)(bundle)?;
-        Ok(answers(images, &score_images(classifier.as_mut(), images)?))
+    /// Both models on the test set, and on the photos that both have answered.
+    pub fn compare(&self, candidate: &ModelAnswers, in_service: &ModelAnswers) -> [Measured; 2] {
+        let answered =
+            |number: &usize| candidate.photos[*number].is_some() && in_service.photos[*number].is_some();
+        let numbers: Vec<usize> = (0..self.photos.hashes.len()).filter(answered).collect();
+        [candidate, in_service].map(|model| Measured {
+            test: answers(&self.data.test, &model.test),
+            photos: numbers
+                .iter()
+                .filter_map(|&number| {
+                    let truth = self.photos.photos.truths[number].label()?;
+                    Some(answer(truth, &model.photos[number]?))
+                })
+                .collect(),
+            cost: model.cost,
+        })
     }
-}
 
-/// Corrections that the candidate learned and the model in service did not, with the answers of networks that had not
-/// learned them either: as good as held out, and many more.
-pub(super) struct Unseen {
-    /// Those that show one of the classes.
-    pub photos: Images,
-    /// The answers for them.
-    pub out_of_fold: Vec<Answer>,
-}
-
-impl Unseen {
-    /// Told by what the manifest of the model in service lists.
-    pub fn by(in_service: &ModelBundle, material: &Material, out_of_fold: &[Prediction]) -> Self {
-        let learned = learned_by(in_service);
-        let numbers: Vec<usize> = (0..out_of_fold.len())
-            .filter(|&number| !learned.contains(in_short(&material.train_hashes[number]).as_str()))
-            .collect();
-        let photos = material.train.only(|number| numbers.contains(&number));
-        let answers = photos.truths.iter().zip(&numbers).filter_map(|(truth, &number)| {
-            Some(Answer {
-                truth: truth.label()?,
-                given: out_of_fold[number].scores.top().0,
+    /// The photos that a model has answered.
+    pub fn judged(&self, model: &ModelAnswers) -> Vec<Judged> {
+        let truths = self.photos.photos.truths.iter();
+        let pairs = truths.zip(&model.photos).filter_map(|(truth, prediction)| {
+            Some(Judged {
+                truth: truth.label(),
+                prediction: (*prediction)?,
             })
         });
-        Self {
-            out_of_fold: answers.collect(),
-            photos: photos.labelled(),
-        }
+        pairs.collect()
     }
-}
-
-/// The answers in full.
-pub(super) struct MeasuredScores {
-    pub test: Vec<Prediction>,
-    pub photos: Vec<Prediction>,
 }
 
 /// Multiplications with additions of one picture through a bundle's network.
@@ -93,9 +106,92 @@ fn multiply_adds(bundle: &ModelBundle) -> u64 {
 fn answers(images: &Images, predictions: &[Prediction]) -> Vec<Answer> {
     let pairs = images.labels.iter().zip(predictions);
     pairs
-        .map(|(&truth, prediction)| Answer {
-            truth,
-            given: prediction.scores.top().0,
-        })
+        .map(|(&truth, prediction)| answer(truth, prediction))
         .collect()
+}
+
+fn answer(truth: Label, prediction: &Prediction) -> Answer {
+    Answer {
+        truth,
+        given: prediction.scores.top().0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::domain::{LABEL_COUNT, Scores, Truth};
+    use crate::preprocess;
+    use crate::tagging::testing::Fake;
+    use crate::training::synthetic;
+
+    fn says(label: usize) -> Prediction {
+        let mut scores = [0.0; LABEL_COUNT];
+        scores[label] = 1.0;
+        Scores::new(scores).unwrap().into()
+    }
+
+    /// Three photos of the first class.
+    fn material() -> Material {
+        let mut material = Material::default();
+        for grey in [10, 20, 30] {
+            let truth = Truth::Label(Label::from_index(0).unwrap());
+            material
+                .photos
+                .push(&preprocess::from_idx(&[grey; crate::domain::INPUT_LEN]), truth);
+            material.hashes.push(ContentHash::of(&[grey]));
+        }
+        material
+    }
+
+    /// The model that ships, which says that it has learned these.
+    fn bundle(learned: &[ContentHash]) -> ModelBundle {
+        let shipped = ModelBundle::embedded();
+        let mut manifest = shipped.manifest().clone();
+        let learned: Vec<String> = learned.iter().map(in_short).collect();
+        manifest.training = json!({ "learned_corrections": learned });
+        ModelBundle::from_bytes(shipped.onnx().to_vec(), manifest).unwrap()
+    }
+
+    /// What a model says of a photo that it knows by heart counted for it.
+    #[test]
+    fn no_model_is_judged_by_its_own_answer_for_a_photo_that_it_has_learned() {
+        let data = DataSet {
+            train: synthetic::images(10, 1),
+            test: synthetic::images(10, 2),
+            files: Vec::new(),
+        };
+        let material = material();
+        let hashes = &material.hashes;
+        let measuring = Measuring {
+            data: &data,
+            photos: &material,
+            open: &|_| Ok(Box::new(Fake::new("a", 0))),
+        };
+        // The first was learned by both; the second by the candidate alone; the third by the one in service, of which
+        // nobody has asked a fold.
+        let folds = |said: &[(ContentHash, Prediction)]| said.iter().copied().collect();
+        let candidate = measuring
+            .ask(
+                &bundle(&hashes[..2]),
+                &folds(&[(hashes[0], says(1)), (hashes[1], says(2))]),
+            )
+            .unwrap();
+        let in_service = measuring
+            .ask(&bundle(&[hashes[0], hashes[2]]), &folds(&[(hashes[0], says(3))]))
+            .unwrap();
+        assert_eq!(candidate.photos, [Some(says(1)), Some(says(2)), Some(says(0))]);
+        assert_eq!(in_service.photos, [Some(says(3)), Some(says(0)), None]);
+        assert_eq!(measuring.judged(&candidate).len(), 3);
+
+        let [new, old] = measuring.compare(&candidate, &in_service);
+        let given = |measured: &Measured| -> Vec<usize> {
+            let answers = measured.photos.iter();
+            answers.map(|answer| answer.given.index()).collect()
+        };
+        assert_eq!((given(&new), given(&old)), (vec![1, 2], vec![3, 0]));
+        assert_eq!((new.test.len(), old.test.len()), (10, 10));
+    }
 }

@@ -4,19 +4,18 @@
 //! that has learned corrections. Nothing that begins with it could be asked about these as if it had not seen them, and
 //! thresholds and gate would take its answers for evidence.
 
-use crate::domain::{ModelId, held_out};
+use crate::domain::ModelId;
 use crate::model::ModelBundle;
 use crate::training::corrections::Material;
 use crate::training::export::residual::network_from;
-use crate::training::job::{CorrectionNote, Job};
+use crate::training::job::Job;
 use crate::training::manifest::learned_by;
 use crate::training::network::{Architecture, Network};
 use crate::training::parameters::TrainParameters;
 
 /// Whether the job wants to begin with a network, and could learn something then.
 pub fn wants_base(job: &Job) -> bool {
-    let is_learned = |note: &CorrectionNote| note.parse().is_ok_and(|correction| !held_out(&correction.hash));
-    job.warm_start && job.parameters.knows_unknown() && job.corrections.iter().any(is_learned)
+    job.warm_start && job.parameters.knows_unknown() && !job.corrections.is_empty()
 }
 
 /// The model whose network the job begins with; `None`: with fresh weights.
@@ -27,7 +26,7 @@ pub fn begins_with(job: &Job, in_service: &ModelBundle) -> Option<ModelId> {
 
 /// The network to begin with and whose it is, if the job wants one, there are photos to learn, and one will do.
 pub(super) fn of(job: &Job, in_service: &ModelBundle, material: &Material) -> Option<(ModelId, Network)> {
-    if !wants_base(job) || material.train.is_empty() {
+    if !wants_base(job) || material.photos.is_empty() {
         return None;
     }
     match base_of(in_service, &job.parameters) {
@@ -93,6 +92,7 @@ mod tests {
     use super::*;
     use crate::domain::ArchitectureName;
     use crate::model::bundle::Manifest;
+    use crate::training::job::CorrectionNote;
 
     /// The model that ships with its manifest changed.
     fn shipped(change: impl FnOnce(&mut Manifest)) -> ModelBundle {
@@ -102,34 +102,32 @@ mod tests {
         ModelBundle::from_bytes(shipped.onnx().to_vec(), manifest).unwrap()
     }
 
-    /// Nobody would know of what is held out that a network had begun with another.
     #[test]
     fn a_job_begins_with_a_network_only_if_it_learns_something() {
-        let job = |digit: &str, warm_start| Job {
+        let job = |corrections: &[&str], warm_start| Job {
             run: 1,
             parameters: TrainParameters::recipe(ArchitectureName::Residual),
             started_by_pid: 1,
             nice: 0,
             in_service: "model".into(),
-            corrections: vec![CorrectionNote {
-                content_hash: digit.repeat(64),
-                label: None,
-            }],
+            in_service_out_of_fold: Vec::new(),
+            corrections: corrections
+                .iter()
+                .map(|digit| CorrectionNote {
+                    content_hash: digit.repeat(64),
+                    label: None,
+                })
+                .collect(),
             corrections_dir: "corrections".into(),
             correction_weight: 0.3,
             warm_start,
             target_precision: 0.95,
         };
-        let is_held_out = |digit: &&str| held_out(&digit.repeat(64).parse().unwrap());
-        let digits = [
-            "0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "a", "b", "c", "d", "e", "f",
-        ];
-        let (held_out, learned): (Vec<&str>, Vec<&str>) = digits.iter().partition(|digit| is_held_out(digit));
         let shipped = shipped(|_| ());
         let id = Some(shipped.id().clone());
-        assert_eq!(begins_with(&job(learned[0], true), &shipped), id);
-        assert_eq!(begins_with(&job(learned[0], false), &shipped), None);
-        assert_eq!(begins_with(&job(held_out[0], true), &shipped), None);
+        assert_eq!(begins_with(&job(&["7"], true), &shipped), id);
+        assert_eq!(begins_with(&job(&["7"], false), &shipped), None);
+        assert_eq!(begins_with(&job(&[], true), &shipped), None);
     }
 
     /// Answers of a network that began with one that knew the photos counted as those of one that had not seen them.

@@ -326,7 +326,7 @@ fn material(corrections: &MaterialSummary) -> Markup {
         p {
             "Corrections: " (corrections.trained_on) " trained on (each " (corrections.repetitions)
             " times, " (percent(Some(corrections.share))) " of all training pictures), "
-            (corrections.held_out) " held out, " (corrections.unknown) " of none of the classes and left out."
+            (corrections.held_out) " not; " (corrections.unknown) " of all show none of the classes."
         }
         @if !corrections.unusable.is_empty() {
             p.bad { "Left out because they could not be used:" }
