@@ -20,7 +20,7 @@ use super::thresholds::{self, FitOptions, Sample};
 use super::train::{
     self, Checkpointing, EpochRecord, Observer, TrainError, TrainParameters, TrainingJob, train_blocking,
 };
-use super::tune::{RawAnswer, Tuning};
+use super::tune::{Tuned, Tuning};
 use crate::domain::{Basis, ContentHash, INPUT_LEN, ParseError, Prediction, Thresholds};
 use crate::model::bundle::{Calibration, Manifest, ModelBundle};
 use crate::model::{BundleError, Classifier, ClassifyError};
@@ -52,7 +52,7 @@ pub struct Shop<'a> {
     pub hashes: &'a [ContentHash],
     /// Share of the pictures of their lessons that they are, 0..1.
     pub photo_share: f64,
-    /// To judge by; never learned.
+    /// Not learned: these judge, too.
     pub held_out: &'a Photos,
     /// Accepted tags shall be right at least so often, 0..1.
     pub target_precision: f64,
@@ -136,7 +136,7 @@ pub fn rebuild_blocking(
     let Some(learned) = learn_photos(rebuild, &base.network, observer)? else {
         return Ok(Outcome::Stopped(base.history));
     };
-    let network = learned.network.as_ref().unwrap_or(&base.network);
+    let network = &learned.network;
     let exporting = Exporting {
         rebuild,
         open,
@@ -227,23 +227,15 @@ impl Base {
     }
 }
 
-/// What corrected photos made of a network.
-struct Learned {
-    /// Absent where there are none.
-    network: Option<Network>,
-    /// For each photo, the answer of a network that has not seen it.
-    out_of_fold: Vec<RawAnswer>,
-}
-
-/// `None` if the observer stopped it.
+/// What corrected photos make of a network; `None` if the observer stopped it.
 fn learn_photos(
     rebuild: &Rebuild<'_>,
     start: &Network,
     observer: &mut dyn Observer,
-) -> Result<Option<Learned>, RebuildError> {
+) -> Result<Option<Tuned>, RebuildError> {
     if rebuild.shop.photos.is_empty() {
-        return Ok(Some(Learned {
-            network: None,
+        return Ok(Some(Tuned {
+            network: start.clone(),
             out_of_fold: Vec::new(),
         }));
     }
@@ -254,14 +246,7 @@ fn learn_photos(
         parameters: rebuild.parameters,
         photo_share: rebuild.shop.photo_share,
     };
-    let Some(network) = tuning.tune_blocking(observer)? else {
-        return Ok(None);
-    };
-    let out_of_fold = tuning.out_of_fold_blocking(observer)?;
-    Ok(out_of_fold.map(|out_of_fold| Learned {
-        network: Some(network),
-        out_of_fold,
-    }))
+    Ok(tuning.tune_blocking(observer)?)
 }
 
 /// Thresholds from the shop's photos where there are enough of them, else from the validation pictures.

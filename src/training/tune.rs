@@ -1,24 +1,27 @@
 //! A trained network learns a shop's own photos.
 //!
 //! In: a network, Fashion-MNIST, photos of which a person said the truth. Out: the network that has seen them, too; for
-//! each photo, the answer of one that has not. Never: a held-out, validation or test picture; a change of the start.
+//! each photo, the answer of one that has not. Never: a validation or test picture; a change of the start.
 //!
 //! A short training in which a good share of the pictures are such photos, each many times and never twice alike. What a
 //! network says of photos that it was trained on is worth nothing as evidence, so the same is done once more for each
 //! part of them without that part (cross-validation), and the answers of those networks are kept.
+//!
+//! From enough photos on, what shows none of the classes is told by likeness to them, in the space of the network's features.
 
 use rayon::ThreadPoolBuilder;
 
 use super::dataset::Images;
 use super::lessons::{Lessons, Mix, Photos, picture, plain};
-use super::network::Network;
+use super::network::familiarity::{Familiarity, Sigmoid};
 use super::network::learner::{Learner, Scorer};
+use super::network::{Network, Pictures};
 use super::parameters::{Split, TrainParameters};
 use super::train::{Flow, MEASURING_BATCHES, Observer, Progress, TrainError, learning, settle, step_through};
-use crate::domain::{INPUT_LEN, LABEL_COUNT, RateSchedule};
+use crate::domain::{INPUT_LEN, LABEL_COUNT, Label, RateSchedule};
 
 /// Parts that photos are split into for `out_of_fold`.
-pub const FOLDS: usize = 4;
+pub const FOLDS: usize = 5;
 /// Pictures of a tuning.
 const PICTURES: usize = 30_000;
 /// Share of Fashion-MNIST's pictures that are drawn as photos: more than in a training, because a shop's photos are what it
@@ -28,6 +31,18 @@ const PHOTO_LIKE: f32 = 0.2;
 const MAX_VIEWS: usize = 120;
 /// The greatest rate, as a share of that of the training before.
 const RATE_SHARE: f32 = 0.35;
+
+/// With fewer photos of the classes, or of none of them, familiarity would have too little to go by.
+const FEWEST_EXAMPLES: usize = 20;
+/// Photos that familiarity goes by at most, spread over all: each costs an answer some 130 multiplications, and makes the
+/// file half a kilobyte longer.
+const MOST_EXAMPLES: usize = 2_000;
+/// Pictures of each of Fashion-MNIST's classes that familiarity goes by besides.
+const FASHION_EXAMPLES: usize = 20;
+
+/// Share of an inventory's photos that are taken to show none of the classes. That of the corrections is people's choice: a
+/// hundred watches, because they were asked for, would make everything else suspect, and trust in right tags small.
+const UNKNOWN_SHARE: f64 = 0.05;
 
 /// What is needed to tune.
 #[derive(Debug, Clone, Copy)]
@@ -47,43 +62,106 @@ pub struct Tuning<'a> {
 /// An answer: ten probabilities, and the one for "none of them".
 pub type RawAnswer = ([f32; LABEL_COUNT], Option<f32>);
 
+/// What photos made of a network.
+#[derive(Debug)]
+pub struct Tuned {
+    /// It has learned all of them.
+    pub network: Network,
+    /// For each photo, the answer of a network that was tuned without its part of the photos.
+    pub out_of_fold: Vec<RawAnswer>,
+}
+
+/// What networks say of the photos that each was tuned without.
+struct Unseen {
+    answers: Vec<RawAnswer>,
+    /// Their familiarities' values, if they have any.
+    values: Option<Vec<f64>>,
+}
+
 impl Tuning<'_> {
-    /// The network that has learned all photos; `None` if the observer stopped it.
-    pub fn tune_blocking(&self, observer: &mut dyn Observer) -> Result<Option<Network>, TrainError> {
-        self.in_pool(|split| self.tune(self.photos, split, observer))
-    }
-
-    /// For each photo, the answer of a network tuned without its part of the photos; `None` if the observer stopped it.
-    pub fn out_of_fold_blocking(
-        &self,
-        observer: &mut dyn Observer,
-    ) -> Result<Option<Vec<RawAnswer>>, TrainError> {
-        self.in_pool(|split| {
-            let mut answers = vec![([0.0; LABEL_COUNT], None); self.photos.len()];
-            for fold in 0..FOLDS.min(self.photos.len()) {
-                let is_left_out = |number: usize| number % FOLDS == fold;
-                let seen = self.photos.only(|number| !is_left_out(number));
-                let Some(network) = self.tune(&seen, split, observer)? else {
-                    return Ok(None);
-                };
-                let left_out = self.photos.only(is_left_out);
-                let numbers = (0..self.photos.len()).filter(|&number| is_left_out(number));
-                for (number, answer) in numbers.zip(ask(&network, &left_out)) {
-                    answers[number] = answer;
-                }
-            }
-            Ok(Some(answers))
-        })
-    }
-
-    fn in_pool<T: Send>(
-        &self,
-        work: impl FnOnce(Split) -> Result<T, TrainError> + Send,
-    ) -> Result<T, TrainError> {
+    /// Tunes a network, and those that answer for it; `None` if the observer stopped it.
+    pub fn tune_blocking(&self, observer: &mut dyn Observer) -> Result<Option<Tuned>, TrainError> {
         let split = self.parameters.check(self.images.len())?;
         let threads = super::train::threads(self.parameters);
         let pool = ThreadPoolBuilder::new().num_threads(threads).build()?;
-        pool.install(|| work(split))
+        pool.install(|| {
+            let Some(mut network) = self.tune(self.photos, split, observer)? else {
+                return Ok(None);
+            };
+            let Some(Unseen { mut answers, values }) = self.unseen(split, observer)? else {
+                return Ok(None);
+            };
+            let familiarity = self.familiarity(&network, self.photos, split);
+            if let Some((familiarity, values)) = familiarity.zip(values) {
+                let corrected = self.photos.unknown() as f64 / self.photos.len() as f64;
+                let sigmoid = Sigmoid::fit(&values, &is_unknown(self.photos))
+                    .where_unknown_are(corrected, UNKNOWN_SHARE);
+                for ((_, unknown), value) in answers.iter_mut().zip(values) {
+                    *unknown = Some(sigmoid.chance(value) as f32);
+                }
+                network = network.with_familiarity(familiarity.as_log_odds(sigmoid));
+            }
+            Ok(Some(Tuned {
+                network,
+                out_of_fold: answers,
+            }))
+        })
+    }
+
+    fn unseen(&self, split: Split, observer: &mut dyn Observer) -> Result<Option<Unseen>, TrainError> {
+        let mut answers = vec![([0.0; LABEL_COUNT], None); self.photos.len()];
+        let mut values = vec![None; self.photos.len()];
+        for fold in 0..FOLDS.min(self.photos.len()) {
+            let is_left_out = |number: usize| number % FOLDS == fold;
+            let (seen, left_out) = (
+                self.photos.only(|number| !is_left_out(number)),
+                self.photos.only(is_left_out),
+            );
+            let Some(network) = self.tune(&seen, split, observer)? else {
+                return Ok(None);
+            };
+            let numbers = || (0..self.photos.len()).filter(|&number| is_left_out(number));
+            for (number, answer) in numbers().zip(ask(&network, &left_out)) {
+                answers[number] = answer;
+            }
+            if let Some(familiarity) = self.familiarity(&network, &seen, split) {
+                let found = familiarity.values(&features(&network, &left_out.pixels));
+                for (number, value) in numbers().zip(found) {
+                    values[number] = Some(value);
+                }
+            }
+        }
+        Ok(Some(Unseen {
+            answers,
+            values: values.into_iter().collect(),
+        }))
+    }
+
+    /// Who tells photos of none of the classes apart, among the features that this network has of `photos`: by them and by
+    /// some pictures of Fashion-MNIST, so that classes that nobody has corrected count as known, too. `None` if there are too
+    /// few photos altogether.
+    fn familiarity(&self, network: &Network, photos: &Photos, split: Split) -> Option<Familiarity> {
+        let unknown = self.photos.unknown();
+        if unknown.min(self.photos.len() - unknown) < FEWEST_EXAMPLES {
+            return None;
+        }
+        let every = photos.len().div_ceil(MOST_EXAMPLES);
+        let photos = photos.only(|number| number % every == 0);
+        let rows = Label::all().flat_map(|label| {
+            let labels = self.images.labels[..split.train].iter().enumerate();
+            labels
+                .filter(move |(_, own)| **own == label)
+                .map(|(row, _)| row)
+                .take(FASHION_EXAMPLES)
+        });
+        let mut pixels = photos.pixels.clone();
+        let mut is_unknown = is_unknown(&photos);
+        for row in rows {
+            pixels.extend_from_slice(picture(&self.images.pixels, row));
+            is_unknown.push(false);
+        }
+        let familiarity = Familiarity::fit(&features(network, &pixels), &is_unknown)?;
+        Some(familiarity.tilted(network.unknown_plane()?))
     }
 
     fn tune(
@@ -160,18 +238,38 @@ pub fn seen(photos: usize, share: f64) -> (usize, f64) {
 
 /// What a network says of photos.
 pub fn ask(network: &Network, photos: &Photos) -> Vec<RawAnswer> {
+    let mut answers = Vec::with_capacity(photos.len());
+    in_batches(network, &photos.pixels, |scorer, count, draw| {
+        answers.extend(scorer.score(count, draw));
+    });
+    answers
+}
+
+/// What the last layer of a network sees of pictures, `[picture][feature]`; nothing of a plain one.
+fn features(network: &Network, pixels: &[u8]) -> Vec<f32> {
+    let mut all = Vec::new();
+    in_batches(network, pixels, |scorer, count, draw| {
+        all.extend(scorer.features(count, draw).into_iter().flatten());
+    });
+    all
+}
+
+fn in_batches(network: &Network, pixels: &[u8], mut work: impl FnMut(&mut Scorer, usize, Pictures)) {
     /// As many as keep the cores busy.
     const BATCH: usize = 128;
     let mut scorer = Scorer::new(network, BATCH);
-    let mut answers = Vec::with_capacity(photos.len());
-    for first in (0..photos.len()).step_by(BATCH) {
-        let count = BATCH.min(photos.len() - first);
+    let all = pixels.len() / INPUT_LEN;
+    for first in (0..all).step_by(BATCH) {
         let draw = |position: usize, values: &mut [f32; INPUT_LEN]| {
-            plain(picture(&photos.pixels, first + position), values);
+            plain(picture(pixels, first + position), values);
         };
-        answers.extend(scorer.score(count, &draw));
+        work(&mut scorer, BATCH.min(all - first), &draw);
     }
-    answers
+}
+
+fn is_unknown(photos: &Photos) -> Vec<bool> {
+    let truths = photos.truths.iter();
+    truths.map(|truth| truth.label().is_none()).collect()
 }
 
 #[cfg(test)]

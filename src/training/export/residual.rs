@@ -12,6 +12,7 @@ use super::{
     Body, INPUT_NAME, OUTPUT_NAME, Tempering, UNKNOWN_NAME, integer, integers, node, tensor, value_info,
 };
 use crate::domain::LABEL_COUNT;
+use crate::training::network::familiarity::Familiarity;
 use crate::training::network::residual::norm::EPSILON;
 use crate::training::network::residual::shape::{Channels, OUTPUTS, TAPS, Unit};
 use crate::training::network::{Architecture, Network};
@@ -66,6 +67,26 @@ const LABEL_BIASES: &str = "label_biases";
 const UNKNOWN_WEIGHTS: &str = "unknown_weights";
 const UNKNOWN_BIASES: &str = "unknown_biases";
 
+/// Names of what tells "none of them" by familiarity.
+mod familiar {
+    pub const MEANS: &str = "feature_means";
+    pub const DEVIATIONS: &str = "feature_deviations";
+    pub const CENTRED: &str = "features_centred";
+    pub const STANDARD: &str = "features_standard";
+    pub const LENGTHS: &str = "features_squared";
+    pub const EXAMPLES: &str = "examples";
+    pub const EXAMPLE_LENGTHS: &str = "examples_squared_negative";
+    pub const PRODUCTS: &str = "products";
+    pub const CLOSENESS: &str = "distances_squared_negative";
+    pub const WIDTH: &str = "width";
+    pub const EXPONENTS: &str = "exponents";
+    pub const LIKENESS: &str = "likeness";
+    pub const WEIGHTS: &str = "familiarity_weights";
+    pub const PLANE: &str = "familiarity_plane";
+    pub const OFFSET: &str = "familiarity_offset";
+    pub const OWN: &str = "own_sum";
+}
+
 /// All of it.
 pub(super) fn body<'a>(
     channels: &Channels,
@@ -75,7 +96,11 @@ pub(super) fn body<'a>(
 ) -> Body<'a> {
     let labels = value_info(OUTPUT_NAME, &[LABEL_COUNT as i64]);
     Body {
-        nodes: nodes(&channels.units(), tempering, names),
+        nodes: nodes(
+            &channels.units(),
+            (tempering, network.familiarity().is_some()),
+            names,
+        ),
         weights: weights(channels, network, tempering, names),
         outputs: match tempering.knows_unknown {
             true => vec![labels, value_info(UNKNOWN_NAME, &[1])],
@@ -84,7 +109,11 @@ pub(super) fn body<'a>(
     }
 }
 
-fn nodes<'a>(units: &[Unit], tempering: Tempering, Names(names): &'a Names) -> Vec<Node<'a>> {
+fn nodes<'a>(
+    units: &[Unit],
+    (tempering, by_familiarity): (Tempering, bool),
+    Names(names): &'a Names,
+) -> Vec<Node<'a>> {
     let pool = || vec![integers("kernel_shape", &[2, 2]), integers("strides", &[2, 2])];
     let mut nodes = Vec::new();
     let mut passed_on: Vec<&str> = vec![INPUT_NAME];
@@ -132,11 +161,53 @@ fn nodes<'a>(units: &[Unit], tempering: Tempering, Names(names): &'a Names) -> V
         vec![integer("axis", 1)],
     ));
     if tempering.knows_unknown {
-        let unknown = [FLAT, UNKNOWN_WEIGHTS, UNKNOWN_BIASES];
-        nodes.push(node(OpType::Gemm, &unknown, UNKNOWN_SUM, dense()));
+        if by_familiarity {
+            nodes.extend(familiarity_nodes());
+        } else {
+            let unknown = [FLAT, UNKNOWN_WEIGHTS, UNKNOWN_BIASES];
+            nodes.push(node(OpType::Gemm, &unknown, UNKNOWN_SUM, dense()));
+        }
         nodes.push(node(OpType::Sigmoid, &[UNKNOWN_SUM], UNKNOWN_NAME, vec![]));
     }
     nodes
+}
+
+/// As `Familiarity::values` has it; of distances, `-|a - b|^2 = 2 a b - |b|^2 - |a|^2`.
+fn familiarity_nodes<'a>() -> Vec<Node<'a>> {
+    use familiar::*;
+    let row_sums = vec![integers("axes", &[1]), integer("keepdims", 1)];
+    let twice = vec![super::float("alpha", 2.0), integer("transB", 1)];
+    let products = [STANDARD, EXAMPLES, EXAMPLE_LENGTHS];
+    let sum = || vec![integer("transB", 1)];
+    vec![
+        node(OpType::Sub, &[FLAT, MEANS], CENTRED, vec![]),
+        node(OpType::Div, &[CENTRED, DEVIATIONS], STANDARD, vec![]),
+        node(OpType::ReduceSumSquare, &[STANDARD], LENGTHS, row_sums),
+        node(OpType::Gemm, &products, PRODUCTS, twice),
+        node(OpType::Sub, &[PRODUCTS, LENGTHS], CLOSENESS, vec![]),
+        node(OpType::Div, &[CLOSENESS, WIDTH], EXPONENTS, vec![]),
+        node(OpType::Exp, &[EXPONENTS], LIKENESS, vec![]),
+        node(OpType::Gemm, &[FLAT, PLANE, OFFSET], OWN, sum()),
+        node(OpType::Gemm, &[LIKENESS, WEIGHTS, OWN], UNKNOWN_SUM, sum()),
+    ]
+}
+
+fn familiarity_weights<'a>(familiarity: &Familiarity) -> Vec<TensorProto<'a>> {
+    use familiar::*;
+    let width = familiarity.width();
+    let count = familiarity.weights.len();
+    let lengths = familiarity.examples.chunks_exact(width);
+    let lengths = lengths.map(|example| -example.iter().map(|value| value * value).sum::<f32>());
+    vec![
+        tensor(MEANS, &[width], familiarity.means.clone()),
+        tensor(DEVIATIONS, &[width], familiarity.deviations.clone()),
+        tensor(EXAMPLES, &[count, width], familiarity.examples.clone()),
+        tensor(EXAMPLE_LENGTHS, &[count], lengths.collect()),
+        tensor(WIDTH, &[1], vec![width as f32]),
+        tensor(WEIGHTS, &[1, count], familiarity.weights.clone()),
+        tensor(PLANE, &[1, width], familiarity.plane.clone()),
+        tensor(OFFSET, &[1], vec![familiarity.offset]),
+    ]
 }
 
 fn weights<'a>(
@@ -192,7 +263,9 @@ fn weights<'a>(
         &[LABEL_COUNT],
         temper(&biases[..LABEL_COUNT]),
     ));
-    if knows_unknown {
+    if let (true, Some(familiarity)) = (knows_unknown, network.familiarity()) {
+        tensors.extend(familiarity_weights(familiarity));
+    } else if knows_unknown {
         let rest = OUTPUTS - LABEL_COUNT;
         tensors.push(tensor(
             UNKNOWN_WEIGHTS,
@@ -205,7 +278,7 @@ fn weights<'a>(
 }
 
 /// The network in such a file, or what is wrong with it; `temperature` is what it was exported with. The file must know of
-/// "none of them".
+/// "none of them", by the network's own output.
 pub fn network_from(onnx: &[u8], channels: Channels, temperature: f64) -> Result<Network, String> {
     let model = onnx_rs::parse(onnx).map_err(|error| format!("it cannot be parsed: {error}"))?;
     let graph = model.graph.ok_or("it has no graph")?;

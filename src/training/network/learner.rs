@@ -3,6 +3,7 @@
 //! In: pictures, what they show, a rate. Out: tallies, a network, probabilities. Never: epochs, the choice of pictures,
 //! files.
 
+use super::familiarity::Sigmoid;
 use super::loss::{self, Tally};
 use super::plain::{self, BatchPlace, adam::Adam};
 use super::residual::{self, LossShape, NONE, State, Statistics, StepShape};
@@ -315,6 +316,12 @@ impl<'a> Scorer<'a> {
             ScoringEngine::Residual(engine) => {
                 let mut unknown = vec![0.0; count];
                 score_residual(engine, self.network, pictures, &mut labels, Some(&mut unknown));
+                if let Some(familiarity) = self.network.familiarity() {
+                    let features: Vec<f32> = engine.features().take(count).flatten().copied().collect();
+                    for (unknown, log_odds) in unknown.iter_mut().zip(familiarity.values(&features)) {
+                        *unknown = Sigmoid::ONE.chance(log_odds) as f32;
+                    }
+                }
                 labels
                     .into_iter()
                     .zip(unknown)
@@ -322,6 +329,17 @@ impl<'a> Scorer<'a> {
                     .collect()
             }
         }
+    }
+
+    /// What the last layer sees of `count` pictures, at most as many as said, `[picture][feature]`; of a residual network
+    /// alone.
+    pub fn features(&mut self, count: usize, pictures: Pictures) -> Option<Vec<f32>> {
+        let ScoringEngine::Residual(engine) = &mut self.engine else {
+            return None;
+        };
+        let mut labels = vec![[0.0; LABEL_COUNT]; count];
+        score_residual(engine, self.network, pictures, &mut labels, None);
+        Some(engine.features().take(count).flatten().copied().collect())
     }
 }
 
@@ -338,7 +356,6 @@ fn score_plain(
     );
 }
 
-/// The mean of what a picture and its mirror image get, as the exported graph has it.
 fn score_residual(
     engine: &mut residual::Engine,
     network: &Network,

@@ -8,6 +8,7 @@ use std::fmt;
 use crate::domain::{INPUT_LEN, LABEL_COUNT};
 
 pub mod architecture;
+pub mod familiarity;
 pub mod learner;
 pub mod loss;
 pub mod matmul;
@@ -18,6 +19,7 @@ pub mod random;
 pub mod residual;
 
 pub use architecture::Architecture;
+use familiarity::Familiarity;
 use learner::Scorer;
 
 /// Fills in a picture of a batch: its position there, and its 784 values, 0..=1.
@@ -28,6 +30,7 @@ pub type Pictures<'a> = &'a (dyn Fn(usize, &mut [f32; INPUT_LEN]) + Sync);
 pub struct Network {
     architecture: Architecture,
     numbers: Vec<f32>,
+    familiarity: Option<Familiarity>,
 }
 
 impl fmt::Debug for Network {
@@ -45,6 +48,7 @@ impl Network {
         Self {
             architecture,
             numbers: architecture.fresh(seed),
+            familiarity: None,
         }
     }
 
@@ -54,7 +58,32 @@ impl Network {
         (numbers.len() == count).then_some(Self {
             architecture,
             numbers,
+            familiarity: None,
         })
+    }
+
+    /// The same network, which tells "none of them" by familiarity, in the place of its own output for that.
+    pub fn with_familiarity(self, familiarity: Familiarity) -> Self {
+        Self {
+            familiarity: Some(familiarity),
+            ..self
+        }
+    }
+
+    /// Its own output for "none of them": slopes along the features of its last layer, and what is added; the sum is the
+    /// log-odds. `None` of a plain network.
+    pub fn unknown_plane(&self) -> Option<(&[f32], f32)> {
+        let Architecture::Residual(channels) = &self.architecture else {
+            return None;
+        };
+        let places = channels.places();
+        let slopes = &self.numbers[places.dense_weights][LABEL_COUNT * channels.deep..];
+        Some((slopes, self.numbers[places.dense_biases.end - 1]))
+    }
+
+    /// By what it tells "none of them", if not by its own output for that.
+    pub fn familiarity(&self) -> Option<&Familiarity> {
+        self.familiarity.as_ref()
     }
 
     /// Its kind and sizes.

@@ -4,7 +4,10 @@ use super::*;
 use crate::domain::{ArchitectureName, Augmentation, Confidence, LABEL_COUNT, Label, Scores, Truth};
 use crate::model::testing::runtime;
 use crate::model::{InferenceOptions, OnnxClassifier};
+use crate::training::lessons::{picture, plain};
 use crate::training::network::Architecture;
+use crate::training::network::familiarity::{Familiarity, Sigmoid};
+use crate::training::network::learner::Scorer;
 use crate::training::network::residual::Channels;
 use crate::training::scoring::temper;
 use crate::training::synthetic;
@@ -60,6 +63,21 @@ fn trained(augmentation: Augmentation, data: &DataSet) -> (Network, TrainParamet
     (best.network, parameters)
 }
 
+/// The network, which takes every third class for none of them by familiarity.
+fn familiar(network: &Network, images: &Images) -> Network {
+    let draw = |position: usize, values: &mut [f32; INPUT_LEN]| {
+        plain(picture(&images.pixels, position), values);
+    };
+    let features = Scorer::new(network, images.len()).features(images.len(), &draw);
+    let is_unknown: Vec<bool> = images.labels.iter().map(|label| label.index() % 3 == 0).collect();
+    let familiarity = Familiarity::fit(&features.unwrap(), &is_unknown).unwrap();
+    let familiarity = familiarity.tilted(network.unknown_plane().unwrap());
+    network.clone().with_familiarity(familiarity.as_log_odds(Sigmoid {
+        slope: 5.0,
+        offset: -1.0,
+    }))
+}
+
 /// The trainer's own answers and those of the exported file, through ONNX Runtime, on the same pictures.
 #[test]
 fn the_exported_file_answers_as_the_trainer_does() {
@@ -68,9 +86,12 @@ fn the_exported_file_answers_as_the_trainer_does() {
         Network::new(Architecture::REFERENCE, 7),
         TrainParameters::default(),
     );
+    let by_itself = trained(Augmentation::Photo, &data);
+    let by_familiarity = (familiar(&by_itself.0, &data.train), by_itself.1.clone());
     for ((network, parameters), knows_unknown) in [
         (reference, false),
-        (trained(Augmentation::Photo, &data), true),
+        (by_itself, true),
+        (by_familiarity, true),
         (trained(Augmentation::Catalogue, &data), false),
     ] {
         let rebuild = rebuild(&data, &parameters);
@@ -122,8 +143,11 @@ fn another_answer_to_whether_it_is_any_of_them_counts_as_a_difference() {
         network: &network,
     };
     let (_, mut classifier) = exporting.bundle(1.0).unwrap();
-    let difference = parity_difference(&moved, 1.0, classifier.as_mut(), &data.test).unwrap();
-    assert!(difference > 1e-3, "{difference}");
+    let familiar = familiar(&network, &data.train);
+    for other in [moved, familiar] {
+        let difference = parity_difference(&other, 1.0, classifier.as_mut(), &data.test).unwrap();
+        assert!(difference > 1e-3, "{difference}");
+    }
 }
 
 #[test]

@@ -69,7 +69,8 @@ fn photos_that_were_learned_are_known_and_others_like_them_are() {
         parameters: &parameters,
         photo_share: 0.02,
     };
-    let network = tuning.tune_blocking(&mut ()).unwrap().unwrap();
+    let network = tuning.tune_blocking(&mut ()).unwrap().unwrap().network;
+    assert_eq!(network.familiarity(), None, "with so few it would be a guess");
     let right = |network: &Network| {
         let answers = ask(network, &all);
         answers
@@ -87,6 +88,45 @@ fn photos_that_were_learned_are_known_and_others_like_them_are() {
     );
 }
 
+/// From enough photos on, familiarity tells what is none of the classes, and evidence comes from folds that have their own.
+#[test]
+fn many_photos_tell_what_is_none_of_the_classes_by_likeness() {
+    let (images, start) = (synthetic::images(200, 1), start());
+    let parameters = TrainParameters {
+        batch_size: 8,
+        ..parameters()
+    };
+    let all = photos(FEWEST_EXAMPLES * 6);
+    let photos = all.only(|number| number < FEWEST_EXAMPLES * 4);
+    let tuning = Tuning {
+        start: &start,
+        images: &images,
+        photos: &photos,
+        parameters: &parameters,
+        photo_share: 0.02,
+    };
+    let Tuned { network, out_of_fold } = tuning.tune_blocking(&mut ()).unwrap().unwrap();
+    let familiarity = network.familiarity().expect("there are enough");
+    let rows = parameters.check(images.len()).unwrap().train;
+    assert_eq!(
+        familiarity.weights.len(),
+        photos.len() + rows,
+        "no validation row"
+    );
+    // One in three of these is unknown, where one in twenty is expected.
+    let odds = 2.0 * UNKNOWN_SHARE / (1.0 - UNKNOWN_SHARE);
+    let even = odds / (1.0 + odds);
+    let is_told = |answers: &[RawAnswer], photos: &Photos| {
+        let pairs = answers.iter().zip(&photos.truths);
+        let is_right = |unknown: f32, truth: &Truth| (f64::from(unknown) > even) == truth.label().is_none();
+        let told = pairs.filter(|((_, unknown), truth)| is_right(unknown.unwrap(), truth));
+        told.count() as f64 / photos.len() as f64
+    };
+    assert!(is_told(&out_of_fold, &photos) > 0.9);
+    let unseen = all.only(|number| number >= photos.len());
+    assert!(is_told(&ask(&network, &unseen), &unseen) > 0.9);
+}
+
 #[test]
 fn what_a_person_says_of_a_photo_has_no_part_in_the_evidence_about_it() {
     let (images, photos, start) = (synthetic::images(10, 1), photos(10), start());
@@ -101,14 +141,14 @@ fn what_a_person_says_of_a_photo_has_no_part_in_the_evidence_about_it() {
         parameters: &parameters,
         photo_share: 0.001,
     };
-    let answers = tuning.out_of_fold_blocking(&mut ()).unwrap().unwrap();
+    let answers = tuning.tune_blocking(&mut ()).unwrap().unwrap().out_of_fold;
     let mut corrected = photos.clone();
     corrected.truths[5] = Truth::Label(Label::from_index(1).unwrap());
     let with_another = Tuning {
         photos: &corrected,
         ..tuning
     };
-    let others = with_another.out_of_fold_blocking(&mut ()).unwrap().unwrap();
+    let others = with_another.tune_blocking(&mut ()).unwrap().unwrap().out_of_fold;
     assert_eq!((answers.len(), others.len()), (10, 10));
     for (number, (answer, other)) in answers.iter().zip(&others).enumerate() {
         assert_eq!(answer == other, number % FOLDS == 5 % FOLDS, "photo {number}");
@@ -140,8 +180,13 @@ fn it_ends_when_it_is_told_to() {
         parameters: &parameters,
         photo_share: 0.3,
     };
-    assert_eq!(tuning.tune_blocking(&mut StopAfter(2)).unwrap(), None);
-    assert!(tuning.out_of_fold_blocking(&mut StopAfter(2)).unwrap().is_none());
+    // In the midst of the first lessons, and of those of a fold.
+    let mut steps = StopAfter(usize::MAX);
+    tuning.tune_blocking(&mut steps).unwrap().unwrap();
+    let all = usize::MAX - steps.0;
+    for step in [2, all - 1] {
+        assert!(tuning.tune_blocking(&mut StopAfter(step)).unwrap().is_none());
+    }
     let wild = TrainParameters {
         learning_rate: 1e30,
         ..parameters.clone()

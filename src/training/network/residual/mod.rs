@@ -164,6 +164,11 @@ impl Engine {
         }
     }
 
+    /// What the last layer saw of the pictures last scored, channel by channel.
+    pub fn features(&self) -> impl Iterator<Item = &[f32]> {
+        self.shards.iter().flat_map(Shard::features)
+    }
+
     fn run<F>(&mut self, parameters: &[f32], pictures: Pictures, work: F)
     where
         F: Fn(&mut Shard, Weights, std::ops::Range<usize>) + Sync,

@@ -332,6 +332,11 @@ impl Shard {
         &self.outputs
     }
 
+    /// What the last layer saw of each picture, channel by channel.
+    pub fn features(&self) -> impl Iterator<Item = &[f32]> {
+        self.features.chunks_exact(self.features.len() / self.images)
+    }
+
     /// The statistics that the last `forward` normalised by, unit by unit.
     pub fn statistics(&self) -> impl Iterator<Item = Statistics> {
         self.units
