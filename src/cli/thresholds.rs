@@ -12,8 +12,9 @@ use serde::Serialize;
 use super::{Ended, Format, UsageError, output, person};
 use crate::config::Config;
 use crate::domain::{Basis, Confidence, Label, ModelId, Thresholds, Timestamp};
-use crate::store::{AuditRow, NewThresholds, Reader, RunTrigger, Store, StoreError, ThresholdsRow};
+use crate::store::{AuditRow, NewThresholds, Reader, Store, ThresholdsRow};
 use crate::training::binomial::lower_bound;
+use crate::training::manifest::learned_in;
 use crate::training::samples::Samples;
 use crate::training::thresholds::{FitOptions, LEVEL, Sample, fit, least_samples};
 
@@ -241,10 +242,9 @@ impl Shown {
 fn fitted(arguments: &FitArguments, config: &Config) -> anyhow::Result<Shown> {
     let reader = Reader::open(&config.store_path())?;
     let model = in_service(&reader)?;
-    let samples = Samples::of(
-        &reader.samples(&model)?,
-        trained_with_corrections_at(&model, &reader)?,
-    );
+    let row = reader.model_in_service()?;
+    let learned = row.as_ref().map(|row| learned_in(&row.manifest["training"]));
+    let samples = Samples::of(&reader.samples(&model)?, &learned.unwrap_or_default());
     let (basis, judged) = samples.best();
     let target = arguments.target.unwrap_or(config.tagging.target_precision);
     let options = FitOptions {
@@ -319,14 +319,6 @@ fn hold(model: ModelId, thresholds: Thresholds, config: &Config) -> anyhow::Resu
         decided_anew: Some(changed),
         ..Shown::now(config)?
     })
-}
-
-/// When the training began of which the model came, if it knew corrections.
-fn trained_with_corrections_at(model: &ModelId, reader: &Reader) -> Result<Option<Timestamp>, StoreError> {
-    let run = reader.run_that_made(model)?;
-    Ok(run
-        .filter(|run| run.trigger != RunTrigger::Command)
-        .map(|run| run.started_at))
 }
 
 fn in_service(reader: &Reader) -> anyhow::Result<ModelId> {

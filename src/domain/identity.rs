@@ -70,8 +70,8 @@ pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Whether a content is kept from training and asked only by the gate: one in five, by its hash alone, so that it is
-/// the same one for every run on every machine, however many corrections there are.
+/// Whether a reference network never trains on a content, so that it can be asked about it: one in five, by its hash
+/// alone, so that it is the same one for every run on every machine, however many corrections there are.
 pub fn held_out(hash: &ContentHash) -> bool {
     let first = hash.0.first_chunk::<8>();
     let first = first.expect("a hash has 32 bytes; this is a bug");

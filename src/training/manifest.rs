@@ -65,7 +65,12 @@ const LEARNED_KEY: &str = "learned_corrections";
 
 /// The corrections that a model has learned, as [`in_short`] names them.
 pub fn learned_by(bundle: &ModelBundle) -> HashSet<&str> {
-    let learned = bundle.manifest().training[LEARNED_KEY].as_array();
+    learned_in(&bundle.manifest().training)
+}
+
+/// The same, by what its manifest says of its training.
+pub fn learned_in(training: &Value) -> HashSet<&str> {
+    let learned = training[LEARNED_KEY].as_array();
     learned.into_iter().flatten().filter_map(Value::as_str).collect()
 }
 

@@ -167,7 +167,7 @@ pub fn perform_blocking(
     let by_service = by_service.collect::<Result<OutOfFoldAnswers, _>>()?;
     let measuring = Measuring {
         data: &data,
-        photos: &material.only(|_, truth| truth.label().is_some()),
+        photos: &material,
         open,
     };
     let candidate = measuring
@@ -222,7 +222,8 @@ fn prepare(
     (material, weight): (&Material, CorrectionWeight),
 ) -> Result<Prepared, ParameterError> {
     if job.parameters.architecture == ArchitectureName::Residual {
-        let learned = material.only(|_, _| weight.get() > 0.0);
+        let knows = job.parameters.knows_unknown();
+        let learned = material.only(|_, truth| weight.get() > 0.0 && (knows || truth.label().is_some()));
         return Ok(Prepared {
             seen: tune::seen(learned.photos.len(), weight.get()),
             parameters: job.parameters.clone(),

@@ -70,7 +70,7 @@ pub struct Report {
     /// What was made of its confidence.
     #[serde(default)]
     pub calibration: Option<Calibration>,
-    /// On corrections of the classes, each answered by a network that has not learned it; `None` without any.
+    /// On corrections, each answered by a network that has not learned it; `None` without any.
     pub photos: Option<Evaluation>,
     /// Test pictures to look at.
     pub samples: Samples,

@@ -6,8 +6,11 @@
 //! A model that was trained on a correction knows it by heart: its answer there tells nothing about other photos. For
 //! those the answer of a fold that had not seen it stands in; where there is none, the photo is left out.
 
+use std::collections::HashSet;
+
 use super::evaluate::Judged;
-use crate::domain::{Basis, Timestamp, held_out};
+use super::manifest::in_short;
+use crate::domain::Basis;
 use crate::store::SampleRow;
 
 /// So many audited photos are preferred to any number of corrections.
@@ -25,12 +28,11 @@ pub struct Samples {
 }
 
 impl Samples {
-    /// Takes what can be used. `trained_at` is when the training of the model began that knew corrections; `None` where it
-    /// knew none.
-    pub fn of(rows: &[SampleRow], trained_at: Option<Timestamp>) -> Samples {
+    /// Takes what can be used; `learned` are the photos that the model was trained on, [`in_short`].
+    pub fn of(rows: &[SampleRow], learned: &HashSet<&str>) -> Samples {
         let mut samples = Samples::default();
         for row in rows {
-            let was_seen = trained_at.is_some_and(|at| row.corrected_at <= at) && !held_out(&row.hash);
+            let was_seen = learned.contains(in_short(&row.hash).as_str());
             let unseeing = row.out_of_fold.or(row.recorded.filter(|_| !was_seen));
             let Some(prediction) = unseeing else {
                 samples.left_out += 1;
@@ -62,7 +64,7 @@ impl Samples {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{ContentHash, LABEL_COUNT, Prediction, Scores, Truth};
+    use crate::domain::{ContentHash, LABEL_COUNT, Prediction, Scores, Timestamp, Truth};
 
     fn prediction(top: f32) -> Prediction {
         let mut values = [0.0; LABEL_COUNT];
@@ -70,13 +72,11 @@ mod tests {
         Scores::new(values).unwrap().into()
     }
 
-    /// A photo corrected at this time; one in five hashes is held out.
-    fn row(is_held_out: bool, at_ms: i64, recorded: Option<f32>, out_of_fold: Option<f32>) -> SampleRow {
-        let mut hashes = (0..u8::MAX).map(|byte| ContentHash::of(&[byte]));
+    fn row(recorded: Option<f32>, out_of_fold: Option<f32>) -> SampleRow {
         SampleRow {
-            hash: hashes.find(|hash| held_out(hash) == is_held_out).unwrap(),
+            hash: ContentHash::of(b"photo"),
             truth: Truth::Unknown,
-            corrected_at: Timestamp::from_millis(at_ms),
+            corrected_at: Timestamp::from_millis(50),
             is_audited: false,
             recorded: recorded.map(prediction),
             out_of_fold: out_of_fold.map(prediction),
@@ -85,43 +85,16 @@ mod tests {
 
     #[test]
     fn no_photo_is_judged_by_an_answer_that_knew_its_truth() {
-        let trained_at = Some(Timestamp::from_millis(100));
+        let it = in_short(&ContentHash::of(b"photo"));
+        let (learned, others) = (HashSet::from([it.as_str()]), HashSet::from(["0123456789abcdef"]));
         let cases = [
-            (
-                "a fold's answer",
-                row(false, 50, Some(0.9), Some(0.6)),
-                trained_at,
-                Some(0.6),
-            ),
-            (
-                "trained on, no fold",
-                row(false, 50, Some(0.9), None),
-                trained_at,
-                None,
-            ),
-            (
-                "at the very moment",
-                row(false, 100, Some(0.9), None),
-                trained_at,
-                None,
-            ),
-            (
-                "corrected since",
-                row(false, 101, Some(0.9), None),
-                trained_at,
-                Some(0.9),
-            ),
-            ("held out", row(true, 50, Some(0.9), None), trained_at, Some(0.9)),
-            (
-                "trained on none",
-                row(false, 50, Some(0.9), None),
-                None,
-                Some(0.9),
-            ),
-            ("never asked", row(false, 101, None, None), trained_at, None),
+            ("a fold's answer", row(Some(0.9), Some(0.6)), &learned, Some(0.6)),
+            ("trained on, no fold", row(Some(0.9), None), &learned, None),
+            ("trained on others", row(Some(0.9), None), &others, Some(0.9)),
+            ("never asked", row(None, None), &others, None),
         ];
-        for (name, row, trained_at, expected) in cases {
-            let found = Samples::of(&[row], trained_at);
+        for (name, row, learned, expected) in cases {
+            let found = Samples::of(&[row], learned);
             let tops: Vec<_> = found
                 .chosen
                 .iter()
@@ -138,7 +111,7 @@ mod tests {
             (0..audited + chosen)
                 .map(|index| SampleRow {
                     is_audited: index < audited,
-                    ..row(false, 1, Some(0.5), None)
+                    ..row(Some(0.5), None)
                 })
                 .collect()
         };
@@ -151,7 +124,7 @@ mod tests {
             ),
             (0, 3, (Basis::Corrections, 3)),
         ] {
-            let (basis, samples) = Samples::of(&rows(audited, chosen), None).best();
+            let (basis, samples) = Samples::of(&rows(audited, chosen), &HashSet::new()).best();
             assert_eq!((basis, samples.len()), expected);
         }
     }

@@ -67,7 +67,8 @@ pub type RawAnswer = ([f32; LABEL_COUNT], Option<f32>);
 pub struct Tuned {
     /// It has learned all of them.
     pub network: Network,
-    /// For each photo, the answer of a network that was tuned without its part of the photos.
+    /// For each photo, the answer of a network that was tuned without its part of the photos. The two numbers that make a
+    /// probability of familiarity are fitted on all of these answers at once.
     pub out_of_fold: Vec<RawAnswer>,
 }
 
@@ -92,10 +93,12 @@ impl Tuning<'_> {
                 return Ok(None);
             };
             let familiarity = self.familiarity(&network, self.photos, split);
-            if let Some((familiarity, values)) = familiarity.zip(values) {
+            let sigmoid = values
+                .as_ref()
+                .and_then(|values| Sigmoid::fit(values, &is_unknown(self.photos)));
+            if let ((Some(familiarity), Some(values)), Some(sigmoid)) = ((familiarity, values), sigmoid) {
                 let corrected = self.photos.unknown() as f64 / self.photos.len() as f64;
-                let sigmoid = Sigmoid::fit(&values, &is_unknown(self.photos))
-                    .where_unknown_are(corrected, UNKNOWN_SHARE);
+                let sigmoid = sigmoid.where_unknown_are(corrected, UNKNOWN_SHARE);
                 for ((_, unknown), value) in answers.iter_mut().zip(values) {
                     *unknown = Some(sigmoid.chance(value) as f32);
                 }
@@ -121,8 +124,9 @@ impl Tuning<'_> {
                 return Ok(None);
             };
             let numbers = || (0..self.photos.len()).filter(|&number| is_left_out(number));
-            for (number, answer) in numbers().zip(ask(&network, &left_out)) {
-                answers[number] = answer;
+            for (number, (scores, unknown)) in numbers().zip(ask(&network, &left_out)) {
+                // What the exported file does not tell is no evidence either.
+                answers[number] = (scores, unknown.filter(|_| self.parameters.knows_unknown()));
             }
             if let Some(familiarity) = self.familiarity(&network, &seen, split) {
                 let found = familiarity.values(&features(&network, &left_out.pixels));
@@ -142,11 +146,12 @@ impl Tuning<'_> {
     /// few photos altogether.
     fn familiarity(&self, network: &Network, photos: &Photos, split: Split) -> Option<Familiarity> {
         let unknown = self.photos.unknown();
-        if unknown.min(self.photos.len() - unknown) < FEWEST_EXAMPLES {
+        if !self.parameters.knows_unknown() || unknown.min(self.photos.len() - unknown) < FEWEST_EXAMPLES {
             return None;
         }
-        let every = photos.len().div_ceil(MOST_EXAMPLES);
-        let photos = photos.only(|number| number % every == 0);
+        // So many of all, evenly spread; where all may stand, all do.
+        let share = |number: usize| number * MOST_EXAMPLES.min(self.photos.len()) / self.photos.len();
+        let photos = photos.only(|number| share(number + 1) > share(number));
         let rows = Label::all().flat_map(|label| {
             let labels = self.images.labels[..split.train].iter().enumerate();
             labels

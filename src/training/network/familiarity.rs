@@ -18,7 +18,9 @@ const STEPS: usize = 500;
 /// Square of the remainder, of the target's, at which a solution will do.
 const TOLERANCE: f64 = 1e-16;
 /// Steps of Newton's method for two numbers, at most; some ten do.
-const NEWTON_STEPS: usize = 50;
+const NEWTON_STEPS: usize = 100;
+/// Halvings of one such step, at most.
+const HALVINGS: usize = 30;
 
 /// A function of features: a plane, and a bump for each example. For the bumps, features are measured in deviations from the mean of the examples; the likeness to an example is
 /// `exp(-d^2 / width)` at distance `d` where there are `width` features.
@@ -43,7 +45,7 @@ impl Familiarity {
     /// examples of both.
     pub fn fit(features: &[f32], is_unknown: &[bool]) -> Option<Self> {
         let count = is_unknown.len();
-        if is_unknown.iter().all(|&is| is) || !is_unknown.contains(&true) {
+        if features.is_empty() || !is_unknown.contains(&false) || !is_unknown.contains(&true) {
             return None;
         }
         let width = features.len() / count;
@@ -187,9 +189,10 @@ impl Sigmoid {
         offset: 0.0,
     };
 
-    /// Of the greatest likelihood, by Newton's method; targets are drawn in a little (Platt 1999), so that the two numbers
-    /// stay finite where the values tell both kinds apart without a mistake.
-    pub fn fit(values: &[f64], is_unknown: &[bool]) -> Self {
+    /// Of the greatest likelihood, by Newton's method with steps halved until they lead up (H.-T. Lin, C.-J. Lin and R. Weng,
+    /// Machine Learning 68, 2007); targets are drawn in a little (Platt 1999), so that the two numbers stay finite where the
+    /// values tell both kinds apart without a mistake. `None` if greater values do not speak for unknown.
+    pub fn fit(values: &[f64], is_unknown: &[bool]) -> Option<Self> {
         let unknown = is_unknown.iter().filter(|&&is| is).count() as f64;
         let known = is_unknown.len() as f64 - unknown;
         let target = |is: bool| match is {
@@ -200,6 +203,16 @@ impl Sigmoid {
             slope: 0.0,
             offset: ((unknown + 1.0) / (known + 1.0)).ln(),
         };
+        // The logarithm of the likelihood, negative; written so that nothing overflows.
+        let loss = |sigmoid: Sigmoid| -> f64 {
+            let pairs = values.iter().zip(is_unknown);
+            let of = |(&value, &is): (&f64, &bool)| {
+                let log_odds = sigmoid.slope * value + sigmoid.offset;
+                log_odds.max(0.0) + (-log_odds.abs()).exp().ln_1p() - target(is) * log_odds
+            };
+            pairs.map(of).sum()
+        };
+        let mut reached = loss(sigmoid);
         for _ in 0..NEWTON_STEPS {
             let (mut by_slope, mut by_offset) = (0.0, 0.0);
             // A touch of damping: the curvature of values that are all alike is that of a line.
@@ -216,13 +229,20 @@ impl Sigmoid {
             let determinant = slopes * offsets - both * both;
             let slope = (by_slope * offsets - by_offset * both) / determinant;
             let offset = (by_offset * slopes - by_slope * both) / determinant;
-            sigmoid.slope += slope;
-            sigmoid.offset += offset;
-            if slope.abs().max(offset.abs()) < 1e-10 {
+            let step = |share: f64| Self {
+                slope: sigmoid.slope + share * slope,
+                offset: sigmoid.offset + share * offset,
+            };
+            let better = (0..HALVINGS)
+                .map(|halvings| step(0.5f64.powi(halvings as i32)))
+                .map(|next| (next, loss(next)))
+                .find(|(_, lost)| *lost < reached);
+            let Some((next, lost)) = better else {
                 break;
-            }
+            };
+            (sigmoid, reached) = (next, lost);
         }
-        sigmoid
+        (sigmoid.slope > 0.0 && sigmoid.slope.is_finite() && sigmoid.offset.is_finite()).then_some(sigmoid)
     }
 
     /// The same evidence where another share of all is unknown: `fitted_on` of the examples were, `of_all` of what is asked
@@ -308,7 +328,7 @@ mod tests {
             .enumerate()
             .map(|(number, &is)| is != (number % 10 == 0))
             .collect();
-        let sigmoid = Sigmoid::fit(&values, &noisy);
+        let sigmoid = Sigmoid::fit(&values, &noisy).unwrap();
         let unknown = noisy.iter().filter(|&&is| is).count() as f64;
         let known = noisy.len() as f64 - unknown;
         let (mut sum, mut tilt) = (0.0, 0.0);
@@ -322,9 +342,20 @@ mod tests {
             tilt += (target - sigmoid.chance(value)) * value;
         }
         assert!(sum.abs() < 1e-6 && tilt.abs() < 1e-6, "{sum} {tilt}");
-        assert!(sigmoid.slope > 0.0);
-        let apart = Sigmoid::fit(&[-1.0, -0.5, 0.5, 1.0], &[false, false, true, true]);
-        assert!(apart.slope.is_finite() && apart.chance(1.0) > 0.7 && apart.chance(-1.0) < 0.3);
+        let apart = Sigmoid::fit(&[-1.0, -0.5, 0.5, 1.0], &[false, false, true, true]).unwrap();
+        assert!(apart.chance(1.0) > 0.7 && apart.chance(-1.0) < 0.3);
+        assert_eq!(
+            Sigmoid::fit(&[1.0, 0.5, -0.5, -1.0], &[false, false, true, true]),
+            None
+        );
+        // Few of one kind, well apart: whole steps ran away.
+        let values: Vec<f64> = (0..2_020)
+            .map(|number| f64::from(number % 7) * 1e-3 + if number < 20 { 0.9 } else { -0.9 })
+            .collect();
+        let is_unknown: Vec<bool> = (0..2_020).map(|number| number < 20).collect();
+        let rare = Sigmoid::fit(&values, &is_unknown).unwrap();
+        assert!((1.0..20.0).contains(&rare.slope), "{rare:?}");
+        assert!(rare.chance(0.9) > 0.9 && rare.chance(-0.9) < 0.01);
 
         let odds = |sigmoid: Sigmoid, value| sigmoid.chance(value) / (1.0 - sigmoid.chance(value));
         let rarer = sigmoid.where_unknown_are(0.5, 0.2);

@@ -9,6 +9,9 @@ use crate::training::dataset::FileRecord;
 use crate::training::job::CorrectionNote;
 use crate::training::parameters::TrainParameters;
 
+/// Goes up with every change of what a training makes of the same data, parameters and corrections, between releases too.
+const RECIPE: u32 = 2;
+
 /// What decides the bytes that come of a training: the data set's files, parameters (but for threads), corrections with
 /// their weight, and the model whose network it begins with, if any ([`begins_with`](super::begins_with)).
 pub fn fingerprint(
@@ -23,7 +26,7 @@ pub fn fingerprint(
     // Without corrections it has no effect.
     let weight = if corrections.is_empty() { 0.0 } else { weight };
     // A newer hangtag may make another model of the same.
-    let version = env!("CARGO_PKG_VERSION");
+    let version = (env!("CARGO_PKG_VERSION"), RECIPE);
     let digests: Vec<_> = files.iter().map(|file| &file.sha256).collect();
     let json = serde_json::to_vec(&(version, digests, parameters, corrections, weight, base))
         .expect("plain values have a JSON form; this is a bug");

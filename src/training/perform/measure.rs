@@ -21,7 +21,7 @@ use crate::training::summary;
 /// Asks models the same pictures.
 pub(super) struct Measuring<'a> {
     pub data: &'a DataSet,
-    /// Corrections that show one of the classes.
+    /// All corrections.
     pub photos: &'a Material,
     pub open: OpenBundle<'a>,
 }

@@ -15,7 +15,8 @@ use crate::training::parameters::TrainParameters;
 
 /// Whether the job wants to begin with a network, and could learn something then.
 pub fn wants_base(job: &Job) -> bool {
-    job.warm_start && job.parameters.knows_unknown() && !job.corrections.is_empty()
+    let learns = !job.corrections.is_empty() && job.correction_weight > 0.0;
+    job.warm_start && job.parameters.knows_unknown() && learns
 }
 
 /// The model whose network the job begins with; `None`: with fresh weights.
@@ -128,6 +129,11 @@ mod tests {
         assert_eq!(begins_with(&job(&["7"], true), &shipped), id);
         assert_eq!(begins_with(&job(&["7"], false), &shipped), None);
         assert_eq!(begins_with(&job(&[], true), &shipped), None);
+        let weightless = Job {
+            correction_weight: 0.0,
+            ..job(&["7"], true)
+        };
+        assert_eq!(begins_with(&weightless, &shipped), None);
     }
 
     /// Answers of a network that began with one that knew the photos counted as those of one that had not seen them.
