@@ -13,17 +13,18 @@ const RIDGE: f64 = 6.0;
 /// How much the network's own log-odds count beside the bumps, which lie between -1 and 1. With less, and more so with
 /// none, what shows a class that nobody has corrected is taken for unknown more often; with more, likeness has less to say.
 const OWN_SHARE: f32 = 0.05;
-/// Steps of the iteration that solves for the weights, at most; some sixty do.
+/// Steps of the iteration that solves for the weights, at most.
 const STEPS: usize = 500;
 /// Square of the remainder, of the target's, at which a solution will do.
 const TOLERANCE: f64 = 1e-16;
-/// Steps of Newton's method for two numbers, at most; some ten do.
+/// Steps of Newton's method for two numbers, at most.
 const NEWTON_STEPS: usize = 100;
 /// Halvings of one such step, at most.
 const HALVINGS: usize = 30;
 
-/// A function of features: a plane, and a bump for each example. For the bumps, features are measured in deviations from the mean of the examples; the likeness to an example is
-/// `exp(-d^2 / width)` at distance `d` where there are `width` features.
+/// A function of features: a plane, and a bump for each example. For the bumps, features are measured in deviations from
+/// the mean of the examples; the likeness to an example is `exp(-d^2 / width)` at distance `d` where there are `width`
+/// features.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Familiarity {
     /// Of each feature over the examples.

@@ -317,8 +317,8 @@ impl<'a> Scorer<'a> {
                 let mut unknown = vec![0.0; count];
                 score_residual(engine, self.network, pictures, &mut labels, Some(&mut unknown));
                 if let Some(familiarity) = self.network.familiarity() {
-                    let features: Vec<f32> = engine.features().take(count).flatten().copied().collect();
-                    for (unknown, log_odds) in unknown.iter_mut().zip(familiarity.values(&features)) {
+                    let values = familiarity.values(&features_of(engine, count));
+                    for (unknown, log_odds) in unknown.iter_mut().zip(values) {
                         *unknown = Sigmoid::ONE.chance(log_odds) as f32;
                     }
                 }
@@ -339,8 +339,13 @@ impl<'a> Scorer<'a> {
         };
         let mut labels = vec![[0.0; LABEL_COUNT]; count];
         score_residual(engine, self.network, pictures, &mut labels, None);
-        Some(engine.features().take(count).flatten().copied().collect())
+        Some(features_of(engine, count))
     }
+}
+
+/// Of the first pictures last scored, `[picture][feature]`.
+fn features_of(engine: &residual::Engine, count: usize) -> Vec<f32> {
+    engine.features().take(count).flatten().copied().collect()
 }
 
 fn score_plain(
