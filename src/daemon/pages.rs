@@ -64,6 +64,10 @@ fn hands(config: &Arc<Config>, queues: Queues, sweeps: SweepRequests) -> Hands {
     let on_drift = config.retrain.on_drift;
     Hands {
         queues: Box::new(move || queues.status()),
+        is_watched: Box::new({
+            let sweeps = sweeps.clone();
+            move |path| sweeps.reach(path)
+        }),
         look_again: Box::new(move |path| sweeps.request(path)),
         open_model: Box::new(move |model| open_model_blocking(&opening, model)),
         keep_picture: Box::new(move |hash, image| {

@@ -63,6 +63,7 @@ pub use outbox::{NewTag, Outbox, TagNews};
 pub use page::{Cursor, FacetCounts, FilePage, FileRowWithId};
 pub use query::{FileQuery, Presence, Sort};
 pub use requests::RebuildRequest;
+pub use retry::Forgotten;
 pub use retag::{LabelChange, Portion, RetagProgress, RetagQuery, RetagRow, Walked};
 pub use review::ReviewCandidate;
 pub use rows::FileRow;

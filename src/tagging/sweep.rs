@@ -52,6 +52,11 @@ impl SweepRequests {
         }
     }
 
+    /// Whether a request for this path leads to a look at it.
+    pub fn reach(&self, path: &Path) -> bool {
+        self.shared.roots.iter().any(|root| path.starts_with(root))
+    }
+
     /// Asks for everything.
     pub fn request_all(&self) {
         let mut folders = self.shared.folders.lock().unwrap_or_else(PoisonError::into_inner);

@@ -16,7 +16,7 @@ use crate::decode::decode;
 use crate::domain::{ContentHash, ModelId, Truth};
 use crate::model::ModelBundle;
 use crate::store::{
-    Actor, Forced, ModelRow, ModelState, NewCorrection, Reader, ServiceChange, Store, StoreError,
+    Actor, Forced, Forgotten, ModelRow, ModelState, NewCorrection, Reader, ServiceChange, Store, StoreError,
 };
 
 /// Who signs a change of which nobody said who made it.
@@ -169,16 +169,27 @@ impl Desk {
         Ok(run.and_then(|run| run.verdict))
     }
 
-    /// Forgets that files were rejected, and asks for another look; how many were.
+    /// Forgets that files were rejected, and asks for another look; how many are looked at.
     pub fn try_again_blocking(&mut self, files: &[i64]) -> Result<u64, Failure> {
-        let mut paths = Vec::new();
+        let hands = Arc::clone(&self.hands);
+        let (mut paths, mut out_of_reach) = (Vec::new(), None);
         for file in files {
-            paths.extend(self.store()?.forget_rejection(*file)?);
+            match self.store()?.forget_rejection(*file, &hands.is_watched)? {
+                Forgotten::NotRejected => {}
+                Forgotten::OutOfReach(path) => out_of_reach = Some(path),
+                Forgotten::Again(again) => paths.extend(again),
+            }
         }
         for path in &paths {
-            (self.hands.look_again)(path);
+            (hands.look_again)(path);
         }
-        Ok(paths.len() as u64)
+        match (paths.len() as u64, out_of_reach) {
+            (0, Some(path)) => Err(Failure::Conflict(format!(
+                "{} is gone or lies in no inbox, so that nothing would look at it again; `hangtag scan` with its path does",
+                path.display()
+            ))),
+            (count, _) => Ok(count),
+        }
     }
 
     fn refuse_pinned(&self) -> Result<(), Failure> {

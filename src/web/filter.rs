@@ -127,7 +127,8 @@ impl Asked {
     pub fn parse(query: &str) -> Result<Asked, String> {
         let mut asked = Asked::default();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            let value = value.trim();
+            // A cursor may hold a path, and a path may end in a blank.
+            let value = if name == "cursor" { &value } else { value.trim() };
             if value.is_empty() {
                 continue;
             }
@@ -321,6 +322,7 @@ mod tests {
             ("limit=0", "1 to 1000"),
             ("limit=5000", "1 to 1000"),
             ("cursor=x", "cursor"),
+            ("cursor=+", "cursor"),
             ("colour=red", "\"colour\" is not a parameter"),
         ] {
             let message = Asked::parse(query).unwrap_err();

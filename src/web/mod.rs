@@ -65,6 +65,8 @@ pub struct Hands {
     pub queues: Box<dyn Fn() -> Vec<QueueStatus> + Send + Sync>,
     /// Asks for a look at a file or folder of an inbox.
     pub look_again: Box<dyn Fn(&Path) + Send + Sync>,
+    /// Whether a path lies in an inbox.
+    pub is_watched: Box<dyn Fn(&Path) -> bool + Send + Sync>,
     /// Opens a published model and lets it answer once; why not, in words.
     pub open_model: Box<OpenModel>,
     /// Keeps the picture of a corrected photo for rebuilds.

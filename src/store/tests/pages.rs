@@ -167,21 +167,39 @@ fn a_rejection_can_be_forgotten_and_nothing_else() {
         id(&fixture, "locked.jpg"),
         id(&fixture, "01.jpg"),
     );
+    fixture.apply(known("elsewhere.jpg", "bad", "a"));
+    fixture.apply(known("gone.jpg", "bad", "a"));
+    fixture.apply(absent("gone.jpg"));
+    let is_swept = |path: &Path| !path.ends_with("elsewhere.jpg");
+    let (elsewhere, gone) = (id(&fixture, "elsewhere.jpg"), id(&fixture, "gone.jpg"));
     let before = fixture.dump();
-    assert_eq!(fixture.store.forget_rejection(good).unwrap(), None);
-    assert_eq!(fixture.store.forget_rejection(99_999).unwrap(), None);
-    assert_eq!(fixture.dump(), before, "a tag is not forgotten");
+    let mut forget = |fixture: &mut Fixture, id| fixture.store.forget_rejection(id, &is_swept).unwrap();
+    assert_eq!(forget(&mut fixture, good), Forgotten::NotRejected);
+    assert_eq!(forget(&mut fixture, 99_999), Forgotten::NotRejected);
     assert_eq!(
-        fixture.store.forget_rejection(bad).unwrap(),
-        Some("/shop/bad.jpg".into())
+        forget(&mut fixture, elsewhere),
+        Forgotten::OutOfReach("/shop/elsewhere.jpg".into())
+    );
+    assert_eq!(
+        forget(&mut fixture, gone),
+        Forgotten::OutOfReach("/shop/gone.jpg".into())
+    );
+    assert_eq!(fixture.dump(), before, "neither a tag nor what nobody would find again is forgotten");
+    assert_eq!(
+        forget(&mut fixture, bad),
+        Forgotten::Again(vec!["/shop/bad.jpg".into(), "/shop/copy of bad.jpg".into()])
     );
     assert_eq!(
         (fixture.file("bad.jpg"), fixture.file("copy of bad.jpg")),
         (None, None)
     );
+    for name in ["elsewhere.jpg", "gone.jpg"] {
+        let left = fixture.file(name).unwrap();
+        assert_eq!((left.status, left.content_hash), (Status::Rejected, None), "{name}");
+    }
     assert_eq!(
-        fixture.store.forget_rejection(locked).unwrap(),
-        Some("/shop/locked.jpg".into())
+        forget(&mut fixture, locked),
+        Forgotten::Again(vec!["/shop/locked.jpg".into()])
     );
     assert_eq!(
         fixture.number("SELECT count(*) FROM outcomes WHERE reason IS NOT NULL"),

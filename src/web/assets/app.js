@@ -180,11 +180,19 @@ async function freshenInventory() {
     const isOfFirstPage = !$("#more", fresh) || Number(old.dataset.at) > last;
     if (isOfFirstPage && !shown.has(old.id) && !old.contains(document.activeElement)) old.remove();
   }
-  const isNew = (card) => !document.getElementById(card.id);
-  for (const card of cards.filter(isNew).reverse()) {
-    card.classList.add("new");
-    grid.prepend(card);
-  }
+  // Each at its place; new are only those before all that were shown: others moved up because one has gone.
+  const wasShown = new Set($$("#grid > .card").map((card) => card.id));
+  const firstShown = cards.findIndex((card) => wasShown.has(card.id));
+  let before = null;
+  cards.forEach((card, place) => {
+    const old = document.getElementById(card.id);
+    if (!old) {
+      card.classList.toggle("new", firstShown < 0 || place < firstShown);
+      if (before) before.after(card);
+      else grid.prepend(card);
+    }
+    before = old ?? card;
+  });
   if (cards.length) $(".empty")?.remove();
 }
 
@@ -254,29 +262,46 @@ async function undoPhoto() {
 
 const review = { queue: [], hasMore: true, current: null, past: [], done: 0, left: 0, sending: Promise.resolve(), known: new Set() };
 
-async function fillQueue() {
-  while (review.queue.length < 8 && review.hasMore && !review.filling) {
-    review.filling = true;
-    try {
-      // Those that are known and not yet spoken about are in the answer again.
-      const limit = Math.min(30 + review.known.size - review.done, 1000);
-      const answer = await api("GET", `/api/v1/review?limit=${limit}`);
-      const fresh = answer.images.filter((image) => !review.known.has(image.content_hash));
-      review.hasMore = fresh.length > 0;
-      review.queue.push(...fresh);
-      for (const image of fresh) review.known.add(image.content_hash);
-    } finally {
-      review.filling = false;
-    }
+async function fillUp() {
+  while (review.queue.length < 8 && review.hasMore) {
+    // Those that are known and not yet spoken about are in the answer again.
+    const limit = Math.min(30 + review.known.size - review.done, 1000);
+    const answer = await api("GET", `/api/v1/review?limit=${limit}`);
+    const fresh = answer.images.filter((image) => !review.known.has(image.content_hash));
+    review.hasMore = fresh.length > 0;
+    review.queue.push(...fresh);
+    for (const image of fresh) review.known.add(image.content_hash);
   }
   // The browser keeps them: the next photo is there when its turn comes.
   for (const image of review.queue.slice(0, 4)) new Image().src = `/picture/${image.content_hash}/large`;
 }
 
+/** Whoever asks meanwhile waits for the same answer. */
+function fillQueue() {
+  review.filling ??= fillUp().finally(() => (review.filling = null));
+  return review.filling;
+}
+
+/** Shows the next photo, unless one is shown; where it cannot be had, it is asked for again. */
 async function nextPhoto() {
-  if (!review.queue.length) await fillQueue();
+  if (review.current) return;
+  if (!review.queue.length) {
+    allowAnswers(false);
+    try {
+      await fillQueue();
+    } catch (error) {
+      setTimeout(() => nextPhoto().catch(failed), 5000);
+      throw error;
+    }
+    // One may have been taken back meanwhile.
+    if (review.current) return;
+  }
   showPhoto(review.queue.shift() ?? null);
   fillQueue().catch(failed);
+}
+
+function allowAnswers(isAllowed) {
+  for (const button of $$("#review button")) button.disabled = !isAllowed && button.dataset.act !== "undo";
 }
 
 function showPhoto(image) {
@@ -284,7 +309,7 @@ function showPhoto(image) {
   const picture = $("#review-picture");
   picture.hidden = !image;
   $("#review-empty").hidden = Boolean(image);
-  for (const button of $$("#review button")) button.disabled = !image && button.dataset.act !== "undo";
+  allowAnswers(Boolean(image));
   const sure = image && `${image.label} ${Math.floor(image.confidence * 100)} %`;
   $("#review-verdict").textContent = !image ? "" : image.status === "unknown" ? `None of these? Else ${sure}` : sure;
   $("#review-why").textContent = image ? image.why : "";
@@ -307,14 +332,20 @@ function showPhoto(image) {
 function say(label) {
   const image = review.current;
   if (!image) return;
-  review.past.push({ image, label });
+  const said = { image, label };
+  review.past.push(said);
+  review.current = null;
   if (label) {
     review.done += 1;
     review.sending = review.sending.then(() => correct(image.content_hash, label)).catch((error) => {
+      failed(error);
+      // Unless it was taken back meanwhile.
+      if (!review.past.includes(said)) return;
+      review.past.splice(review.past.indexOf(said), 1);
       review.done -= 1;
       review.queue.unshift(image);
-      failed(error);
-    });
+      return nextPhoto();
+    }).catch(failed);
   }
   nextPhoto().catch(failed);
 }
@@ -335,11 +366,12 @@ const modelsWord = (image) => (image?.status === "unknown" ? "unknown" : image?.
 
 function reviewKey(event) {
   const label = labelOfKey(event.key);
-  const isOnButton = document.activeElement?.tagName === "BUTTON";
+  // Enter follows a link and presses a button before it agrees with the model.
+  const isOnControl = document.activeElement?.closest?.("a, button, summary");
   if (label) return say(label), true;
   if (event.key === "s") return say(null), true;
   if (event.key === "z") return takeBack(), true;
-  if (event.key === "Enter" && !isOnButton && review.current) return say(modelsWord(review.current)), true;
+  if (event.key === "Enter" && !isOnControl && review.current) return say(modelsWord(review.current)), true;
   return false;
 }
 
@@ -376,7 +408,12 @@ function confirmFirst(button) {
 
 async function retry(button) {
   button.disabled = true;
-  await api("POST", "/api/v1/retries", { files: [Number(button.dataset.retry)] });
+  try {
+    await api("POST", "/api/v1/retries", { files: [Number(button.dataset.retry)] });
+  } catch (error) {
+    button.disabled = false;
+    throw error;
+  }
   toast("It is looked at again");
 }
 
@@ -450,6 +487,8 @@ function photoKey(event) {
 document.addEventListener("keydown", (event) => {
   const isTyping = event.target.closest?.("input:not([type=checkbox]), select, textarea, dialog");
   if (event.ctrlKey || event.metaKey || event.altKey || isTyping) return;
+  // A key held too long says nothing about the next photo.
+  if (event.repeat && !event.key.startsWith("Arrow")) return;
   if (event.key === "/" && $("#filter")) {
     $("#filters").open = true;
     $('#filter input[type="search"]').focus();

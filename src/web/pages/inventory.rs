@@ -124,7 +124,17 @@ fn no_label(status: Status) -> &'static str {
     }
 }
 
+/// Since when, as the form offers it.
+const SPANS: [(&str, &str); 5] = [
+    ("", "at any time"),
+    ("1h", "in the last hour"),
+    ("24h", "in the last day"),
+    ("7d", "in the last week"),
+    ("30d", "in the last month"),
+];
+
 fn form(filter: &Filter, counted: Option<&Counted>) -> Markup {
+    let since = filter.since.as_deref().unwrap_or_default();
     let counts = counted.map(|counted| &counted.counts);
     let shown = |count: Option<u64>| count.map(grouped).unwrap_or_default();
     html! {
@@ -160,9 +170,11 @@ fn form(filter: &Filter, counted: Option<&Counted>) -> Markup {
             label.field {
                 span { "Answered" }
                 select name="since" {
-                    @for (value, name) in [("", "at any time"), ("1h", "in the last hour"), ("24h", "in the last day"), ("7d", "in the last week"), ("30d", "in the last month")] {
-                        option value=(value) selected[filter.since.as_deref().unwrap_or_default() == value] { (name) }
+                    @for (value, name) in SPANS {
+                        option value=(value) selected[since == value] { (name) }
                     }
+                    // One from the address stays until another is chosen.
+                    @if SPANS.iter().all(|(value, _)| *value != since) { option value=(since) selected { "since " (since) } }
                 }
             }
             label.field {
@@ -177,6 +189,7 @@ fn form(filter: &Filter, counted: Option<&Counted>) -> Markup {
                 input type="checkbox" name="absent" value="1" checked[filter.with_absent];
                 span { "Also files that are gone" }
             }
+            @if let Some(until) = &filter.until { input type="hidden" name="until" value=(until); }
             @if let Some(model) = &filter.model { input type="hidden" name="model" value=(model); }
             div.actions {
                 button.primary type="submit" { "Apply" }

@@ -74,6 +74,7 @@ pub async fn status(State(app): State<Arc<App>>) -> Result<Html<String>, PageFai
         ))
     });
     let (files, reasons, disks, drift) = read.await?;
+    let is_watched = |path: &Path| (app.hands.is_watched)(path);
     let report = app.report();
     let body = html! {
         div.stack #fresh data-every="2000" {
@@ -85,7 +86,7 @@ pub async fn status(State(app): State<Arc<App>>) -> Result<Html<String>, PageFai
             (running(&report))
             (stations(&report))
             (folders(&report, &disks))
-            (rejected(&files, &reasons))
+            (rejected(&files, &reasons, &is_watched))
             (drifted(&drift))
         }
     };
@@ -169,7 +170,7 @@ fn folders(report: &StatusReport, disks: &[Disk]) -> Markup {
     }
 }
 
-fn rejected(files: &FilePage, reasons: &[(String, u64)]) -> Markup {
+fn rejected(files: &FilePage, reasons: &[(String, u64)], is_watched: &dyn Fn(&Path) -> bool) -> Markup {
     let total: u64 = reasons.iter().map(|(_, count)| count).sum();
     html! {
         section aria-labelledby="rejected-title" {
@@ -192,7 +193,12 @@ fn rejected(files: &FilePage, reasons: &[(String, u64)]) -> Markup {
                                     td.path { (row.file.path) }
                                     td.why { b { (row.file.reason.map_or("", |reason| reason.code()).replace('_', " ")) } " " span.muted { (row.file.detail.as_deref().unwrap_or_default()) } }
                                     td { (moment(row.file.tagged_at)) }
-                                    td { button.small type="button" data-retry=(row.id) aria-label={ "Try again: " (super::parts::file_name(row.file.path.as_str())) } { "Try again" } }
+                                    td {
+                                        // Elsewhere nothing would look at it again.
+                                        @if is_watched(&row.file.path.to_path()) {
+                                            button.small type="button" data-retry=(row.id) aria-label={ "Try again: " (super::parts::file_name(row.file.path.as_str())) } { "Try again" }
+                                        }
+                                    }
                                 }
                             }
                         }
