@@ -60,9 +60,9 @@ struct FitArguments {
     /// Accepted tags shall be right at least so often; without it, tagging.target_precision
     #[arg(long, value_name = "SHARE", value_parser = share)]
     target: Option<f64>,
-    /// With this certainty
-    #[arg(long, value_name = "SHARE", default_value_t = LEVEL, value_parser = share)]
-    level: f64,
+    /// With this certainty; without it, 0.9 by an audit, 0.5 by corrections
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    level: Option<f64>,
     /// Only say what would come of it
     #[arg(long)]
     dry_run: bool,
@@ -92,7 +92,7 @@ pub fn run(arguments: ThresholdsArguments, config: &Config) -> anyhow::Result<En
         }) => {
             let fit = FitArguments {
                 target: Some(target),
-                level: LEVEL,
+                level: None,
                 dry_run: false,
             };
             fitted(&fit, config)?
@@ -247,14 +247,15 @@ fn fitted(arguments: &FitArguments, config: &Config) -> anyhow::Result<Shown> {
     let samples = Samples::of(&reader.samples(&model)?, &learned.unwrap_or_default());
     let (basis, judged) = samples.best();
     let target = arguments.target.unwrap_or(config.tagging.target_precision);
+    let usual = FitOptions::of(basis);
     let options = FitOptions {
-        level: arguments.level,
-        ..FitOptions::of(basis)
+        level: arguments.level.unwrap_or(usual.level),
+        ..usual
     };
     let counts = |sample: &&Sample| basis.counts(sample.truth);
     let (counting, least) = (
         judged.iter().filter(counts).count(),
-        least_samples(target, arguments.level),
+        least_samples(target, options.level.max(LEVEL)),
     );
     if (counting as u64) < least {
         bail!(

@@ -266,8 +266,16 @@ fn thresholds(
     let known = photos.iter().filter(|sample| sample.truth.is_some()).count() as u64;
     let target = rebuild.shop.target_precision;
     let options = FitOptions::of(Basis::Corrections);
-    if known >= thresholds::least_samples(target, options.level) {
-        return thresholds::fit(&photos, target, options);
+    if known >= thresholds::least_samples(target, thresholds::LEVEL) {
+        let fitted = thresholds::fit(&photos, target, options);
+        if fitted.accepted == 0 {
+            tracing::warn!(
+                "no tag of the rebuilt model will be accepted: it is not right in {:.1} % of any large part of the {known} corrections; \
+                 `hangtag review --audit 200` draws photos that may show more",
+                target * 100.0
+            );
+        }
+        return fitted;
     }
     let pairs = validation.labels.iter().zip(answers);
     let samples: Vec<Sample> = pairs

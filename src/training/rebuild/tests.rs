@@ -184,7 +184,7 @@ fn right(truths: &[Truth]) -> Vec<Prediction> {
 #[test]
 fn thresholds_come_from_the_shops_own_photos_once_there_are_enough_of_them() {
     let (data, parameters) = (data(200, 0), TrainParameters::default());
-    let least = thresholds::least_samples(0.95, FitOptions::of(Basis::Corrections).level) as usize;
+    let least = thresholds::least_samples(0.95, thresholds::LEVEL) as usize;
     for (known, unknown, held, expected) in [
         (0, 0, 0, Basis::Validation),
         (least - 1, 0, 0, Basis::Validation),
