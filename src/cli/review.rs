@@ -21,11 +21,11 @@ use crate::training::looks::most_useful_looks;
 Examples:
   hangtag review                                what is most worth correcting next
   hangtag review --limit 50 --format csv > look.csv
-  hangtag review --audit 200                    draw 200 photos at random, so that `thresholds fit` can promise something
-  hangtag review --open                         those that were drawn and nobody has looked at
+  hangtag review --audit 220                    draw 220 photos at random, so that `thresholds fit` can promise something
+  hangtag review --open                         those that were drawn and nobody has looked at, in their order
 
 A photo that was drawn counts as audited once somebody has said what it shows, be it what the model said:
-`hangtag correct PATH --label LABEL`.")]
+`hangtag correct PATH --label LABEL`; and what comes before it in its draw, too. Look at them in the order of the list.")]
 pub struct ReviewArguments {
     /// At most so many
     #[arg(long, value_name = "N", default_value_t = 20)]
@@ -36,7 +36,7 @@ pub struct ReviewArguments {
     /// Decides the draw; without it, the moment
     #[arg(long, value_name = "N", requires = "audit")]
     seed: Option<u32>,
-    /// List what was drawn and nobody has looked at
+    /// List what was drawn and nobody has looked at, in the order to look at it
     #[arg(long)]
     open: bool,
     /// How the answer is printed
@@ -129,11 +129,18 @@ fn drawn(count: u32, seed: Option<u32>, reader: &Reader, config: &Config) -> any
         lines.len()
     );
     Ok(lines)
+    let progress = reader.audit_progress()?;
+    if progress.out_of_order() > 0 {
+        tracing::warn!(
+            "{} photos were looked at before their turn: they count once those listed before them are looked at",
+            progress.out_of_order()
+        );
+    }
 }
 
 fn to_audit(reader: &Reader, limit: usize) -> anyhow::Result<Vec<Line>> {
     let mut lines = Vec::new();
-    for path in reader.files_to_audit()?.into_iter().take(limit) {
+    for path in progress.open.into_iter().take(limit) {
         let Some(history) = reader.file_history(&path)? else {
             continue;
         };

@@ -50,7 +50,7 @@ mod stats;
 mod thresholds;
 mod write;
 
-pub use audits::{AuditId, AuditRow, Drawn, NewAudit};
+pub use audits::{AuditId, AuditProgress, Drawn, NewAudit};
 pub use change::{Applied, Change, ContentFacts, FileSighting, RejectionRecord, TagRecord};
 pub use corrections::{CorrectionPage, CorrectionRow, NewCorrection};
 pub use daily::{Agreement, DailyTally};

@@ -123,13 +123,27 @@ fn an_audit_that_confirms_the_model_gives_a_promise() {
         )
     };
     let confirmed: Vec<_> = drawn.iter().map(line).collect();
-    let csv = shop.path().join("seen.csv");
-    std::fs::write(&csv, format!("file,label\n{}\n", confirmed[1..].join("\n"))).unwrap();
-    shop.ok(&["corrections", "import", csv.to_str().unwrap()]);
-    let open = shop.json(&["review", "--open", "--format", "json"]);
+    let see = |lines: &[String]| {
+        let csv = shop.path().join("seen.csv");
+        std::fs::write(&csv, format!("file,label\n{}\n", lines.join("\n"))).unwrap();
+        shop.ok(&["corrections", "import", csv.to_str().unwrap()]);
+    };
+    // All but one in the middle: those behind it wait for it.
+    see(&[&confirmed[..20], &confirmed[21..]].concat());
+    let shown = shop.json(&["thresholds", "--format", "json"]);
+    assert_eq!(
+        (&shown["drawn"], &shown["looked_at"], &shown["audited"]),
+        (&50.into(), &49.into(), &20.into())
+    );
+    assert_eq!(shown["next_to_audit"], drawn[20]["path"]);
+    let said = shop.ok(&["thresholds"]);
+    assert!(said.contains("29 were looked at before their turn"), "{said}");
+    let open = shop.run(&["review", "--open", "--format", "json"]);
+    assert!(text(&open.stderr).contains("29 photos"), "{}", text(&open.stderr));
+    let open: Value = serde_json::from_slice(&open.stdout).unwrap();
     assert_eq!(
         (open.as_array().unwrap().len(), &open[0]["path"]),
-        (1, &drawn[0]["path"])
+        (1, &drawn[20]["path"])
     );
 
     let tried = shop.json(&["thresholds", "fit", "--dry-run", "--format", "json"]);
@@ -148,7 +162,7 @@ fn an_audit_that_confirms_the_model_gives_a_promise() {
         (&thresholds["level"], &thresholds["target_precision"]),
         (&0.9.into(), &0.95.into())
     );
-    assert_eq!((&fitted["drawn"], &fitted["audited"]), (&100.into(), &98.into()));
+    assert_eq!((&fitted["drawn"], &fitted["audited"]), (&50.into(), &20.into()));
     assert!(thresholds["accepted"].as_u64().unwrap() >= 45, "{thresholds}");
     assert!(fitted["precision_bound"].as_f64().unwrap() >= 0.95, "{fitted}");
     assert!(shop.ok(&["thresholds"]).contains("a biased sample"));
