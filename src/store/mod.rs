@@ -71,7 +71,7 @@ pub use runs::{EpochRow, NewRun, RunEnd, RunId, RunRow, RunState, RunTrigger};
 pub use samples::{OutOfFold, SampleRow};
 pub use service::{Actor, Forced, ModelState, ServiceChange, ServiceRow};
 pub use stats::{LabelStats, ModelStats, Stats};
-pub use thresholds::{Decided, NewThresholds, ThresholdsRow};
+pub use thresholds::{BY_REBUILD, Decided, NewThresholds, ThresholdsRow};
 pub use write::Store;
 
 #[cfg(test)]

@@ -162,6 +162,70 @@ fn a_rollback_brings_back_what_was_made_of_the_former_answers() {
     assert_eq!(statuses(&fixture, &["a.jpg"]), [Status::Accepted]);
 }
 
+/// The numbers that hold for a model, and who set them.
+fn held(fixture: &Fixture, digit: &str) -> Option<(f32, String)> {
+    let row = fixture.reader().thresholds_of(&model(digit)).unwrap()?;
+    Some((row.thresholds.accept[0]?.get(), row.by))
+}
+
+/// A rebuild discarded what a person had set: the new model brought the thresholds of its manifest.
+#[test]
+fn what_a_person_set_holds_for_the_next_model_too_and_a_rollback_brings_its_own_back() {
+    let mut fixture = Fixture::new();
+    let serve = |fixture: &mut Fixture, digit: &str, ms: i64| {
+        let change = ServiceChange {
+            model: model(digit),
+            at: at(ms),
+            by: Actor::Gate,
+            reason: "a test".into(),
+            forced: Forced::No,
+            verdict: None,
+            instead_of: None,
+        };
+        assert!(fixture.store.put_in_service(&change).unwrap());
+    };
+    let fitted = |digit: &str, trust: f32| {
+        let mut new = accepting_from(digit, trust);
+        new.thresholds.basis = Basis::Audit;
+        new.by = BY_REBUILD.into();
+        new
+    };
+    serve(&mut fixture, "a", 10);
+    fixture.store.set_thresholds(&fitted("a", 0.6)).unwrap();
+    serve(&mut fixture, "b", 20);
+    assert_eq!(
+        held(&fixture, "b"),
+        None,
+        "what was fitted is about one model alone"
+    );
+    fixture.store.set_thresholds(&accepting_from("b", 0.8)).unwrap();
+    fixture.store.register_model(&new_model("c")).unwrap();
+    fixture.store.set_thresholds(&fitted("c", 0.7)).unwrap();
+    // Its older answers follow.
+    fixture.apply(certain("a.jpg", "c", 3, 0.75, 0.0));
+    assert_eq!(statuses(&fixture, &["a.jpg"]), [Status::Accepted]);
+    serve(&mut fixture, "c", 6_000);
+    assert_eq!(held(&fixture, "c"), Some((0.8, "anna".to_owned())));
+    let holding = fixture.reader().thresholds_of(&model("c")).unwrap().unwrap();
+    assert_eq!((holding.thresholds.basis, holding.since), (Basis::Set, at(6_000)));
+    assert_eq!(decide_all(&mut fixture, 9), 1);
+    assert_eq!(statuses(&fixture, &["a.jpg"]), [Status::Review]);
+
+    serve(&mut fixture, "a", 7_000);
+    assert_eq!(held(&fixture, "a"), Some((0.6, BY_REBUILD.to_owned())));
+    // A person's later word about a model that has not served yet is about that one.
+    serve(&mut fixture, "c", 8_000);
+    fixture.store.register_model(&new_model("d")).unwrap();
+    let word = NewThresholds {
+        at: at(8_500),
+        by: "bert".into(),
+        ..accepting_from("d", 0.5)
+    };
+    fixture.store.set_thresholds(&word).unwrap();
+    serve(&mut fixture, "d", 9_000);
+    assert_eq!(held(&fixture, "d"), Some((0.5, "bert".to_owned())));
+}
+
 #[test]
 fn daily_sums_count_each_answer_once_and_follow_the_thresholds() {
     let mut fixture = Fixture::new();
