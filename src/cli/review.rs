@@ -9,6 +9,7 @@ use anyhow::bail;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
+use super::serving::{model_that_tags, need_model_that_tags};
 use super::{Ended, output, person};
 use crate::config::Config;
 use crate::domain::{Confidence, ContentHash, InventoryPath, Label, Status, Timestamp};
@@ -71,7 +72,7 @@ pub fn run(arguments: &ReviewArguments, config: &Config) -> anyhow::Result<Ended
     let lines = match (arguments.audit, arguments.open) {
         (Some(count), _) => drawn(count, arguments.seed, &reader, config)?,
         (None, true) => to_audit(&reader, arguments.limit)?,
-        (None, false) => worth_a_look(arguments.limit, &reader)?,
+        (None, false) => worth_a_look(arguments.limit, &reader, config)?,
     };
     match arguments.format {
         ReviewFormat::Json => output::print_json(&lines)?,
@@ -81,8 +82,8 @@ pub fn run(arguments: &ReviewArguments, config: &Config) -> anyhow::Result<Ended
     Ok(Ended::Well)
 }
 
-fn worth_a_look(limit: usize, reader: &Reader) -> anyhow::Result<Vec<Line>> {
-    let Some(model) = reader.model_in_service_id()? else {
+fn worth_a_look(limit: usize, reader: &Reader, config: &Config) -> anyhow::Result<Vec<Line>> {
+    let Some(model) = model_that_tags(config, reader)? else {
         return Ok(Vec::new());
     };
     let looks = most_useful_looks(reader, &model, limit)?;
@@ -101,11 +102,7 @@ fn worth_a_look(limit: usize, reader: &Reader) -> anyhow::Result<Vec<Line>> {
 }
 
 fn drawn(count: u32, seed: Option<u32>, reader: &Reader, config: &Config) -> anyhow::Result<Vec<Line>> {
-    let Some(model) = reader.model_in_service_id()? else {
-        bail!(
-            "no model is in service yet, so that nothing is tagged: `hangtag run` or `hangtag scan` puts one there"
-        );
-    };
+    let model = need_model_that_tags(config, reader)?;
     let at: Timestamp = SystemTime::now().into();
     // The low bits of the moment: any seed is as good as any other.
     let seed = seed.unwrap_or(at.as_millis() as u32);
@@ -129,6 +126,9 @@ fn drawn(count: u32, seed: Option<u32>, reader: &Reader, config: &Config) -> any
         lines.len()
     );
     Ok(lines)
+}
+
+fn to_audit(reader: &Reader, limit: usize) -> anyhow::Result<Vec<Line>> {
     let progress = reader.audit_progress()?;
     if progress.out_of_order() > 0 {
         tracing::warn!(
@@ -136,9 +136,6 @@ fn drawn(count: u32, seed: Option<u32>, reader: &Reader, config: &Config) -> any
             progress.out_of_order()
         );
     }
-}
-
-fn to_audit(reader: &Reader, limit: usize) -> anyhow::Result<Vec<Line>> {
     let mut lines = Vec::new();
     for path in progress.open.into_iter().take(limit) {
         let Some(history) = reader.file_history(&path)? else {

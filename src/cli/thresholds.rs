@@ -9,6 +9,7 @@ use anyhow::bail;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
+use super::serving::need_model_that_tags;
 use super::{Ended, Format, UsageError, output, person};
 use crate::config::Config;
 use crate::domain::{Basis, Confidence, InventoryPath, Label, ModelId, Thresholds, Timestamp};
@@ -122,18 +123,18 @@ struct Shown {
     /// Photos drawn at random, of how many somebody has said what they show, and how many of these count: those before the
     /// first that nobody has looked at, in the order of their draw.
     drawn: u64,
-    audited: u64,
     looked_at: u64,
-    /// Contents of which something else is made now; `None` where nothing was changed.
+    audited: u64,
     /// That first one.
     next_to_audit: Option<InventoryPath>,
+    /// Contents of which something else is made now; `None` where nothing was changed.
     decided_anew: Option<u64>,
 }
 
 impl Shown {
     fn now(config: &Config) -> anyhow::Result<Shown> {
         let reader = Reader::open(&config.store_path())?;
-        let model = in_service(&reader)?;
+        let model = need_model_that_tags(config, &reader)?;
         let holding = reader.thresholds_of(&model)?;
         let (by, since) = holding.as_ref().map(|row| (row.by.clone(), row.since)).unzip();
         let thresholds = holding.map_or_else(
@@ -207,7 +208,6 @@ impl Shown {
         words
     }
 
-    fn promise_in_words(&self) -> String {
     fn audits_in_words(&self) -> String {
         let mut words = format!(
             "audits: {} photos drawn, {} looked at, {} of these count\n",
@@ -225,6 +225,7 @@ impl Shown {
         words
     }
 
+    fn promise_in_words(&self) -> String {
         let Thresholds {
             target_precision,
             samples,
@@ -261,8 +262,8 @@ impl Shown {
 
 fn fitted(arguments: &FitArguments, config: &Config) -> anyhow::Result<Shown> {
     let reader = Reader::open(&config.store_path())?;
-    let model = in_service(&reader)?;
-    let row = reader.model_in_service()?;
+    let model = need_model_that_tags(config, &reader)?;
+    let row = reader.model(&model)?;
     let learned = row.as_ref().map(|row| learned_in(&row.manifest["training"]));
     let samples = Samples::of(&reader.samples(&model)?, &learned.unwrap_or_default());
     let (basis, judged) = samples.best();
@@ -295,7 +296,7 @@ fn fitted(arguments: &FitArguments, config: &Config) -> anyhow::Result<Shown> {
 
 fn set_by_hand(arguments: &SetArguments, config: &Config) -> anyhow::Result<Shown> {
     let reader = Reader::open(&config.store_path())?;
-    let model = in_service(&reader)?;
+    let model = need_model_that_tags(config, &reader)?;
     let before = reader.thresholds_of(&model)?.map(|row| row.thresholds);
     let before = before.unwrap_or_else(|| Thresholds::uncertified(config.tagging.target_precision));
     // What the former ones promised, these do not.
@@ -339,13 +340,6 @@ fn hold(model: ModelId, thresholds: Thresholds, config: &Config) -> anyhow::Resu
         decided_anew: Some(changed),
         ..Shown::now(config)?
     })
-}
-
-fn in_service(reader: &Reader) -> anyhow::Result<ModelId> {
-    let Some(model) = reader.model_in_service_id()? else {
-        bail!("no model is in service yet: `hangtag run` or `hangtag scan` puts one there");
-    };
-    Ok(model)
 }
 
 fn share(text: &str) -> Result<f64, String> {

@@ -256,6 +256,8 @@ fn daily_sums_count_each_answer_once_and_follow_the_thresholds() {
     assert_eq!((both.contents(), both.review, both.accepted), (3, 0, 3));
     assert_eq!(tally(&fixture, 11, 12).by_label[8], 1);
     assert_eq!(tally(&fixture, 12, 99).contents(), 0);
+    let first = |digit| fixture.reader().first_answered(&model(digit)).unwrap();
+    assert_eq!((first("a"), first("b")), (Some(at(10 * day)), None));
     assert_eq!(
         fixture
             .reader()
@@ -346,6 +348,12 @@ fn drawn_fixture() -> (Fixture, Vec<String>) {
     for name in names {
         fixture.apply(certain(name, "a", 3, 0.9, 0.0));
     }
+    let drawn = fixture.reader().draw_contents(&model("a"), 7, 9).unwrap();
+    let in_order = drawn.contents.iter().map(|hash| {
+        let name = names.iter().find(|name| content(name).hash == *hash);
+        name.unwrap().to_string()
+    });
+    let in_order: Vec<_> = in_order.collect();
     let audit = NewAudit {
         model: model("a"),
         seed: 7,
@@ -469,12 +477,6 @@ fn samples_have_what_the_model_said_and_what_its_folds_did() {
         .store
         .store_out_of_fold(&model("a"), &[fold(0.7)])
         .unwrap();
-    let drawn = fixture.reader().draw_contents(&model("a"), 7, 9).unwrap();
-    let in_order = drawn.contents.iter().map(|hash| {
-        let name = names.iter().find(|name| content(name).hash == *hash);
-        name.unwrap().to_string()
-    });
-    let in_order: Vec<_> = in_order.collect();
     let samples = fixture.reader().samples(&model("a")).unwrap();
     assert_eq!(samples.len(), 2);
     let recorded = samples[0].recorded.unwrap();
