@@ -3,6 +3,7 @@
 //! In: a model, and Fashion-MNIST's test set, one picture of it, or photos with labels. Out: how good it is, always
 //! through ONNX Runtime on the exported file. Never: a write into the store, or a look at a photo's name.
 
+use std::collections::HashSet;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
@@ -21,6 +22,7 @@ use crate::model::{Classifier, ModelBundle};
 use crate::preprocess::{self, InputTensor};
 use crate::store::Reader;
 use crate::training::evaluate::{Evaluation, Judged, draw_as_text, draw_in_colour};
+use crate::training::manifest::{in_short, learned_by};
 use crate::training::scoring::evaluate_images;
 
 /// Score a model on Fashion-MNIST's test set, or on labelled photos.
@@ -30,7 +32,9 @@ Examples:
   hangtag evaluate                              the model in service on the 10,000 test images
   hangtag evaluate --model ./my-model --format json
   hangtag evaluate --index 7                    predict one test image and show it
-  hangtag evaluate --labels photos.csv          columns file,label; an empty label: none of the classes")]
+  hangtag evaluate --labels photos.csv          columns file,label; an empty label: none of the classes
+
+Photos that the model has learned as corrections are left out of the figures: it knows them by heart.")]
 pub struct EvaluateArguments {
     /// Folder of the model; without it, the one in service
     #[arg(long, value_name = "BUNDLE")]
@@ -41,6 +45,9 @@ pub struct EvaluateArguments {
     /// Score on photos: a CSV with the columns file (relative to the CSV) and label
     #[arg(long, value_name = "FILE.csv")]
     labels: Option<PathBuf>,
+    /// Score also photos that the model has learned; the figures say nothing about other photos then
+    #[arg(long, requires = "labels")]
+    with_learned: bool,
     /// How the result is printed
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -53,6 +60,8 @@ struct PhotoAnswer {
     #[serde(flatten)]
     evaluation: Evaluation,
     rejected: Vec<RejectedPhoto>,
+    /// Photos that play no part in the figures, because the model has learned them.
+    learned_left_out: u64,
 }
 
 /// Evaluates and prints.
@@ -68,7 +77,17 @@ pub fn run(arguments: &EvaluateArguments, config: &Config) -> anyhow::Result<End
     match (&arguments.labels, arguments.index) {
         (Some(csv), _) => {
             let thresholds = thresholds_of(&bundle, arguments, &config)?;
-            on_photos(csv, &config, (classifier.as_mut(), &thresholds), arguments.format)?;
+            let learned = match arguments.with_learned {
+                true => HashSet::new(),
+                false => learned_by(&bundle),
+            };
+            let judges = Judges { csv, learned };
+            on_photos(
+                &judges,
+                &config,
+                (classifier.as_mut(), &thresholds),
+                arguments.format,
+            )?;
         }
         (None, Some(index)) => on_one_image(index, &config, classifier.as_mut(), arguments.format)?,
         (None, None) => {
@@ -79,6 +98,7 @@ pub fn run(arguments: &EvaluateArguments, config: &Config) -> anyhow::Result<End
                     model: classifier.id().to_string(),
                     evaluation,
                     rejected: Vec::new(),
+                    learned_left_out: 0,
                 })?,
                 Format::Text => output::print(&format!("model {}\n{evaluation}\n", classifier.id()))?,
             }
@@ -151,18 +171,29 @@ fn thresholds_of(
     }))
 }
 
+/// The photos that a model is to be judged by.
+struct Judges<'a> {
+    /// The list of them.
+    csv: &'a Path,
+    /// Those among them that are not, [`in_short`].
+    learned: HashSet<&'a str>,
+}
+
 fn on_photos(
-    csv: &Path,
+    judges: &Judges<'_>,
     config: &Config,
     (classifier, thresholds): (&mut dyn Classifier, &Thresholds),
     format: Format,
 ) -> anyhow::Result<()> {
-    let rows = read_labels(csv)?;
-    let (mut judged, mut rejected) = (Vec::new(), Vec::new());
+    let rows = read_labels(judges.csv)?;
+    let (mut judged, mut rejected, mut learned_left_out) = (Vec::new(), Vec::new(), 0);
     // In chunks, so that any number of photos takes the memory of one chunk.
     for chunk in rows.chunks(256) {
-        let (photos, refused) = prepare_blocking(chunk, config);
+        let (mut photos, refused) = prepare_blocking(chunk, config);
         rejected.extend(refused);
+        let all = photos.len();
+        photos.retain(|photo| !judges.learned.contains(in_short(&photo.hash).as_str()));
+        learned_left_out += (all - photos.len()) as u64;
         let inputs: Vec<&InputTensor> = photos.iter().map(|photo| &photo.input).collect();
         let answers = classifier.classify(&inputs)?;
         judged.extend(photos.iter().zip(answers).map(|(photo, prediction)| Judged {
@@ -170,15 +201,28 @@ fn on_photos(
             prediction,
         }));
     }
+    let model = classifier.id();
+    if judged.is_empty() && learned_left_out > 0 {
+        bail!(
+            "{}: model {model} has learned all {learned_left_out} photos, and would be judged by what it knows by heart; name others, or --with-learned",
+            judges.csv.display()
+        );
+    }
+    if learned_left_out > 0 {
+        tracing::warn!(
+            "{learned_left_out} photos are left out: model {model} has learned them (--with-learned scores them, too)"
+        );
+    }
     let evaluation = Evaluation::with_thresholds(&judged, thresholds);
     match format {
         Format::Json => output::print_json(&PhotoAnswer {
-            model: classifier.id().to_string(),
+            model: model.to_string(),
             evaluation,
             rejected,
+            learned_left_out,
         }),
         Format::Text => {
-            let mut text = format!("model {}\n{evaluation}\n", classifier.id());
+            let mut text = format!("model {model}\n{evaluation}\n");
             for photo in &rejected {
                 text += &format!("not scored: {photo}\n");
             }

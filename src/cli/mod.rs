@@ -23,6 +23,7 @@ mod review;
 mod run;
 mod runtime;
 mod scan;
+mod serving;
 mod stats;
 mod status;
 mod thresholds;

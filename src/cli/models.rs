@@ -16,6 +16,7 @@ use crate::daemon::{self, StoreLock};
 use crate::domain::{DevicePolicy, ModelId};
 use crate::model::ModelBundle;
 use crate::store::{Actor, Forced, ModelRow, ModelState, Reader, ServiceChange, Store};
+use crate::training::newcomer::{fit_on_audit, thresholds_in_words};
 use crate::training::publish::publish_blocking;
 
 mod compare;
@@ -259,9 +260,13 @@ impl Promotion<'_> {
             .context("the model does not work, so nothing was changed")?;
         publish_blocking(&config.models_dir(), self.bundle)?;
         store.register_model(&opened.entry)?;
+        let at = SystemTime::now().into();
+        let reader = Reader::open(&config.store_path())?;
+        let aim = (config.tagging.target_precision, at);
+        fit_on_audit((store, &reader), self.bundle.id(), aim)?;
         store.put_in_service(&ServiceChange {
             model: self.bundle.id().clone(),
-            at: SystemTime::now().into(),
+            at,
             by: Actor::Person,
             reason: self.reason,
             forced: self.forced,
@@ -274,17 +279,20 @@ impl Promotion<'_> {
 
 fn say_in_service(model: &ModelId, config: &Config, format: Format) -> anyhow::Result<()> {
     let running = StoreLock::holder(&config.lock_path())?.is_some();
+    let thresholds = thresholds_in_words(&Reader::open(&config.store_path())?, model)?;
+    let follows = if running {
+        "the running daemon takes it over at once, and the inventory follows (retag.policy)"
+    } else {
+        "no daemon is running, the next `hangtag run` or `hangtag scan` takes it over"
+    };
     match format {
-        Format::Json => output::print_json(&json!({ "in_service": model, "daemon_running": running })),
-        Format::Text => output::print(&if running {
-            format!(
-                "{model} is in service; the running daemon takes it over at once, and the inventory follows (retag.policy)\n"
-            )
-        } else {
-            format!(
-                "{model} is in service; no daemon is running, the next `hangtag run` or `hangtag scan` takes it over\n"
-            )
-        }),
+        Format::Json => output::print_json(
+            &json!({ "in_service": model, "daemon_running": running, "thresholds": thresholds }),
+        ),
+        Format::Text => output::print(&format!(
+            "{model} is in service; {follows}\nit {}\n",
+            output::shown(&thresholds)
+        )),
     }
 }
 

@@ -9,6 +9,7 @@ use anyhow::bail;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
+use super::serving::{model_that_tags, need_model_that_tags};
 use super::{Ended, output, person};
 use crate::config::Config;
 use crate::domain::{Confidence, ContentHash, InventoryPath, Label, Status, Timestamp};
@@ -21,11 +22,11 @@ use crate::training::looks::most_useful_looks;
 Examples:
   hangtag review                                what is most worth correcting next
   hangtag review --limit 50 --format csv > look.csv
-  hangtag review --audit 200                    draw 200 photos at random, so that `thresholds fit` can promise something
-  hangtag review --open                         those that were drawn and nobody has looked at
+  hangtag review --audit 220                    draw 220 photos at random, so that `thresholds fit` can promise something
+  hangtag review --open                         those that were drawn and nobody has looked at, in their order
 
 A photo that was drawn counts as audited once somebody has said what it shows, be it what the model said:
-`hangtag correct PATH --label LABEL`.")]
+`hangtag correct PATH --label LABEL`; and what comes before it in its draw, too. Look at them in the order of the list.")]
 pub struct ReviewArguments {
     /// At most so many
     #[arg(long, value_name = "N", default_value_t = 20)]
@@ -36,7 +37,7 @@ pub struct ReviewArguments {
     /// Decides the draw; without it, the moment
     #[arg(long, value_name = "N", requires = "audit")]
     seed: Option<u32>,
-    /// List what was drawn and nobody has looked at
+    /// List what was drawn and nobody has looked at, in the order to look at it
     #[arg(long)]
     open: bool,
     /// How the answer is printed
@@ -71,7 +72,7 @@ pub fn run(arguments: &ReviewArguments, config: &Config) -> anyhow::Result<Ended
     let lines = match (arguments.audit, arguments.open) {
         (Some(count), _) => drawn(count, arguments.seed, &reader, config)?,
         (None, true) => to_audit(&reader, arguments.limit)?,
-        (None, false) => worth_a_look(arguments.limit, &reader)?,
+        (None, false) => worth_a_look(arguments.limit, &reader, config)?,
     };
     match arguments.format {
         ReviewFormat::Json => output::print_json(&lines)?,
@@ -81,8 +82,8 @@ pub fn run(arguments: &ReviewArguments, config: &Config) -> anyhow::Result<Ended
     Ok(Ended::Well)
 }
 
-fn worth_a_look(limit: usize, reader: &Reader) -> anyhow::Result<Vec<Line>> {
-    let Some(model) = reader.model_in_service_id()? else {
+fn worth_a_look(limit: usize, reader: &Reader, config: &Config) -> anyhow::Result<Vec<Line>> {
+    let Some(model) = model_that_tags(config, reader)? else {
         return Ok(Vec::new());
     };
     let looks = most_useful_looks(reader, &model, limit)?;
@@ -101,11 +102,7 @@ fn worth_a_look(limit: usize, reader: &Reader) -> anyhow::Result<Vec<Line>> {
 }
 
 fn drawn(count: u32, seed: Option<u32>, reader: &Reader, config: &Config) -> anyhow::Result<Vec<Line>> {
-    let Some(model) = reader.model_in_service_id()? else {
-        bail!(
-            "no model is in service yet, so that nothing is tagged: `hangtag run` or `hangtag scan` puts one there"
-        );
-    };
+    let model = need_model_that_tags(config, reader)?;
     let at: Timestamp = SystemTime::now().into();
     // The low bits of the moment: any seed is as good as any other.
     let seed = seed.unwrap_or(at.as_millis() as u32);
@@ -132,8 +129,15 @@ fn drawn(count: u32, seed: Option<u32>, reader: &Reader, config: &Config) -> any
 }
 
 fn to_audit(reader: &Reader, limit: usize) -> anyhow::Result<Vec<Line>> {
+    let progress = reader.audit_progress()?;
+    if progress.out_of_order() > 0 {
+        tracing::warn!(
+            "{} photos were looked at before their turn: they count once those listed before them are looked at",
+            progress.out_of_order()
+        );
+    }
     let mut lines = Vec::new();
-    for path in reader.files_to_audit()?.into_iter().take(limit) {
+    for path in progress.open.into_iter().take(limit) {
         let Some(history) = reader.file_history(&path)? else {
             continue;
         };

@@ -7,6 +7,7 @@ mod drift;
 use clap::Args;
 use serde::Serialize;
 
+use super::serving::model_that_tags;
 use super::{Ended, Format, output};
 use crate::config::Config;
 use crate::domain::ModelId;
@@ -36,10 +37,14 @@ pub fn run(arguments: &StatsArguments, config: &Config) -> anyhow::Result<Ended>
     }
     let answer = StatsAnswer {
         stats: reader.stats()?,
-        in_service: match reader.model_in_service_id()? {
+        in_service: match model_that_tags(config, &reader)? {
             Some(model) => Some(Following {
                 progress: reader.retag_progress(&model)?,
                 model,
+                standing: match config.inference.model {
+                    Some(_) => "is pinned (inference.model)",
+                    None => "is in service",
+                },
             }),
             None => None,
         },
@@ -59,10 +64,12 @@ struct StatsAnswer {
     in_service: Option<Following>,
 }
 
-/// The model in service, and how far the inventory has followed it.
+/// The model in service, or the one that the settings pin, and how far the inventory has followed it.
 #[derive(Debug, Serialize)]
 struct Following {
     model: ModelId,
+    #[serde(skip)]
+    standing: &'static str,
     #[serde(flatten)]
     progress: RetagProgress,
 }
@@ -84,10 +91,10 @@ fn in_words(answer: &StatsAnswer) -> String {
     if let Some(last) = stats.last_tagged_at {
         words += &format!("last answer {last}; {} training runs\n", stats.runs);
     }
-    if let Some(Following { model, progress }) = &answer.in_service {
+    if let Some(following) = &answer.in_service {
         words += &format!(
-            "model {model} is in service: {} files show its answer, {} another model's\n",
-            progress.done, progress.left
+            "model {} {}: {} files show its answer, {} another model's\n",
+            following.model, following.standing, following.progress.done, following.progress.left
         );
     }
     let labels = stats

@@ -9,10 +9,11 @@ use anyhow::bail;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
+use super::serving::need_model_that_tags;
 use super::{Ended, Format, UsageError, output, person};
 use crate::config::Config;
-use crate::domain::{Basis, Confidence, Label, ModelId, Thresholds, Timestamp};
-use crate::store::{AuditRow, NewThresholds, Reader, Store, ThresholdsRow};
+use crate::domain::{Basis, Confidence, InventoryPath, Label, ModelId, Thresholds, Timestamp};
+use crate::store::{AuditProgress, NewThresholds, Reader, Store, ThresholdsRow};
 use crate::training::binomial::lower_bound;
 use crate::training::manifest::learned_in;
 use crate::training::samples::Samples;
@@ -25,8 +26,8 @@ const DECIDED_AT_ONCE: u32 = 1_000;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  hangtag thresholds                            those of the model in service, and what they promise
-  hangtag review --audit 200                    draw photos at random, correct or confirm them, then:
+  hangtag thresholds                            those of the model that tags, and what they promise
+  hangtag review --audit 220                    draw photos at random, correct or confirm them, then:
   hangtag thresholds fit                        fit them on what people have said
   hangtag thresholds fit --dry-run --target 0.9
   hangtag thresholds set --label dress 0.8 --label bag never
@@ -119,9 +120,13 @@ struct Shown {
     /// With the stated certainty, accepted pictures like the samples (of corrections: those of the classes) are right at
     /// least so often.
     precision_bound: Option<f64>,
-    /// Photos drawn at random, and of how many somebody has said what they show.
+    /// Photos drawn at random, of how many somebody has said what they show, and how many of these count: those before the
+    /// first that nobody has looked at, in the order of their draw.
     drawn: u64,
+    looked_at: u64,
     audited: u64,
+    /// That first one.
+    next_to_audit: Option<InventoryPath>,
     /// Contents of which something else is made now; `None` where nothing was changed.
     decided_anew: Option<u64>,
 }
@@ -129,17 +134,17 @@ struct Shown {
 impl Shown {
     fn now(config: &Config) -> anyhow::Result<Shown> {
         let reader = Reader::open(&config.store_path())?;
-        let model = in_service(&reader)?;
+        let model = need_model_that_tags(config, &reader)?;
         let holding = reader.thresholds_of(&model)?;
         let (by, since) = holding.as_ref().map(|row| (row.by.clone(), row.since)).unzip();
         let thresholds = holding.map_or_else(
             || Thresholds::uncertified(config.tagging.target_precision),
             |ThresholdsRow { thresholds, .. }| thresholds,
         );
-        Ok(Shown::of(model, thresholds, &reader.audits()?).by(by, since))
+        Ok(Shown::of(model, thresholds, reader.audit_progress()?).by(by, since))
     }
 
-    fn of(model: ModelId, thresholds: Thresholds, audits: &[AuditRow]) -> Shown {
+    fn of(model: ModelId, thresholds: Thresholds, progress: AuditProgress) -> Shown {
         let bound = |level| lower_bound(thresholds.accepted_right, thresholds.accepted, level);
         Shown {
             model,
@@ -147,8 +152,10 @@ impl Shown {
             since: None,
             caveat: thresholds.basis.caveat(),
             precision_bound: thresholds.level.filter(|_| thresholds.accepted > 0).map(bound),
-            drawn: audits.iter().map(|audit| audit.drawn).sum(),
-            audited: audits.iter().map(|audit| audit.audited).sum(),
+            drawn: progress.drawn,
+            looked_at: progress.looked_at,
+            audited: progress.audited.len() as u64,
+            next_to_audit: progress.open.into_iter().next(),
             decided_anew: None,
             thresholds,
         }
@@ -173,10 +180,7 @@ impl Shown {
         }
         words += &self.promise_in_words();
         if self.drawn > 0 {
-            words += &format!(
-                "audits: {} photos drawn, {} looked at\n",
-                self.drawn, self.audited
-            );
+            words += &self.audits_in_words();
         }
         if let Some(changed) = self.decided_anew {
             words += &format!("{changed} photos on record have another status now\n");
@@ -201,6 +205,23 @@ impl Shown {
             output::table(&["label", "accepted from", "by"], &rows),
             thresholds.unknown.get()
         );
+        words
+    }
+
+    fn audits_in_words(&self) -> String {
+        let mut words = format!(
+            "audits: {} photos drawn, {} looked at, {} of these count\n",
+            self.drawn, self.looked_at, self.audited
+        );
+        if let Some(next) = &self.next_to_audit
+            && self.looked_at > self.audited
+        {
+            words += &format!(
+                "  {} were looked at before their turn and count once it comes; next is {} (`hangtag review --open` lists them in order)\n",
+                self.looked_at - self.audited,
+                output::shown(next.as_str())
+            );
+        }
         words
     }
 
@@ -241,8 +262,8 @@ impl Shown {
 
 fn fitted(arguments: &FitArguments, config: &Config) -> anyhow::Result<Shown> {
     let reader = Reader::open(&config.store_path())?;
-    let model = in_service(&reader)?;
-    let row = reader.model_in_service()?;
+    let model = need_model_that_tags(config, &reader)?;
+    let row = reader.model(&model)?;
     let learned = row.as_ref().map(|row| learned_in(&row.manifest["training"]));
     let samples = Samples::of(&reader.samples(&model)?, &learned.unwrap_or_default());
     let (basis, judged) = samples.best();
@@ -261,7 +282,7 @@ fn fitted(arguments: &FitArguments, config: &Config) -> anyhow::Result<Shown> {
         bail!(
             "{counting} photos of known truth can judge model {model}, and {least} are the least that could prove {:.1} % \
              ({} more are left out: it was trained on them, or has not been asked; {} corrections to none of the classes prove nothing about these); \
-             `hangtag review --audit 200` draws photos to look at",
+             `hangtag review --audit 220` draws photos to look at",
             target * 100.0,
             samples.left_out,
             judged.len() - counting
@@ -269,14 +290,14 @@ fn fitted(arguments: &FitArguments, config: &Config) -> anyhow::Result<Shown> {
     }
     let thresholds = fit(&judged, target, options);
     if arguments.dry_run {
-        return Ok(Shown::of(model, thresholds, &reader.audits()?));
+        return Ok(Shown::of(model, thresholds, reader.audit_progress()?));
     }
     hold(model, thresholds, config)
 }
 
 fn set_by_hand(arguments: &SetArguments, config: &Config) -> anyhow::Result<Shown> {
     let reader = Reader::open(&config.store_path())?;
-    let model = in_service(&reader)?;
+    let model = need_model_that_tags(config, &reader)?;
     let before = reader.thresholds_of(&model)?.map(|row| row.thresholds);
     let before = before.unwrap_or_else(|| Thresholds::uncertified(config.tagging.target_precision));
     // What the former ones promised, these do not.
@@ -320,13 +341,6 @@ fn hold(model: ModelId, thresholds: Thresholds, config: &Config) -> anyhow::Resu
         decided_anew: Some(changed),
         ..Shown::now(config)?
     })
-}
-
-fn in_service(reader: &Reader) -> anyhow::Result<ModelId> {
-    let Some(model) = reader.model_in_service_id()? else {
-        bail!("no model is in service yet: `hangtag run` or `hangtag scan` puts one there");
-    };
-    Ok(model)
 }
 
 fn share(text: &str) -> Result<f64, String> {

@@ -48,8 +48,8 @@ pub(super) fn start_pages(
         config: Arc::clone(config),
         web,
         board: parts.board,
+        hands: hands(config, &parts.identity, parts.queues, parts.sweeps),
         identity: parts.identity,
-        hands: hands(config, parts.queues, parts.sweeps),
     };
     let started = Web::start(parts, stop);
     let trouble = |error: crate::web::WebError| {
@@ -59,7 +59,13 @@ pub(super) fn start_pages(
     started.map_err(trouble).ok()
 }
 
-fn hands(config: &Arc<Config>, queues: Queues, sweeps: SweepRequests) -> Hands {
+fn hands(
+    config: &Arc<Config>,
+    identity: &watch::Receiver<Identity>,
+    queues: Queues,
+    sweeps: SweepRequests,
+) -> Hands {
+    let identity = identity.clone();
     let (opening, corrections) = (Arc::clone(config), config.corrections_dir());
     let on_drift = config.retrain.on_drift;
     Hands {
@@ -82,7 +88,9 @@ fn hands(config: &Arc<Config>, queues: Queues, sweeps: SweepRequests) -> Hands {
         }),
         findings: Box::new(findings),
         drift: Box::new(move |reader| {
-            DriftAnswer::of(reader, on_drift, SystemTime::now().into()).map(|answer| shown(&answer))
+            let model = identity.borrow().model.clone();
+            let answer = DriftAnswer::of(reader, Some(model), on_drift, SystemTime::now().into())?;
+            Ok(shown(&answer))
         }),
     }
 }

@@ -1,7 +1,11 @@
 //! Random samples of the photos, drawn for people to look at.
 //!
-//! In: a seed and how many. Out: contents that a model tagged, each as likely as any other, and the record of the draw.
-//! Never: a choice by what the model said; a truth (a correction is one).
+//! In: a seed and how many. Out: contents that a model tagged, each as likely as any other, the record of the draw, and how
+//! far people have come with it. Never: a choice by what the model said; a truth (a correction is one).
+//!
+//! Seed and content give each drawn photo its place, and the places are the order in which people look. What counts of a
+//! draw are the photos before the first place that is still open: wherever people stop, those are a random sample, which
+//! the photos that somebody happens to have looked at are not.
 
 use std::collections::{BTreeSet, BinaryHeap};
 
@@ -24,7 +28,7 @@ pub struct AuditId(pub i64);
 pub struct Drawn {
     /// From how many.
     pub photos: u64,
-    /// Which, in an order that means nothing.
+    /// Which, by their places: the order in which they are to be looked at.
     pub contents: Vec<ContentHash>,
 }
 
@@ -43,25 +47,63 @@ pub struct NewAudit {
     pub at: Timestamp,
 }
 
-/// A recorded draw.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct AuditRow {
-    /// Its number.
-    pub id: AuditId,
-    /// Whose tags were looked at.
-    pub model: ModelId,
-    /// What decided the draw.
-    pub seed: u32,
-    /// From how many photos it was drawn.
-    pub photos: u64,
-    /// Who drew.
-    pub by: String,
-    /// When.
-    pub at: Timestamp,
-    /// How many photos were drawn.
+/// How far people have come with what was drawn; each content counts once, however often it was drawn.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AuditProgress {
+    /// How many were drawn.
     pub drawn: u64,
     /// Of how many of them somebody has said what they show.
-    pub audited: u64,
+    pub looked_at: u64,
+    /// Those of them that count: of each draw, the ones before the first that is open.
+    pub audited: BTreeSet<ContentHash>,
+    /// A file of each content that is open (it is there, has no reason to be without a tag, and nobody has looked at it): the
+    /// oldest draw first, each by its places.
+    pub open: Vec<InventoryPath>,
+}
+
+impl AuditProgress {
+    /// How many were looked at before their turn: they count once those before them are looked at.
+    pub fn out_of_order(&self) -> u64 {
+        self.looked_at - self.audited.len() as u64
+    }
+
+    /// `contents` by draw and place.
+    fn of(contents: &[DrawnContent]) -> Self {
+        let mut progress = Self::default();
+        let (mut drawn, mut named, mut waiting) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        for draw in contents.chunk_by(|one, other| one.audit == other.audit) {
+            let mut is_gone_through = true;
+            for content in draw {
+                drawn.insert(content.hash);
+                if content.is_named {
+                    named.insert(content.hash);
+                    if is_gone_through {
+                        progress.audited.insert(content.hash);
+                    }
+                } else if let Some(file) = &content.file {
+                    is_gone_through = false;
+                    if waiting.insert(content.hash) {
+                        progress.open.push(file.clone());
+                    }
+                }
+                // What is gone waits for nobody: whether a photo is deleted does not depend on the tag that is judged.
+            }
+        }
+        progress.drawn = drawn.len() as u64;
+        progress.looked_at = named.len() as u64;
+        progress
+    }
+}
+
+/// A content in a draw.
+struct DrawnContent {
+    audit: i64,
+    place: ContentHash,
+    hash: ContentHash,
+    /// Whether somebody has said what it shows.
+    is_named: bool,
+    /// A file of it that can be looked at.
+    file: Option<InventoryPath>,
 }
 
 impl Reader {
@@ -120,45 +162,30 @@ impl Reader {
         statement.query_map([model_id], |row| row.get(0))?.collect()
     }
 
-    /// The draws on record, newest first.
-    pub fn audits(&self) -> Result<Vec<AuditRow>, StoreError> {
-        self.rows(
-            "list the audits",
-            "SELECT a.id, m.model, a.seed, a.photos, a.drawn_by, a.drawn_at_ms, count(c.content_hash),
-                 count(t.id)
-             FROM audits a JOIN models m ON m.id = a.model_id
-             LEFT JOIN audited_contents c ON c.audit_id = a.id
-             LEFT JOIN truths t ON t.content_hash = c.content_hash AND t.undone_at_ms IS NULL
-             GROUP BY a.id ORDER BY a.id DESC",
+    /// How far people have come with all draws on record. A walk over what was drawn, some microseconds a photo.
+    pub fn audit_progress(&self) -> Result<AuditProgress, StoreError> {
+        let mut contents = self.rows(
+            "look how far the audits have come",
+            "SELECT a.id, a.seed, c.content_hash,
+                 EXISTS (SELECT 1 FROM truths t WHERE t.content_hash = c.content_hash AND t.undone_at_ms IS NULL),
+                 (SELECT min(f.path) FROM images i
+                  JOIN files f INDEXED BY files_by_image ON f.image_id = i.id AND f.is_present = 1
+                  WHERE i.content_hash = c.content_hash AND f.reason IS NULL)
+             FROM audits a JOIN audited_contents c ON c.audit_id = a.id",
             [],
             |row| {
-                Ok(AuditRow {
-                    id: AuditId(row.get(0)?),
-                    model: rows::present(rows::model(row, 1)?, 1, "a model's id")?,
-                    seed: row.get(2)?,
-                    photos: row.get::<_, i64>(3)?.cast_unsigned(),
-                    by: row.get(4)?,
-                    at: Timestamp::from_millis(row.get(5)?),
-                    drawn: row.get::<_, i64>(6)?.cast_unsigned(),
-                    audited: row.get::<_, i64>(7)?.cast_unsigned(),
+                let hash = rows::present(rows::content_hash(row, 2)?, 2, "a hash of 32 bytes")?;
+                Ok(DrawnContent {
+                    audit: row.get(0)?,
+                    place: place(row.get(1)?, &hash),
+                    hash,
+                    is_named: row.get(3)?,
+                    file: row.get::<_, Option<String>>(4)?.map(InventoryPath::from_stored),
                 })
             },
-        )
-    }
-
-    /// A file that is there of each drawn content of which nobody has said what it shows, in path order.
-    pub fn files_to_audit(&self) -> Result<Vec<InventoryPath>, StoreError> {
-        self.rows(
-            "list the drawn photos that nobody has looked at",
-            "SELECT min(f.path) FROM (SELECT DISTINCT content_hash FROM audited_contents) c
-             JOIN images i ON i.content_hash = c.content_hash
-             JOIN files f INDEXED BY files_by_image ON f.image_id = i.id AND f.is_present = 1
-             WHERE NOT EXISTS (SELECT 1 FROM truths t
-                               WHERE t.content_hash = c.content_hash AND t.undone_at_ms IS NULL)
-             GROUP BY i.id ORDER BY 1",
-            [],
-            |row| Ok(InventoryPath::from_stored(row.get(0)?)),
-        )
+        )?;
+        contents.sort_by_key(|content| (content.audit, content.place));
+        Ok(AuditProgress::of(&contents))
     }
 }
 

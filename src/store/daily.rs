@@ -170,4 +170,15 @@ impl Reader {
         )?;
         Ok(since.flatten().map(Timestamp::from_millis))
     }
+
+    /// The beginning of the day on which a model first answered.
+    pub fn first_answered(&self, model: &ModelId) -> Result<Option<Timestamp>, StoreError> {
+        let day: Option<Option<i64>> = self.row(
+            "look up when a model first answered",
+            "SELECT min(day) FROM daily_tags WHERE model_id = (SELECT id FROM models WHERE model = ?1)",
+            [model.as_str()],
+            |row| row.get(0),
+        )?;
+        Ok(day.flatten().map(|day| Timestamp::from_millis(day * DAY_MS)))
+    }
 }

@@ -50,7 +50,7 @@ mod stats;
 mod thresholds;
 mod write;
 
-pub use audits::{AuditId, AuditRow, Drawn, NewAudit};
+pub use audits::{AuditId, AuditProgress, Drawn, NewAudit};
 pub use change::{Applied, Change, ContentFacts, FileSighting, RejectionRecord, TagRecord};
 pub use corrections::{CorrectionPage, CorrectionRow, NewCorrection};
 pub use daily::{Agreement, DailyTally};
@@ -71,7 +71,7 @@ pub use runs::{EpochRow, NewRun, RunEnd, RunId, RunRow, RunState, RunTrigger};
 pub use samples::{OutOfFold, SampleRow};
 pub use service::{Actor, Forced, ModelState, ServiceChange, ServiceRow};
 pub use stats::{LabelStats, ModelStats, Stats};
-pub use thresholds::{Decided, NewThresholds, ThresholdsRow};
+pub use thresholds::{BY_REBUILD, Decided, NewThresholds, ThresholdsRow};
 pub use write::Store;
 
 #[cfg(test)]

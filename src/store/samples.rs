@@ -30,7 +30,7 @@ pub struct SampleRow {
     pub truth: Truth,
     /// When that was said.
     pub corrected_at: Timestamp,
-    /// Whether it was drawn at random.
+    /// Whether it was drawn at random, and [its turn](super::AuditProgress::audited) has come.
     pub is_audited: bool,
     /// What the model said of it; `None` where it has not been asked, or could not answer.
     pub recorded: Option<Prediction>,
@@ -68,30 +68,32 @@ impl Store {
 impl Reader {
     /// Every photo whose correction stands, with what a model said of it, oldest correction first.
     pub fn samples(&self, model: &ModelId) -> Result<Vec<SampleRow>, StoreError> {
-        self.rows(
-            "list the photos of known truth",
-            "SELECT t.content_hash, t.label_id, t.corrected_at_ms,
-                 EXISTS (SELECT 1 FROM audited_contents a INDEXED BY audited_by_content
-                         WHERE a.content_hash = t.content_hash),
-                 o.scores, o.unknown, x.scores, x.unknown
-             FROM truths t INDEXED BY truths_by_time
-             CROSS JOIN models m ON m.model = ?1
-             LEFT JOIN images i ON i.content_hash = t.content_hash
-             LEFT JOIN outcomes o ON o.image_id = i.id AND o.model_id = m.id
-             LEFT JOIN out_of_fold x ON x.model_id = m.id AND x.content_hash = t.content_hash
-             WHERE t.undone_at_ms IS NULL ORDER BY t.corrected_at_ms, t.id",
-            [model.as_str()],
-            |row| {
-                Ok(SampleRow {
-                    hash: rows::present(rows::content_hash(row, 0)?, 0, "a hash of 32 bytes")?,
-                    truth: rows::label(row, 1)?.into(),
-                    corrected_at: Timestamp::from_millis(row.get(2)?),
-                    is_audited: row.get(3)?,
-                    recorded: prediction(row, 4)?,
-                    out_of_fold: prediction(row, 6)?,
-                })
-            },
-        )
+        const OPERATION: &str = "list the photos of known truth";
+        self.at_one_moment(OPERATION, || {
+            let audited = self.audit_progress()?.audited;
+            self.rows(
+                OPERATION,
+                "SELECT t.content_hash, t.label_id, t.corrected_at_ms, o.scores, o.unknown, x.scores, x.unknown
+                 FROM truths t INDEXED BY truths_by_time
+                 CROSS JOIN models m ON m.model = ?1
+                 LEFT JOIN images i ON i.content_hash = t.content_hash
+                 LEFT JOIN outcomes o ON o.image_id = i.id AND o.model_id = m.id
+                 LEFT JOIN out_of_fold x ON x.model_id = m.id AND x.content_hash = t.content_hash
+                 WHERE t.undone_at_ms IS NULL ORDER BY t.corrected_at_ms, t.id",
+                [model.as_str()],
+                |row| {
+                    let hash = rows::present(rows::content_hash(row, 0)?, 0, "a hash of 32 bytes")?;
+                    Ok(SampleRow {
+                        hash,
+                        truth: rows::label(row, 1)?.into(),
+                        corrected_at: Timestamp::from_millis(row.get(2)?),
+                        is_audited: audited.contains(&hash),
+                        recorded: prediction(row, 3)?,
+                        out_of_fold: prediction(row, 5)?,
+                    })
+                },
+            )
+        })
     }
 }
 

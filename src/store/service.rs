@@ -4,7 +4,7 @@
 //! In: a decision that was made elsewhere. Out: registry and history, changed together. Never: two models in
 //! service, a change without who and why, or a judgement of its own.
 
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 use serde::Serialize;
 
 use super::error::StoreError;
@@ -148,7 +148,8 @@ pub struct ServiceRow {
 
 impl Store {
     /// Puts a model in service, in one transaction: the former one is retired and its time closed, the new one's
-    /// begins. Nothing changes where it is in service already. A model that was never registered is `NoSuchModel`.
+    /// begins. Nothing changes where it is in service already. One that never served takes over the thresholds that a
+    /// person set for the former one. A model that was never registered is `NoSuchModel`.
     /// `false`: nothing changed, because not `instead_of` but another one is in service by now.
     pub fn put_in_service(&mut self, change: &ServiceChange) -> Result<bool, StoreError> {
         self.write("put a model in service", |batch| {
@@ -160,6 +161,11 @@ impl Store {
                 && batch.model_and_state(expected)?.1 != ModelState::InService.name()
             {
                 return Ok(false);
+            }
+            if state != ModelState::Retired.name()
+                && let Some(former) = batch.row_in_service()?
+            {
+                batch.carry_over_set((former, id), change.at)?;
             }
             let at_ms = change.at.as_millis();
             batch.transaction.execute(
@@ -209,6 +215,16 @@ impl Store {
 }
 
 impl Batch<'_> {
+    fn row_in_service(&self) -> rusqlite::Result<Option<i64>> {
+        self.transaction
+            .query_row(
+                "SELECT id FROM models INDEXED BY models_in_service WHERE state = 'in_service'",
+                [],
+                |row| row.get(0),
+            )
+            .optional()
+    }
+
     fn model_and_state(&self, model: &ModelId) -> Result<(i64, String), WriteError> {
         let id = self
             .row_of_model(model)?

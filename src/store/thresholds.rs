@@ -17,10 +17,12 @@ use super::lookup::Reader;
 use super::models::NewModel;
 use super::rows;
 use super::write::{Batch, Store, WriteError};
-use crate::domain::{Certainty, ModelId, Thresholds, Timestamp, Top, decide_top};
+use crate::domain::{Basis, Certainty, ModelId, Thresholds, Timestamp, Top, decide_top};
 
 /// Who set thresholds that came with a model.
 const BY_MANIFEST: &str = "manifest";
+/// Who set thresholds that were fitted for a model before it served.
+pub const BY_REBUILD: &str = "rebuild";
 
 /// Thresholds that shall hold from now on.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,7 +44,7 @@ pub struct ThresholdsRow {
     pub model: ModelId,
     /// Which.
     pub thresholds: Thresholds,
-    /// Who set them: a person, or `manifest`.
+    /// Who set them: a person, `manifest`, or [`BY_REBUILD`].
     pub by: String,
     /// From then on.
     pub since: Timestamp,
@@ -50,6 +52,13 @@ pub struct ThresholdsRow {
     pub until: Option<Timestamp>,
     /// Whether all stored answers follow them.
     pub is_applied: bool,
+}
+
+impl ThresholdsRow {
+    /// Whether a person set or fitted them.
+    pub fn is_a_persons(&self) -> bool {
+        ![BY_MANIFEST, BY_REBUILD].contains(&self.by.as_str())
+    }
 }
 
 /// What a step of deciding anew did.
@@ -96,14 +105,39 @@ impl Batch<'_> {
     }
 
     fn holding_thresholds(&self, model_id: i64) -> rusqlite::Result<Thresholds> {
-        let found = self
-            .transaction
-            .prepare_cached(
-                "SELECT thresholds FROM thresholds WHERE model_id = ?1 AND replaced_at_ms IS NULL",
-            )?
-            .query_row([model_id], |row| thresholds(row, 0))
-            .optional()?;
-        Ok(found.unwrap_or_else(Thresholds::unfounded))
+        let found = self.holding(model_id)?;
+        Ok(found.map_or_else(Thresholds::unfounded, |row| row.thresholds))
+    }
+
+    fn holding(&self, model_id: i64) -> rusqlite::Result<Option<ThresholdsRow>> {
+        self.transaction
+            .prepare_cached(&format!(
+                "SELECT {COLUMNS} WHERE t.model_id = ?1 AND t.replaced_at_ms IS NULL"
+            ))?
+            .query_row([model_id], thresholds_row)
+            .optional()
+    }
+
+    /// What a person set for the model that gives way holds for the one that takes its place, which has not served yet,
+    /// unless a person has spoken about that one since. Fitted thresholds are about one model alone.
+    pub(super) fn carry_over_set(&self, (from, to): (i64, i64), at: Timestamp) -> rusqlite::Result<()> {
+        let Some(set) = self
+            .holding(from)?
+            .filter(|row| row.thresholds.basis == Basis::Set)
+        else {
+            return Ok(());
+        };
+        let own = self.holding(to)?.filter(ThresholdsRow::is_a_persons);
+        if own.is_some_and(|own| own.since >= set.since) {
+            return Ok(());
+        }
+        let carried = NewThresholds {
+            model: set.model,
+            thresholds: set.thresholds,
+            by: set.by,
+            at,
+        };
+        self.hold_thresholds(to, &carried)
     }
 
     fn hold_thresholds(&self, model_id: i64, new: &NewThresholds) -> rusqlite::Result<()> {
@@ -255,21 +289,26 @@ impl Reader {
     pub fn threshold_history(&self, model: &ModelId, limit: u32) -> Result<Vec<ThresholdsRow>, StoreError> {
         self.rows(
             "list the thresholds of a model",
-            "SELECT m.model, t.thresholds, t.set_by, t.set_at_ms, t.replaced_at_ms, t.decided_up_to IS NULL
-             FROM thresholds t JOIN models m ON m.id = t.model_id WHERE m.model = ?1 ORDER BY t.id DESC LIMIT ?2",
+            &format!("SELECT {COLUMNS} WHERE m.model = ?1 ORDER BY t.id DESC LIMIT ?2"),
             params![model.as_str(), limit],
-            |row| {
-                Ok(ThresholdsRow {
-                    model: rows::present(rows::model(row, 0)?, 0, "a model's id")?,
-                    thresholds: thresholds(row, 1)?,
-                    by: row.get(2)?,
-                    since: Timestamp::from_millis(row.get(3)?),
-                    until: row.get::<_, Option<i64>>(4)?.map(Timestamp::from_millis),
-                    is_applied: row.get(5)?,
-                })
-            },
+            thresholds_row,
         )
     }
+}
+
+/// What `thresholds_row` reads.
+const COLUMNS: &str = "m.model, t.thresholds, t.set_by, t.set_at_ms, t.replaced_at_ms, t.decided_up_to IS NULL \
+     FROM thresholds t JOIN models m ON m.id = t.model_id";
+
+fn thresholds_row(row: &Row<'_>) -> rusqlite::Result<ThresholdsRow> {
+    Ok(ThresholdsRow {
+        model: rows::present(rows::model(row, 0)?, 0, "a model's id")?,
+        thresholds: thresholds(row, 1)?,
+        by: row.get(2)?,
+        since: Timestamp::from_millis(row.get(3)?),
+        until: row.get::<_, Option<i64>>(4)?.map(Timestamp::from_millis),
+        is_applied: row.get(5)?,
+    })
 }
 
 fn thresholds(row: &Row<'_>, column: usize) -> rusqlite::Result<Thresholds> {

@@ -34,6 +34,7 @@ pub mod looks;
 pub mod review;
 
 pub mod manifest;
+pub mod newcomer;
 pub mod rebuild;
 pub mod scoring;
 

@@ -196,6 +196,54 @@ fn photos_with_labels_are_scored() {
     assert!(text(&output.stderr).contains("Hat"), "{}", text(&output.stderr));
 }
 
+/// Figures were near perfect after `corrections import` and a rebuild, without a word.
+#[test]
+fn photos_that_the_model_has_learned_do_not_judge_it() {
+    let shop = Shop::new();
+    let photos: Vec<_> = (0..3).map(|number| drop_png(&shop.inbox(), number)).collect();
+    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/models/fashion-mnist-residual");
+    let bundle = shop.path().join("learned");
+    std::fs::create_dir(&bundle).unwrap();
+    std::fs::copy(format!("{shipped}/model.onnx"), bundle.join("model.onnx")).unwrap();
+    let manifest = std::fs::read(format!("{shipped}/manifest.json")).unwrap();
+    let mut manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap();
+    let has_learned = |photos: &[std::path::PathBuf], manifest: &mut serde_json::Value| {
+        let hashes = photos.iter().map(|photo| {
+            let hash = hangtag::domain::ContentHash::of(&std::fs::read(photo).unwrap());
+            hash.to_string()[..16].to_owned()
+        });
+        manifest["training"]["learned_corrections"] = hashes.collect();
+        std::fs::write(bundle.join("manifest.json"), manifest.to_string()).unwrap();
+    };
+    let csv = shop.path().join("labels.csv");
+    let rows = (0..3).map(|number| format!("inbox/photo-{number:05}.png,Dress\n"));
+    std::fs::write(&csv, format!("file,label\n{}", rows.collect::<String>())).unwrap();
+    let csv = csv.to_str().unwrap();
+    let evaluate = [
+        "evaluate", "--model", "learned", "--labels", csv, "--format", "json",
+    ];
+
+    has_learned(&photos[..2], &mut manifest);
+    let output = shop.run(&evaluate);
+    let said = text(&output.stderr);
+    assert!(said.contains("2 photos are left out"), "{said}");
+    let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        (&answer["learned_left_out"], &answer["images"]),
+        (&2.into(), &1.into())
+    );
+    let with = shop.json(&[&evaluate[..], &["--with-learned"]].concat());
+    assert_eq!(
+        (&with["learned_left_out"], &with["images"]),
+        (&0.into(), &3.into())
+    );
+    has_learned(&photos, &mut manifest);
+    let output = shop.run(&evaluate);
+    assert_eq!(output.status.code(), Some(1));
+    let said = text(&output.stderr);
+    assert!(said.contains("--with-learned"), "{said}");
+}
+
 #[test]
 fn the_shipped_model_scores_what_its_manifest_says() {
     let Some(data) = shared("fashion-mnist") else {

@@ -123,13 +123,27 @@ fn an_audit_that_confirms_the_model_gives_a_promise() {
         )
     };
     let confirmed: Vec<_> = drawn.iter().map(line).collect();
-    let csv = shop.path().join("seen.csv");
-    std::fs::write(&csv, format!("file,label\n{}\n", confirmed[1..].join("\n"))).unwrap();
-    shop.ok(&["corrections", "import", csv.to_str().unwrap()]);
-    let open = shop.json(&["review", "--open", "--format", "json"]);
+    let see = |lines: &[String]| {
+        let csv = shop.path().join("seen.csv");
+        std::fs::write(&csv, format!("file,label\n{}\n", lines.join("\n"))).unwrap();
+        shop.ok(&["corrections", "import", csv.to_str().unwrap()]);
+    };
+    // All but one in the middle: those behind it wait for it.
+    see(&[&confirmed[..20], &confirmed[21..]].concat());
+    let shown = shop.json(&["thresholds", "--format", "json"]);
+    assert_eq!(
+        (&shown["drawn"], &shown["looked_at"], &shown["audited"]),
+        (&50.into(), &49.into(), &20.into())
+    );
+    assert_eq!(shown["next_to_audit"], drawn[20]["path"]);
+    let said = shop.ok(&["thresholds"]);
+    assert!(said.contains("29 were looked at before their turn"), "{said}");
+    let open = shop.run(&["review", "--open", "--format", "json"]);
+    assert!(text(&open.stderr).contains("29 photos"), "{}", text(&open.stderr));
+    let open: Value = serde_json::from_slice(&open.stdout).unwrap();
     assert_eq!(
         (open.as_array().unwrap().len(), &open[0]["path"]),
-        (1, &drawn[0]["path"])
+        (1, &drawn[20]["path"])
     );
 
     let tried = shop.json(&["thresholds", "fit", "--dry-run", "--format", "json"]);
@@ -148,7 +162,7 @@ fn an_audit_that_confirms_the_model_gives_a_promise() {
         (&thresholds["level"], &thresholds["target_precision"]),
         (&0.9.into(), &0.95.into())
     );
-    assert_eq!((&fitted["drawn"], &fitted["audited"]), (&100.into(), &98.into()));
+    assert_eq!((&fitted["drawn"], &fitted["audited"]), (&50.into(), &20.into()));
     assert!(thresholds["accepted"].as_u64().unwrap() >= 45, "{thresholds}");
     assert!(fitted["precision_bound"].as_f64().unwrap() >= 0.95, "{fitted}");
     assert!(shop.ok(&["thresholds"]).contains("a biased sample"));
@@ -157,6 +171,58 @@ fn an_audit_that_confirms_the_model_gives_a_promise() {
     assert_eq!(
         count(&shop, "accepted") + count(&shop, "review") + count(&shop, "unknown"),
         11
+    );
+    see(&confirmed[20..21]);
+    let shown = shop.json(&["thresholds", "--format", "json"]);
+    assert_eq!(
+        (&shown["audited"], &shown["next_to_audit"]),
+        (&50.into(), &Value::Null)
+    );
+}
+
+/// They acted on the model in service, which is not the one that tags, or said that there was none.
+#[test]
+fn with_a_pinned_model_thresholds_and_review_are_about_that_one() {
+    let shop = Shop::new();
+    let photos: Vec<_> = (0..6).map(|number| drop_png(&shop.inbox(), number)).collect();
+    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/models/fashion-mnist-residual");
+    let pin = format!("[inference]\nmodel = {shipped:?}\n");
+    shop.configure(&pin);
+    shop.ok(&["scan"]);
+    assert_eq!(
+        shop.count("SELECT count(*) FROM models WHERE state = 'in_service'"),
+        0
+    );
+    let mut set = vec!["thresholds", "set", "--unknown", "1"];
+    let labels = hangtag::domain::Label::NAMES;
+    labels
+        .iter()
+        .for_each(|label| set.extend(["--label", label, "0"]));
+    shop.ok(&set);
+    assert_eq!(count(&shop, "accepted"), photos.len() as u64);
+    let late = drop_png(&shop.inbox(), 500);
+    shop.ok(&["scan"]);
+    assert_eq!(shop.row(&late).unwrap()["status"], "accepted");
+    let drawn = shop.json(&["review", "--audit", "3", "--seed", "1", "--format", "json"]);
+    assert_eq!(drawn.as_array().unwrap().len(), 3);
+    let model = shop.row(&late).unwrap()["model"].clone();
+    assert_eq!(
+        shop.json(&["stats", "--drift", "--format", "json"])["model"],
+        model
+    );
+    assert_eq!(shop.json(&["thresholds", "--format", "json"])["model"], model);
+
+    // Nothing is known of one that has never answered.
+    let other = Shop::new();
+    other.ok(&["scan"]);
+    std::fs::create_dir(other.path().join("odd")).unwrap();
+    other.configure("[inference]\nmodel = \"odd\"\n");
+    let output = other.run(&["thresholds"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        text(&output.stderr).contains("inference.model"),
+        "{}",
+        text(&output.stderr)
     );
 }
 

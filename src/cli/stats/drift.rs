@@ -4,6 +4,7 @@
 
 use std::time::SystemTime;
 
+use super::super::serving::model_that_tags;
 use super::super::{Ended, Format, output};
 use crate::config::Config;
 use crate::store::Reader;
@@ -11,7 +12,8 @@ use crate::training::drift::answer::DriftAnswer;
 
 /// Compares and prints.
 pub fn run(reader: &Reader, config: &Config, format: Format) -> anyhow::Result<Ended> {
-    let answer = DriftAnswer::of(reader, config.retrain.on_drift, SystemTime::now().into())?;
+    let model = model_that_tags(config, reader)?;
+    let answer = DriftAnswer::of(reader, model, config.retrain.on_drift, SystemTime::now().into())?;
     match format {
         Format::Json => output::print_json(&answer)?,
         Format::Text => output::print(&in_words(&answer))?,

@@ -17,6 +17,7 @@ use crate::model::ModelBundle;
 use crate::store::{Actor, Forced, OutOfFold, RunEnd, RunId, RunState, RunTrigger, ServiceChange};
 use crate::training::gate::{GateRules, Verdict, judge};
 use crate::training::job::RunFolder;
+use crate::training::newcomer::{fit_on_audit, thresholds_in_words};
 use crate::training::perform::Conclusion;
 use crate::training::publish::publish_blocking;
 use crate::training::schedule::Trigger;
@@ -58,6 +59,9 @@ impl Retrainer {
         });
         let out_of_fold = out_of_fold.collect::<Result<Vec<_>, ParseError>>()?;
         self.store.store_out_of_fold(bundle.id(), &out_of_fold)?;
+        // Whatever the verdict: a person may let it into service all the same.
+        let aim = (self.config.tagging.target_precision, SystemTime::now().into());
+        fit_on_audit((&mut self.store, &self.reader), bundle.id(), aim)?;
         if !self.register((&bundle, &against), &verdict, run)? {
             let reason = format!(
                 "it was measured against {against}, in the place of which another model was put while it was judged; `hangtag retrain now` begins anew"
@@ -105,7 +109,7 @@ impl Retrainer {
         {
             return Ok(true);
         }
-        Ok(self.store.put_in_service(&ServiceChange {
+        let is_in_service = self.store.put_in_service(&ServiceChange {
             model: bundle.id().clone(),
             at,
             by: Actor::Gate,
@@ -113,7 +117,12 @@ impl Retrainer {
             forced: Forced::No,
             verdict: Some(json!(verdict)),
             instead_of: Some(against.clone()),
-        })?)
+        })?;
+        if is_in_service {
+            let thresholds = thresholds_in_words(&self.reader, bundle.id())?;
+            tracing::info!("model {} goes into service; it {thresholds}", bundle.id());
+        }
+        Ok(is_in_service)
     }
 }
 

@@ -162,6 +162,70 @@ fn a_rollback_brings_back_what_was_made_of_the_former_answers() {
     assert_eq!(statuses(&fixture, &["a.jpg"]), [Status::Accepted]);
 }
 
+/// The numbers that hold for a model, and who set them.
+fn held(fixture: &Fixture, digit: &str) -> Option<(f32, String)> {
+    let row = fixture.reader().thresholds_of(&model(digit)).unwrap()?;
+    Some((row.thresholds.accept[0]?.get(), row.by))
+}
+
+/// A rebuild discarded what a person had set: the new model brought the thresholds of its manifest.
+#[test]
+fn what_a_person_set_holds_for_the_next_model_too_and_a_rollback_brings_its_own_back() {
+    let mut fixture = Fixture::new();
+    let serve = |fixture: &mut Fixture, digit: &str, ms: i64| {
+        let change = ServiceChange {
+            model: model(digit),
+            at: at(ms),
+            by: Actor::Gate,
+            reason: "a test".into(),
+            forced: Forced::No,
+            verdict: None,
+            instead_of: None,
+        };
+        assert!(fixture.store.put_in_service(&change).unwrap());
+    };
+    let fitted = |digit: &str, trust: f32| {
+        let mut new = accepting_from(digit, trust);
+        new.thresholds.basis = Basis::Audit;
+        new.by = BY_REBUILD.into();
+        new
+    };
+    serve(&mut fixture, "a", 10);
+    fixture.store.set_thresholds(&fitted("a", 0.6)).unwrap();
+    serve(&mut fixture, "b", 20);
+    assert_eq!(
+        held(&fixture, "b"),
+        None,
+        "what was fitted is about one model alone"
+    );
+    fixture.store.set_thresholds(&accepting_from("b", 0.8)).unwrap();
+    fixture.store.register_model(&new_model("c")).unwrap();
+    fixture.store.set_thresholds(&fitted("c", 0.7)).unwrap();
+    // Its older answers follow.
+    fixture.apply(certain("a.jpg", "c", 3, 0.75, 0.0));
+    assert_eq!(statuses(&fixture, &["a.jpg"]), [Status::Accepted]);
+    serve(&mut fixture, "c", 6_000);
+    assert_eq!(held(&fixture, "c"), Some((0.8, "anna".to_owned())));
+    let holding = fixture.reader().thresholds_of(&model("c")).unwrap().unwrap();
+    assert_eq!((holding.thresholds.basis, holding.since), (Basis::Set, at(6_000)));
+    assert_eq!(decide_all(&mut fixture, 9), 1);
+    assert_eq!(statuses(&fixture, &["a.jpg"]), [Status::Review]);
+
+    serve(&mut fixture, "a", 7_000);
+    assert_eq!(held(&fixture, "a"), Some((0.6, BY_REBUILD.to_owned())));
+    // A person's later word about a model that has not served yet is about that one.
+    serve(&mut fixture, "c", 8_000);
+    fixture.store.register_model(&new_model("d")).unwrap();
+    let word = NewThresholds {
+        at: at(8_500),
+        by: "bert".into(),
+        ..accepting_from("d", 0.5)
+    };
+    fixture.store.set_thresholds(&word).unwrap();
+    serve(&mut fixture, "d", 9_000);
+    assert_eq!(held(&fixture, "d"), Some((0.5, "bert".to_owned())));
+}
+
 #[test]
 fn daily_sums_count_each_answer_once_and_follow_the_thresholds() {
     let mut fixture = Fixture::new();
@@ -192,6 +256,8 @@ fn daily_sums_count_each_answer_once_and_follow_the_thresholds() {
     assert_eq!((both.contents(), both.review, both.accepted), (3, 0, 3));
     assert_eq!(tally(&fixture, 11, 12).by_label[8], 1);
     assert_eq!(tally(&fixture, 12, 99).contents(), 0);
+    let first = |digit| fixture.reader().first_answered(&model(digit)).unwrap();
+    assert_eq!((first("a"), first("b")), (Some(at(10 * day)), None));
     assert_eq!(
         fixture
             .reader()
@@ -275,52 +341,116 @@ fn a_draw_is_reproducible_and_gives_every_photo_its_chance() {
     );
 }
 
-#[test]
-fn a_drawn_photo_is_audited_once_somebody_has_named_it() {
+/// A fixture with a draw of six photos, and their names by their places in it.
+fn drawn_fixture() -> (Fixture, Vec<String>) {
     let mut fixture = Fixture::new();
-    for name in ["a.jpg", "b.jpg", "c.jpg"] {
+    let names = ["a.jpg", "b.jpg", "c.jpg", "d.jpg", "e.jpg", "f.jpg"];
+    for name in names {
         fixture.apply(certain(name, "a", 3, 0.9, 0.0));
     }
+    let drawn = fixture.reader().draw_contents(&model("a"), 7, 9).unwrap();
+    let in_order = drawn.contents.iter().map(|hash| {
+        let name = names.iter().find(|name| content(name).hash == *hash);
+        name.unwrap().to_string()
+    });
+    let in_order: Vec<_> = in_order.collect();
     let audit = NewAudit {
         model: model("a"),
         seed: 7,
-        drawn: Drawn {
-            photos: 3,
-            contents: vec![content("a.jpg").hash, content("b.jpg").hash],
-        },
+        drawn,
         by: "anna".into(),
         at: at(4_000),
     };
     fixture.store.record_audit(&audit).unwrap();
-    let open = |fixture: &Fixture| {
-        let files = fixture.reader().files_to_audit().unwrap();
-        files.iter().map(ToString::to_string).collect::<Vec<_>>()
-    };
-    assert_eq!(open(&fixture), ["/shop/a.jpg", "/shop/b.jpg"]);
-    // The model's own label, confirmed; and one that was not drawn.
-    fixture
-        .store
-        .correct(&[correction("a.jpg", Some(3)), correction("c.jpg", Some(1))])
-        .unwrap();
-    assert_eq!(open(&fixture), ["/shop/b.jpg"]);
-    let audits = fixture.reader().audits().unwrap();
-    assert_eq!(
-        (
-            audits[0].drawn,
-            audits[0].audited,
-            audits[0].photos,
-            audits[0].seed
-        ),
-        (2, 1, 3, 7)
-    );
+    (fixture, in_order)
+}
+
+fn open(fixture: &Fixture) -> Vec<String> {
+    let open = fixture.reader().audit_progress().unwrap().open;
+    open.iter()
+        .map(|path| path.to_string().replace("/shop/", ""))
+        .collect()
+}
+
+/// Drawn, looked at, and of these those that count.
+fn counts(fixture: &Fixture) -> (u64, u64, usize) {
+    let progress = fixture.reader().audit_progress().unwrap();
     let samples = fixture.reader().samples(&model("a")).unwrap();
-    let audited: Vec<_> = samples.iter().map(|sample| sample.is_audited).collect();
-    assert_eq!(audited, [true, false]);
+    let counted = samples.iter().filter(|sample| sample.is_audited).count();
+    assert_eq!(counted, progress.audited.len());
+    (progress.drawn, progress.looked_at, counted)
+}
+
+fn look(fixture: &mut Fixture, names: &[&String]) {
+    // The model's own label, confirmed.
+    let truths: Vec<_> = names.iter().map(|name| correction(name, Some(3))).collect();
+    fixture.store.correct(&truths).unwrap();
+}
+
+/// Photos that somebody happened to have looked at counted as a random sample: hand-picked ones, or the first by name.
+#[test]
+fn of_a_draw_those_count_that_come_before_the_first_one_that_is_open() {
+    let (mut fixture, names) = drawn_fixture();
+    assert_ne!(names, ["a.jpg", "b.jpg", "c.jpg", "d.jpg", "e.jpg", "f.jpg"]);
+    assert_eq!(
+        open(&fixture),
+        names,
+        "in the order of the draw, not of the names"
+    );
+    assert_eq!(counts(&fixture), (6, 0, 0));
+    // What was picked, and what was not drawn at all.
+    look(
+        &mut fixture,
+        &[&names[1], &names[4], &"never drawn.jpg".to_owned()],
+    );
+    assert_eq!(counts(&fixture), (6, 2, 0));
+    assert_eq!(fixture.reader().audit_progress().unwrap().out_of_order(), 2);
+    look(&mut fixture, &[&names[0]]);
+    assert_eq!(counts(&fixture), (6, 3, 2), "and the one behind it");
+    assert_eq!(open(&fixture), [&names[2..4], &names[5..]].concat());
+    look(&mut fixture, &[&names[2], &names[3], &names[5]]);
+    assert_eq!((counts(&fixture), open(&fixture).len()), ((6, 6, 6), 0));
+    let undone = content(&names[3]).hash;
     fixture
         .store
-        .undo_corrections(&[content("a.jpg").hash], "anna", at(9_000))
+        .undo_corrections(&[undone], "anna", at(9_000))
         .unwrap();
-    assert_eq!(fixture.reader().audits().unwrap()[0].audited, 0);
+    assert_eq!(counts(&fixture), (6, 5, 3));
+}
+
+#[test]
+fn a_drawn_photo_that_is_gone_or_rejected_holds_nobody_up_until_it_comes_back() {
+    let (mut fixture, names) = drawn_fixture();
+    look(&mut fixture, &[&names[1], &names[3]]);
+    fixture.apply(absent(&names[0]));
+    assert_eq!(counts(&fixture), (6, 2, 1));
+    fixture.apply(rejected(&names[2], &names[2], "b"));
+    assert_eq!(counts(&fixture), (6, 2, 2));
+    assert_eq!(open(&fixture), names[4..]);
+    // One that is gone and was looked at counts all the same; one that comes back is open again.
+    fixture.apply(absent(&names[1]));
+    assert_eq!(counts(&fixture), (6, 2, 2));
+    fixture.apply(certain(&names[0], "a", 3, 0.9, 0.0));
+    assert_eq!(counts(&fixture), (6, 2, 0));
+    assert_eq!(open(&fixture)[0], names[0]);
+}
+
+#[test]
+fn a_photo_of_two_draws_is_listed_and_counted_once() {
+    let (mut fixture, names) = drawn_fixture();
+    let again = NewAudit {
+        model: model("a"),
+        seed: 8,
+        drawn: fixture.reader().draw_contents(&model("a"), 8, 3).unwrap(),
+        by: "bert".into(),
+        at: at(4_500),
+    };
+    let first = again.drawn.contents[0];
+    fixture.store.record_audit(&again).unwrap();
+    assert_eq!(open(&fixture), names, "the older draw first");
+    let name = names.iter().find(|name| content(name).hash == first).unwrap();
+    look(&mut fixture, &[name]);
+    assert_eq!(counts(&fixture), (6, 1, 1), "the first of either draw counts");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Have the photos changed? The whole answer, for the command line and for the pages.
 //!
-//! In: the daily sums of the model in service. Out: its first days in service beside the last ones, and how they differ.
+//! In: the daily sums of the model that tags. Out: its first days in service beside the last ones, and how they differ.
 //! Never: a write; a word about why.
 
 use serde::Serialize;
@@ -9,7 +9,7 @@ use super::{Drift, LEAST_PHOTOS, Reading, WINDOW_DAYS, Window, Windows};
 use crate::domain::{Label, ModelId, Timestamp};
 use crate::store::{Agreement, DailyTally, Reader, StoreError};
 
-/// What is known about the model in service.
+/// What is known about the model that tags.
 #[derive(Debug, Serialize)]
 pub struct DriftAnswer {
     model: Option<ModelId>,
@@ -43,17 +43,27 @@ pub struct DriftTable {
 }
 
 impl DriftAnswer {
-    /// As of `now`; `on_drift` is that of the settings. A walk over some hundred sums and the corrections of two weeks, all
-    /// as they are at one moment.
-    pub fn of(reader: &Reader, on_drift: f64, now: Timestamp) -> Result<Self, StoreError> {
-        reader.at_one_moment("compare the days of the model in service", || {
-            Self::read(reader, on_drift, now)
+    /// Of the model that tags, as of `now`; `on_drift` is that of the settings. A walk over some hundred sums and the
+    /// corrections of two weeks, all as they are at one moment.
+    pub fn of(
+        reader: &Reader,
+        model: Option<ModelId>,
+        on_drift: f64,
+        now: Timestamp,
+    ) -> Result<Self, StoreError> {
+        reader.at_one_moment("compare the days of the model that tags", || {
+            Self::read(reader, model, on_drift, now)
         })
     }
 
-    fn read(reader: &Reader, on_drift: f64, now: Timestamp) -> Result<Self, StoreError> {
+    fn read(
+        reader: &Reader,
+        model: Option<ModelId>,
+        on_drift: f64,
+        now: Timestamp,
+    ) -> Result<Self, StoreError> {
         let mut answer = Self {
-            model: reader.model_in_service_id()?,
+            model,
             windows: None,
             reference: None,
             recent: None,
@@ -64,9 +74,12 @@ impl DriftAnswer {
         let Some(model) = &answer.model else {
             return Ok(answer);
         };
-        let windows = reader
-            .first_served(model)?
-            .and_then(|since| Windows::of(since, now));
+        // A model that the settings pin is never put in service: it began with its first answer.
+        let since = match reader.first_served(model)? {
+            Some(since) => Some(since),
+            None => reader.first_answered(model)?,
+        };
+        let windows = since.and_then(|since| Windows::of(since, now));
         let Some(windows) = windows else {
             return Ok(answer);
         };

@@ -46,7 +46,17 @@ fn a_model_that_the_gate_refused_serves_only_by_force() {
     assert!(said.contains("--force") && said.contains("accuracy"), "{said}");
     assert_eq!(in_service(&shop), shipped);
 
-    shop.ok(&["models", "promote", &refused[..8], "--force", "--reason", "a try"]);
+    // What a person has set outranks what the new model brings.
+    shop.ok(&["thresholds", "set", "--label", "bag", "never", "--unknown", "0.7"]);
+    let set = shop.json(&["thresholds", "--format", "json"]);
+    let promoted = shop.ok(&["models", "promote", &refused[..8], "--force", "--reason", "a try"]);
+    assert!(promoted.contains("keeps to the thresholds that"), "{promoted}");
+    let kept = shop.json(&["thresholds", "--format", "json"]);
+    assert_eq!(kept["model"], refused.as_str());
+    assert_eq!(
+        (&kept["thresholds"], &kept["by"]),
+        (&set["thresholds"], &set["by"])
+    );
     assert_one_serves(&shop);
     assert_eq!(in_service(&shop), refused);
     let how =

@@ -1,0 +1,195 @@
+//! The thresholds of a model that is about to serve for the first time.
+//!
+//! In: a registered model, the photos that people audited, what it said of them unseeing. Out: thresholds that hold for it,
+//! fitted on the audit, where that suffices; else those of its manifest stay. Never: a word of a person replaced, or what
+//! holds for a model that has served: a rollback brings that back.
+
+use crate::domain::{Basis, ModelId, Timestamp};
+use crate::store::{BY_REBUILD, ModelState, NewThresholds, Reader, Store, StoreError, ThresholdsRow};
+
+use super::manifest::learned_in;
+use super::samples::Samples;
+use super::thresholds::{FitOptions, fit};
+
+/// Lets an audit go on holding for a model that comes after the one it was made of: its thresholds are fitted on the
+/// audited photos, for `target_precision` (0..=1). Doing it twice changes nothing more.
+pub fn fit_on_audit(
+    (store, reader): (&mut Store, &Reader),
+    model: &ModelId,
+    (target_precision, at): (f64, Timestamp),
+) -> Result<(), StoreError> {
+    let Some(row) = reader.model(model)? else {
+        return Ok(());
+    };
+    let holding = reader.thresholds_of(model)?;
+    let has_served = matches!(row.state, ModelState::InService | ModelState::Retired);
+    if has_served || holding.as_ref().is_some_and(ThresholdsRow::is_a_persons) {
+        return Ok(());
+    }
+    let learned = learned_in(&row.manifest["training"]);
+    let (basis, judged) = Samples::of(&reader.samples(model)?, &learned).best();
+    if basis != Basis::Audit {
+        return Ok(());
+    }
+    let thresholds = fit(&judged, target_precision, FitOptions::of(basis));
+    if holding.is_some_and(|holding| holding.thresholds == thresholds) {
+        return Ok(());
+    }
+    store.set_thresholds(&NewThresholds {
+        model: model.clone(),
+        thresholds,
+        by: BY_REBUILD.to_owned(),
+        at,
+    })
+}
+
+/// Where the thresholds that hold for a model come from, to follow its name.
+pub fn thresholds_in_words(reader: &Reader, model: &ModelId) -> Result<String, StoreError> {
+    Ok(match reader.thresholds_of(model)? {
+        None => "has no thresholds: nothing is accepted".to_owned(),
+        Some(row) if row.thresholds.basis == Basis::Set => {
+            format!("keeps to the thresholds that {} set", row.by)
+        }
+        Some(row) => format!("has thresholds from {}, by {}", row.thresholds.basis, row.by),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::domain::{
+        ContentHash, LABEL_COUNT, Label, Prediction, PreprocessingVersion, Scores, Thresholds, Truth,
+    };
+    use crate::store::{
+        Actor, Drawn, Durability, Forced, NewAudit, NewCorrection, NewModel, OutOfFold, ServiceChange,
+    };
+    use crate::training::samples::ENOUGH_AUDITED;
+
+    fn at(ms: i64) -> Timestamp {
+        Timestamp::from_millis(ms)
+    }
+
+    /// A store with an audit of so many photos, each looked at, and what a fold of model b said of each.
+    struct Shop {
+        folder: tempfile::TempDir,
+        store: Store,
+    }
+
+    impl Shop {
+        fn audited(photos: usize) -> Shop {
+            let folder = tempfile::tempdir().unwrap();
+            let store = Store::open(&folder.path().join("hangtag.db"), Durability::Normal).unwrap();
+            let mut shop = Shop { folder, store };
+            for digit in ["a", "b"] {
+                let mut new = NewModel::new(&digit.repeat(64), PreprocessingVersion(1), at(0)).unwrap();
+                new.manifest = json!({ "calibration": { "thresholds": Thresholds::unfounded() } });
+                shop.store.register_model(&new).unwrap();
+            }
+            assert!(shop.serve("a"));
+            let contents: Vec<_> = (0..photos)
+                .map(|photo| ContentHash::of(&photo.to_le_bytes()))
+                .collect();
+            let mut scores = [0.0; LABEL_COUNT];
+            scores[3] = 1.0;
+            let prediction = Prediction::from(Scores::new(scores).unwrap());
+            let answers: Vec<_> = contents
+                .iter()
+                .map(|hash| OutOfFold {
+                    hash: *hash,
+                    prediction,
+                })
+                .collect();
+            let truths: Vec<_> = contents
+                .iter()
+                .map(|hash| NewCorrection {
+                    hash: *hash,
+                    truth: Truth::from(Label::from_index(3)),
+                    by: "anna".into(),
+                    at: at(10),
+                })
+                .collect();
+            shop.store.correct(&truths).unwrap();
+            let audit = NewAudit {
+                model: model("a"),
+                seed: 1,
+                drawn: Drawn {
+                    photos: photos as u64,
+                    contents,
+                },
+                by: "anna".into(),
+                at: at(9),
+            };
+            shop.store.record_audit(&audit).unwrap();
+            shop.store.store_out_of_fold(&model("b"), &answers).unwrap();
+            shop
+        }
+
+        fn reader(&self) -> Reader {
+            Reader::open(&self.folder.path().join("hangtag.db")).unwrap()
+        }
+
+        fn serve(&mut self, digit: &str) -> bool {
+            let change = ServiceChange {
+                model: model(digit),
+                at: at(20),
+                by: Actor::Gate,
+                reason: "a test".into(),
+                forced: Forced::No,
+                verdict: None,
+                instead_of: None,
+            };
+            self.store.put_in_service(&change).unwrap()
+        }
+
+        fn fit(&mut self, digit: &str) -> ThresholdsRow {
+            let reader = self.reader();
+            fit_on_audit((&mut self.store, &reader), &model(digit), (0.95, at(15))).unwrap();
+            reader.thresholds_of(&model(digit)).unwrap().unwrap()
+        }
+    }
+
+    fn model(digit: &str) -> ModelId {
+        ModelId::from_sha256(&digit.repeat(64)).unwrap()
+    }
+
+    /// A rebuilt model came with the thresholds of its manifest, and the audit counted for nothing any more.
+    #[test]
+    fn an_audit_goes_on_holding_for_a_rebuilt_model() {
+        let mut shop = Shop::audited(ENOUGH_AUDITED);
+        let held = shop.fit("b");
+        assert_eq!(
+            (held.by.as_str(), held.thresholds.basis),
+            (BY_REBUILD, Basis::Audit)
+        );
+        assert_eq!(held.thresholds.samples, ENOUGH_AUDITED as u64);
+        assert!(
+            held.thresholds
+                .accept_from(Label::from_index(3).unwrap())
+                .is_some()
+        );
+        shop.fit("b");
+        let history = shop.reader().threshold_history(&model("b"), 9).unwrap();
+        assert_eq!(history.len(), 2, "the manifest's, and once those of the audit");
+        assert!(shop.serve("b"));
+        let said = thresholds_in_words(&shop.reader(), &model("b")).unwrap();
+        assert_eq!(said, "has thresholds from audit, by rebuild");
+    }
+
+    #[test]
+    fn what_an_audit_does_not_suffice_for_or_a_person_has_said_stays() {
+        let mut few = Shop::audited(ENOUGH_AUDITED - 1);
+        assert_eq!(few.fit("b").by, "manifest");
+        let mut shop = Shop::audited(ENOUGH_AUDITED);
+        assert_eq!(shop.fit("a").by, "manifest", "it serves, and gave no answers");
+        let word = NewThresholds {
+            model: model("b"),
+            thresholds: Thresholds::uncertified(0.9),
+            by: "anna".into(),
+            at: at(12),
+        };
+        shop.store.set_thresholds(&word).unwrap();
+        assert_eq!(shop.fit("b").by, "anna");
+    }
+}
