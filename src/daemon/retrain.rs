@@ -99,7 +99,7 @@ pub struct RunSummary {
     pub run: RunId,
     /// How it ended.
     pub state: RunState,
-    /// Why, where it did not simply finish.
+    /// Why, where it did not simply finish; or what it had to do without.
     pub reason: Option<String>,
     /// The gate's verdict, where there was one.
     pub verdict: Option<Verdict>,
@@ -175,9 +175,13 @@ impl Retrainer {
             .was_measured_against()
             .filter(|against| !is_up_to_date(against))
         {
-            let reason = format!(
-                "it was measured against {against}, which is no longer in service; `hangtag retrain now --resume` measures it anew"
-            );
+            // A quick rebuild has no checkpoint, and begins anew in two minutes.
+            let measures = match folder.checkpoint_path().is_file() {
+                true => "`hangtag retrain now --resume` measures it anew, with the daemon stopped",
+                false => "`hangtag retrain now` begins anew",
+            };
+            let reason =
+                format!("it was measured against {against}, which is no longer in service; {measures}");
             return self.end(run, RunState::Failed, &reason);
         }
         self.conclude_blocking(run, &folder, conclusion)
@@ -222,7 +226,7 @@ impl Retrainer {
     ) -> Result<RunSummary, RetrainError> {
         let now: Timestamp = SystemTime::now().into();
         let job = self.job(&beginning, now)?;
-        let print = self.fingerprint_of(&job);
+        let print = self.fingerprint_of_blocking(&job);
         let is_resumed = matches!(beginning, Beginning::Resumed { .. });
         if !is_resumed
             && let Some(print) = &print
@@ -273,6 +277,7 @@ impl Retrainer {
             warm_start: rules.warm_start,
             target_precision: self.config.tagging.target_precision,
         };
+            audited: Vec::new(),
         let mut job = match beginning {
             Beginning::Fresh => Job {
                 corrections: self.corrections()?,
@@ -310,7 +315,7 @@ impl Retrainer {
         loop {
             let in_service = self.in_service()?;
             job.in_service = self.config.models_dir().join(in_service.as_str());
-            job.in_service_out_of_fold = self.out_of_fold(&in_service)?;
+            (job.in_service_out_of_fold, job.audited) = self.evidence(&in_service)?;
             folder.write_job_blocking(&job, &self.config.to_string())?;
             let process = RunProcess {
                 program: &self.program,
@@ -379,7 +384,8 @@ impl RunSummary {
     /// In a sentence.
     pub fn in_words(&self) -> String {
         match (&self.verdict, &self.reason) {
-            (Some(verdict), _) => in_a_line(verdict),
+            (Some(verdict), None) => in_a_line(verdict),
+            (Some(verdict), Some(reason)) => format!("{}; {reason}", in_a_line(verdict)),
             (None, Some(reason)) => format!("{}: {reason}", self.state.name()),
             (None, None) => self.state.name().to_owned(),
         }

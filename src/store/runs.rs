@@ -163,7 +163,7 @@ pub struct RunEnd {
     pub state: RunState,
     /// What was measured: test accuracy, confusion, …; `None` where nothing was.
     pub figures: Option<serde_json::Value>,
-    /// Why it ended so, in words, where it did not simply finish.
+    /// Why it ended so, in words, where it did not simply finish; or what it had to do without.
     pub reason: Option<String>,
     /// Where its bundle lies.
     pub bundle: Option<PathBuf>,

@@ -45,6 +45,9 @@ pub struct Job {
     #[serde(default)]
     pub in_service_out_of_fold: Vec<OutOfFold>,
     /// What people have put right, in the order of their hashes.
+    /// Those corrections that are of photos drawn at random, by content hash.
+    #[serde(default)]
+    pub audited: Vec<String>,
     pub corrections: Vec<CorrectionNote>,
     /// Where the pictures of corrected photos lie.
     pub corrections_dir: PathBuf,

@@ -15,13 +15,13 @@ use crate::training::dataset::{Provenance, file_records_blocking};
 use crate::training::drift::{Drift, Window, Windows};
 use crate::training::job::{CorrectionNote, Job};
 use crate::training::out_of_fold::OutOfFold;
-use crate::training::perform::{begins_with, fingerprint, wants_base};
+use crate::training::perform::{begins_with, fingerprint, usable_blocking, wants_base};
 use crate::training::schedule::{ScheduleRecord, ScheduleRules, Trigger};
 
 impl Retrainer {
     /// What stands for all that decides the bytes of the job's model. `None` where the data set is not there yet, which the run then
     /// fetches, or the model in service cannot be read, which the run then says.
-    pub(super) fn fingerprint_of(&self, job: &Job) -> Option<String> {
+    pub(super) fn fingerprint_of_blocking(&self, job: &Job) -> Option<String> {
         let files = file_records_blocking(&self.config.dataset_dir(), Provenance::Any).ok()?;
         let base = match wants_base(job) {
             true => {
@@ -31,7 +31,8 @@ impl Retrainer {
             }
             false => None,
         };
-        let learned = (job.corrections.as_slice(), job.correction_weight, base.as_ref());
+        let usable = usable_blocking(job).ok()?;
+        let learned = (usable.as_slice(), job.correction_weight, base.as_ref());
         Some(fingerprint(&files, &job.parameters, learned))
     }
 
@@ -151,9 +152,12 @@ impl Retrainer {
         let mut answers: Vec<_> = samples
             .iter()
             .filter_map(|sample| Some(OutOfFold::new(&sample.hash, &sample.out_of_fold?)))
+        let audited = samples.iter().filter(|sample| sample.is_audited);
+        let mut audited: Vec<_> = audited.map(|sample| sample.hash.to_string()).collect();
+        audited.sort();
             .collect();
         answers.sort_by(|one, other| one.content_hash.cmp(&other.content_hash));
-        Ok(answers)
+        Ok((answers, audited))
     }
 }
 

@@ -22,8 +22,11 @@ pub fn fingerprint(
         threads: None,
         ..parameters.clone()
     };
-    // Without corrections it has no effect.
-    let weight = if corrections.is_empty() { 0.0 } else { weight };
+    // Without corrections they have no effect.
+    let (weight, base) = match corrections.is_empty() {
+        true => (0.0, None),
+        false => (weight, base),
+    };
     // A newer hangtag may make another model of the same.
     let version = (env!("CARGO_PKG_VERSION"), RECIPE);
     let digests: Vec<_> = files.iter().map(|file| &file.sha256).collect();
