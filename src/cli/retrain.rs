@@ -227,9 +227,7 @@ fn here(resume: bool, config: Config, format: Format) -> anyhow::Result<Ended> {
     spinner.enable_steady_tick(Duration::from_millis(200));
     let summary = retrainer.rebuild_blocking(RunTrigger::Person, None, beginning)?;
     spinner.finish_and_clear();
-    if summary.state == RunState::Finished {
-        retrainer.prune_blocking();
-    }
+    retrainer.tidy_blocking()?;
     drop(lock);
     match format {
         Format::Json => output::print_json(&json!({

@@ -8,6 +8,7 @@
 //! of a command would be; tags are written by the record station alone.
 
 mod conclude;
+mod dead;
 mod decide_anew;
 mod due;
 
@@ -19,6 +20,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::json;
 
 use conclude::in_a_line;
+pub use dead::close_dead_trainings_blocking;
 pub use due::rules;
 use due::{passed_over, recorded};
 
@@ -147,6 +149,7 @@ impl Retrainer {
 
     /// Ends what a service that was killed left running; a run that was through and only not judged yet, is judged.
     pub fn take_up_blocking(&mut self) -> Result<(), RetrainError> {
+        self.close_dead_blocking()?;
         for run in self.reader.running_runs()? {
             if run.trigger == RunTrigger::Command {
                 continue; // A person's `hangtag train`, which may be alive.
@@ -165,7 +168,7 @@ impl Retrainer {
     fn take_up_one_blocking(&mut self, run: RunId) -> Result<RunSummary, RetrainError> {
         let folder = RunFolder::of(&self.config.runs_dir(), run.0);
         let Some(conclusion) = folder.read_conclusion_blocking::<Conclusion>()? else {
-            return self.end(run, RunState::Failed, folder.service_ended_blocking());
+            return self.end(run, RunState::Stopped, folder.service_ended_blocking());
         };
         let in_service = self.in_service()?;
         // The candidate itself serves where the service was killed between registry and record.
@@ -204,17 +207,20 @@ impl Retrainer {
                 let summary = self.rebuild_blocking(recorded(trigger), due_at, Beginning::Fresh)?;
                 tracing::info!("rebuild {}: {}", summary.run.0, summary.in_words());
                 station.did(|| format!("run {}: {}", summary.run.0, summary.in_words()));
-                if summary.state == RunState::Finished {
-                    self.prune_blocking();
-                }
+                self.tidy_blocking()?;
                 Ok(())
             }
         }
     }
 
-    /// Removes what older rebuilds left.
-    pub fn prune_blocking(&mut self) {
+    /// Removes what older runs left, whatever became of them; closes those of people whose process was killed.
+    pub fn tidy_blocking(&mut self) -> Result<(), StoreError> {
         prune_blocking(&self.config, (&self.reader, &mut self.store), &self.stop);
+        self.close_dead_blocking()
+    }
+
+    fn close_dead_blocking(&mut self) -> Result<(), StoreError> {
+        close_dead_trainings_blocking(&self.config, (&self.reader, &mut self.store))
     }
 
     /// One run from beginning to end, whoever asked for it.
@@ -271,13 +277,13 @@ impl Retrainer {
             nice: rules.nice,
             in_service: PathBuf::new(),
             in_service_out_of_fold: Vec::new(),
+            audited: Vec::new(),
             corrections: Vec::new(),
             corrections_dir: self.config.corrections_dir(),
             correction_weight: rules.correction_weight,
             warm_start: rules.warm_start,
             target_precision: self.config.tagging.target_precision,
         };
-            audited: Vec::new(),
         let mut job = match beginning {
             Beginning::Fresh => Job {
                 corrections: self.corrections()?,
@@ -309,6 +315,7 @@ impl Retrainer {
     ) -> Result<RunSummary, RetrainError> {
         let folder = RunFolder::of(&self.config.runs_dir(), run.0);
         job.run = run.0;
+        folder.begin_blocking()?;
         if let Beginning::Resumed { checkpoint, .. } = beginning {
             folder.take_checkpoint_blocking(checkpoint)?;
         }

@@ -89,7 +89,7 @@ impl Retrainer {
     }
 
     pub(super) fn record(&self) -> Result<ScheduleRecord, StoreError> {
-        let last_start = self.reader.last_run_start()?;
+        let (last_start, state) = self.reader.last_run_start()?.unzip();
         let since = self
             .reader
             .last_rebuild_start()?
@@ -98,11 +98,13 @@ impl Retrainer {
             up_since: self.up_since,
             last_due: self.reader.last_due()?,
             last_start,
+            was_stopped: state == Some(RunState::Stopped),
             requested_at: self
                 .reader
                 .open_rebuild_request()?
                 .map(|request| request.asked_at),
             new_corrections: self.reader.count_corrections_since(since)?,
+            failures: self.reader.failures_for_corrections()?,
             has_drifted: self.has_drifted(last_start)?,
         })
     }
@@ -146,15 +148,16 @@ impl Retrainer {
         Ok(notes)
     }
 
-    /// What networks said of corrections that they had not seen, on behalf of a model that has learned them.
-    pub(super) fn out_of_fold(&self, model: &ModelId) -> Result<Vec<OutOfFold>, StoreError> {
+    /// What networks said of corrections that they had not seen, on behalf of a model that has learned them; and which
+    /// corrections are of photos drawn at random.
+    pub(super) fn evidence(&self, model: &ModelId) -> Result<(Vec<OutOfFold>, Vec<String>), StoreError> {
         let samples = self.reader.samples(model)?;
-        let mut answers: Vec<_> = samples
-            .iter()
-            .filter_map(|sample| Some(OutOfFold::new(&sample.hash, &sample.out_of_fold?)))
         let audited = samples.iter().filter(|sample| sample.is_audited);
         let mut audited: Vec<_> = audited.map(|sample| sample.hash.to_string()).collect();
         audited.sort();
+        let mut answers: Vec<_> = samples
+            .iter()
+            .filter_map(|sample| Some(OutOfFold::new(&sample.hash, &sample.out_of_fold?)))
             .collect();
         answers.sort_by(|one, other| one.content_hash.cmp(&other.content_hash));
         Ok((answers, audited))
