@@ -35,7 +35,7 @@ pub use lock::{LockError, LockHolder, StoreLock};
 pub use open::{
     OpenedModel, OpeningError, decode_limits, load_runtime_blocking, open_bundle_blocking, runtime_settings,
 };
-pub use retrain::{Beginning, RetrainError, Retrainer, RunSummary, rules};
+pub use retrain::{Beginning, RetrainError, Retrainer, RunSummary, close_dead_trainings_blocking, rules};
 pub use serve::{
     Opener, ServingError, bundle_in_service_blocking, load_published_blocking, open_serving_blocking,
 };

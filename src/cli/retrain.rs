@@ -134,15 +134,16 @@ fn cells_of(run: &RunRow) -> Vec<String> {
         .verdict
         .as_ref()
         .and_then(|verdict| verdict["verdict"].as_str());
-    let outcome = match (verdict, &run.model, &run.reason) {
-        (Some("promote"), Some(model), _) => format!("{model} went into service"),
-        (Some(_), Some(model), _) => {
-            format!("{model} was not let into service; see `hangtag models show {model}`")
-        }
-        (None, Some(model), _) => model.to_string(),
-        (_, None, Some(reason)) => output::shown(reason),
-        (_, None, None) => String::new(),
+    let model = match (verdict, &run.model) {
+        (Some("promote"), Some(model)) => Some(format!("{model} went into service")),
+        (Some(_), Some(model)) => Some(format!(
+            "{model} was not let into service; see `hangtag models show {model}`"
+        )),
+        (None, Some(model)) => Some(model.to_string()),
+        (_, None) => None,
     };
+    let reason = run.reason.as_deref().map(output::shown);
+    let outcome: Vec<String> = model.into_iter().chain(reason).collect();
     vec![
         run.id.0.to_string(),
         run.state.name().to_owned(),
@@ -152,7 +153,7 @@ fn cells_of(run: &RunRow) -> Vec<String> {
         accuracy
             .map(|accuracy| format!("{:.2} %", accuracy * 100.0))
             .unwrap_or_default(),
-        outcome,
+        outcome.join("; "),
     ]
 }
 
@@ -226,9 +227,7 @@ fn here(resume: bool, config: Config, format: Format) -> anyhow::Result<Ended> {
     spinner.enable_steady_tick(Duration::from_millis(200));
     let summary = retrainer.rebuild_blocking(RunTrigger::Person, None, beginning)?;
     spinner.finish_and_clear();
-    if summary.state == RunState::Finished {
-        retrainer.prune_blocking();
-    }
+    retrainer.tidy_blocking()?;
     drop(lock);
     match format {
         Format::Json => output::print_json(&json!({

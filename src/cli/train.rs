@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Instant, SystemTime};
 
-use anyhow::Context;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -21,10 +20,10 @@ use crate::config::Config;
 use crate::daemon;
 use crate::domain::DevicePolicy;
 use crate::model::{Classifier, ModelBundle, Runtime};
-use crate::store::{EpochRow, NewRun, RunEnd, RunId, RunRow, RunState, RunTrigger, Store};
+use crate::store::{EpochRow, NewRun, Reader, RunEnd, RunId, RunRow, RunState, RunTrigger, Store};
 use crate::training::dataset::DataSet;
 use crate::training::evaluate::Evaluation;
-use crate::training::job::RunFolder;
+use crate::training::job::{RunFolder, RunFolderError, RunLock};
 use crate::training::perform::fingerprint;
 use crate::training::rebuild::{Outcome, Rebuild, Rebuilt, Shop, rebuild_blocking};
 use crate::training::summary;
@@ -34,7 +33,7 @@ use crate::training::train::{Checkpointing, EpochRecord, Flow, Observer, Progres
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  hangtag train                                 as the settings say: 50 epochs, some 10 minutes on two cores
+  hangtag train                                 as the settings say: 52 epochs, some 15 minutes on two cores
   hangtag train --epochs 3 --out ./my-model     quick, into a folder of your own
   hangtag train --resume                        goes on where the last run was stopped
   hangtag train --summary                       the network's layers, no training
@@ -166,6 +165,8 @@ struct Begun {
     run: RunId,
     folder: PathBuf,
     parameters: TrainParameters,
+    /// Tells others that the run is alive.
+    _lock: RunLock,
 }
 
 fn begin(arguments: &TrainArguments, config: &Config, store: &mut Store) -> anyhow::Result<Begun> {
@@ -176,6 +177,7 @@ fn begin(arguments: &TrainArguments, config: &Config, store: &mut Store) -> anyh
     parameters.epochs = arguments.epochs.unwrap_or(parameters.epochs);
     parameters.seed = arguments.seed.unwrap_or(parameters.seed);
     let mut checkpoint = None;
+    daemon::close_dead_trainings_blocking(config, (&Reader::open(&config.store_path())?, store))?;
     if arguments.resume {
         let (old, path) = last_interrupted(config, |run| run.trigger == RunTrigger::Command)?;
         // Seed and data may not change, and epochs only under a constant rate; the trainer refuses what does not fit.
@@ -189,29 +191,29 @@ fn begin(arguments: &TrainArguments, config: &Config, store: &mut Store) -> anyh
     }
     let started_at = SystemTime::now().into();
     let run = store.start_run(&NewRun::by_command(started_at, json!(parameters)))?;
-    let folder = run_folder(config, run);
-    if let Err(error) = lay_out(&folder, checkpoint.as_deref()) {
-        end_run(store, run, RunState::Failed, format!("{error:#}"))?;
-        return Err(error);
+    let folder = RunFolder::of(&config.runs_dir(), run.0);
+    match lay_out(&folder, checkpoint.as_deref()) {
+        Ok(lock) => Ok(Begun {
+            run,
+            folder: folder.path().to_owned(),
+            parameters,
+            _lock: lock,
+        }),
+        Err(error) => {
+            end_run(store, run, RunState::Failed, error.to_string())?;
+            Err(error.into())
+        }
     }
-    Ok(Begun {
-        run,
-        folder,
-        parameters,
-    })
 }
 
 /// The run's folder, with the checkpoint it goes on from.
-fn lay_out(folder: &Path, checkpoint: Option<&Path>) -> anyhow::Result<()> {
-    std::fs::create_dir_all(folder).with_context(|| format!("could not make {}", folder.display()))?;
-    match checkpoint {
-        Some(from) => Ok(RunFolder::at(folder).take_checkpoint_blocking(from)?),
-        None => Ok(()),
+fn lay_out(folder: &RunFolder, checkpoint: Option<&Path>) -> Result<RunLock, RunFolderError> {
+    folder.begin_blocking()?;
+    let lock = folder.lock_blocking()?;
+    if let Some(from) = checkpoint {
+        folder.take_checkpoint_blocking(from)?;
     }
-}
-
-fn run_folder(config: &Config, run: RunId) -> PathBuf {
-    RunFolder::of(&config.runs_dir(), run.0).path().to_owned()
+    Ok(lock)
 }
 
 /// The newest run that did not finish and left a checkpoint.
@@ -219,10 +221,10 @@ pub fn last_interrupted(
     config: &Config,
     is_of_kind: impl Fn(&RunRow) -> bool,
 ) -> anyhow::Result<(TrainParameters, PathBuf)> {
-    let reader = crate::store::Reader::open(&config.store_path())?;
+    let reader = Reader::open(&config.store_path())?;
     // More than anyone keeps unfinished.
     for run in reader.runs(1_000)?.into_iter().filter(is_of_kind) {
-        let checkpoint = run_folder(config, run.id).join("checkpoint");
+        let checkpoint = RunFolder::of(&config.runs_dir(), run.id.0).checkpoint_path();
         if run.state != RunState::Finished && checkpoint.is_file() {
             return Ok((serde_json::from_value(run.parameters)?, checkpoint));
         }

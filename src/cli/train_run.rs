@@ -34,8 +34,7 @@ pub fn run(folder: &Path, config: &Config) -> anyhow::Result<Ended> {
     let conclusion = match carried.unwrap_or_else(|error| Conclusion::Failed {
         reason: format!("{error:#}"),
     }) {
-        // Nobody wanted that.
-        Conclusion::Stopped { .. } if is_orphan() => Conclusion::Failed {
+        Conclusion::Stopped { .. } if is_orphan() => Conclusion::Stopped {
             reason: folder.service_ended_blocking().into(),
         },
         conclusion => conclusion,

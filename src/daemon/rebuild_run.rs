@@ -85,6 +85,8 @@ impl RunProcess<'_> {
         };
         Ok(match self.folder.read_conclusion_blocking()? {
             Some(conclusion) => Carried::Concluded(conclusion),
+            // Who stops a service often tells all of its processes at once.
+            None if self.stop.load(Ordering::Relaxed) => Carried::Stopped,
             None => Carried::Failed(self.death(status)),
         })
     }

@@ -8,6 +8,7 @@
 //! of a command would be; tags are written by the record station alone.
 
 mod conclude;
+mod dead;
 mod decide_anew;
 mod due;
 
@@ -19,6 +20,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::json;
 
 use conclude::in_a_line;
+pub use dead::close_dead_trainings_blocking;
 pub use due::rules;
 use due::{passed_over, recorded};
 
@@ -99,7 +101,7 @@ pub struct RunSummary {
     pub run: RunId,
     /// How it ended.
     pub state: RunState,
-    /// Why, where it did not simply finish.
+    /// Why, where it did not simply finish; or what it had to do without.
     pub reason: Option<String>,
     /// The gate's verdict, where there was one.
     pub verdict: Option<Verdict>,
@@ -147,6 +149,7 @@ impl Retrainer {
 
     /// Ends what a service that was killed left running; a run that was through and only not judged yet, is judged.
     pub fn take_up_blocking(&mut self) -> Result<(), RetrainError> {
+        self.close_dead_blocking()?;
         for run in self.reader.running_runs()? {
             if run.trigger == RunTrigger::Command {
                 continue; // A person's `hangtag train`, which may be alive.
@@ -165,7 +168,7 @@ impl Retrainer {
     fn take_up_one_blocking(&mut self, run: RunId) -> Result<RunSummary, RetrainError> {
         let folder = RunFolder::of(&self.config.runs_dir(), run.0);
         let Some(conclusion) = folder.read_conclusion_blocking::<Conclusion>()? else {
-            return self.end(run, RunState::Failed, folder.service_ended_blocking());
+            return self.end(run, RunState::Stopped, folder.service_ended_blocking());
         };
         let in_service = self.in_service()?;
         // The candidate itself serves where the service was killed between registry and record.
@@ -175,9 +178,13 @@ impl Retrainer {
             .was_measured_against()
             .filter(|against| !is_up_to_date(against))
         {
-            let reason = format!(
-                "it was measured against {against}, which is no longer in service; `hangtag retrain now --resume` measures it anew"
-            );
+            // A quick rebuild has no checkpoint, and begins anew in two minutes.
+            let measures = match folder.checkpoint_path().is_file() {
+                true => "`hangtag retrain now --resume` measures it anew, with the daemon stopped",
+                false => "`hangtag retrain now` begins anew",
+            };
+            let reason =
+                format!("it was measured against {against}, which is no longer in service; {measures}");
             return self.end(run, RunState::Failed, &reason);
         }
         self.conclude_blocking(run, &folder, conclusion)
@@ -200,17 +207,20 @@ impl Retrainer {
                 let summary = self.rebuild_blocking(recorded(trigger), due_at, Beginning::Fresh)?;
                 tracing::info!("rebuild {}: {}", summary.run.0, summary.in_words());
                 station.did(|| format!("run {}: {}", summary.run.0, summary.in_words()));
-                if summary.state == RunState::Finished {
-                    self.prune_blocking();
-                }
+                self.tidy_blocking()?;
                 Ok(())
             }
         }
     }
 
-    /// Removes what older rebuilds left.
-    pub fn prune_blocking(&mut self) {
+    /// Removes what older runs left, whatever became of them; closes those of people whose process was killed.
+    pub fn tidy_blocking(&mut self) -> Result<(), StoreError> {
         prune_blocking(&self.config, (&self.reader, &mut self.store), &self.stop);
+        self.close_dead_blocking()
+    }
+
+    fn close_dead_blocking(&mut self) -> Result<(), StoreError> {
+        close_dead_trainings_blocking(&self.config, (&self.reader, &mut self.store))
     }
 
     /// One run from beginning to end, whoever asked for it.
@@ -222,7 +232,7 @@ impl Retrainer {
     ) -> Result<RunSummary, RetrainError> {
         let now: Timestamp = SystemTime::now().into();
         let job = self.job(&beginning, now)?;
-        let print = self.fingerprint_of(&job);
+        let print = self.fingerprint_of_blocking(&job);
         let is_resumed = matches!(beginning, Beginning::Resumed { .. });
         if !is_resumed
             && let Some(print) = &print
@@ -267,6 +277,7 @@ impl Retrainer {
             nice: rules.nice,
             in_service: PathBuf::new(),
             in_service_out_of_fold: Vec::new(),
+            audited: Vec::new(),
             corrections: Vec::new(),
             corrections_dir: self.config.corrections_dir(),
             correction_weight: rules.correction_weight,
@@ -304,13 +315,14 @@ impl Retrainer {
     ) -> Result<RunSummary, RetrainError> {
         let folder = RunFolder::of(&self.config.runs_dir(), run.0);
         job.run = run.0;
+        folder.begin_blocking()?;
         if let Beginning::Resumed { checkpoint, .. } = beginning {
             folder.take_checkpoint_blocking(checkpoint)?;
         }
         loop {
             let in_service = self.in_service()?;
             job.in_service = self.config.models_dir().join(in_service.as_str());
-            job.in_service_out_of_fold = self.out_of_fold(&in_service)?;
+            (job.in_service_out_of_fold, job.audited) = self.evidence(&in_service)?;
             folder.write_job_blocking(&job, &self.config.to_string())?;
             let process = RunProcess {
                 program: &self.program,
@@ -379,7 +391,8 @@ impl RunSummary {
     /// In a sentence.
     pub fn in_words(&self) -> String {
         match (&self.verdict, &self.reason) {
-            (Some(verdict), _) => in_a_line(verdict),
+            (Some(verdict), None) => in_a_line(verdict),
+            (Some(verdict), Some(reason)) => format!("{}; {reason}", in_a_line(verdict)),
             (None, Some(reason)) => format!("{}: {reason}", self.state.name()),
             (None, None) => self.state.name().to_owned(),
         }

@@ -33,7 +33,7 @@ pub enum RunState {
     Skipped,
     /// Ended by an error.
     Failed,
-    /// Ended by a person or a shutdown.
+    /// Ended by a person or with the service, whether that was stopped or killed.
     Stopped,
 }
 
@@ -163,7 +163,7 @@ pub struct RunEnd {
     pub state: RunState,
     /// What was measured: test accuracy, confusion, …; `None` where nothing was.
     pub figures: Option<serde_json::Value>,
-    /// Why it ended so, in words, where it did not simply finish.
+    /// Why it ended so, in words, where it did not simply finish; or what it had to do without.
     pub reason: Option<String>,
     /// Where its bundle lies.
     pub bundle: Option<PathBuf>,
@@ -335,26 +335,42 @@ impl Reader {
         Ok(self.runs_where(condition, [model.as_str()])?.pop())
     }
 
-    /// The latest moment of the schedule that any run answers, also one that was passed over.
+    /// The latest moment of the schedule that is dealt with, by a run or by being passed over. A run that was stopped, which
+    /// the service's end does, has not dealt with its moment; where there is none but such, all before them is.
     pub fn last_due(&self) -> Result<Option<Timestamp>, StoreError> {
         let last: Option<Option<i64>> = self.row(
             "look up the last moment of the schedule that was answered",
-            "SELECT max(due_at_ms) FROM runs",
+            "SELECT coalesce(max(CASE WHEN state <> 'stopped' THEN due_at_ms END), min(due_at_ms) - 1) FROM runs",
             [],
             |row| row.get(0),
         )?;
         Ok(last.flatten().map(Timestamp::from_millis))
     }
 
-    /// When the latest run began that was not merely passed over.
-    pub fn last_run_start(&self) -> Result<Option<Timestamp>, StoreError> {
-        let last: Option<i64> = self.row(
+    /// When the latest run began that was not merely passed over, and where it stands.
+    pub fn last_run_start(&self) -> Result<Option<(Timestamp, RunState)>, StoreError> {
+        self.row(
             "look up when the last training run began",
-            "SELECT started_at_ms FROM runs WHERE state <> 'skipped' ORDER BY id DESC LIMIT 1",
+            "SELECT started_at_ms, state FROM runs WHERE state <> 'skipped' ORDER BY id DESC LIMIT 1",
+            [],
+            |row| {
+                let began = Timestamp::from_millis(row.get(0)?);
+                Ok((began, rows::word(row, 1, RunState::WORDS)?))
+            },
+        )
+    }
+
+    /// How many runs that corrections started have failed since a rebuild last went through.
+    pub fn failures_for_corrections(&self) -> Result<u32, StoreError> {
+        let failures: Option<u32> = self.row(
+            "count the failed runs that corrections started",
+            "SELECT count(*) FROM runs WHERE cause = 'corrections' AND state = 'failed' AND id >
+                 (SELECT coalesce(max(id), 0) FROM runs
+                  WHERE state IN ('finished', 'unchanged') AND cause <> 'command')",
             [],
             |row| row.get(0),
         )?;
-        Ok(last.map(Timestamp::from_millis))
+        Ok(failures.unwrap_or(0))
     }
 
     /// When the latest rebuild began that took the corrections into account, or found nothing new in them. A training by

@@ -1,7 +1,7 @@
 //! A training's state in a file, so that it can go on after a stop, a crash or a power failure.
 //!
 //! In: network, optimiser, history, best epoch. Out: a file that is whole or absent, and from it the same bits again.
-//! Never: a state of other data or other parameters than those it is asked for.
+//! Never: a state of other data, other parameters or another recipe than those it is asked for.
 //!
 //! The file: a line of magic and version; the length of a JSON header (u64); the header; numbers, little-endian
 //! (history as f64, then the network's numbers, the optimiser's two, losses, the best epoch's network, if there, as f32); the SHA-256 of all that.
@@ -15,7 +15,7 @@ use super::dataset::FileRecord;
 use super::network::learner::OptimiserState;
 use super::network::{Architecture, Network};
 use super::parameters::TrainParameters;
-use super::train::{BestEpoch, EpochRecord};
+use super::train::{BestEpoch, EpochRecord, RECIPE};
 use crate::domain::{ArchitectureName, RateSchedule};
 use crate::durable::{self, WriteError};
 
@@ -80,6 +80,16 @@ pub enum CheckpointError {
         /// What is wrong.
         what: String,
     },
+    /// Of a hangtag that trains otherwise.
+    #[error(
+        "cannot resume: checkpoint {path} was made by a hangtag that trains by recipe {found}, and this one trains by recipe {RECIPE}; train anew without --resume"
+    )]
+    OtherRecipe {
+        /// The file.
+        path: PathBuf,
+        /// Its recipe; 0 where it names none.
+        found: u32,
+    },
     /// Of another training.
     #[error(
         "cannot resume: checkpoint {path} was made with {what} {found}, asked for is {asked}; make them the same, or train anew without --resume"
@@ -101,7 +111,7 @@ pub fn write_blocking(path: &Path, identity: &Identity, state: &Checkpoint) -> R
     Ok(durable::write_file(path, &encode(identity, state))?)
 }
 
-/// Reads a checkpoint and refuses one of other data or parameters.
+/// Reads a checkpoint and refuses one of other data, parameters or recipe.
 pub fn read_blocking(path: &Path, identity: &Identity) -> Result<Restored, CheckpointError> {
     let bytes = std::fs::read(path).map_err(|source| CheckpointError::Read {
         path: path.to_owned(),
@@ -112,6 +122,12 @@ pub fn read_blocking(path: &Path, identity: &Identity) -> Result<Restored, Check
         what,
     };
     let (header, numbers) = open(&bytes).map_err(damaged)?;
+    if header.recipe != RECIPE {
+        return Err(CheckpointError::OtherRecipe {
+            path: path.to_owned(),
+            found: header.recipe,
+        });
+    }
     header
         .compare(identity)
         .map_err(|(what, found, asked)| CheckpointError::Other {
@@ -132,6 +148,9 @@ const EPOCH_NUMBERS: usize = 5;
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Header {
+    /// Absent in those that were made before it was asked for.
+    #[serde(default)]
+    recipe: u32,
     architecture: Architecture,
     parameters: TrainParameters,
     files: Vec<FileRecord>,
@@ -144,6 +163,7 @@ struct Header {
 
 fn encode(identity: &Identity, state: &Checkpoint) -> Vec<u8> {
     let header = Header {
+        recipe: RECIPE,
         architecture: identity.architecture,
         parameters: identity.parameters.clone(),
         files: identity.files.to_vec(),

@@ -7,6 +7,7 @@
 //! The copy is grey, upright and at most 256 pixels wide and high: all that preprocessing needs for a picture of
 //! 28x28, at some ten kilobytes. It goes through the same preprocessing as a photo in service.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -58,6 +59,17 @@ pub struct Material {
 }
 
 impl Material {
+    /// For each photo, whether a network that has learned some of them knows it: one picture may be there under several
+    /// hashes.
+    pub fn known(&self, is_learned: impl Fn(&ContentHash) -> bool) -> Vec<bool> {
+        let places = self.photos.places();
+        let learned = self.hashes.iter().zip(&places);
+        let learned: HashSet<usize> = learned
+            .filter_map(|(hash, &place)| is_learned(hash).then_some(place))
+            .collect();
+        places.iter().map(|place| learned.contains(place)).collect()
+    }
+
     /// Those that fulfil a condition, in their order.
     pub fn only(&self, is_wanted: impl Fn(&ContentHash, Truth) -> bool) -> Material {
         let numbers = (0..self.hashes.len())

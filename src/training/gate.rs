@@ -7,7 +7,8 @@
 //! floor of accuracy, and, where a model is in service, costs not much more, is proved to be no worse, and lost no
 //! class. "Proved to be no worse" is a test of non-inferiority: the upper bound of how much more often it errs lies
 //! below the margin, so that a difference that too few pictures could show does not count as none.
-//! The proof is made on photos of the shop once there are enough of them, and on Fashion-MNIST until then.
+//! The proof is made on photos of the shop once there are enough of them, and on Fashion-MNIST until then; a class of which
+//! there are few photos keeps its test pictures. And it has not forgotten what people taught the model in service.
 
 use std::fmt;
 
@@ -21,6 +22,9 @@ mod words;
 
 pub use paired::PairedDifference;
 use tally::Tally;
+
+/// With so few photos of a class that a fifth of them could be lost by chance, its test pictures guard it besides.
+const FOUND_LOSS: u64 = 5;
 
 /// What is asked of a candidate (`[gate]`).
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -58,6 +62,9 @@ pub struct Measured {
     /// On corrections, each answered by a network that has not learned it, in an order that is the same for both models;
     /// may be empty.
     pub photos: Vec<Answer>,
+    /// Those of them that were drawn at random, likewise.
+    #[serde(default)]
+    pub audited: Vec<Answer>,
     /// What it takes.
     pub cost: Cost,
 }
@@ -80,6 +87,9 @@ pub struct Candidate {
     pub parity_difference: f64,
     /// How its first answers went.
     pub warm_up: WarmUp,
+    /// Corrections that the model in service has learned and this one has not, since their pictures cannot be read any more.
+    #[serde(default)]
+    pub forgotten: u64,
 }
 
 /// How the first answers of an exported file went.
@@ -105,6 +115,8 @@ pub enum HeldOut {
     Test,
     /// Corrected photos of the shop, each answered by a network that was not trained on it.
     Photos,
+    /// Those of them that were drawn at random: people chose the others, mostly where the model in service erred.
+    Audited,
 }
 
 /// What was decided, and why.
@@ -149,6 +161,11 @@ pub enum Finding {
         accuracy: f64,
         /// What it must be at least.
         min_accuracy: f64,
+    },
+    /// Against what the model in service knows; found only where something is amiss.
+    Forgotten {
+        /// Corrections that the model in service has learned and that cannot be learned any more.
+        photos: u64,
     },
     /// No other model serves, so that there is nothing to be worse than.
     FirstModel,
@@ -223,7 +240,7 @@ pub fn judge(
         findings.extend(found_alone(candidate, rules)?);
         match in_service {
             None => findings.push(Finding::FirstModel),
-            Some(in_service) => findings.extend(found_against(&candidate.measured, in_service, rules)?),
+            Some(in_service) => findings.extend(found_against(candidate, in_service, rules)?),
         }
     }
     let (passed, reasons): (Vec<_>, Vec<_>) = findings.into_iter().partition(Finding::speaks_for);
@@ -255,34 +272,56 @@ fn found_alone(candidate: &Candidate, rules: &GateRules) -> Result<[Finding; 2],
 }
 
 fn found_against(
-    candidate: &Measured,
+    candidate: &Candidate,
     in_service: &Measured,
     rules: &GateRules,
-) -> Result<[Finding; 3], GateError> {
-    let on = if candidate.photos.len() as u64 >= rules.min_photos.max(1) {
-        HeldOut::Photos
-    } else {
-        HeldOut::Test
-    };
-    let tally = Tally::of(on, candidate.on(on), in_service.on(on))?;
-    let all = tally.all().ok_or(GateError::NoTestPictures)?;
-    Ok([
+) -> Result<Vec<Finding>, GateError> {
+    let measured = &candidate.measured;
+    let are_enough = |on: &HeldOut| measured.on(*on).len() as u64 >= rules.min_photos.max(1);
+    let evidence = |wanted: &[HeldOut]| wanted.iter().copied().find(are_enough).unwrap_or(HeldOut::Test);
+    let tally = |on| Tally::of(on, measured.on(on), in_service.on(on));
+    let on = evidence(&[HeldOut::Audited, HeldOut::Photos]);
+    let mut findings = vec![
         Finding::Cost {
-            candidate: candidate.cost,
+            candidate: measured.cost,
             in_service: in_service.cost,
             max_cost: rules.max_cost,
         },
         Finding::Errors {
             on,
-            paired: all,
+            paired: tally(on)?.all().ok_or(GateError::NoTestPictures)?,
             margin: rules.margin,
         },
-        Finding::Classes {
-            on,
-            classes: tally.classes(),
-            max_class_drop: rules.max_class_drop,
-        },
-    ])
+    ];
+    // Drawn at random or chosen: what is lost among the photos of one class is lost.
+    let on = evidence(&[HeldOut::Photos]);
+    let max_class_drop = rules.max_class_drop;
+    let classes = tally(on)?.classes();
+    let mut unguarded = Vec::new();
+    if on != HeldOut::Test {
+        unguarded = tally(HeldOut::Test)?.classes();
+        unguarded.retain(|of_test| {
+            let photos = classes.iter().find(|class| class.label == of_test.label);
+            !photos.is_some_and(|photos| photos.could_show_a_loss(max_class_drop))
+        });
+    }
+    findings.push(Finding::Classes {
+        on,
+        classes,
+        max_class_drop,
+    });
+    if !unguarded.is_empty() {
+        findings.push(Finding::Classes {
+            on: HeldOut::Test,
+            classes: unguarded,
+            max_class_drop,
+        });
+    }
+    if candidate.forgotten > 0 {
+        let photos = candidate.forgotten;
+        findings.push(Finding::Forgotten { photos });
+    }
+    Ok(findings)
 }
 
 impl Verdict {
@@ -329,6 +368,7 @@ impl Finding {
                 ..
             } => accuracy >= min_accuracy,
             Finding::FirstModel => true,
+            Finding::Forgotten { photos } => *photos == 0,
             Finding::Cost {
                 candidate,
                 in_service,
@@ -353,6 +393,13 @@ impl ClassDifference {
     pub fn has_lost(&self, max_class_drop: f64) -> bool {
         self.paired.lower_bound > max_class_drop
     }
+
+    /// Whether it has so many pictures that the loss of one in [`FOUND_LOSS`] of them, and nothing won, would count as one.
+    fn could_show_a_loss(&self, max_class_drop: f64) -> bool {
+        let images = self.paired.images;
+        PairedDifference::of(images, images / FOUND_LOSS, 0)
+            .is_some_and(|paired| paired.lower_bound > max_class_drop)
+    }
 }
 
 impl Answer {
@@ -366,6 +413,7 @@ impl Measured {
         match on {
             HeldOut::Test => &self.test,
             HeldOut::Photos => &self.photos,
+            HeldOut::Audited => &self.audited,
         }
     }
 }

@@ -11,9 +11,10 @@
 //!             conclusion.json  how it ended; absent while it runs, and when it was killed
 //!             bundle/          the exported model
 //!             log.txt          what the process said
+//!             lock             locked by a `hangtag train` for as long as it lives
 //! ```
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
@@ -44,6 +45,9 @@ pub struct Job {
     /// them prove nothing.
     #[serde(default)]
     pub in_service_out_of_fold: Vec<OutOfFold>,
+    /// Those corrections that are of photos drawn at random, by content hash.
+    #[serde(default)]
+    pub audited: Vec<String>,
     /// What people have put right, in the order of their hashes.
     pub corrections: Vec<CorrectionNote>,
     /// Where the pictures of corrected photos lie.
@@ -81,6 +85,12 @@ impl CorrectionNote {
 /// The folder of one run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunFolder(PathBuf);
+
+/// Held by the process that works in a run's folder.
+#[derive(Debug)]
+pub struct RunLock {
+    _file: File,
+}
 
 /// A file of a run's folder that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -120,6 +130,55 @@ impl RunFolder {
     /// The folder itself.
     pub fn path(&self) -> &Path {
         &self.0
+    }
+
+    /// Makes the folder for a run that begins. What lies there is another run's: after a store was restored, its
+    /// numbers are given out again.
+    pub fn begin_blocking(&self) -> Result<(), RunFolderError> {
+        let begin = || {
+            match std::fs::remove_dir_all(&self.0) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+            std::fs::create_dir_all(&self.0)
+        };
+        Ok(begin().map_err(|source| WriteError {
+            path: self.0.clone(),
+            source,
+        })?)
+    }
+
+    /// Says that a process works in the folder, for as long as the lock lives, however the process ends.
+    pub fn lock_blocking(&self) -> Result<RunLock, RunFolderError> {
+        let path = self.lock_path();
+        let lock = || {
+            let file = File::create(&path)?;
+            // Who asks whether it is locked has it for a moment.
+            file.lock()?;
+            Ok(RunLock { _file: file })
+        };
+        Ok(lock().map_err(|source| WriteError {
+            path: path.clone(),
+            source,
+        })?)
+    }
+
+    /// Whether a process works in the folder.
+    pub fn is_locked_blocking(&self) -> Result<bool, RunFolderError> {
+        let path = self.lock_path();
+        let fail = |source| RunFolderError::Read {
+            path: path.clone(),
+            source,
+        };
+        match File::open(&path) {
+            Ok(file) => match file.try_lock_shared() {
+                Ok(()) => Ok(false),
+                Err(TryLockError::WouldBlock) => Ok(true),
+                Err(TryLockError::Error(source)) => Err(fail(source)),
+            },
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(source) => Err(fail(source)),
+        }
     }
 
     /// The settings the process runs under.
@@ -239,6 +298,10 @@ impl RunFolder {
         Ok(durable::write_file(&self.checkpoint_path(), &bytes)?)
     }
 
+    fn lock_path(&self) -> PathBuf {
+        self.0.join("lock")
+    }
+
     fn progress_path(&self) -> PathBuf {
         self.0.join("progress.jsonl")
     }
@@ -311,6 +374,28 @@ mod tests {
         assert_eq!(run.read_conclusion_blocking::<u32>().unwrap(), None);
         run.write_conclusion_blocking(&5).unwrap();
         assert_eq!(run.read_conclusion_blocking::<u32>().unwrap(), Some(5));
+    }
+
+    /// A stale checkpoint, progress and conclusion of another run were taken for the new one's own.
+    #[test]
+    fn a_run_begins_with_an_empty_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunFolder::of(folder.path(), 7);
+        run.begin_blocking().unwrap();
+        run.add_progress_blocking(&epoch(1)).unwrap();
+        run.begin_blocking().unwrap();
+        assert_eq!(std::fs::read_dir(run.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_folder_is_locked_for_as_long_as_somebody_works_in_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunFolder::at(folder.path());
+        assert!(!run.is_locked_blocking().unwrap());
+        let lock = run.lock_blocking().unwrap();
+        assert!(run.is_locked_blocking().unwrap());
+        drop(lock);
+        assert!(!run.is_locked_blocking().unwrap());
     }
 
     /// People were sent to `--resume`, which then found no checkpoint.

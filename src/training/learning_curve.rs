@@ -25,7 +25,7 @@ const UNKNOWN_FOR_EACH: usize = 5;
 /// … but no more than one of so many: the others judge.
 const UNKNOWN_AT_MOST_ONE_OF: usize = 3;
 
-/// Labelled photos, each content once, in the order of their hashes.
+/// Labelled photos, each picture once, in the order of their hashes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Collection {
     /// As the network sees them.
@@ -34,7 +34,7 @@ pub struct Collection {
     pub hashes: Vec<ContentHash>,
 }
 
-/// Two rows of a list that hold the same content and say different things of it.
+/// Two rows of a list that are the same picture to a network and say different things of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("two rows with the same photo have different labels")]
 pub struct Contradiction {
@@ -43,20 +43,27 @@ pub struct Contradiction {
 }
 
 impl Collection {
-    /// Of rows in any order; a content that comes more than once counts once.
+    /// Of rows in any order; what comes more than once counts once, also where only a network sees no difference.
     pub fn of(rows: &[(ContentHash, Truth, &InputTensor)]) -> Result<Self, Contradiction> {
         let mut order: Vec<usize> = (0..rows.len()).collect();
         order.sort_by_key(|&row| rows[row].0);
-        let mut collection = Self::default();
-        for same in order.chunk_by(|&a, &b| rows[a].0 == rows[b].0) {
-            let (hash, truth, input) = rows[same[0]];
-            if let Some(&other) = same.iter().find(|&&row| rows[row].1 != truth) {
+        let mut all = Photos::default();
+        for &row in &order {
+            let (_, truth, input) = rows[row];
+            all.push(input, truth);
+        }
+        let (mut firsts, mut collection) = (Vec::new(), Self::default());
+        for (&row, place) in order.iter().zip(all.places()) {
+            let (hash, truth, input) = rows[row];
+            if place == firsts.len() {
+                firsts.push(row);
+                collection.photos.push(input, truth);
+                collection.hashes.push(hash);
+            } else if collection.photos.truths[place] != truth {
                 return Err(Contradiction {
-                    rows: [same[0], other],
+                    rows: [firsts[place], row],
                 });
             }
-            collection.photos.push(input, truth);
-            collection.hashes.push(hash);
         }
         Ok(collection)
     }

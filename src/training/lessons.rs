@@ -3,6 +3,8 @@
 //! In: the pictures, a seed, what shall be done to them. Out: for each place of an epoch, a picture and what it shows.
 //! Never: a validation or test picture, hidden chance: a place of an epoch always shows the same.
 
+use std::collections::HashMap;
+
 use super::augment::{self, Picture, Wardrobe};
 use super::dataset::Images;
 use super::network::random::{Purpose, Stream};
@@ -41,6 +43,19 @@ impl Photos {
         let bytes = input.values().iter().map(|value| (value * 255.0).round() as u8);
         self.pixels.extend(bytes);
         self.truths.push(truth);
+    }
+
+    /// For each, the place of its picture among the different ones, in the order in which they first come. Photos that
+    /// differ as files may be one picture to a network, and share a place.
+    pub fn places(&self) -> Vec<usize> {
+        let mut places = HashMap::new();
+        let pictures = (0..self.len()).map(|number| picture(&self.pixels, number));
+        pictures
+            .map(|picture| {
+                let next = places.len();
+                *places.entry(picture).or_insert(next)
+            })
+            .collect()
     }
 
     /// How many show none of the classes.

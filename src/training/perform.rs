@@ -4,6 +4,7 @@
 //! last. Never: the store, a verdict (who asked for the run judges), a test picture looked at before the epoch was
 //! chosen.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -16,6 +17,7 @@ use super::evaluate::{Evaluation, Judged};
 use super::gate::{Candidate, Measured, Verdict, WarmUp};
 use super::job::{CorrectionNote, Job, RunFolder, RunFolderError};
 use super::lessons::Photos;
+use super::manifest::{in_short, learned_by};
 use super::out_of_fold::OutOfFold;
 use super::parameters::{ParameterError, TrainParameters};
 use super::rebuild::{OpenBundle, Outcome, Rebuild, RebuildError, Rebuilt, Shop, rebuild_blocking};
@@ -24,7 +26,7 @@ use super::schedule::Trigger;
 use super::summary;
 use super::train::{Checkpointing, EpochRecord, Flow, Observer, Progress};
 use super::tune;
-use crate::domain::{ArchitectureName, ContentHash, Prediction, Timestamp, held_out};
+use crate::domain::{ArchitectureName, ContentHash, ParseError, Prediction, Timestamp, held_out};
 use crate::model::{BundleError, ModelBundle};
 
 mod fingerprint;
@@ -92,7 +94,7 @@ pub enum PerformError {
     InService(BoxedError),
     /// A hash or label of the job is none.
     #[error("the job of this run is unusable: {0}")]
-    Job(#[from] crate::domain::ParseError),
+    Job(#[from] ParseError),
 }
 
 type BoxedError = Box<dyn std::error::Error + Send + Sync>;
@@ -117,11 +119,13 @@ pub fn perform_blocking(
     let weight = CorrectionWeight::new(job.correction_weight)?;
     let in_service = ModelBundle::load(&job.in_service)?;
     let (base, start) = start::of(job, &in_service, &material).unzip();
-    let learned = (job.corrections.as_slice(), job.correction_weight, base.as_ref());
+    let usable = usable(job, &material);
+    let learned = (usable.as_slice(), job.correction_weight, base.as_ref());
     let print = fingerprint(&data.files, &job.parameters, learned);
     let prepared = prepare(job, data, (&material, weight))?;
     let (data, lessons) = (prepared.data, &prepared.lessons);
-    let held_out = material.only(|hash, _| !prepared.learned.contains(hash));
+    let known = material.known(|hash| prepared.learned.contains(hash));
+    let held_out = material.photos.only(|number| !known[number]);
     let summary = (!corrections.is_empty())
         .then(|| MaterialSummary::of(&material, prepared.learned.len(), prepared.seen));
     let checkpoint = folder.checkpoint_path();
@@ -138,7 +142,7 @@ pub fn perform_blocking(
             photos: lessons,
             hashes: &prepared.learned,
             photo_share: weight.get(),
-            held_out: &held_out.photos,
+            held_out: &held_out,
             target_precision: job.target_precision,
         },
         fingerprint: Some(&print),
@@ -165,9 +169,11 @@ pub fn perform_blocking(
     let out_of_fold: Vec<_> = learned.zip(rebuilt.out_of_fold.iter().copied()).collect();
     let by_service = job.in_service_out_of_fold.iter().map(OutOfFold::parse);
     let by_service = by_service.collect::<Result<OutOfFoldAnswers, _>>()?;
+    let audited = job.audited.iter().map(|hash| hash.parse());
     let measuring = Measuring {
         data: &data,
         photos: &material,
+        audited: &audited.collect::<Result<_, _>>()?,
         open,
     };
     let candidate = measuring
@@ -193,12 +199,35 @@ pub fn perform_blocking(
             parity_difference: rebuilt.parity_difference,
             // Every score was read as a probability, which no number outside 0..=1 is.
             warm_up: WarmUp::Finite,
+            forgotten: forgotten(&material, &in_service),
         },
         in_service_model: in_service.id().to_string(),
         in_service: in_service_measured,
         report,
         out_of_fold: out_of_fold.collect(),
     })))
+}
+
+/// The corrections of a job that can be learned: those whose pictures can be read.
+pub fn usable_blocking(job: &Job) -> Result<Vec<CorrectionNote>, ParseError> {
+    let corrections = job.corrections.iter().map(CorrectionNote::parse);
+    let material = prepare_blocking(&job.corrections_dir, &corrections.collect::<Result<Vec<_>, _>>()?);
+    Ok(usable(job, &material))
+}
+
+fn usable(job: &Job, material: &Material) -> Vec<CorrectionNote> {
+    let unusable: HashSet<&str> = material.unusable.iter().map(|one| one.hash.as_str()).collect();
+    let is_usable = |note: &&CorrectionNote| !unusable.contains(note.content_hash.as_str());
+    job.corrections.iter().filter(is_usable).cloned().collect()
+}
+
+/// How many corrections a model has learned that cannot be learned any more.
+fn forgotten(material: &Material, in_service: &ModelBundle) -> u64 {
+    let learned = learned_by(in_service);
+    let unusable = material.unusable.iter().filter_map(|one| one.hash.parse().ok());
+    unusable
+        .filter(|hash| learned.contains(in_short(hash).as_str()))
+        .count() as u64
 }
 
 /// A data set as a network wants it, and the photos that it learns besides.

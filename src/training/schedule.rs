@@ -17,6 +17,10 @@ use crate::domain::Timestamp;
 
 /// Cron's grain. A run starts a moment after it is due, and must not be held to have come too early for that.
 const GRAIN: Duration = Duration::from_secs(60);
+/// After a run that corrections started and that failed; cron's grain is taken off it. It doubles with every further one …
+const SHORTEST_RETRY: Duration = Duration::from_secs(120);
+/// … up to this.
+const LONGEST_RETRY: Duration = Duration::from_secs(24 * 3600);
 /// A due time on record that lies further ahead than this was written under a wrong clock, and holds nothing back.
 const LONGEST_STEP_BACK: Duration = Duration::from_secs(32 * 24 * 3600);
 
@@ -38,14 +42,19 @@ pub struct ScheduleRules {
 pub struct ScheduleRecord {
     /// When the daemon came up.
     pub up_since: Timestamp,
-    /// The newest due time that is dealt with, as run or as skipped; `None` counts from `up_since`.
+    /// The newest due time that is dealt with, as run or as skipped; `None` counts from `up_since`. A run that the service's
+    /// end interrupted has not dealt with its due time.
     pub last_due: Option<Timestamp>,
     /// When the newest run started, whatever became of it and whoever asked for it.
     pub last_start: Option<Timestamp>,
+    /// Whether that one was stopped, as the service's end does.
+    pub was_stopped: bool,
     /// When a person asked for a run that was not made yet.
     pub requested_at: Option<Timestamp>,
     /// Corrections that came in since the newest run started.
     pub new_corrections: u64,
+    /// Runs that corrections started and that failed since a rebuild last went through.
+    pub failures: u32,
     /// Whether the photos have changed enough since the model went into service (and not yet when the newest run started).
     pub has_drifted: bool,
 }
@@ -71,7 +80,7 @@ pub enum Trigger {
 #[serde(rename_all = "snake_case", tag = "reason")]
 pub enum SkipReason {
     /// `catch_up` is `skip`.
-    #[error("hangtag was not running then, and retrain.catch_up is \"skip\"")]
+    #[error("hangtag was not running then, or ended before the run did, and retrain.catch_up is \"skip\"")]
     DaemonWasDown,
     /// Less than `min_interval` since the last run started.
     #[error(
@@ -118,10 +127,9 @@ pub fn decide(now: Timestamp, rules: &ScheduleRules, record: &ScheduleRecord) ->
         };
     }
     let dealt_with = dealt_with_until(now, record);
-    let too_soon = too_soon(now, rules, record);
     let schedule = rules.schedule.as_ref();
     if let Some(due_at) = schedule.and_then(|schedule| newest_due(schedule, dealt_with, now)) {
-        return decide_due(due_at, rules, record, too_soon);
+        return decide_due((due_at, now), rules, record);
     }
     let next_due = schedule.and_then(|schedule| schedule.next_after(dealt_with.max(now)));
     let enough = rules
@@ -132,29 +140,41 @@ pub fn decide(now: Timestamp, rules: &ScheduleRules, record: &ScheduleRecord) ->
         (false, true) => Some(Trigger::Drift),
         (false, false) => None,
     };
-    match (early, record.last_start) {
-        (Some(trigger), _) if too_soon.is_none() => Decision::Run { trigger, due_at: now },
-        (Some(_), Some(last_start)) => {
-            let allowed = after(last_start, rules.min_interval.saturating_sub(GRAIN));
-            Decision::Wait {
-                next: Some(next_due.map_or(allowed, |due| due.min(allowed))),
-            }
-        }
-        _ => Decision::Wait { next: next_due },
+    let Some(trigger) = early else {
+        return Decision::Wait { next: next_due };
+    };
+    let interval = match trigger {
+        Trigger::Corrections => interval_after_failures(rules, record.failures),
+        _ => rules.min_interval,
+    };
+    match too_soon(now, interval, record) {
+        None => Decision::Run { trigger, due_at: now },
+        Some(TooSoon { until, .. }) => Decision::Wait {
+            next: Some(next_due.map_or(until, |due| due.min(until))),
+        },
     }
 }
 
 fn decide_due(
-    due_at: Timestamp,
+    (due_at, now): (Timestamp, Timestamp),
     rules: &ScheduleRules,
     record: &ScheduleRecord,
-    too_soon: Option<SkipReason>,
 ) -> Decision {
     let was_down = due_at < record.up_since;
     let skip = |reason| Decision::Skip { due_at, reason };
-    match (was_down, rules.catch_up, too_soon) {
+    match (
+        was_down,
+        rules.catch_up,
+        too_soon(now, rules.min_interval, record),
+    ) {
         (true, CatchUp::Skip, _) => skip(SkipReason::DaemonWasDown),
-        (_, _, Some(reason)) => skip(reason),
+        // Nothing has come of the last one, so that this one waits for its turn. It does wait: it may be the run that brings
+        // the service down.
+        (_, _, Some(TooSoon { until, .. })) if record.was_stopped => Decision::Wait { next: Some(until) },
+        (_, _, Some(TooSoon { since_last, .. })) => skip(SkipReason::TooSoon {
+            since_last_seconds: since_last.as_secs(),
+            min_interval_seconds: rules.min_interval.as_secs(),
+        }),
         (was_down, _, None) => Decision::Run {
             trigger: if was_down {
                 Trigger::CatchUp
@@ -177,14 +197,34 @@ fn dealt_with_until(now: Timestamp, record: &ScheduleRecord) -> Timestamp {
 }
 
 /// Why nothing but a person may start a run now.
-fn too_soon(now: Timestamp, rules: &ScheduleRules, record: &ScheduleRecord) -> Option<SkipReason> {
+struct TooSoon {
+    /// From the start of the last run to now.
+    since_last: Duration,
+    /// From then on it may.
+    until: Timestamp,
+}
+
+/// Whether less than `interval` has passed since the last run started.
+fn too_soon(now: Timestamp, interval: Duration, record: &ScheduleRecord) -> Option<TooSoon> {
+    let last_start = record.last_start?;
     // A run that started in the future tells of a clock that was set back, and nothing about the time that passed.
-    let since_last = u64::try_from(now.as_millis() - record.last_start?.as_millis()).ok()?;
+    let since_last = u64::try_from(now.as_millis() - last_start.as_millis()).ok()?;
     let since_last = Duration::from_millis(since_last);
-    (since_last < rules.min_interval.saturating_sub(GRAIN)).then_some(SkipReason::TooSoon {
-        since_last_seconds: since_last.as_secs(),
-        min_interval_seconds: rules.min_interval.as_secs(),
+    let interval = interval.saturating_sub(GRAIN);
+    (since_last < interval).then(|| TooSoon {
+        since_last,
+        until: after(last_start, interval),
     })
+}
+
+/// Least time from the start of a run to the next that corrections start. What failed may fail again, for hours each time.
+fn interval_after_failures(rules: &ScheduleRules, failures: u32) -> Duration {
+    let Some(doublings) = failures.checked_sub(1) else {
+        return rules.min_interval;
+    };
+    let first = rules.min_interval.max(SHORTEST_RETRY);
+    let doubled = first.saturating_mul(2_u32.saturating_pow(doublings));
+    doubled.min(LONGEST_RETRY.max(rules.min_interval))
 }
 
 /// The newest due time later than `since` and no later than `now`.

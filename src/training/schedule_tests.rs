@@ -21,8 +21,10 @@ fn fresh(up_since: &str) -> ScheduleRecord {
         up_since: at(up_since),
         last_due: None,
         last_start: None,
+        was_stopped: false,
         requested_at: None,
         new_corrections: 0,
+        failures: 0,
         has_drifted: false,
     }
 }
@@ -318,6 +320,70 @@ fn enough_corrections_start_a_run_early_but_not_too_soon() {
             expected,
             "{new_corrections} since {last_start:?}"
         );
+    }
+}
+
+/// Skipped as too soon, it would not be made up for; begun at once, a run that brings the service down would do so for ever.
+#[test]
+fn what_the_services_end_interrupted_is_made_up_for_in_its_turn() {
+    let rules = rules("0 3 * * *");
+    let due_at = at("2026-11-23T02:00:00Z");
+    let interrupted = ScheduleRecord {
+        last_due: Some(at("2026-11-22T02:00:00Z")),
+        last_start: Some(due_at),
+        was_stopped: true,
+        ..fresh("2026-11-23T02:30:00Z")
+    };
+    let next = Some(at("2026-11-23T02:59:00Z"));
+    let soon = decide(at("2026-11-23T02:31:00Z"), &rules, &interrupted);
+    assert_eq!(soon, Decision::Wait { next });
+    let trigger = Trigger::CatchUp;
+    let later = decide(at("2026-11-23T02:59:00Z"), &rules, &interrupted);
+    assert_eq!(later, Decision::Run { trigger, due_at });
+    let passes_over = ScheduleRules {
+        catch_up: CatchUp::Skip,
+        ..rules
+    };
+    let reason = SkipReason::DaemonWasDown;
+    let passed = decide(at("2026-11-23T02:31:00Z"), &passes_over, &interrupted);
+    assert_eq!(passed, Decision::Skip { due_at, reason });
+}
+
+#[test]
+fn after_failures_corrections_start_runs_at_ever_longer_intervals() {
+    let rules = |min_interval| ScheduleRules {
+        schedule: None,
+        after_corrections: NonZeroU64::new(20),
+        min_interval: Duration::from_secs(min_interval),
+        ..rules("0 3 * * *")
+    };
+    let start = at("2026-11-23T10:00:00Z");
+    for (min_interval, failures, minutes) in [
+        (0, 0, 0),
+        (0, 1, 1),
+        (0, 2, 3),
+        (0, 3, 7),
+        (0, 40, 24 * 60 - 1),
+        (3600, 1, 59),
+        (3600, 2, 119),
+        (3600, 9, 24 * 60 - 1),
+        // Who asks for longer gets longer.
+        (48 * 3600, 5, 48 * 60 - 1),
+    ] {
+        let record = ScheduleRecord {
+            last_start: Some(start),
+            new_corrections: 20,
+            failures,
+            ..fresh("2026-11-23T00:00:00Z")
+        };
+        let next = after(start, Duration::from_secs(minutes * 60));
+        let decided = |now| decide(now, &rules(min_interval), &record);
+        let case = format!("{failures} failures at {min_interval} s");
+        assert!(matches!(decided(next), Decision::Run { .. }), "{case}");
+        let before = Timestamp::from_millis(next.as_millis() - 1);
+        if minutes > 0 {
+            assert_eq!(decided(before), Decision::Wait { next: Some(next) }, "{case}");
+        }
     }
 }
 

@@ -18,6 +18,9 @@ pub use super::parameters::{ParameterError, TrainParameters};
 pub use super::progress::{EpochRecord, Flow, Observer, Progress};
 use crate::domain::Augmentation;
 
+/// Goes up with every change of what a training makes of the same data, parameters and corrections, between releases too.
+pub const RECIPE: u32 = 3;
+
 /// Whether and where a training's state is kept, and whether it begins from what lies there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Checkpointing<'a> {

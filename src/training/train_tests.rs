@@ -395,6 +395,41 @@ fn a_checkpoint_of_other_data_or_parameters_is_refused() {
     }
 }
 
+/// A newer hangtag went on with what an older one had begun otherwise, and told a recipe that neither of them had.
+#[test]
+fn a_checkpoint_of_another_recipe_is_refused() {
+    use sha2::{Digest, Sha256};
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("checkpoint");
+    let (images, parameters) = (synthetic::images(60, 1), parameters(1));
+    let fresh = TrainingJob {
+        checkpoint: Checkpointing::Fresh(&path),
+        ..job(&parameters, &images)
+    };
+    train_blocking(&fresh, &mut ()).unwrap();
+    let mut bytes = std::fs::read(&path).unwrap();
+    let named = format!("\"recipe\":{RECIPE},");
+    let place = bytes
+        .windows(named.len())
+        .position(|part| part == named.as_bytes());
+    let place = place.unwrap() + named.len() - 2;
+    bytes[place] -= 1;
+    let content = bytes.len() - 32;
+    let digest = Sha256::digest(&bytes[..content]);
+    bytes[content..].copy_from_slice(&digest);
+    std::fs::write(&path, bytes).unwrap();
+    let resumed = TrainingJob {
+        checkpoint: Checkpointing::Resume(&path),
+        ..fresh
+    };
+    let message = train_blocking(&resumed, &mut ()).unwrap_err().to_string();
+    let words = format!(
+        "by recipe {}, and this one trains by recipe {RECIPE}; train anew",
+        RECIPE - 1
+    );
+    assert!(message.contains(&words), "{message}");
+}
+
 #[test]
 fn a_loss_that_is_no_number_ends_the_training() {
     let images = synthetic::images(20, 1);

@@ -127,6 +127,33 @@ fn a_training_that_was_interrupted_is_resumed_to_the_same_bytes() {
     assert_eq!(resumed["epochs"].as_array().unwrap().len(), 40);
 }
 
+/// Its run stayed "running" for ever.
+#[test]
+fn a_training_that_was_killed_is_not_on_record_as_running_for_ever() {
+    let shop = shop((100, 50));
+    let mut child = shop
+        .command(&["train", "--epochs", "100000"])
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let checkpoint = shop.data().join("runs").join("000001").join("checkpoint");
+    crate::util::wait_until("a checkpoint is there", || checkpoint.is_file());
+    let long_ago = "UPDATE runs SET started_at_ms = started_at_ms - 3600000";
+    let store = rusqlite::Connection::open(shop.store()).unwrap();
+    store.busy_timeout(crate::util::PATIENCE).unwrap();
+    store.execute(long_ago, []).unwrap();
+    let running = "SELECT count(*) FROM runs WHERE state = 'running'";
+    shop.ok(&["train", "--epochs", "1"]);
+    assert_eq!(shop.count(running), 1, "it is alive");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    shop.ok(&["train", "--epochs", "1"]);
+    assert_eq!(shop.count(running), 0);
+    let why =
+        shop.count("SELECT count(*) FROM runs WHERE state = 'failed' AND reason LIKE '%train --resume%'");
+    assert_eq!(why, 1);
+}
+
 #[test]
 fn the_layer_table_adds_up() {
     let shop = Shop::new();

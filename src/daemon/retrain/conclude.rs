@@ -20,6 +20,7 @@ use crate::training::job::RunFolder;
 use crate::training::newcomer::{fit_on_audit, thresholds_in_words};
 use crate::training::perform::Conclusion;
 use crate::training::publish::publish_blocking;
+use crate::training::report::Report;
 use crate::training::schedule::Trigger;
 
 /// Exported and trainer's probabilities may differ by so much.
@@ -69,11 +70,15 @@ impl Retrainer {
             return self.end(run, RunState::Failed, &reason);
         }
         durable::crash_point("publish.registered");
+        let reason = left_out(&findings.report);
+        if let Some(reason) = &reason {
+            tracing::warn!("run {}: {reason}", run.0);
+        }
         let end = RunEnd {
             ended_at: SystemTime::now().into(),
             state: RunState::Finished,
             figures: Some(bundle.manifest().figures.clone()),
-            reason: None,
+            reason: reason.clone(),
             bundle: Some(self.config.models_dir().join(bundle.id().as_str())),
             model: Some(bundle.id().clone()),
             verdict: Some(json!(verdict)),
@@ -82,7 +87,7 @@ impl Retrainer {
         Ok(RunSummary {
             run,
             state: RunState::Finished,
-            reason: None,
+            reason,
             verdict: Some(verdict),
         })
     }
@@ -135,6 +140,16 @@ pub(super) fn in_a_line(verdict: &Verdict) -> String {
             format!("did not pass the gate: {}", reasons.join("; "))
         }
     }
+}
+
+/// What a run had to do without, though it went through.
+fn left_out(report: &Report) -> Option<String> {
+    let unusable = report.corrections.as_ref()?.unusable.len();
+    (unusable > 0).then(|| {
+        format!(
+            "{unusable} of the corrections were not learned, since their pictures cannot be read; the run's report names them and what to do"
+        )
+    })
 }
 
 /// What a person has set, as the gate takes it.

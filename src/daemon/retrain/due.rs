@@ -15,13 +15,13 @@ use crate::training::dataset::{Provenance, file_records_blocking};
 use crate::training::drift::{Drift, Window, Windows};
 use crate::training::job::{CorrectionNote, Job};
 use crate::training::out_of_fold::OutOfFold;
-use crate::training::perform::{begins_with, fingerprint, wants_base};
+use crate::training::perform::{begins_with, fingerprint, usable_blocking, wants_base};
 use crate::training::schedule::{ScheduleRecord, ScheduleRules, Trigger};
 
 impl Retrainer {
     /// What stands for all that decides the bytes of the job's model. `None` where the data set is not there yet, which the run then
     /// fetches, or the model in service cannot be read, which the run then says.
-    pub(super) fn fingerprint_of(&self, job: &Job) -> Option<String> {
+    pub(super) fn fingerprint_of_blocking(&self, job: &Job) -> Option<String> {
         let files = file_records_blocking(&self.config.dataset_dir(), Provenance::Any).ok()?;
         let base = match wants_base(job) {
             true => {
@@ -31,7 +31,8 @@ impl Retrainer {
             }
             false => None,
         };
-        let learned = (job.corrections.as_slice(), job.correction_weight, base.as_ref());
+        let usable = usable_blocking(job).ok()?;
+        let learned = (usable.as_slice(), job.correction_weight, base.as_ref());
         Some(fingerprint(&files, &job.parameters, learned))
     }
 
@@ -88,7 +89,7 @@ impl Retrainer {
     }
 
     pub(super) fn record(&self) -> Result<ScheduleRecord, StoreError> {
-        let last_start = self.reader.last_run_start()?;
+        let (last_start, state) = self.reader.last_run_start()?.unzip();
         let since = self
             .reader
             .last_rebuild_start()?
@@ -97,11 +98,13 @@ impl Retrainer {
             up_since: self.up_since,
             last_due: self.reader.last_due()?,
             last_start,
+            was_stopped: state == Some(RunState::Stopped),
             requested_at: self
                 .reader
                 .open_rebuild_request()?
                 .map(|request| request.asked_at),
             new_corrections: self.reader.count_corrections_since(since)?,
+            failures: self.reader.failures_for_corrections()?,
             has_drifted: self.has_drifted(last_start)?,
         })
     }
@@ -145,15 +148,19 @@ impl Retrainer {
         Ok(notes)
     }
 
-    /// What networks said of corrections that they had not seen, on behalf of a model that has learned them.
-    pub(super) fn out_of_fold(&self, model: &ModelId) -> Result<Vec<OutOfFold>, StoreError> {
+    /// What networks said of corrections that they had not seen, on behalf of a model that has learned them; and which
+    /// corrections are of photos drawn at random.
+    pub(super) fn evidence(&self, model: &ModelId) -> Result<(Vec<OutOfFold>, Vec<String>), StoreError> {
         let samples = self.reader.samples(model)?;
+        let audited = samples.iter().filter(|sample| sample.is_audited);
+        let mut audited: Vec<_> = audited.map(|sample| sample.hash.to_string()).collect();
+        audited.sort();
         let mut answers: Vec<_> = samples
             .iter()
             .filter_map(|sample| Some(OutOfFold::new(&sample.hash, &sample.out_of_fold?)))
             .collect();
         answers.sort_by(|one, other| one.content_hash.cmp(&other.content_hash));
-        Ok(answers)
+        Ok((answers, audited))
     }
 }
 

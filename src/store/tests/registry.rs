@@ -206,6 +206,50 @@ fn runs_say_why_they_began_and_what_came_of_them() {
     assert_eq!(Fixture::new().reader().last_due().unwrap(), None);
 }
 
+/// A run that the service's end interrupts is due again, the first of all, too.
+#[test]
+fn a_run_that_was_stopped_has_not_dealt_with_its_moment() {
+    let mut fixture = Fixture::new();
+    let mut ended = |due: i64, state| {
+        let run = NewRun {
+            trigger: RunTrigger::Schedule,
+            due_at: Some(at(due)),
+            ..NewRun::by_command(at(due + 1), json!({}))
+        };
+        let end = RunEnd::without_result(state, at(due + 2), "a test");
+        fixture.store.record_run(&run, &end).unwrap();
+        let reader = fixture.reader();
+        assert_eq!(reader.last_run_start().unwrap(), Some((at(due + 1), state)));
+        reader.last_due().unwrap()
+    };
+    assert_eq!(ended(100, RunState::Stopped), Some(at(99)));
+    assert_eq!(ended(200, RunState::Failed), Some(at(200)));
+    assert_eq!(ended(300, RunState::Stopped), Some(at(200)));
+    assert_eq!(ended(300, RunState::Finished), Some(at(300)));
+}
+
+#[test]
+fn failures_for_corrections_count_from_the_last_rebuild_that_went_through() {
+    let mut fixture = Fixture::new();
+    for (trigger, state, expected) in [
+        (RunTrigger::Corrections, RunState::Failed, 1),
+        (RunTrigger::Schedule, RunState::Failed, 1),
+        (RunTrigger::Corrections, RunState::Failed, 2),
+        (RunTrigger::Command, RunState::Finished, 2),
+        (RunTrigger::Corrections, RunState::Stopped, 2),
+        (RunTrigger::Person, RunState::Finished, 0),
+        (RunTrigger::Corrections, RunState::Failed, 1),
+    ] {
+        let run = NewRun {
+            trigger,
+            ..NewRun::by_command(at(1), json!({}))
+        };
+        let end = RunEnd::without_result(state, at(2), "a test");
+        fixture.store.record_run(&run, &end).unwrap();
+        assert_eq!(fixture.reader().failures_for_corrections().unwrap(), expected);
+    }
+}
+
 #[test]
 fn a_request_stays_open_until_a_run_takes_it() {
     let mut fixture = Fixture::new();

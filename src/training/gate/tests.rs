@@ -21,6 +21,7 @@ fn measured(test: Vec<Answer>) -> Measured {
     Measured {
         test,
         photos: Vec::new(),
+        audited: Vec::new(),
         cost: Cost {
             multiply_adds: 5_000_000,
             file_bytes: 970_000,
@@ -33,6 +34,7 @@ fn candidate(measured: Measured) -> Candidate {
         measured,
         parity_difference: 3e-7,
         warm_up: WarmUp::Finite,
+        forgotten: 0,
     }
 }
 
@@ -59,6 +61,7 @@ fn against(verdict: &Verdict) -> Vec<&'static str> {
             Finding::Parity { .. } => "parity",
             Finding::Accuracy { .. } => "accuracy",
             Finding::FirstModel => "first",
+            Finding::Forgotten { .. } => "forgotten",
             Finding::Cost { .. } => "cost",
             Finding::Errors { .. } => "errors",
             Finding::Classes { .. } => "classes",
@@ -245,7 +248,8 @@ fn enough_photos_decide_and_fashion_mnist_is_only_the_floor() {
     for (photos, wrong_test, expected) in [
         (100, 800, &[][..]),
         (99, 800, &["errors"]),
-        (100, 1_001, &["accuracy"]),
+        // Ten photos of a class would not show a loss, so that its test pictures do.
+        (100, 1_001, &["accuracy", "classes"]),
     ] {
         let serving = with_photos(600, answers(photos, |index, _| index % 2 == 0));
         let rebuilt = with_photos(wrong_test, answers(photos, |index, _| index % 10 == 0));
@@ -258,9 +262,95 @@ fn enough_photos_decide_and_fashion_mnist_is_only_the_floor() {
     let verdict = judge(&candidate(rebuilt), Some(&serving), &rules()).unwrap();
     assert_eq!(against(&verdict), ["errors", "classes"], "{verdict}");
     assert!(
-        verdict.to_string().contains("on 200 held-out photos of the shop"),
+        verdict
+            .to_string()
+            .contains("on 200 corrected photos of the shop"),
         "{verdict}"
     );
+}
+
+/// A class that few corrections are of was not guarded by anything once corrections decided.
+#[test]
+fn a_class_of_few_photos_keeps_its_test_pictures() {
+    let (coat, bag): (Label, Label) = ("Coat".parse().unwrap(), "Bag".parse().unwrap());
+    let with_photos = |test: Vec<Answer>, coats: usize| {
+        let mut photos = answers(400, |_, _| false);
+        let mut seen = 0;
+        photos.retain(|answer| {
+            seen += usize::from(answer.truth == coat);
+            answer.truth != bag && (answer.truth != coat || seen <= coats)
+        });
+        Measured {
+            photos,
+            ..measured(test)
+        }
+    };
+    // Found by counting up: with fewer, the loss of a fifth would be no more than chance.
+    let lost = |images: u64| {
+        PairedDifference::of(images, images / FOUND_LOSS, 0)
+            .unwrap()
+            .lower_bound
+    };
+    let least = (1..).find(|images| lost(*images) > 0.03).unwrap() as usize;
+    assert_eq!(least, 20);
+    for (coats, class, expected) in [
+        (least, coat, &[][..]),
+        (least - 1, coat, &["classes"]),
+        (0, coat, &["classes"]),
+        (least, bag, &["classes"]),
+    ] {
+        let serving = with_photos(answers(10_000, |_, _| false), coats);
+        let rebuilt = with_photos(
+            answers(10_000, |index, truth| truth == class && index < 1_000),
+            coats,
+        );
+        let verdict = judge(&candidate(rebuilt), Some(&serving), &rules()).unwrap();
+        assert_eq!(against(&verdict), expected, "{coats} coats: {verdict}");
+    }
+}
+
+#[test]
+fn enough_audited_photos_are_preferred_to_those_that_people_chose() {
+    // Among the chosen ones the new model is far better, among those drawn at random worse.
+    let with_audited = |audited: Vec<Answer>, chosen: Vec<Answer>| Measured {
+        photos: [audited.clone(), chosen].concat(),
+        audited,
+        ..measured(answers(10_000, |_, _| false))
+    };
+    for (audited, expected) in [(99, &[][..]), (100, &["errors"])] {
+        let serving = with_audited(answers(audited, |_, _| false), answers(300, |_, _| true));
+        let rebuilt = with_audited(
+            answers(audited, |index, _| index % 25 == 0),
+            answers(300, |_, _| false),
+        );
+        let verdict = judge(&candidate(rebuilt), Some(&serving), &rules()).unwrap();
+        assert_eq!(against(&verdict), expected, "{audited} audited: {verdict}");
+    }
+}
+
+#[test]
+fn what_the_model_in_service_was_taught_is_not_forgotten() {
+    let serving = measured(answers(10_000, |_, _| false));
+    let forgetful = Candidate {
+        forgotten: 3,
+        ..candidate(serving.clone())
+    };
+    let verdict = judge(&forgetful, Some(&serving), &rules()).unwrap();
+    assert_eq!(against(&verdict), ["forgotten"], "{verdict}");
+    let text = verdict.to_string();
+    assert!(
+        text.contains("3 corrected photos that the model in service has learned cannot be read any more")
+            && text.contains("hangtag correct"),
+        "{text}"
+    );
+    let json = serde_json::to_value(&verdict).unwrap();
+    assert_eq!(
+        (&json["reasons"][0]["check"], &json["reasons"][0]["photos"]),
+        (&"forgotten".into(), &3.into())
+    );
+    assert_eq!(serde_json::from_value::<Verdict>(json).unwrap(), verdict);
+    // Alone, there is nothing to forget.
+    assert!(judge(&forgetful, None, &rules()).unwrap().is_promote());
 }
 
 #[test]

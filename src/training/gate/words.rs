@@ -37,6 +37,11 @@ impl fmt::Display for Finding {
                 percent(*min_accuracy)
             ),
             Finding::FirstModel => f.write_str("no other model is in service"),
+            Finding::Forgotten { photos } => write!(
+                f,
+                "{} corrected photos that the model in service has learned cannot be read any more, so that this one has not learned them: correct them again to have them copied anew (`hangtag correct`), or undo the corrections; the run's report names them",
+                grouped(*photos)
+            ),
             Finding::Cost {
                 candidate,
                 in_service,
@@ -83,7 +88,8 @@ impl fmt::Display for HeldOut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             HeldOut::Test => "test pictures",
-            HeldOut::Photos => "held-out photos of the shop",
+            HeldOut::Photos => "corrected photos of the shop",
+            HeldOut::Audited => "audited photos of the shop",
         })
     }
 }

@@ -153,6 +153,25 @@ fn a_content_counts_once_and_not_with_two_labels() {
     assert_eq!(found, Err(Contradiction { rows: [0, 2] }));
 }
 
+/// One side learned the picture, and the other judged by it.
+#[test]
+fn a_picture_under_two_hashes_counts_once() {
+    let inputs = [10, 20].map(|grey| preprocess::from_idx(&[grey; INPUT_LEN]));
+    let [a, b] = &inputs;
+    let rows = [
+        (hash(1), label(0), a),
+        (hash(2), label(1), b),
+        (hash(3), label(0), a),
+    ];
+    let collection = Collection::of(&rows).unwrap();
+    assert_eq!(collection.photos.len(), 2);
+    assert!(collection.hashes.is_sorted() && collection.hashes.contains(&hash(2)));
+    let contradiction = [rows[0], rows[1], (hash(3), label(1), a)];
+    let mut found = Collection::of(&contradiction).unwrap_err().rows;
+    found.sort();
+    assert_eq!(found, [0, 2]);
+}
+
 fn prediction(top: usize, confidence: f32) -> Prediction {
     let mut values = [(1.0 - confidence) / 9.0; LABEL_COUNT];
     values[top] = confidence;

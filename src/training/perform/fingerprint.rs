@@ -8,12 +8,11 @@ use crate::domain::{ModelId, hex};
 use crate::training::dataset::FileRecord;
 use crate::training::job::CorrectionNote;
 use crate::training::parameters::TrainParameters;
+use crate::training::train::RECIPE;
 
-/// Goes up with every change of what a training makes of the same data, parameters and corrections, between releases too.
-const RECIPE: u32 = 2;
-
-/// What decides the bytes that come of a training: the data set's files, parameters (but for threads), corrections with
-/// their weight, and the model whose network it begins with, if any ([`begins_with`](super::begins_with)).
+/// What decides the bytes that come of a training: the data set's files, parameters (but for threads), those corrections
+/// whose pictures can be read with their weight, and the model whose network it begins with, if any
+/// ([`begins_with`](super::begins_with)).
 pub fn fingerprint(
     files: &[FileRecord],
     parameters: &TrainParameters,
@@ -23,8 +22,11 @@ pub fn fingerprint(
         threads: None,
         ..parameters.clone()
     };
-    // Without corrections it has no effect.
-    let weight = if corrections.is_empty() { 0.0 } else { weight };
+    // Without corrections they have no effect.
+    let (weight, base) = match corrections.is_empty() {
+        true => (0.0, None),
+        false => (weight, base),
+    };
     // A newer hangtag may make another model of the same.
     let version = (env!("CARGO_PKG_VERSION"), RECIPE);
     let digests: Vec<_> = files.iter().map(|file| &file.sha256).collect();

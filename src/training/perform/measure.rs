@@ -3,7 +3,7 @@
 //! In: bundles, test pictures, corrections. Out: answers and costs for the gate. Never: a verdict; an answer for a photo
 //! from a network that has learned it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::BoxedError;
 use crate::domain::{ArchitectureName, ContentHash, Label, Prediction};
@@ -23,6 +23,8 @@ pub(super) struct Measuring<'a> {
     pub data: &'a DataSet,
     /// All corrections.
     pub photos: &'a Material,
+    /// Content hashes of those that were drawn at random.
+    pub audited: &'a HashSet<ContentHash>,
     pub open: OpenBundle<'a>,
 }
 
@@ -48,8 +50,11 @@ impl Measuring<'_> {
         let test = score_images(classifier.as_mut(), &self.data.test)?;
         let asked = score_photos(classifier.as_mut(), &self.photos.photos)?;
         let learned = learned_by(bundle);
-        let photos = self.photos.hashes.iter().zip(asked);
-        let photos = photos.map(|(hash, asked)| match learned.contains(in_short(hash).as_str()) {
+        let known = self
+            .photos
+            .known(|hash| learned.contains(in_short(hash).as_str()));
+        let photos = self.photos.hashes.iter().zip(asked).zip(known);
+        let photos = photos.map(|((hash, asked), is_known)| match is_known {
             true => out_of_fold.get(hash).copied(),
             false => Some(asked),
         });
@@ -68,16 +73,22 @@ impl Measuring<'_> {
         let answered =
             |number: &usize| candidate.photos[*number].is_some() && in_service.photos[*number].is_some();
         let numbers: Vec<usize> = (0..self.photos.hashes.len()).filter(answered).collect();
-        [candidate, in_service].map(|model| Measured {
-            test: answers(&self.data.test, &model.test),
-            photos: numbers
-                .iter()
-                .filter_map(|&number| {
+        let is_audited = |number: &usize| self.audited.contains(&self.photos.hashes[*number]);
+        let audited: Vec<usize> = numbers.iter().copied().filter(is_audited).collect();
+        [candidate, in_service].map(|model| {
+            let answers_for = |numbers: &[usize]| {
+                let answers = numbers.iter().filter_map(|&number| {
                     let truth = self.photos.photos.truths[number].label()?;
                     Some(answer(truth, &model.photos[number]?))
-                })
-                .collect(),
-            cost: model.cost,
+                });
+                answers.collect()
+            };
+            Measured {
+                test: answers(&self.data.test, &model.test),
+                photos: answers_for(&numbers),
+                audited: answers_for(&audited),
+                cost: model.cost,
+            }
         })
     }
 
@@ -155,6 +166,33 @@ mod tests {
         ModelBundle::from_bytes(shipped.onnx().to_vec(), manifest).unwrap()
     }
 
+    /// A photo whose file was changed and whose picture was not has another hash, and is known by heart all the same.
+    #[test]
+    fn a_photo_that_was_learned_under_another_hash_is_known() {
+        let data = DataSet {
+            train: Images::default(),
+            test: synthetic::images(10, 2),
+            files: Vec::new(),
+        };
+        let mut material = material();
+        let picture = preprocess::from_idx(&[20; crate::domain::INPUT_LEN]);
+        for again in [b"a", b"b"] {
+            material.photos.push(&picture, material.photos.truths[1]);
+            material.hashes.push(ContentHash::of(again));
+        }
+        let hashes = &material.hashes;
+        let measuring = Measuring {
+            data: &data,
+            photos: &material,
+            audited: &HashSet::new(),
+            open: &|_| Ok(Box::new(Fake::new("a", 0))),
+        };
+        let folds = OutOfFoldAnswers::from([(hashes[1], says(1)), (hashes[3], says(3))]);
+        let asked = measuring.ask(&bundle(&hashes[1..2]), &folds).unwrap();
+        let own = Some(says(0));
+        assert_eq!(asked.photos, [own, Some(says(1)), own, Some(says(3)), None]);
+    }
+
     /// What a model says of a photo that it knows by heart counted for it.
     #[test]
     fn no_model_is_judged_by_its_own_answer_for_a_photo_that_it_has_learned() {
@@ -165,9 +203,11 @@ mod tests {
         };
         let material = material();
         let hashes = &material.hashes;
+        let audited = HashSet::from([hashes[1], ContentHash::of(b"undone since")]);
         let measuring = Measuring {
             data: &data,
             photos: &material,
+            audited: &audited,
             open: &|_| Ok(Box::new(Fake::new("a", 0))),
         };
         // The first was learned by both; the second by the candidate alone; the third by the one in service, of which
@@ -192,6 +232,10 @@ mod tests {
             answers.map(|answer| answer.given.index()).collect()
         };
         assert_eq!((given(&new), given(&old)), (vec![1, 2], vec![3, 0]));
+        assert_eq!(
+            (new.audited, old.audited),
+            (new.photos[1..].to_vec(), old.photos[1..].to_vec())
+        );
         assert_eq!((new.test.len(), old.test.len()), (10, 10));
     }
 }

@@ -112,6 +112,7 @@ mod tests {
             nice: 0,
             in_service: "model".into(),
             in_service_out_of_fold: Vec::new(),
+            audited: Vec::new(),
             corrections: corrections
                 .iter()
                 .map(|digit| CorrectionNote {

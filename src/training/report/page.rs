@@ -8,7 +8,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use super::charts::{Curves, Unit};
 use super::reliability;
 use super::{EpochFigures, Report, Sample, picture};
-use crate::domain::{Label, Timestamp};
+use crate::domain::{ArchitectureName, Label, Timestamp};
 use crate::training::corrections::MaterialSummary;
 use crate::training::evaluate::{Evaluation, short_name};
 use crate::training::gate::Verdict;
@@ -84,7 +84,7 @@ fn head(report: &Report, title: &str) -> Markup {
             (figure("Test accuracy", &percent(evaluation.accuracy)))
             (figure("Test loss", &number(evaluation.loss)))
             (figure("Mean recall", &percent(evaluation.balanced_accuracy)))
-            @if let Some(photos) = &report.photos { (figure("Held-out photos", &percent(photos.accuracy))) }
+            @if let Some(photos) = &report.photos { (figure("Corrected photos", &percent(photos.accuracy))) }
             (figure("Epoch exported", &format!("{} of {}", report.chosen_epoch, report.epochs.len())))
             (figure("Duration", &duration(seconds)))
             (figure("Peak memory", &report.peak_memory_bytes.map_or("-".into(), megabytes)))
@@ -143,10 +143,14 @@ fn curves(report: &Report) -> Markup {
         points(|epoch| Some(epoch.accuracy)),
         points(|epoch| Some(epoch.val_accuracy)),
     );
+    let seen = match report.parameters.architecture {
+        ArchitectureName::Reference => "with dropout",
+        ArchitectureName::Residual => "pictures changed, easy ones left out",
+    };
     html! {
         h2 { "Curves of this run" }
         p.key {
-            span { i.training {} "training (as it was seen: with dropout)" }
+            span { i.training {} "training (as it was seen: " (seen) ")" }
             span { i.validation {} "validation" }
             span { i.chosen {} "exported" }
         }
@@ -229,8 +233,8 @@ fn classes(evaluation: &Evaluation) -> Markup {
 
 fn shop(photos: &Evaluation) -> Markup {
     html! {
-        h2 { "Held-out photos of the shop" }
-        p.faint { (photos.images) " corrected photos that were not trained on." }
+        h2 { "Corrected photos of the shop" }
+        p.faint { (photos.images) " photos, each answered by a network that was made without it." }
         (confusion(photos))
         (classes(photos))
     }
@@ -286,7 +290,7 @@ fn parameters(report: &Report) -> Markup {
     let rows: [(&str, String); 8] = [
         ("epochs", parameters.epochs.to_string()),
         ("batch size", parameters.batch_size.to_string()),
-        ("learning rate (Adam)", parameters.learning_rate.to_string()),
+        ("learning rate", parameters.learning_rate.to_string()),
         ("schedule of the rate", parameters.schedule.to_string()),
         ("validation share", parameters.validation_share.to_string()),
         ("seed", parameters.seed.to_string()),

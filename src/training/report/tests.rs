@@ -126,12 +126,14 @@ fn verdict(test: &Images, scores: &[Prediction]) -> Verdict {
             })
             .collect(),
         photos: Vec::new(),
+        audited: Vec::new(),
         cost,
     };
     let candidate = Candidate {
         measured: measured(&|index| scores[index].scores.top().0),
         parity_difference: 3e-7,
         warm_up: WarmUp::Finite,
+        forgotten: 0,
     };
     let in_service = measured(&|index| test.labels[index]);
     let rules = GateRules {
@@ -189,7 +191,7 @@ fn a_training_is_told_in_one_page_that_fetches_and_runs_nothing() {
         "convolution 3x3, 1 -&gt; 8, ReLU",
         &"a".repeat(64),
         "&lt;gone&gt;.png",
-        "Held-out photos of the shop",
+        "Corrected photos of the shop",
     ] {
         assert!(html.contains(part), "{part} is missing");
     }

@@ -3,8 +3,8 @@
 use std::process::{Command, Stdio};
 
 use super::{
-    assert_one_serves, in_service, shop, signal, tagged_shop, training, wait_for_checkpoint,
-    wait_until_runs_have_ended, word,
+    assert_one_serves, be_down_for_three_days, in_service, shop, signal, tagged_shop, training,
+    wait_for_checkpoint, wait_until_runs_have_ended, word,
 };
 use crate::util::{Daemon, Shop, drop_png, wait_until};
 
@@ -63,7 +63,7 @@ fn a_daemon_that_is_killed_takes_its_training_with_it() {
     wait_until("the training has ended by itself", || training(&shop).is_empty());
     let daemon = shop.daemon();
     let (state, why) = end_of(&shop, 1);
-    assert_eq!(state, "failed");
+    assert_eq!(state, "stopped");
     assert!(why.contains("--resume"), "{why}");
     assert_eq!(daemon.end(), Some(0));
     ends_though_nobody_waits_from_the_first_moment_on(&shop);
@@ -87,7 +87,7 @@ fn ends_though_nobody_waits_from_the_first_moment_on(shop: &Shop) {
         child.child.try_wait().unwrap().is_some()
     });
     let conclusion = std::fs::read_to_string(conclusion).unwrap();
-    assert!(conclusion.contains(r#""failed""#), "{conclusion}");
+    assert!(conclusion.contains(r#""stopped""#), "{conclusion}");
 }
 
 #[test]
@@ -115,16 +115,70 @@ fn what_a_run_left_that_cannot_be_read_fails_that_run_alone() {
 /// It counted as stopped, as if somebody had wanted that.
 #[test]
 fn a_run_that_cannot_write_its_progress_fails() {
-    let shop = shop(2);
-    let folder = shop.data().join("runs/000001");
-    std::fs::create_dir_all(&folder).unwrap();
+    let shop = shop(ENDLESS);
+    let mut command = shop.command(&["retrain", "now"]);
+    let child = command
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut now = Daemon { child }; // Ended even where the test fails.
+    wait_for_checkpoint(&shop, 1);
     // Tests may run as root, who may write anywhere that exists.
-    std::os::unix::fs::symlink("/no/such/folder/file", folder.join("progress.jsonl")).unwrap();
-    let now = shop.run(&["retrain", "now"]);
-    assert_eq!(now.status.code(), Some(1));
+    let folder = shop.data().join("runs/000001");
+    std::os::unix::fs::symlink("/no/such/folder/file", folder.join("nowhere")).unwrap();
+    std::fs::rename(folder.join("nowhere"), folder.join("progress.jsonl")).unwrap();
+    let mut ended = None;
+    wait_until("it has ended", || {
+        ended = now.child.try_wait().unwrap();
+        ended.is_some()
+    });
+    assert_eq!(ended.and_then(|status| status.code()), Some(1));
     let (state, why) = end_of(&shop, 1);
     assert_eq!(state, "failed");
     assert!(why.contains("progress.jsonl"), "{why}");
+}
+
+/// After a store was restored, numbers are given out again: another run's checkpoint and progress were taken for its own.
+#[test]
+fn a_run_does_not_go_on_from_what_another_one_left_in_its_folder() {
+    let shop = shop(1);
+    let folder = shop.data().join("runs/000001");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("checkpoint"), "of another run").unwrap();
+    let epoch = r#"{"epoch":7,"seconds":1.0,"loss":1.0,"accuracy":0.5,"val_loss":1.0,"val_accuracy":0.5}"#;
+    std::fs::write(folder.join("progress.jsonl"), format!("{epoch}\n")).unwrap();
+    shop.ok(&["retrain", "now"]);
+    assert_eq!(end_of(&shop, 1).0, "finished");
+    assert_eq!(word(&shop, "SELECT group_concat(epoch) FROM run_epochs"), "1");
+}
+
+/// It counted as dealt with, so that the model was a week older than its owner thought.
+#[test]
+fn a_due_rebuild_that_the_services_end_interrupts_is_made_up_for() {
+    let shop = shop(ENDLESS);
+    shop.ok(&["scan"]);
+    be_down_for_three_days(&shop);
+    let settings = [
+        "retrain.enabled=true",
+        "retrain.schedule=0 3 * * *",
+        "retrain.min_interval=0s",
+    ];
+    let settings = settings.map(|setting| ["--set", setting]).concat();
+    let daemon = shop.daemon_with(&settings);
+    wait_for_checkpoint(&shop, 2);
+    assert_eq!(daemon.end(), Some(0));
+    assert_eq!(end_of(&shop, 2).0, "stopped");
+    let quick = [settings.as_slice(), &["--set", "train.epochs=1"]].concat();
+    let daemon = shop.daemon_with(&quick);
+    wait_until("it is made up for", || {
+        shop.count("SELECT count(*) FROM runs WHERE state = 'finished' AND cause = 'catch_up'") == 1
+    });
+    assert_eq!(daemon.end(), Some(0));
+    assert_eq!(
+        shop.count("SELECT count(DISTINCT due_at_ms) FROM runs WHERE state IN ('stopped', 'finished')"),
+        1
+    );
 }
 
 #[test]

@@ -96,6 +96,56 @@ fn a_correction_counts_at_once_outlasts_a_new_model_and_is_learned_from() {
     assert!(is_tagged(&shop.row(&photos[1]).unwrap()));
 }
 
+/// It was learned without them and went live, and nobody was told that it had forgotten them.
+#[test]
+fn a_model_that_cannot_learn_again_what_the_one_in_service_knows_is_not_let_in() {
+    let shop = shop(1);
+    let photos: Vec<_> = (0..8).map(|number| drop_png(&shop.inbox(), number)).collect();
+    shop.ok(&["scan"]);
+    shop.ok(&["correct", "inbox/photo-*", "--label", "sandal"]);
+    let hash = |photo: &Path| ContentHash::of(&std::fs::read(photo).unwrap());
+    let now = ["retrain", "now", "--format", "json", "--set", "retrain.seed=7"];
+    assert_eq!(shop.json(&now)["verdict"]["verdict"], "promote");
+    let served = in_service(&shop);
+
+    // One that it has learned, and one that it has not: only the first can be forgotten.
+    let learned = photos.iter().find(|photo| !held_out(&hash(photo))).unwrap();
+    let unlearned = drop_png(&shop.inbox(), 20);
+    shop.ok(&["scan"]);
+    shop.ok(&["correct", text_of(&unlearned), "--label", "bag"]);
+    for photo in [learned, &unlearned] {
+        let copy = shop.data().join(format!("corrections/{}.png", hash(photo)));
+        std::fs::remove_file(copy).unwrap();
+    }
+    let refused = shop.json(&now);
+    assert_eq!(refused["verdict"]["verdict"], "keep", "{refused}");
+    let reasons = refused["verdict"]["reasons"].as_array().unwrap();
+    assert_eq!(reasons.len(), 1, "{refused}");
+    assert_eq!(
+        (&reasons[0]["check"], &reasons[0]["photos"]),
+        (&json!("forgotten"), &json!(1))
+    );
+    assert_eq!(in_service(&shop), served);
+    let told = refused["reason"].as_str().unwrap();
+    assert!(
+        told.starts_with("2 of the corrections were not learned"),
+        "{told}"
+    );
+
+    // With the picture back it is another training again: that of the model in service.
+    shop.ok(&["correct", text_of(&unlearned), "--undo"]);
+    shop.ok(&["correct", text_of(learned), "--label", "sandal"]);
+    let mended = shop.json(&now);
+    assert_eq!(mended["state"], "unchanged", "{mended}");
+    assert!(
+        mended["reason"]
+            .as_str()
+            .unwrap()
+            .contains("the model in service"),
+        "{mended}"
+    );
+}
+
 /// With the network that ships: photos are learned at the end, and each is asked about by a network that has not seen it.
 #[test]
 fn a_residual_rebuild_learns_photos_of_nothing_known_and_has_evidence_of_each_photo() {

@@ -95,6 +95,21 @@ fn a_model_that_a_kept_run_made_again_is_not_pruned_with_the_old_run() {
     assert_one_serves(&shop);
 }
 
+/// Their folders piled up until a run went through.
+#[test]
+fn runs_that_fail_are_pruned_too() {
+    let shop = shop(1);
+    let data = shop.path().join("mnist");
+    std::fs::remove_dir_all(&data).unwrap();
+    std::fs::create_dir(&data).unwrap();
+    for _ in 0..2 {
+        let now = shop.run(&["retrain", "now", "--set", "retrain.keep_runs=1"]);
+        assert_eq!(now.status.code(), Some(1));
+    }
+    let is_kept = [1, 2].map(|run| shop.data().join(format!("runs/{run:06}")).exists());
+    assert_eq!(is_kept, [false, true]);
+}
+
 #[test]
 fn old_runs_are_pruned_but_never_what_serves_or_served_last() {
     let shop = shop(1);
