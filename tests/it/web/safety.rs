@@ -198,3 +198,24 @@ fn pages_answer(pages: &super::Pages) -> bool {
         ))
         .contains("200 OK")
 }
+
+/// As nginx does it with `proxy_pass http://127.0.0.1:8420` alone.
+#[test]
+fn a_proxy_that_rewrites_the_host_needs_its_name_in_the_settings() {
+    let shop = Shop::new();
+    for (settings, code) in [
+        (vec![], 403),
+        (vec!["--set", "web.hosts=[\"tags.example\"]"], 202),
+    ] {
+        let (daemon, pages) = serving(&shop, &settings);
+        let headers = [
+            ("origin", "https://tags.example"),
+            ("sec-fetch-site", "same-origin"),
+        ];
+        let asked = pages.send("POST", "/api/v1/runs", &headers, b"{}");
+        assert_eq!(asked.code, code, "{}", asked.text());
+        let probe = "GET /readyz HTTP/1.1\r\nHost: 10.0.0.7:8420\r\nConnection: close\r\n\r\n";
+        assert!(pages.raw(probe).contains("200 OK"), "probes go by address");
+        assert_eq!(daemon.end(), Some(0));
+    }
+}
