@@ -139,7 +139,11 @@ impl Teller {
         };
         let sent = match news.tags.is_empty() {
             true => Ok(()),
-            false => self.post_blocking(&serde_json::json!(news).to_string()),
+            false => {
+                // Before it is sent: the process may end before it hears the answer.
+                self.store.news_attempted(news.delivery)?;
+                self.post_blocking(&serde_json::json!(news).to_string())
+            }
         };
         match sent {
             Ok(()) => {

@@ -1,6 +1,6 @@
 //! Somebody else is told of new tags, also after having been away.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -103,6 +103,11 @@ impl Post {
         self.signature == format!("v1={digits}")
     }
 
+    fn delivery(&self) -> i64 {
+        let body: Value = serde_json::from_str(&self.body).unwrap();
+        body["delivery"].as_i64().unwrap()
+    }
+
     fn hashes(&self) -> Vec<String> {
         let body: Value = serde_json::from_str(&self.body).unwrap();
         let tags = body["tags"].as_array().unwrap();
@@ -129,11 +134,16 @@ fn each_new_tag_is_told_once_it_can_be_told() {
     let arguments = [&PAGES, arguments.as_slice()].concat();
 
     let daemon = shop.daemon_with(&arguments);
-    (1..4).for_each(|number| drop(drop_png(&shop.inbox(), number)));
-    shop.wait_for_rows(4);
+    drop_png(&shop.inbox(), 1);
+    shop.wait_for_rows(2);
     wait_until("the trouble is told", || {
         shop.run(&["status"]).status.code() == Some(1)
     });
+    let attempts = || receiver.refused.lock().unwrap().len();
+    let before = attempts();
+    (2..4).for_each(|number| drop(drop_png(&shop.inbox(), number)));
+    shop.wait_for_rows(4);
+    wait_until("it is tried again", || attempts() > before);
     let is_signed = |post: &Post| post.is_signed_with("sesame") && !post.is_signed_with("other");
     assert!(receiver.refused.lock().unwrap().iter().all(is_signed));
     // What waits survives the process.
@@ -155,6 +165,19 @@ fn each_new_tag_is_told_once_it_can_be_told() {
         wanted,
         "what was there before is no news"
     );
+    // Who has taken a batch and could not say so knows it again.
+    let mut batches = BTreeMap::new();
+    for post in receiver
+        .refused
+        .lock()
+        .unwrap()
+        .iter()
+        .chain(receiver.taken.lock().unwrap().iter())
+    {
+        let known = batches.entry(post.delivery()).or_insert_with(|| post.hashes());
+        assert_eq!(*known, post.hashes(), "delivery {}", post.delivery());
+    }
+    assert_eq!(batches.len(), 2, "{batches:?}");
     wait_until("nothing waits", || {
         shop.count("SELECT count(*) FROM webhook_outbox") == 0
     });
