@@ -184,6 +184,35 @@ fn each_new_tag_is_told_once_it_can_be_told() {
     assert_eq!(daemon.end(), Some(0));
 }
 
+/// A typo in the key's name took pages and probes with it, until the next start.
+#[test]
+fn a_key_that_cannot_be_read_takes_no_page_away() {
+    let shop = Shop::new();
+    let receiver = Arc::<Receiver>::default();
+    receiver.takes.store(true, Ordering::SeqCst);
+    let key = shop.path().join("key");
+    let settings = [
+        format!("web.webhook_url={}", receiver.listen()),
+        format!("web.webhook_secret_file={}", key.display()),
+    ];
+    let arguments: Vec<&str> = settings.iter().flat_map(|setting| ["--set", setting]).collect();
+    let (daemon, pages) = super::serving(&shop, &arguments);
+    for path in ["/", "/livez", "/metrics"] {
+        assert_eq!(pages.get(path).code, 200, "{path}");
+    }
+    let problems = || pages.get("/api/v1/status").json()["problems"].to_string();
+    wait_until("the trouble is told", || {
+        problems().contains("webhook: ") && problems().contains("web.webhook_secret_file")
+    });
+    drop_png(&shop.inbox(), 1);
+    shop.wait_for_rows(1);
+    std::fs::write(&key, "sesame").unwrap();
+    wait_until("what waited is told", || receiver.told().len() == 1);
+    assert!(receiver.taken.lock().unwrap()[0].is_signed_with("sesame"));
+    wait_until("the trouble is over", || problems() == "[]");
+    assert_eq!(daemon.end(), Some(0));
+}
+
 #[test]
 fn nothing_is_collected_where_nobody_is_told() {
     let shop = Shop::new();
