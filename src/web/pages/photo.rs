@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Html;
 use maud::{Markup, html};
 
@@ -15,15 +15,15 @@ use super::parts::{bytes, correction_buttons, file_name, grouped, model, moment,
 use crate::domain::{Confidence, ContentHash, Decision, FileStamp, Label, ModelId, Status};
 use crate::store::{ContentHistory, FileHistory, OutcomeRow};
 use crate::web::App;
-use crate::web::failure::{Failure, PageFailure};
+use crate::web::failure::{Failure, InAddress, PageFailure, in_address};
 use crate::web::pictures::{Size, href};
 
 /// `GET /photo/{hash}`
 pub async fn photo(
     State(app): State<Arc<App>>,
-    Path(hash): Path<String>,
+    hash: InAddress<String>,
 ) -> Result<Html<String>, PageFailure> {
-    let hash: ContentHash = hash.parse().map_err(Failure::from)?;
+    let hash: ContentHash = in_address(hash)?.parse().map_err(Failure::from)?;
     let known = app.readers.ask(move |reader| {
         let content = reader.history_of_content(&hash)?;
         let content =
