@@ -7,7 +7,7 @@
 //!
 //! - `server.rs` (connections and their limits), `security.rs` (who may ask), `routes.rs` (which address is what).
 //! - `pool.rs`: the threads. `again.rs`: tries until it works. `failure.rs`: what can go wrong. `filter.rs`: which photos
-//!   are wanted.
+//!   are wanted. `inboxes.rs`: looks at disks that may not answer.
 //! - `pages/`: what people see. `api/`: what programs see, and the document that describes it. `assets/`: style and script.
 //! - `pictures.rs`, `shelf.rs`: small copies of photos. `facets.rs`: counts beside the filters. `events.rs`: what is new.
 //! - `act.rs`: what changes something. `ask.rs`: an uploaded picture. `probes.rs`, `metrics.rs`: for machines that watch.
@@ -22,6 +22,7 @@ mod events;
 mod facets;
 mod failure;
 mod filter;
+mod inboxes;
 mod metrics;
 mod pages;
 mod pictures;
@@ -44,6 +45,7 @@ use act::Desk;
 use ask::Asker;
 use events::Events;
 use facets::Facets;
+use inboxes::Inboxes;
 use pictures::Easel;
 use pool::{Pool, PoolShape};
 use security::Guard;
@@ -152,6 +154,7 @@ pub struct App {
     /// One thread: changes are made one after the other.
     writer: Pool<Desk>,
     asker: Pool<Asker>,
+    inboxes: Inboxes,
     facets: Arc<Facets>,
     events: Events,
 }
@@ -183,22 +186,19 @@ impl App {
         let shape = |name, waiting, nice| PoolShape { name, waiting, nice };
         let readers = (0..READERS).map(|_| Reader::open_with(&store, PageAccess::Copied));
         let easels = (0..DRAWERS).map(|_| Easel::open(&picture_parts, Arc::clone(&shelf)));
-        let desk = Desk::new(
-            Arc::clone(&config),
-            Arc::clone(&hands),
-            &picture_parts,
-            shelf.clone(),
-        )?;
+        // A screenful of photos, for several people.
+        let pictures = Pool::start(shape("web-draw", 256, 10), easels.collect::<Result<_, _>>()?)?;
+        let desk = Desk::new(Arc::clone(&config), Arc::clone(&hands), pictures.clone())?;
         let asker = Asker::new(Arc::clone(&hands), decode_limits(&config));
         Ok(App {
             guard: Arc::new(guard),
             board,
             identity,
             readers: Pool::start(shape("web-read", 64, 5), readers.collect::<Result<_, _>>()?)?,
-            // A screenful of photos, for several people.
-            pictures: Pool::start(shape("web-draw", 256, 10), easels.collect::<Result<_, _>>()?)?,
+            pictures,
             writer: Pool::start(shape("web-write", 32, 5), vec![desk])?,
             asker: Pool::start(shape("web-ask", 4, 10), vec![asker])?,
+            inboxes: Inboxes::start()?,
             facets: Arc::default(),
             events: Events::start(Reader::open(&store)?)?,
             hands,

@@ -47,11 +47,11 @@ fn a_correction_counts_at_once_and_can_be_taken_back() {
     let standing = pages.get("/api/v1/corrections").json();
     assert_eq!(standing["corrections"][0]["by"], "Ada");
     let kept = shop.data().join("corrections");
-    let copies = walkdir::WalkDir::new(kept)
-        .into_iter()
-        .flatten()
-        .filter(|entry| entry.file_type().is_file());
-    assert_eq!(copies.count(), 1, "a rebuild can learn from it");
+    let copies = || {
+        let entries = walkdir::WalkDir::new(&kept).into_iter().flatten();
+        entries.filter(|entry| entry.file_type().is_file()).count()
+    };
+    wait_until("a rebuild can learn from it", || copies() == 1);
 
     assert_eq!(
         pages.put(&address, &json!({ "label": "unknown" })).json()["changed"],
