@@ -103,7 +103,8 @@ pub async fn status(State(app): State<Arc<App>>) -> Result<Html<String>, PageFai
                 h1 { "Status" }
                 span class={ "chip " (if report.healthy { "good" } else { "bad" }) } { (if report.healthy { "healthy" } else { "degraded" }) }
             }
-            @for problem in &report.problems { p.notice.bad role="alert" { (problem) } }
+            // A region of its own, there when it is empty, too: it is read out when it changes, and only then.
+            div.notices role="alert" { @for problem in &report.problems { p.notice.bad { (problem) } } }
             (running(&report))
             (stations(&report))
             (folders(&report, &disks))

@@ -163,6 +163,51 @@ fn sixty_photos_a_minute_can_be_reviewed() {
     assert_eq!(daemon.end(), Some(0));
 }
 
+/// Every two seconds the whole page was made anew: alerts were read out again, what was selected was lost.
+#[test]
+fn what_has_not_changed_on_the_status_page_is_left_alone() {
+    let Some(browser) = Browser::open() else { return };
+    let shop = Shop::new();
+    std::fs::write(shop.inbox().join("note.jpg"), "no picture").unwrap();
+    shop.ok(&["scan"]);
+    let key = format!("web.webhook_secret_file={}", shop.path().join("key").display());
+    let (daemon, pages) = serving(
+        &shop,
+        &["--set", "web.webhook_url=http://127.0.0.1:9", "--set", &key],
+    );
+    wait_until("the trouble is told", || {
+        pages.get("/status").text().contains("web.webhook_secret_file")
+    });
+    browser.go(&format!("{}/status", pages.base));
+    assert_eq!(browser.count("[role=alert] .notice"), 1);
+    browser.eval(
+        "window.alertIs = document.querySelector('[role=alert]');
+         window.noticeIs = document.querySelector('.notice');
+         window.tableIs = document.querySelector('[aria-labelledby=rejected-title] table');
+         getSelection().selectAllChildren(tableIs.querySelector('td'));
+         window.selectionIs = String(getSelection());
+         window.changes = 0;
+         new MutationObserver(() => changes++).observe(alertIs, { subtree: true, childList: true, characterData: true });",
+    );
+    drop_png(&shop.inbox(), 1);
+    browser.wait_for(
+        "a section is brought up to date",
+        "return [...document.querySelectorAll('[aria-labelledby=stations-title] tr')].some((row) =>
+            row.textContent.startsWith('record') && !row.textContent.includes('nothing yet'))",
+    );
+    let is_left_alone = "return document.querySelector('.notice') === noticeIs && changes === 0
+         && document.querySelector('[aria-labelledby=rejected-title] table') === tableIs
+         && selectionIs !== '' && String(getSelection()) === selectionIs";
+    assert_eq!(browser.eval(is_left_alone), true);
+    std::fs::write(shop.path().join("key"), "sesame").unwrap();
+    browser.wait_for(
+        "another alert takes its place in the same region",
+        "return document.querySelector('[role=alert]') === alertIs && changes > 0
+         && !alertIs.textContent.includes('secret_file')",
+    );
+    assert_eq!(daemon.end(), Some(0));
+}
+
 #[test]
 fn a_model_is_rolled_back_after_the_consequence_was_read() {
     let Some(browser) = Browser::open() else { return };
