@@ -182,7 +182,7 @@ pub struct WebConfig {
     pub listen: SocketAddr,
     /// The file with the token; always there beyond loopback.
     pub token_file: Option<PathBuf>,
-    /// Names, in lower case, by which pages on loopback may be reached besides loopback's own.
+    /// Names, in lower case, by which browsers reach the pages: besides loopback's own, and besides what `Host` says.
     pub hosts: Vec<String>,
     /// What small copies of photos may take on the disk.
     pub thumbnail_bytes: u64,

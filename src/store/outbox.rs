@@ -1,7 +1,7 @@
 //! New tags that somebody else is still to be told of.
 //!
 //! In: who is to be told, what became of an attempt. Out: the next batch. Never: a tag that was told of as news twice, unless
-//! the answer to the first time was lost; more than a bounded number of rows.
+//! the answer to the first time was lost, and then not in another batch; more than a bounded number of rows.
 
 use rusqlite::params;
 use serde::Serialize;
@@ -12,7 +12,7 @@ use super::rows;
 use super::write::Store;
 use crate::domain::{Confidence, ContentHash, InventoryPath, Label, ModelId, Timestamp};
 
-/// Tags that wait at most: some days of a large shop without its receiver. The oldest give way.
+/// Tags that wait at most behind a batch: some days of a large shop without its receiver. The oldest give way.
 const MAX_WAITING: i64 = 1_000_000;
 
 /// A batch of new tags.
@@ -70,6 +70,16 @@ impl Store {
         })
     }
 
+    /// A batch is about to be told of: until it has arrived, it is the next one, whatever else comes meanwhile.
+    pub fn news_attempted(&mut self, delivery: i64) -> Result<(), StoreError> {
+        self.write("record which new tags are told of", |batch| {
+            batch
+                .transaction
+                .execute("UPDATE webhook_target SET attempted = ?1", [delivery])?;
+            Ok(())
+        })
+    }
+
     /// A batch has arrived.
     pub fn news_arrived(&mut self, delivery: i64) -> Result<(), StoreError> {
         self.write("record a delivery of new tags", |batch| {
@@ -77,7 +87,7 @@ impl Store {
                 .transaction
                 .execute("DELETE FROM webhook_outbox WHERE id <= ?1", [delivery])?;
             batch.transaction.execute(
-                "UPDATE webhook_target SET failures = 0, last_error = NULL, next_attempt_ms = 0",
+                "UPDATE webhook_target SET failures = 0, last_error = NULL, next_attempt_ms = 0, attempted = NULL",
                 [],
             )?;
             Ok(())
@@ -86,14 +96,26 @@ impl Store {
 
     /// A batch has not arrived; when it is to be tried again, and how many tags were given up for want of room.
     pub fn news_failed(&mut self, error: &str, next_attempt: Timestamp) -> Result<u64, StoreError> {
+        self.news_failed_and_wait(error, next_attempt, MAX_WAITING)
+    }
+
+    /// With room for another number of tags behind the batch, for tests.
+    pub(super) fn news_failed_and_wait(
+        &mut self,
+        error: &str,
+        next_attempt: Timestamp,
+        max_waiting: i64,
+    ) -> Result<u64, StoreError> {
         self.write("record a failed delivery of new tags", |batch| {
             batch.transaction.execute(
                 "UPDATE webhook_target SET failures = failures + 1, last_error = ?1, next_attempt_ms = ?2",
                 params![error, next_attempt.as_millis()],
             )?;
+            // The open batch stays whole: it may have arrived, and comes again as it was.
             let given_up = batch.transaction.execute(
-                "DELETE FROM webhook_outbox WHERE id <= (SELECT max(id) FROM webhook_outbox) - ?1",
-                [MAX_WAITING],
+                "DELETE FROM webhook_outbox WHERE id <= (SELECT max(id) FROM webhook_outbox) - ?1
+                     AND id > (SELECT coalesce(max(attempted), 0) FROM webhook_target)",
+                [max_waiting],
             )?;
             Ok(given_up as u64)
         })
@@ -116,14 +138,17 @@ impl Reader {
         )
     }
 
-    /// The oldest tags that nobody was told of, at most so many; `None` where there are none.
+    /// The batch whose answer is missing, as it was; else the oldest tags that nobody was told of, at most so many. `None`
+    /// where there are none.
     pub fn next_news(&self, limit: u32) -> Result<Option<TagNews>, StoreError> {
         const OPERATION: &str = "list new tags to be told of";
         self.at_one_moment(OPERATION, || {
             let delivery: Option<i64> = self
                 .row(
                     OPERATION,
-                    "SELECT max(id) FROM (SELECT id FROM webhook_outbox ORDER BY id LIMIT ?1)",
+                    "SELECT coalesce(
+                         (SELECT attempted FROM webhook_target),
+                         (SELECT max(id) FROM (SELECT id FROM webhook_outbox ORDER BY id LIMIT ?1)))",
                     [limit],
                     |row| row.get(0),
                 )?

@@ -83,15 +83,18 @@ pub enum RunTrigger {
 }
 
 impl RunTrigger {
+    /// All of them.
+    pub const ALL: [RunTrigger; 6] = [
+        RunTrigger::Command,
+        RunTrigger::Schedule,
+        RunTrigger::CatchUp,
+        RunTrigger::Person,
+        RunTrigger::Corrections,
+        RunTrigger::Drift,
+    ];
+
     const WORDS: Words<RunTrigger> = Words {
-        all: &[
-            RunTrigger::Command,
-            RunTrigger::Schedule,
-            RunTrigger::CatchUp,
-            RunTrigger::Person,
-            RunTrigger::Corrections,
-            RunTrigger::Drift,
-        ],
+        all: &RunTrigger::ALL,
         name: RunTrigger::name,
         expected: "a reason to begin a run",
     };

@@ -2,17 +2,17 @@
 //!
 //! In: a person's decision, checked against how things stand now. Out: rows in the store, which the daemon obeys as if a
 //! command had written them. Never: a model put in service that does not open and answer, a decision made by looking at a
-//! page that was overtaken, or two changes at once: one thread makes them all.
+//! page that was overtaken, or two changes at once: one thread makes them all, and waits for no disk but the store's.
 
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use super::Hands;
 use super::failure::Failure;
 use super::pictures::Easel;
-use super::shelf::Shelf;
-use super::{Hands, PictureParts};
+use super::pool::Pool;
 use crate::config::Config;
-use crate::decode::decode;
+use crate::decode::{DecodeLimits, decode};
 use crate::domain::{ContentHash, ModelId, Truth};
 use crate::model::ModelBundle;
 use crate::store::{
@@ -29,7 +29,8 @@ pub struct Desk {
     /// Opened by the first change; most days see none.
     store: Option<Store>,
     reader: Reader,
-    easel: Easel,
+    /// Who keeps the pictures of corrected photos.
+    pictures: Pool<Easel>,
 }
 
 /// What a person says of a photo.
@@ -58,15 +59,10 @@ pub struct Decision {
 
 impl Desk {
     /// Nothing is opened for writing yet.
-    pub fn new(
-        config: Arc<Config>,
-        hands: Arc<Hands>,
-        parts: &PictureParts,
-        shelf: Arc<Shelf>,
-    ) -> Result<Desk, StoreError> {
+    pub fn new(config: Arc<Config>, hands: Arc<Hands>, pictures: Pool<Easel>) -> Result<Desk, StoreError> {
         Ok(Desk {
             reader: Reader::open(&config.store_path())?,
-            easel: Easel::open(parts, shelf)?,
+            pictures,
             store: None,
             config,
             hands,
@@ -93,26 +89,23 @@ impl Desk {
         let changed = match word {
             Word::Undo => self.store()?.undo_corrections(&[hash], &by, at)?,
             Word::Truth(truth) => {
-                self.keep_picture_blocking(&hash);
-                self.store()?.correct(&[NewCorrection { hash, truth, by, at }])?
+                let changed = self.store()?.correct(&[NewCorrection { hash, truth, by, at }])?;
+                self.leave_picture(hash);
+                changed
             }
         };
         Ok(changed > 0)
     }
 
-    /// A picture that cannot be had costs a rebuild its lesson, not the correction.
-    fn keep_picture_blocking(&self, hash: &ContentHash) {
-        let photo = self
-            .easel
-            .photo_blocking(hash)
-            .map_err(|failure| failure.to_string());
-        let limits = super::decode_limits(&self.config);
-        let kept = photo
-            .and_then(|bytes| decode(&bytes, &limits).map_err(|error| error.to_string()))
-            .and_then(|image| (self.hands.keep_picture)(hash, &image));
-        if let Err(error) = kept {
-            tracing::warn!("a corrected photo counts, but no rebuild can learn from it: {error}");
-        }
+    /// Has the picture kept for rebuilds by those who draw: the photo may lie on a disk that does not answer. If the
+    /// service ends before, the correction counts all the same; a rebuild names the photo among those that it could not
+    /// use, and the same correction once more, though no news, has the picture kept.
+    fn leave_picture(&self, hash: ContentHash) {
+        let (hands, limits) = (Arc::clone(&self.hands), super::decode_limits(&self.config));
+        let left = self
+            .pictures
+            .leave(move |easel| tell_unless_kept(keep_picture_blocking(easel, &hands, &hash, &limits)));
+        tell_unless_kept(left.map_err(|failure| failure.to_string()));
     }
 
     /// Asks for a rebuild; the request's number.
@@ -202,6 +195,26 @@ impl Desk {
     }
 }
 
+fn keep_picture_blocking(
+    easel: &Easel,
+    hands: &Hands,
+    hash: &ContentHash,
+    limits: &DecodeLimits,
+) -> Result<(), String> {
+    let photo = easel
+        .photo_blocking(hash)
+        .map_err(|failure| failure.to_string())?;
+    let image = decode(&photo, limits).map_err(|error| error.to_string())?;
+    (hands.keep_picture)(hash, &image)
+}
+
+/// A picture that cannot be had costs a rebuild its lesson, not the correction.
+fn tell_unless_kept(kept: Result<(), String>) {
+    if let Err(error) = kept {
+        tracing::warn!("a corrected photo counts, but no rebuild can learn from it: {error}");
+    }
+}
+
 fn overtaken() -> Failure {
     Failure::Conflict("another model went into service meanwhile; look again, and decide again".into())
 }
@@ -229,10 +242,120 @@ fn judge(row: &ModelRow, verdict: Option<&serde_json::Value>, forced: Forced) ->
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+
     use serde_json::json;
 
+    use super::super::pool::PoolShape;
+    use super::super::shelf::Shelf;
+    use super::super::{DriftShown, PictureParts, decode_limits};
     use super::*;
-    use crate::domain::{PreprocessingVersion, Timestamp};
+    use crate::config::Sources;
+    use crate::domain::{
+        FileStamp, InventoryPath, Label, PreprocessingVersion, Rejection, RejectionReason, Timestamp,
+    };
+    use crate::store::{Change, ContentFacts, FileSighting, NewModel, RejectionRecord};
+
+    fn handless() -> Hands {
+        Hands {
+            queues: Box::new(Vec::new),
+            look_again: Box::new(|_| {}),
+            is_watched: Box::new(|_| true),
+            open_model: Box::new(|_| Err("not here".into())),
+            keep_picture: Box::new(|_, _| Ok(())),
+            worth_a_look: Box::new(|_, _, _| Ok(Vec::new())),
+            findings: Box::new(|_| Vec::new()),
+            drift: Box::new(|_| {
+                Ok(DriftShown {
+                    answer: json!(null),
+                    reading: None,
+                    conclusion: String::new(),
+                    table: None,
+                })
+            }),
+        }
+    }
+
+    /// A photo at `path` that is on record; a store needs no tag for a correction.
+    fn on_record(store: &mut Store, hash: ContentHash, path: &std::path::Path) {
+        let model = NewModel::new(
+            &"a".repeat(64),
+            PreprocessingVersion(1),
+            Timestamp::from_millis(0),
+        )
+        .unwrap();
+        store.register_model(&model).unwrap();
+        let change = Change::Rejected {
+            file: FileSighting {
+                path: InventoryPath::from_stored(path.display().to_string()),
+                stamp: FileStamp {
+                    size: 9,
+                    mtime_ns: 5,
+                    inode: 7,
+                },
+            },
+            content: ContentFacts {
+                hash,
+                bytes: 9,
+                format: None,
+                size_px: None,
+            },
+            rejection: RejectionRecord {
+                rejection: Rejection {
+                    reason: RejectionReason::Corrupt,
+                    detail: "broken".into(),
+                },
+                model: model.id().clone(),
+                preprocessing: PreprocessingVersion(1),
+                at: Timestamp::from_millis(1),
+            },
+        };
+        store.apply(&[change]).unwrap();
+    }
+
+    /// The photo was read before the correction was written, by the one thread that writes: a dead disk held up all.
+    #[test]
+    fn a_correction_waits_for_no_photo() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = format!("data_dir = {:?}", folder.path().join("data"));
+        let config = Config::from_sources(&Sources {
+            file: Some(("shop.toml".into(), settings)),
+            ..Sources::default()
+        });
+        let config = Arc::new(config.unwrap());
+        let mut store = Store::open(&config.store_path(), config.durability.into()).unwrap();
+        let hash = ContentHash::of(b"a photo");
+        on_record(&mut store, hash, &folder.path().join("a.jpg"));
+        let parts = PictureParts {
+            store: config.store_path(),
+            limits: decode_limits(&config),
+            max_file_bytes: 1,
+        };
+        let easel = Easel::open(&parts, Arc::new(Shelf::new(config.thumbnails_dir(), 1))).unwrap();
+        let shape = PoolShape {
+            name: "test",
+            waiting: 1,
+            nice: 0,
+        };
+        let pictures = Pool::start(shape, vec![easel]).unwrap();
+        let (_hangs_tx, hangs_rx) = mpsc::channel::<()>();
+        pictures
+            .leave(move |_| _ = hangs_rx.recv())
+            .expect("nothing else waits");
+        let mut desk = Desk::new(config, Arc::new(handless()), pictures).unwrap();
+        for (label, is_news) in [
+            (Label::all().next(), true),
+            (Label::all().next(), false),
+            (None, true),
+        ] {
+            let changed = desk.correct_blocking(hash, Word::Truth(label.into()), "Ada".into());
+            assert_eq!(
+                changed.unwrap(),
+                is_news,
+                "also where no further picture can wait"
+            );
+        }
+    }
 
     #[test]
     fn what_has_not_passed_must_be_forced() {

@@ -4,11 +4,10 @@
 
 use std::sync::OnceLock;
 
-use axum::extract::Path;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 
-use super::failure::Failure;
+use super::failure::{Failure, InAddress, in_address};
 
 struct Asset {
     name: &'static str,
@@ -52,7 +51,8 @@ pub fn href(name: &str) -> String {
 }
 
 /// `GET /assets/{name}`
-pub async fn asset(Path(name): Path<String>) -> Result<Response, Failure> {
+pub async fn asset(name: InAddress<String>) -> Result<Response, Failure> {
+    let name = in_address(name)?;
     let asset = ASSETS.iter().find(|asset| asset.name == name);
     let asset = asset.ok_or_else(|| Failure::NotFound("there is no such file".into()))?;
     let mut response = asset.bytes.into_response();

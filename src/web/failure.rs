@@ -1,9 +1,12 @@
 //! What can go wrong with a request, and how it is said.
 //!
 //! In: errors of the store, of what came in, of a pool that is full. Out: a status code and one sentence, as JSON for
-//! programs and as a page for people. Never: a path of the machine or a secret that was not asked for.
+//! programs and as a page for people. Never: a path of the machine or a secret that was not asked for; the framework's own
+//! words in plain text.
 
 use axum::Json;
+use axum::extract::Path;
+use axum::extract::rejection::PathRejection;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
@@ -27,6 +30,9 @@ pub enum Failure {
     /// There is nothing by that name.
     #[error("{0}")]
     NotFound(String),
+    /// Not with this method.
+    #[error("this address does not answer that method; the header Allow names those that it answers")]
+    MethodNotAllowed,
     /// Things stand otherwise by now.
     #[error("{0}")]
     Conflict(String),
@@ -58,6 +64,7 @@ impl Failure {
             Failure::Unauthorised => StatusCode::UNAUTHORIZED,
             Failure::Forbidden(_) => StatusCode::FORBIDDEN,
             Failure::NotFound(_) => StatusCode::NOT_FOUND,
+            Failure::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Failure::Conflict(_) => StatusCode::CONFLICT,
             Failure::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Failure::Unprocessable(_) => StatusCode::UNPROCESSABLE_ENTITY,
@@ -74,6 +81,7 @@ impl Failure {
             Failure::Unauthorised => "unauthorised",
             Failure::Forbidden(_) => "forbidden",
             Failure::NotFound(_) => "not_found",
+            Failure::MethodNotAllowed => "method_not_allowed",
             Failure::Conflict(_) => "conflict",
             Failure::TooLarge(_) => "too_large",
             Failure::Unprocessable(_) => "unprocessable",
@@ -107,6 +115,17 @@ impl Failure {
 impl From<ParseError> for Failure {
     fn from(error: ParseError) -> Self {
         Failure::BadRequest(error.to_string())
+    }
+}
+
+/// What varies in an address, as it is taken from it.
+pub type InAddress<T> = Result<Path<T>, PathRejection>;
+
+/// What varies in an address, or what is wrong with it: bytes that are not UTF-8, say.
+pub fn in_address<T>(taken: InAddress<T>) -> Result<T, Failure> {
+    match taken {
+        Ok(Path(value)) => Ok(value),
+        Err(rejection) => Err(Failure::BadRequest(rejection.body_text())),
     }
 }
 

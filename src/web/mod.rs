@@ -6,13 +6,15 @@
 //! for: one thread of its own serves, others read, draw and write, each behind a bounded queue, and all of them step back.
 //!
 //! - `server.rs` (connections and their limits), `security.rs` (who may ask), `routes.rs` (which address is what).
-//! - `pool.rs`: the threads. `failure.rs`: what can go wrong. `filter.rs`: which photos are wanted.
+//! - `pool.rs`: the threads. `again.rs`: tries until it works. `failure.rs`: what can go wrong. `filter.rs`: which photos
+//!   are wanted. `inboxes.rs`: looks at disks that may not answer.
 //! - `pages/`: what people see. `api/`: what programs see, and the document that describes it. `assets/`: style and script.
 //! - `pictures.rs`, `shelf.rs`: small copies of photos. `facets.rs`: counts beside the filters. `events.rs`: what is new.
 //! - `act.rs`: what changes something. `ask.rs`: an uploaded picture. `probes.rs`, `metrics.rs`: for machines that watch.
 //! - `webhook.rs`: tells somebody else of new tags.
 
 mod act;
+mod again;
 mod api;
 mod ask;
 mod assets;
@@ -20,6 +22,7 @@ mod events;
 mod facets;
 mod failure;
 mod filter;
+mod inboxes;
 mod metrics;
 mod pages;
 mod pictures;
@@ -42,9 +45,10 @@ use act::Desk;
 use ask::Asker;
 use events::Events;
 use facets::Facets;
+use inboxes::Inboxes;
 use pictures::Easel;
 use pool::{Pool, PoolShape};
-use security::{Guard, TokenError};
+use security::Guard;
 use shelf::Shelf;
 
 use crate::config::{Config, WebConfig};
@@ -130,12 +134,6 @@ pub struct WebParts {
 /// Why there are no pages.
 #[derive(Debug, thiserror::Error)]
 pub enum WebError {
-    /// The token.
-    #[error(transparent)]
-    Token(#[from] TokenError),
-    /// The webhook's key.
-    #[error(transparent)]
-    Webhook(#[from] webhook::KeyError),
     /// A connection.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -156,6 +154,7 @@ pub struct App {
     /// One thread: changes are made one after the other.
     writer: Pool<Desk>,
     asker: Pool<Asker>,
+    inboxes: Inboxes,
     facets: Arc<Facets>,
     events: Events,
 }
@@ -168,7 +167,7 @@ struct PictureParts {
 }
 
 impl App {
-    fn open_blocking(parts: WebParts) -> Result<App, WebError> {
+    fn open_blocking(parts: WebParts, guard: Guard) -> Result<App, WebError> {
         let WebParts {
             config,
             web,
@@ -187,22 +186,19 @@ impl App {
         let shape = |name, waiting, nice| PoolShape { name, waiting, nice };
         let readers = (0..READERS).map(|_| Reader::open_with(&store, PageAccess::Copied));
         let easels = (0..DRAWERS).map(|_| Easel::open(&picture_parts, Arc::clone(&shelf)));
-        let desk = Desk::new(
-            Arc::clone(&config),
-            Arc::clone(&hands),
-            &picture_parts,
-            shelf.clone(),
-        )?;
+        // A screenful of photos, for several people.
+        let pictures = Pool::start(shape("web-draw", 256, 10), easels.collect::<Result<_, _>>()?)?;
+        let desk = Desk::new(Arc::clone(&config), Arc::clone(&hands), pictures.clone())?;
         let asker = Asker::new(Arc::clone(&hands), decode_limits(&config));
         Ok(App {
-            guard: Arc::new(Guard::open_blocking(&web)?),
+            guard: Arc::new(guard),
             board,
             identity,
             readers: Pool::start(shape("web-read", 64, 5), readers.collect::<Result<_, _>>()?)?,
-            // A screenful of photos, for several people.
-            pictures: Pool::start(shape("web-draw", 256, 10), easels.collect::<Result<_, _>>()?)?,
+            pictures,
             writer: Pool::start(shape("web-write", 32, 5), vec![desk])?,
             asker: Pool::start(shape("web-ask", 4, 10), vec![asker])?,
+            inboxes: Inboxes::start()?,
             facets: Arc::default(),
             events: Events::start(Reader::open(&store)?)?,
             hands,
@@ -222,12 +218,14 @@ pub struct Web {
 }
 
 impl Web {
-    /// Starts a thread that serves until `stop`. Trouble with the address is shown on the board, and tried again: it is no
-    /// reason not to tag.
+    /// Starts a thread that serves until `stop`. Trouble with the address or the token is shown on the board, and tried
+    /// again: it is no reason not to tag. Trouble with the webhook is none of the pages'.
     pub fn start(parts: WebParts, stop: watch::Receiver<bool>) -> Result<Web, WebError> {
-        let (address, board) = (parts.web.listen, parts.board.clone());
-        webhook::start(&parts.config, parts.web.webhook.as_ref(), &board, stop.clone())?;
-        let app = Arc::new(App::open_blocking(parts)?);
+        let board = &parts.board;
+        if let Err(error) = webhook::start(&parts.config, parts.web.webhook.as_ref(), board, stop.clone()) {
+            tracing::error!("webhook: {error}");
+            board.problem("webhook", format!("{error}; nobody is told of new tags"));
+        }
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
@@ -235,7 +233,7 @@ impl Web {
         std::thread::Builder::new().name("web".into()).spawn(move || {
             // It makes the pages, too.
             pool::step_back(5);
-            runtime.block_on(run(app, address, board, stop));
+            serve_blocking(parts, &runtime, stop);
             // Who waits may have lost patience.
             let _ = ended_tx.send(());
         })?;
@@ -246,6 +244,25 @@ impl Web {
     pub async fn ended(self) {
         // The thread's end is the end, however it came about.
         let _ = self.ended.await;
+    }
+}
+
+fn serve_blocking(parts: WebParts, runtime: &tokio::runtime::Runtime, stop: watch::Receiver<bool>) {
+    let (address, board, web) = (parts.web.listen, parts.board.clone(), parts.web.clone());
+    let trouble = |trouble: String| {
+        tracing::error!("web: {trouble}");
+        board.problem("web", trouble);
+    };
+    // Without the token nothing is served that it is to keep from others.
+    let guard = again::until_it_works_blocking(
+        &stop,
+        || Guard::open_blocking(&web),
+        |reason| trouble(format!("{reason}; tried again, photos are tagged meanwhile")),
+    );
+    let Some(guard) = guard else { return };
+    match App::open_blocking(parts, guard) {
+        Ok(app) => runtime.block_on(run(Arc::new(app), address, board, stop)),
+        Err(error) => trouble(format!("{error}; photos are tagged without pages")),
     }
 }
 

@@ -9,14 +9,14 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use axum::extract::{Path as UrlPath, State};
+use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use image::codecs::{jpeg::JpegEncoder, png::PngEncoder};
 use image::{ExtendedColorType, ImageEncoder};
 
 use super::App;
-use super::failure::Failure;
+use super::failure::{Failure, InAddress, in_address};
 use super::shelf::Shelf;
 use crate::decode::{DecodeLimits, decode, decode_colour};
 use crate::domain::{ContentHash, INPUT_SIDE};
@@ -164,8 +164,9 @@ fn draw(bytes: &[u8], size: Size, limits: &DecodeLimits) -> Result<Vec<u8>, Fail
 /// `GET /picture/{hash}/{size}`
 pub async fn picture(
     State(app): State<Arc<App>>,
-    UrlPath((hash, size)): UrlPath<(String, String)>,
+    address: InAddress<(String, String)>,
 ) -> Result<Response, Failure> {
+    let (hash, size) = in_address(address)?;
     let hash: ContentHash = hash.parse()?;
     let size = Size::ALL.into_iter().find(|known| known.name() == size);
     let size = size.ok_or_else(|| Failure::NotFound("the sizes are thumb, large and seen".into()))?;

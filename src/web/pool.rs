@@ -71,13 +71,30 @@ impl<T: Send + 'static> Pool<T> {
             // Who asked may have gone.
             let _ = answer_tx.send(answer);
         });
-        let ending = || Failure::Internal("the service is ending".into());
+        self.put(job)?;
+        answer_rx.await.map_err(|_| ending())?
+    }
+
+    /// Has `work` done by one of the threads, for nobody who waits; `Busy` where it is not taken.
+    pub fn leave(&self, work: impl FnOnce(&mut T) + Send + 'static) -> Result<(), Failure> {
+        self.put(Box::new(move |desk| {
+            // As above.
+            if catch_unwind(AssertUnwindSafe(|| work(desk))).is_err() {
+                tracing::error!("web: work that nobody waits for failed; this is a bug");
+            }
+        }))
+    }
+
+    fn put(&self, job: Job<T>) -> Result<(), Failure> {
         self.jobs_tx.try_send(job).map_err(|refused| match refused {
             TrySendError::Full(_) => Failure::Busy,
             TrySendError::Closed(_) => ending(),
-        })?;
-        answer_rx.await.map_err(|_| ending())?
+        })
     }
+}
+
+fn ending() -> Failure {
+    Failure::Internal("the service is ending".into())
 }
 
 /// On Linux a thread has its own niceness; elsewhere it is left, since it would be that of the whole process.
@@ -102,7 +119,8 @@ mod tests {
 
     #[tokio::test]
     async fn work_has_the_threads_own_desk_and_a_panic_ends_nothing() {
-        let pool = Pool::start(SHAPE, vec![1u32]).unwrap();
+        let shape = PoolShape { waiting: 3, ..SHAPE };
+        let pool = Pool::start(shape, vec![1u32]).unwrap();
         let added = pool.ask(|desk| {
             *desk += 1;
             Ok(*desk)
@@ -110,7 +128,9 @@ mod tests {
         assert_eq!(added.await.unwrap(), 2);
         let failed: Result<(), Failure> = pool.ask(|_| panic!("of the test")).await;
         assert!(matches!(failed, Err(Failure::Internal(_))));
-        assert_eq!(pool.ask(|desk| Ok(*desk)).await.unwrap(), 2);
+        pool.leave(|_| panic!("of the test")).unwrap();
+        pool.leave(|desk| *desk += 1).unwrap();
+        assert_eq!(pool.ask(|desk| Ok(*desk)).await.unwrap(), 3);
     }
 
     #[tokio::test]

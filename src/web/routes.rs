@@ -37,6 +37,7 @@ pub fn router(app: Arc<App>) -> Router {
     }
     router
         .fallback(nowhere)
+        .method_not_allowed_fallback(not_so)
         .layer(DefaultBodyLimit::max(api::MAX_BODY_BYTES))
         .layer(from_fn_with_state(server::request_permits(), server::limit))
         .layer(from_fn_with_state(guard, security::guard))
@@ -45,7 +46,18 @@ pub fn router(app: Arc<App>) -> Router {
 }
 
 async fn nowhere(address: Uri) -> Response {
-    let failure = Failure::NotFound("there is nothing at this address".into());
+    refused(
+        &address,
+        Failure::NotFound("there is nothing at this address".into()),
+    )
+}
+
+/// The router adds which methods are allowed.
+async fn not_so(address: Uri) -> Response {
+    refused(&address, Failure::MethodNotAllowed)
+}
+
+fn refused(address: &Uri, failure: Failure) -> Response {
     if address.path().starts_with("/api/") {
         failure.into_response()
     } else {

@@ -7,7 +7,8 @@
 //! On loopback whoever can connect may ask: that is every program of this machine, and every page that a browser of this
 //! machine shows. So the `Host` must be loopback's own name (or one of the settings'), which stops DNS rebinding, and what
 //! changes something must come from these pages themselves, which `Origin` and `Sec-Fetch-Site` tell. Beyond loopback a
-//! token is demanded, by a cookie that the browser sends only from these pages, or by programs in `Authorization`.
+//! token is demanded, by a cookie that the browser sends only from these pages, or by programs in `Authorization`; the
+//! name is not looked at then, since another site's pages have neither. Probes tell nothing that a name could give away.
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -34,8 +35,10 @@ const SESSION_SECONDS: u32 = 30 * 24 * 3_600;
 /// Everything that decides whether a request is let through.
 #[derive(Debug)]
 pub struct Guard {
-    /// In lower case, without port; empty: any name, since a token is demanded.
+    /// `web.hosts`: an `Origin` may bear these as well as the name in `Host`, which a proxy may have put another one for.
     hosts: Vec<String>,
+    /// What a `Host` may be, without port; `None`: anything, since a token is demanded.
+    names: Option<Vec<String>>,
     token: Option<Token>,
 }
 
@@ -79,15 +82,17 @@ impl Guard {
     }
 
     fn new(ip: IpAddr, hosts: &[String], token: Option<Token>) -> Guard {
-        let mut known = hosts.to_vec();
-        if ip.is_loopback() {
-            known.extend(["localhost", "127.0.0.1", "[::1]"].map(String::from));
-            known.push(match ip {
+        let names = ip.is_loopback().then(|| {
+            let mut names = hosts.to_vec();
+            names.extend(["localhost", "127.0.0.1", "[::1]"].map(String::from));
+            names.push(match ip {
                 IpAddr::V4(ip) => ip.to_string(),
                 IpAddr::V6(ip) => format!("[{ip}]"),
             });
-        }
-        Guard { hosts: known, token }
+            names
+        });
+        let hosts = hosts.to_vec();
+        Guard { hosts, names, token }
     }
 
     /// Whether a token is demanded at all.
@@ -112,11 +117,14 @@ impl Guard {
 
     /// The decision, without regard to what is asked for, but for the few addresses that need no token.
     pub fn judge(&self, method: &Method, path: &str, headers: &HeaderMap) -> Result<(), Failure> {
-        self.check_host(headers)?;
-        if !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
-            check_origin(headers)?;
+        let is_probe = matches!(path, "/livez" | "/readyz");
+        if !is_probe {
+            self.check_host(headers)?;
         }
-        let is_open = matches!(path, "/livez" | "/readyz" | "/login") || path.starts_with("/assets/");
+        if !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
+            self.check_origin(headers)?;
+        }
+        let is_open = is_probe || path == "/login" || path.starts_with("/assets/");
         if is_open || self.is_signed_in(headers) {
             Ok(())
         } else {
@@ -125,16 +133,46 @@ impl Guard {
     }
 
     fn check_host(&self, headers: &HeaderMap) -> Result<(), Failure> {
-        if self.hosts.is_empty() {
-            return Ok(());
-        }
+        let Some(names) = &self.names else { return Ok(()) };
         let host = text(headers, &header::HOST).map(without_port).unwrap_or_default();
-        if self.hosts.iter().any(|known| known.eq_ignore_ascii_case(host)) {
+        if names.iter().any(|known| known.eq_ignore_ascii_case(host)) {
             return Ok(());
         }
         Err(Failure::Forbidden(
             "these pages do not go by that name; open them by http://localhost, or name the host in web.hosts".into(),
         ))
+    }
+
+    /// What changes something must come from these pages, or from a program, which sends none of these headers.
+    fn check_origin(&self, headers: &HeaderMap) -> Result<(), Failure> {
+        let refused = || {
+            Failure::Forbidden(
+                "this may only be asked by hangtag's own pages, or by a program; behind a proxy that passes another Host on, their name must stand in web.hosts".into(),
+            )
+        };
+        let origin = text(headers, &header::ORIGIN);
+        if headers.contains_key(header::ORIGIN) {
+            let of_origin = origin
+                .and_then(|origin| origin.split_once("://"))
+                .map(|(_, host)| host);
+            if !of_origin.is_some_and(|origin| self.is_own(origin, headers)) {
+                return Err(refused());
+            }
+        }
+        match text(headers, &FETCH_SITE) {
+            // No browser that sends cookies for these pages leaves out both headers.
+            None if origin.is_none() && headers.contains_key(header::COOKIE) => Err(refused()),
+            None | Some("same-origin" | "none") => Ok(()),
+            Some(_) => Err(refused()),
+        }
+    }
+
+    /// Whether pages at this name and port are these: they have those of `Host`, or a name of the settings.
+    fn is_own(&self, origin: &str, headers: &HeaderMap) -> bool {
+        let host = text(headers, &header::HOST).unwrap_or_default();
+        let name = without_port(origin);
+        (!host.is_empty() && origin.eq_ignore_ascii_case(host))
+            || self.hosts.iter().any(|known| known.eq_ignore_ascii_case(name))
     }
 
     fn is_signed_in(&self, headers: &HeaderMap) -> bool {
@@ -174,28 +212,6 @@ impl Token {
             token: blake3::hash(text.as_bytes()),
             session: blake3::Hash::from_bytes(blake3::derive_key(SESSION_CONTEXT, text.as_bytes())),
         })
-    }
-}
-
-/// What changes something must come from these pages, or from a program, which sends none of these headers.
-fn check_origin(headers: &HeaderMap) -> Result<(), Failure> {
-    let refused =
-        || Failure::Forbidden("this may only be asked by hangtag's own pages, or by a program".into());
-    let host = text(headers, &header::HOST).unwrap_or_default();
-    let origin = text(headers, &header::ORIGIN);
-    if headers.contains_key(header::ORIGIN) {
-        let of_origin = origin
-            .and_then(|origin| origin.split_once("://"))
-            .map(|(_, host)| host);
-        if host.is_empty() || of_origin.is_none_or(|origin| !origin.eq_ignore_ascii_case(host)) {
-            return Err(refused());
-        }
-    }
-    match text(headers, &FETCH_SITE) {
-        // No browser that sends cookies for these pages leaves out both headers.
-        None if origin.is_none() && headers.contains_key(header::COOKIE) => Err(refused()),
-        None | Some("same-origin" | "none") => Ok(()),
-        Some(_) => Err(refused()),
     }
 }
 
@@ -273,7 +289,11 @@ mod tests {
     }
 
     fn with_token() -> Guard {
-        Guard::new(Ipv4Addr::UNSPECIFIED.into(), &[], Token::new(TOKEN))
+        Guard::new(
+            Ipv4Addr::UNSPECIFIED.into(),
+            &["tags.example".into()],
+            Token::new(TOKEN),
+        )
     }
 
     fn judged(guard: &Guard, method: &Method, path: &str, headers: &[(&str, &str)]) -> &'static str {
@@ -310,6 +330,58 @@ mod tests {
             "forbidden",
             "no name at all"
         );
+    }
+
+    #[test]
+    fn probes_are_answered_by_any_name_and_so_is_who_has_the_token() {
+        for path in ["/livez", "/readyz"] {
+            for guard in [on_loopback(), with_token()] {
+                let got = judged(&guard, &Method::GET, path, &[("host", "10.0.0.7:8420")]);
+                assert_eq!(got, "ok", "{path}");
+            }
+        }
+        let bearer = format!("Bearer {TOKEN}");
+        for host in ["tags.example", "192.168.1.5:8420", "whatever.example"] {
+            let headers = [("host", host), ("authorization", bearer.as_str())];
+            assert_eq!(
+                judged(&with_token(), &Method::GET, "/", &headers),
+                "ok",
+                "web.hosts adds names, it takes none away: {host}"
+            );
+        }
+    }
+
+    /// nginx passes on the name in its `proxy_pass` unless it is told otherwise: every change was refused.
+    #[test]
+    fn a_proxy_may_put_another_name_into_host() {
+        let host = ("host", "127.0.0.1:8420");
+        for (headers, expected) in [
+            (vec![host, ("origin", "https://tags.example")], "ok"),
+            (vec![host, ("origin", "https://TAGS.example:8443")], "ok"),
+            (
+                vec![
+                    host,
+                    ("origin", "https://tags.example"),
+                    ("sec-fetch-site", "cross-site"),
+                ],
+                "forbidden",
+            ),
+            (
+                vec![
+                    host,
+                    ("origin", "https://tags.example"),
+                    ("sec-fetch-site", "same-site"),
+                ],
+                "forbidden",
+            ),
+            (vec![host, ("origin", "https://tags.example.evil")], "forbidden"),
+            (vec![host, ("origin", "https://localhost")], "forbidden"),
+        ] {
+            for guard in [on_loopback(), with_token()] {
+                let got = judged(&guard, &Method::POST, "/login", &headers);
+                assert_eq!(got, expected, "{headers:?}");
+            }
+        }
     }
 
     #[test]

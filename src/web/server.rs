@@ -23,6 +23,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Sleep;
 
+use super::again;
 use super::failure::Failure;
 
 /// Connections at once: forty browsers. Each takes some 20 KB; more are closed at once.
@@ -39,8 +40,6 @@ const WRITE_PATIENCE: Duration = Duration::from_secs(20);
 const LEAST_TAKEN_BYTES: usize = 64 << 10;
 /// Bytes of a request's line and headers.
 const MAX_HEADER_BYTES: usize = 32 << 10;
-/// Between two attempts to listen.
-const LISTEN_PAUSE: Duration = Duration::from_secs(5);
 /// What is under way when the service ends may take this long.
 const END_PATIENCE: Duration = Duration::from_secs(3);
 
@@ -61,7 +60,7 @@ pub async fn listen(
         }
         tokio::select! {
             () = stopped(stop) => return None,
-            () = tokio::time::sleep(LISTEN_PAUSE) => {}
+            () = tokio::time::sleep(again::PAUSE) => {}
         }
     }
 }

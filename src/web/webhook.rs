@@ -1,7 +1,8 @@
 //! Tells somebody else of new tags: one signed POST a batch.
 //!
 //! In: tags that wait in the store's outbox. Out: a POST, and on record whether it arrived. Never: a tag forgotten because
-//! the other side was away: it is tried again, later and later, also after a restart; and never a redirect followed.
+//! the other side was away, or the key: it is tried again, later and later, also after a restart; and never a redirect
+//! followed.
 //!
 //! The body is JSON: `delivery` (a number that grows; the same one again is the same batch) and `tags`. `X-Hangtag-Timestamp`
 //! says when it was sent, in seconds since 1970, and `X-Hangtag-Signature` is `v1=` and the HMAC-SHA256 of timestamp, a dot
@@ -15,6 +16,7 @@ use sha2::Sha256;
 use tokio::sync::watch;
 
 use super::WebError;
+use super::again::until_it_works_blocking;
 use super::pool::step_back;
 use crate::config::{Config, WebhookConfig};
 use crate::domain::{Timestamp, hex};
@@ -49,7 +51,7 @@ pub enum KeyError {
     },
 }
 
-/// Collects for the target of the settings, or for none; starts the thread that tells it.
+/// Collects for the target of the settings, or for none; starts the thread that tells it, once there is a key.
 pub fn start(
     config: &Config,
     target: Option<&WebhookConfig>,
@@ -59,29 +61,38 @@ pub fn start(
     let Some(target) = target else {
         return Ok(stop_collecting_blocking(config)?);
     };
-    let key = read_key(target)?;
     let mut store = Store::open(&config.store_path(), config.durability.into())?;
     store.collect_news_for(Some(&target.url))?;
-    let agent = ureq::Agent::config_builder()
+    let agent: ureq::Agent = ureq::Agent::config_builder()
         .timeout_global(Some(PATIENCE))
         .max_redirects(0)
         .max_redirects_will_error(false)
         .http_status_as_error(false)
         .build()
         .into();
-    let teller = Teller {
-        reader: Reader::open(&config.store_path())?,
-        store,
-        url: target.url.clone(),
-        key,
-        agent,
-        board: board.clone(),
-        station: board.station("webhook"),
-    };
+    let reader = Reader::open(&config.store_path())?;
+    let (target, board) = (target.clone(), board.clone());
+    let station = board.station("webhook");
     std::thread::Builder::new()
         .name("web-hook".into())
         .spawn(move || {
             step_back(5);
+            let trouble = |reason: &str| {
+                tracing::error!("webhook: {reason}; tried again");
+                board.problem("webhook", format!("{reason}; tried again, nothing is forgotten"));
+            };
+            let key = until_it_works_blocking(&stop, || read_key_blocking(&target), trouble);
+            let Some(key) = key else { return };
+            board.solved("webhook");
+            let teller = Teller {
+                store,
+                reader,
+                url: target.url,
+                key,
+                agent,
+                board,
+                station,
+            };
             teller.run_blocking(&stop);
         })?;
     Ok(())
@@ -95,7 +106,7 @@ pub fn stop_collecting_blocking(config: &Config) -> Result<(), StoreError> {
     Store::open(&config.store_path(), config.durability.into())?.collect_news_for(None)
 }
 
-fn read_key(target: &WebhookConfig) -> Result<Vec<u8>, KeyError> {
+fn read_key_blocking(target: &WebhookConfig) -> Result<Vec<u8>, KeyError> {
     let path = || target.secret_file.clone();
     let text = std::fs::read_to_string(&target.secret_file)
         .map_err(|source| KeyError::Read { path: path(), source })?;
@@ -139,7 +150,11 @@ impl Teller {
         };
         let sent = match news.tags.is_empty() {
             true => Ok(()),
-            false => self.post_blocking(&serde_json::json!(news).to_string()),
+            false => {
+                // Before it is sent: the process may end before it hears the answer.
+                self.store.news_attempted(news.delivery)?;
+                self.post_blocking(&serde_json::json!(news).to_string())
+            }
         };
         match sent {
             Ok(()) => {

@@ -263,6 +263,43 @@ fn news_is_collected_while_somebody_wants_it() {
     );
 }
 
+/// More tags came while an answer was missing, and the batch came again with them and another number.
+#[test]
+fn a_batch_whose_answer_is_missing_comes_again_as_it_was() {
+    let mut fixture = Fixture::new();
+    fixture.store.collect_news_for(Some("http://x")).unwrap();
+    let come = |fixture: &mut Fixture, numbers: std::ops::Range<usize>| {
+        for number in numbers {
+            let name = format!("{number}.jpg");
+            fixture.apply(tagged(&name, &name, "a", number));
+        }
+    };
+    come(&mut fixture, 0..2);
+    let first = fixture.reader().next_news(4).unwrap().unwrap();
+    fixture.store.news_attempted(first.delivery).unwrap();
+    come(&mut fixture, 2..8);
+    assert_eq!(fixture.reader().next_news(4).unwrap().as_ref(), Some(&first));
+    // The oldest behind it give way, it does not.
+    let given_up = fixture.store.news_failed_and_wait("away", at(9_000), 3).unwrap();
+    assert_eq!(given_up, 3);
+    assert_eq!(fixture.reader().next_news(4).unwrap().as_ref(), Some(&first));
+    fixture.store.news_arrived(first.delivery).unwrap();
+    let second = fixture.reader().next_news(4).unwrap().unwrap();
+    assert!(second.delivery > first.delivery);
+    assert_eq!(second.tags.len(), 3);
+    // One of which nothing is left holds up nobody.
+    fixture.store.news_attempted(second.delivery).unwrap();
+    fixture
+        .store
+        .connection
+        .execute("DELETE FROM webhook_outbox", [])
+        .unwrap();
+    let empty = fixture.reader().next_news(4).unwrap().unwrap();
+    assert_eq!((empty.delivery, empty.tags), (second.delivery, Vec::new()));
+    fixture.store.news_arrived(empty.delivery).unwrap();
+    assert_eq!(fixture.reader().next_news(4).unwrap(), None);
+}
+
 #[test]
 fn another_connections_commit_is_noticed() {
     let mut fixture = Fixture::new();

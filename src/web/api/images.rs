@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ use crate::store::FacetCounts;
 use crate::web::App;
 use crate::web::act::Word;
 use crate::web::facets::Patience;
-use crate::web::failure::Failure;
+use crate::web::failure::{Failure, InAddress, in_address};
 use crate::web::filter::{Asked, Filter};
 
 /// `GET /api/v1/images`
@@ -55,8 +55,8 @@ fn counts_json(counts: &FacetCounts) -> Value {
     json!({ "total": counts.total, "labels": labels, "statuses": statuses })
 }
 
-async fn content(app: &App, hash: &str) -> Result<crate::store::ContentHistory, Failure> {
-    let hash: ContentHash = hash.parse()?;
+async fn content(app: &App, hash: InAddress<String>) -> Result<crate::store::ContentHistory, Failure> {
+    let hash: ContentHash = in_address(hash)?.parse()?;
     let found = app
         .readers
         .ask(move |reader| Ok(reader.history_of_content(&hash)?))
@@ -65,13 +65,13 @@ async fn content(app: &App, hash: &str) -> Result<crate::store::ContentHistory, 
 }
 
 /// `GET /api/v1/images/{hash}`
-pub async fn one(State(app): State<Arc<App>>, Path(hash): Path<String>) -> Result<Json<Value>, Failure> {
-    Ok(Json(json!(content(&app, &hash).await?)))
+pub async fn one(State(app): State<Arc<App>>, hash: InAddress<String>) -> Result<Json<Value>, Failure> {
+    Ok(Json(json!(content(&app, hash).await?)))
 }
 
 /// `GET /api/v1/images/{hash}/tags`
-pub async fn tags(State(app): State<Arc<App>>, Path(hash): Path<String>) -> Result<Json<Value>, Failure> {
-    Ok(Json(json!({ "tags": content(&app, &hash).await?.outcomes })))
+pub async fn tags(State(app): State<Arc<App>>, hash: InAddress<String>) -> Result<Json<Value>, Failure> {
+    Ok(Json(json!({ "tags": content(&app, hash).await?.outcomes })))
 }
 
 #[derive(Debug, Deserialize)]
@@ -95,10 +95,10 @@ impl<'de> Deserialize<'de> for Shown {
 /// `PUT /api/v1/images/{hash}/correction`
 pub async fn correct(
     State(app): State<Arc<App>>,
-    Path(hash): Path<String>,
+    hash: InAddress<String>,
     SmallBody(body): SmallBody,
 ) -> Result<Json<Value>, Failure> {
-    let hash: ContentHash = hash.parse()?;
+    let hash: ContentHash = in_address(hash)?.parse()?;
     let NewCorrection { label, by } = read_json(&body)?;
     let by = signature(by.as_deref());
     let changed = app
@@ -108,8 +108,8 @@ pub async fn correct(
 }
 
 /// `DELETE /api/v1/images/{hash}/correction`
-pub async fn undo(State(app): State<Arc<App>>, Path(hash): Path<String>) -> Result<Json<Value>, Failure> {
-    let hash: ContentHash = hash.parse()?;
+pub async fn undo(State(app): State<Arc<App>>, hash: InAddress<String>) -> Result<Json<Value>, Failure> {
+    let hash: ContentHash = in_address(hash)?.parse()?;
     let changed = app
         .writer
         .ask(move |desk| desk.correct_blocking(hash, Word::Undo, signature(None)));

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -15,9 +15,12 @@ use crate::domain::ModelId;
 use crate::store::{Forced, RunId};
 use crate::web::App;
 use crate::web::act::Decision;
-use crate::web::failure::Failure;
+use crate::web::failure::{Failure, InAddress, in_address};
 use crate::web::filter::Asked;
 use crate::web::pages::models::two_models;
+
+/// Runs that are listed unless more are asked for.
+pub const LATEST_RUNS: u32 = 20;
 
 /// `GET /api/v1/models`
 pub async fn list(State(app): State<Arc<App>>) -> Result<Json<Value>, Failure> {
@@ -27,10 +30,11 @@ pub async fn list(State(app): State<Arc<App>>) -> Result<Json<Value>, Failure> {
 }
 
 /// `GET /api/v1/models/{model}`
-pub async fn one(State(app): State<Arc<App>>, Path(model): Path<String>) -> Result<Json<Value>, Failure> {
-    let id = whole_id(&model)?;
-    let found = app.readers.ask(move |reader| Ok(reader.model(&id)?)).await?;
-    let found = found.ok_or_else(|| Failure::NotFound(format!("no model {model} is on record")))?;
+pub async fn one(State(app): State<Arc<App>>, model: InAddress<String>) -> Result<Json<Value>, Failure> {
+    let id = whole_id(&in_address(model)?)?;
+    let asked = id.clone();
+    let found = app.readers.ask(move |reader| Ok(reader.model(&asked)?)).await?;
+    let found = found.ok_or_else(|| Failure::NotFound(format!("no model {id} is on record")))?;
     Ok(Json(json!(found)))
 }
 
@@ -80,10 +84,10 @@ impl DecisionBody {
 /// `POST /api/v1/models/{model}/promote`
 pub async fn promote(
     State(app): State<Arc<App>>,
-    Path(model): Path<String>,
+    model: InAddress<String>,
     SmallBody(body): SmallBody,
 ) -> Result<Json<Value>, Failure> {
-    let decision = read_json::<DecisionBody>(&body)?.of(Some(whole_id(&model)?));
+    let decision = read_json::<DecisionBody>(&body)?.of(Some(whole_id(&in_address(model)?)?));
     put_in_service(&app, decision).await
 }
 
@@ -106,16 +110,15 @@ async fn put_in_service(app: &App, decision: Decision) -> Result<Json<Value>, Fa
 
 /// `GET /api/v1/runs`
 pub async fn runs(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Result<Json<Value>, Failure> {
-    const LATEST: u32 = 20;
     let asked = Asked::parse(query.as_deref().unwrap_or_default()).map_err(Failure::BadRequest)?;
-    let limit = asked.limit.unwrap_or(LATEST);
+    let limit = asked.limit.unwrap_or(LATEST_RUNS);
     let runs = app.readers.ask(move |reader| Ok(reader.runs(limit)?)).await?;
     Ok(Json(json!({ "runs": runs })))
 }
 
 /// `GET /api/v1/runs/{run}`
-pub async fn run(State(app): State<Arc<App>>, Path(run): Path<String>) -> Result<Json<Value>, Failure> {
-    let id = run
+pub async fn run(State(app): State<Arc<App>>, run: InAddress<String>) -> Result<Json<Value>, Failure> {
+    let id = in_address(run)?
         .parse()
         .map_err(|_| Failure::BadRequest("a run goes by its number".into()))?;
     let found = app.readers.ask(move |reader| Ok(reader.run(RunId(id))?)).await?;

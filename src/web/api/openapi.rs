@@ -9,8 +9,9 @@ use axum::Json;
 use axum::extract::State;
 use serde_json::{Map, Value, json};
 
-use super::{Body, OPERATIONS, Operation};
+use super::{Body, OPERATIONS, Operation, models, review};
 use crate::domain::{Label, Status};
+use crate::store::RunTrigger;
 use crate::web::App;
 use crate::web::filter::{MAX_LIMIT, Order};
 
@@ -33,6 +34,7 @@ pub fn document(demands_token: bool) -> Value {
         serde_json::from_str(SCHEMAS).expect("the schemas are JSON, a test reads them; this is a bug");
     schemas["Label"]["enum"] = json!(Label::NAMES);
     schemas["StatusWord"]["enum"] = json!(Status::ALL.map(Status::name));
+    schemas["Run"]["properties"]["trigger"]["enum"] = json!(RunTrigger::ALL.map(RunTrigger::name));
     let mut document = json!({
         "openapi": "3.1.0",
         "info": {
@@ -90,6 +92,13 @@ fn parameters() -> Value {
     let query = |name: &str, about: &str, schema: Value| json!({ "name": name, "in": "query", "description": about, "schema": schema });
     let path = |name: &str, about: &str, schema: Value| json!({ "name": name, "in": "path", "required": true, "description": about, "schema": schema });
     let text = || json!({ "type": "string" });
+    let limit = |default: u32| {
+        query(
+            "limit",
+            "At most so many.",
+            json!({ "type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": default }),
+        )
+    };
     let share = || json!({ "type": "number", "minimum": 0, "maximum": 1 });
     let several =
         |name: &str| json!({ "type": "array", "items": { "$ref": format!("#/components/schemas/{name}") } });
@@ -105,7 +114,9 @@ fn parameters() -> Value {
         "absent": query("absent", "1: also files that are gone.", json!({ "type": "string", "enum": ["1"] })),
         "sort": query("sort", "In which order; those by confidence leave out photos that have none.", json!({ "type": "string", "enum": Order::ALL.map(Order::name), "default": "newest" })),
         "cursor": query("cursor", "`next` of the page before.", text()),
-        "limit": query("limit", "At most so many.", json!({ "type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": 100 })),
+        "limit": limit(100),
+        "review_limit": limit(review::PAGE),
+        "runs_limit": limit(models::LATEST_RUNS),
         "from": query("from", "The model before, by its id.", text()),
         "to": query("to", "The model after, by its id.", text()),
         "hash": path("hash", "Content hash: BLAKE3 of the bytes, 64 hexadecimal digits.", json!({ "type": "string", "pattern": "^[0-9a-f]{64}$" })),
@@ -142,6 +153,30 @@ mod tests {
             }
         }
         assert!(checked > 60, "{checked}");
+    }
+
+    /// All of them were said to be a hundred; a run that drift had begun was in no description.
+    #[test]
+    fn limits_and_words_are_those_that_are_served() {
+        let document = document(false);
+        for (path, default) in [
+            ("/api/v1/images", 100),
+            ("/api/v1/corrections", 100),
+            ("/api/v1/review", 30),
+            ("/api/v1/runs", 20),
+        ] {
+            let parameters = document["paths"][path]["get"]["parameters"].as_array().unwrap();
+            let limit = parameters.iter().find_map(|parameter| {
+                let pointer = parameter["$ref"].as_str().unwrap().strip_prefix('#').unwrap();
+                document.pointer(pointer).filter(|found| found["name"] == "limit")
+            });
+            assert_eq!(limit.unwrap()["schema"]["default"], default, "{path}");
+        }
+        let triggers = &document["components"]["schemas"]["Run"]["properties"]["trigger"]["enum"];
+        assert!(
+            triggers.as_array().unwrap().contains(&json!("drift")),
+            "{triggers}"
+        );
     }
 
     #[test]

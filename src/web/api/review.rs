@@ -17,8 +17,8 @@ use crate::web::facets::{Facets, Patience};
 use crate::web::failure::Failure;
 use crate::web::filter::{Asked, Filter};
 
-/// Photos that are handed out at once: a minute's work.
-const PAGE: u32 = 30;
+/// Photos that are handed out at once, unless more are asked for: a minute's work.
+pub const PAGE: u32 = 30;
 
 /// A photo in the queue.
 #[derive(Debug, Serialize)]

@@ -230,17 +230,38 @@ function inventoryKey(event) {
 
 // --- one photo ---------------------------------------------------------------------------------------------------------
 
+/** The parts of a page as they were served: those shown have other times, opened details, pressed buttons. */
+const served = new WeakMap();
+for (const part of $$("#fresh > *, #photo > *")) served.set(part, part.outerHTML);
+
+/** Brings a page up to date part by part. What has not changed is left alone: whoever reads it, selects in it or has it read out. */
 async function swap(selector) {
   const fresh = await fetchPage(location.href);
   const old = $(selector), next = $(selector, fresh);
   if (!old || !next) return;
+  const shown = [...old.children], parts = [...next.children];
+  const isAlike = (part, place) => shown[place]?.cloneNode(false).isEqualNode(part.cloneNode(false));
+  const areAlike = shown.length === parts.length && parts.every(isAlike);
+  const html = new Map(parts.map((part) => [part, part.outerHTML]));
   localTimes(next);
-  if (old.innerHTML === next.innerHTML) return;
+  if (!areAlike) refill(old, next);
+  else {
+    parts.forEach((part, place) => {
+      if (served.get(shown[place]) !== html.get(part)) refill(shown[place], part);
+    });
+  }
+  [...old.children].forEach((part, place) => served.set(part, html.get(parts[place])));
+}
+
+/** Other content in the same element, as far as possible as the reader had it. */
+function refill(old, next) {
   const open = new Map($$("details[id]", old).map((details) => [details.id, details.open]));
+  const scrolled = $$(".scroll", old).map((element) => element.scrollLeft);
   const focused = document.activeElement;
-  const mark = ["id", "data-confirm", "data-retry", "data-label"].map((name) => [name, focused?.getAttribute?.(name)]).find(([, value]) => value);
-  old.innerHTML = next.innerHTML;
+  const mark = ["id", "data-confirm", "data-retry", "data-label", "aria-label"].map((name) => [name, focused?.getAttribute?.(name)]).find(([, value]) => value);
+  old.replaceChildren(...next.childNodes);
   for (const details of $$("details[id]", old)) if (open.has(details.id)) details.open = open.get(details.id);
+  $$(".scroll", old).forEach((element, place) => (element.scrollLeft = scrolled[place] ?? 0));
   if (mark && !focused.isConnected) $(`[${mark[0]}="${CSS.escape(mark[1])}"]`, old)?.focus();
 }
 

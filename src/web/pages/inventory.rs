@@ -296,3 +296,36 @@ fn help() -> Markup {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn form_of(query: &str) -> String {
+        form(&Asked::parse(query).unwrap().filter, None).into_string()
+    }
+
+    /// Whatever was changed in the form dropped them from the address.
+    #[test]
+    fn what_the_form_does_not_offer_stays() {
+        let form = form_of("until=2026-11-23&model=381bd3a5&since=36h");
+        for part in [
+            r#"<input type="hidden" name="until" value="2026-11-23">"#,
+            r#"<input type="hidden" name="model" value="381bd3a5">"#,
+            r#"<option value="36h" selected>since 36h</option>"#,
+        ] {
+            assert!(form.contains(part), "{part} is missing in {form}");
+        }
+        assert!(
+            !form.contains(r#"<option value="" selected>at any time"#),
+            "{form}"
+        );
+        let offered = form_of("since=24h");
+        assert!(
+            offered.contains(r#"<option value="24h" selected>in the last day"#),
+            "{offered}"
+        );
+        assert_eq!(offered.matches(r#"value="24h""#).count(), 1);
+        assert!(!offered.contains(r#"type="hidden""#), "{offered}");
+    }
+}

@@ -1,11 +1,12 @@
 //! `/photo/{hash}`: one photo, and everything that is known of it.
 //!
 //! In: a content hash. Out: the picture, what the model saw and said, who said what, where it lies. Never: a guess: what is
-//! not on record is left out.
+//! not on record is left out, and what a disk that does not answer would have to say is not waited for.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Html;
 use maud::{Markup, html};
 
@@ -15,15 +16,15 @@ use super::parts::{bytes, correction_buttons, file_name, grouped, model, moment,
 use crate::domain::{Confidence, ContentHash, Decision, FileStamp, Label, ModelId, Status};
 use crate::store::{ContentHistory, FileHistory, OutcomeRow};
 use crate::web::App;
-use crate::web::failure::{Failure, PageFailure};
+use crate::web::failure::{Failure, InAddress, PageFailure, in_address};
 use crate::web::pictures::{Size, href};
 
 /// `GET /photo/{hash}`
 pub async fn photo(
     State(app): State<Arc<App>>,
-    Path(hash): Path<String>,
+    hash: InAddress<String>,
 ) -> Result<Html<String>, PageFailure> {
-    let hash: ContentHash = hash.parse().map_err(Failure::from)?;
+    let hash: ContentHash = in_address(hash)?.parse().map_err(Failure::from)?;
     let known = app.readers.ask(move |reader| {
         let content = reader.history_of_content(&hash)?;
         let content =
@@ -31,21 +32,31 @@ pub async fn photo(
         // Where it lies, or lay, tells what counts now.
         let path = content.present_paths.first().or(content.absent_paths.first());
         let file = path.map(|path| reader.file_history(path)).transpose()?.flatten();
-        let mut present = Vec::new();
+        let mut stamps = Vec::new();
         for path in &content.present_paths {
-            let known = reader.known_file(path)?.and_then(|known| known.stamp);
-            present.push(known.map_or("", |stamp| since_then_blocking(&path.to_path(), stamp)));
+            let stamp = reader.known_file(path)?.and_then(|known| known.stamp);
+            stamps.push((path.to_path(), stamp));
         }
-        let decisions = reader.decisions_on(&content)?;
-        Ok(Known {
-            decisions,
+        let known = Known {
+            decisions: reader.decisions_on(&content)?,
             content,
             file,
-            present,
-        })
+            present: vec!["not known, its disk does not answer"; stamps.len()],
+        };
+        Ok((known, stamps))
     });
+    let (mut known, stamps) = known.await?;
+    let looked = app.inboxes.look(move || {
+        let since = |(path, stamp): &(PathBuf, Option<FileStamp>)| {
+            stamp.map_or("", |stamp| since_then_blocking(path, stamp))
+        };
+        stamps.iter().map(since).collect()
+    });
+    if let Some(present) = looked.await {
+        known.present = present;
+    }
     let serving = app.identity.borrow().model.clone();
-    Ok(document(&known.await?, &serving))
+    Ok(document(&known, &serving))
 }
 
 /// What the page is made of.
@@ -59,7 +70,7 @@ struct Known {
 }
 
 /// What has become of a file since it was read, from its outside alone.
-fn since_then_blocking(path: &std::path::Path, stamp: FileStamp) -> &'static str {
+fn since_then_blocking(path: &Path, stamp: FileStamp) -> &'static str {
     match std::fs::metadata(path) {
         Ok(meta) if meta.len() == stamp.size && mtime_ns(&meta) == stamp.mtime_ns => "as it was read",
         Ok(_) => "changed since; the next look at the folder takes it up",

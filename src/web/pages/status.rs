@@ -21,34 +21,52 @@ use crate::web::{App, DriftShown};
 /// Rejected files that are listed; the inventory lists all of them.
 const REJECTED: u32 = 50;
 
-/// Room on the disk that holds a folder.
-pub struct Disk {
-    /// Which folder.
-    pub path: String,
+/// Room on a disk.
+struct Disk {
+    /// Which one.
+    id: u64,
+    /// A folder on it.
+    path: String,
     /// Bytes that can still be written.
-    pub free_bytes: u64,
+    free_bytes: u64,
     /// Bytes in all.
-    pub total_bytes: u64,
+    total_bytes: u64,
 }
 
 impl Disk {
-    /// The disks of the data folder and of the inboxes, each once.
-    pub fn read_blocking(paths: &[&Path]) -> Vec<Disk> {
-        let mut disks: Vec<(u64, Disk)> = Vec::new();
-        for path in paths {
-            let Ok(room) = rustix::fs::statvfs(*path) else {
-                continue;
-            };
-            if disks.iter().all(|(id, _)| *id != room.f_fsid) {
-                let disk = Disk {
-                    path: path.display().to_string(),
-                    free_bytes: room.f_bavail.saturating_mul(room.f_frsize),
-                    total_bytes: room.f_blocks.saturating_mul(room.f_frsize),
-                };
-                disks.push((room.f_fsid, disk));
+    /// The disks of folders; those that are not there have none.
+    fn read_blocking<'p>(paths: impl IntoIterator<Item = &'p Path>) -> Vec<Disk> {
+        let read = paths.into_iter().filter_map(|path| {
+            let room = rustix::fs::statvfs(path).ok()?;
+            Some(Disk {
+                id: room.f_fsid,
+                path: path.display().to_string(),
+                free_bytes: room.f_bavail.saturating_mul(room.f_frsize),
+                total_bytes: room.f_blocks.saturating_mul(room.f_frsize),
+            })
+        });
+        read.collect()
+    }
+}
+
+/// What is known of the disks.
+struct Disks {
+    /// Those that have answered, each once.
+    known: Vec<Disk>,
+    /// Whether the inboxes' did.
+    are_all: bool,
+}
+
+impl Disks {
+    /// `inboxes`: `None` where they do not answer.
+    fn of(data: Vec<Disk>, inboxes: Option<Vec<Disk>>) -> Disks {
+        let (mut known, are_all) = (data, inboxes.is_some());
+        for disk in inboxes.into_iter().flatten() {
+            if known.iter().all(|other| other.id != disk.id) {
+                known.push(disk);
             }
         }
-        disks.into_iter().map(|(_, disk)| disk).collect()
+        Disks { known, are_all }
     }
 }
 
@@ -63,17 +81,20 @@ pub async fn status(State(app): State<Arc<App>>) -> Result<Html<String>, PageFai
             limit: Some(REJECTED),
             ..FileQuery::default()
         };
-        let mut paths = vec![config.data_dir.as_path()];
-        paths.extend(config.inboxes.iter().map(|inbox| inbox.as_path()));
-        let disks = Disk::read_blocking(&paths);
         Ok((
             reader.page_of_files(&query, None)?,
             reader.rejected_by_reason()?,
-            disks,
+            // The store lies on it: it answers, or nothing does.
+            Disk::read_blocking([config.data_dir.as_path()]),
             (hands.drift)(reader)?,
         ))
     });
-    let (files, reasons, disks, drift) = read.await?;
+    let (files, reasons, data, drift) = read.await?;
+    let config = Arc::clone(&app.config);
+    let inboxes = app
+        .inboxes
+        .look(move || Disk::read_blocking(config.inboxes.iter().map(|inbox| inbox.as_path())));
+    let disks = Disks::of(data, inboxes.await);
     let is_watched = |path: &Path| (app.hands.is_watched)(path);
     let report = app.report();
     let body = html! {
@@ -82,7 +103,8 @@ pub async fn status(State(app): State<Arc<App>>) -> Result<Html<String>, PageFai
                 h1 { "Status" }
                 span class={ "chip " (if report.healthy { "good" } else { "bad" }) } { (if report.healthy { "healthy" } else { "degraded" }) }
             }
-            @for problem in &report.problems { p.notice.bad role="alert" { (problem) } }
+            // A region of its own, there when it is empty, too: it is read out when it changes, and only then.
+            div.notices role="alert" { @for problem in &report.problems { p.notice.bad { (problem) } } }
             (running(&report))
             (stations(&report))
             (folders(&report, &disks))
@@ -143,7 +165,7 @@ fn stations(report: &StatusReport) -> Markup {
     }
 }
 
-fn folders(report: &StatusReport, disks: &[Disk]) -> Markup {
+fn folders(report: &StatusReport, disks: &Disks) -> Markup {
     html! {
         section aria-labelledby="folders-title" {
             h2 #folders-title { "Folders" }
@@ -161,10 +183,11 @@ fn folders(report: &StatusReport, disks: &[Disk]) -> Markup {
                         @if let FolderState::Polled(why) | FolderState::Missing(why) = &folder.state { span.muted { " – " (why) } }
                     }
                 }
-                @for disk in disks {
+                @for disk in &disks.known {
                     dt { "Disk" }
                     dd { (bytes(disk.free_bytes)) " of " (bytes(disk.total_bytes)) " free " span.muted { "at " (disk.path) } }
                 }
+                @if !disks.are_all { dt { "Disk" } dd.muted { "of the inboxes: not known, one of them does not answer" } }
             }
         }
     }

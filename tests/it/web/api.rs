@@ -47,11 +47,11 @@ fn a_correction_counts_at_once_and_can_be_taken_back() {
     let standing = pages.get("/api/v1/corrections").json();
     assert_eq!(standing["corrections"][0]["by"], "Ada");
     let kept = shop.data().join("corrections");
-    let copies = walkdir::WalkDir::new(kept)
-        .into_iter()
-        .flatten()
-        .filter(|entry| entry.file_type().is_file());
-    assert_eq!(copies.count(), 1, "a rebuild can learn from it");
+    let copies = || {
+        let entries = walkdir::WalkDir::new(&kept).into_iter().flatten();
+        entries.filter(|entry| entry.file_type().is_file()).count()
+    };
+    wait_until("a rebuild can learn from it", || copies() == 1);
 
     assert_eq!(
         pages.put(&address, &json!({ "label": "unknown" })).json()["changed"],
@@ -87,6 +87,47 @@ fn a_correction_counts_at_once_and_can_be_taken_back() {
         let refused = pages.put(&address, &body);
         assert_eq!(refused.code, code, "{body}: {}", refused.text());
         assert!(!refused.json()["error"]["message"].as_str().unwrap().is_empty());
+    }
+    assert_eq!(daemon.end(), Some(0));
+}
+
+/// The router's own answers were plain text.
+#[test]
+fn what_cannot_be_asked_is_refused_in_json() {
+    let shop = Shop::new();
+    let (daemon, pages) = serving(&shop, &[]);
+    let document = pages.get("/api/v1/openapi.json").json();
+    for (method, path, code, word) in [
+        ("POST", "/api/v1/images", 405, "method_not_allowed"),
+        ("DELETE", "/api/v1/runs", 405, "method_not_allowed"),
+        ("GET", "/api/v1/tag", 405, "method_not_allowed"),
+        ("GET", "/api/v1/nowhere", 404, "not_found"),
+        ("GET", "/api/v1/images/%FF", 400, "bad_request"),
+        ("GET", "/api/v1/images/%FF/tags", 400, "bad_request"),
+        ("PUT", "/api/v1/images/%FF/correction", 400, "bad_request"),
+        ("DELETE", "/api/v1/images/%FF/correction", 400, "bad_request"),
+        ("GET", "/api/v1/models/%FF", 400, "bad_request"),
+        ("POST", "/api/v1/models/%FF/promote", 400, "bad_request"),
+        ("GET", "/api/v1/runs/%FF", 400, "bad_request"),
+        ("GET", "/picture/%FF/thumb", 400, "bad_request"),
+    ] {
+        let refused = pages.send(method, path, &[], b"");
+        assert_eq!(refused.code, code, "{method} {path}: {}", refused.text());
+        let failure = json!({ "$ref": "#/components/schemas/Failure" });
+        check_schema(&document, &failure, &refused.json(), path);
+        assert_eq!(refused.json()["error"]["code"], word, "{method} {path}");
+    }
+    assert_eq!(
+        pages.send("POST", "/api/v1/images", &[], b"").header("allow"),
+        "GET,HEAD"
+    );
+    for (method, path, code) in [("POST", "/status", 405), ("GET", "/photo/%FF", 400)] {
+        let page = pages.send(method, path, &[], b"");
+        assert_eq!(
+            (page.code, page.text().ends_with("</html>")),
+            (code, true),
+            "{path}"
+        );
     }
     assert_eq!(daemon.end(), Some(0));
 }

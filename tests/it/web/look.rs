@@ -244,3 +244,28 @@ fn a_rejected_file_is_tried_again_when_asked() {
     assert_eq!(refused.json()["count"], 0, "a tag is not forgotten");
     assert_eq!(daemon.end(), Some(0));
 }
+
+/// It was forgotten, and nothing ever looked at it again.
+#[test]
+fn a_file_that_no_sweep_would_find_stays_on_record() {
+    let shop = Shop::new();
+    let elsewhere = shop.path().join("elsewhere");
+    std::fs::create_dir(&elsewhere).unwrap();
+    std::fs::write(elsewhere.join("note.jpg"), "no picture").unwrap();
+    shop.ok(&["scan", elsewhere.to_str().unwrap()]);
+    let (daemon, pages) = serving(&shop, &[]);
+    let rejected = || pages.get("/api/v1/images?status=rejected").json()["images"].clone();
+    let before = rejected();
+    let file = &before[0]["id"];
+    let refused = pages.post("/api/v1/retries", &json!({ "files": [file] }));
+    assert_eq!(refused.code, 409, "{}", refused.text());
+    assert_eq!(refused.json()["error"]["code"], "conflict");
+    assert!(refused.text().contains("note.jpg"), "{}", refused.text());
+    assert_eq!(rejected(), before);
+    let page = pages.get("/status").text();
+    assert!(
+        page.contains("note.jpg") && !page.contains("Try again"),
+        "no button that does nothing: {page}"
+    );
+    assert_eq!(daemon.end(), Some(0));
+}

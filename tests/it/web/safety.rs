@@ -198,3 +198,42 @@ fn pages_answer(pages: &super::Pages) -> bool {
         ))
         .contains("200 OK")
 }
+
+/// Pages that were to have a token came back only with the next start, however soon its file was there.
+#[test]
+fn without_its_token_nothing_is_served_and_with_it_all() {
+    let shop = Shop::new();
+    let file = shop.path().join("token");
+    let token_file = format!("web.token_file={}", file.display());
+    let daemon = shop.daemon_with(&[&super::PAGES, ["--set", token_file.as_str()].as_slice()].concat());
+    drop_png(&shop.inbox(), 1);
+    shop.wait_for_rows(1);
+    let report = || text(&shop.run(&["status", "--format", "json"]).stdout);
+    wait_until("the trouble is told", || report().contains("web.token_file"));
+    std::fs::write(&file, "a token of enough characters").unwrap();
+    let pages = super::pages_of(&shop);
+    assert_eq!(pages.get("/api/v1/status").code, 401);
+    wait_until("the trouble is over", || !report().contains("web.token_file"));
+    assert_eq!(daemon.end(), Some(0));
+}
+
+/// As nginx does it with `proxy_pass http://127.0.0.1:8420` alone.
+#[test]
+fn a_proxy_that_rewrites_the_host_needs_its_name_in_the_settings() {
+    let shop = Shop::new();
+    for (settings, code) in [
+        (vec![], 403),
+        (vec!["--set", "web.hosts=[\"tags.example\"]"], 202),
+    ] {
+        let (daemon, pages) = serving(&shop, &settings);
+        let headers = [
+            ("origin", "https://tags.example"),
+            ("sec-fetch-site", "same-origin"),
+        ];
+        let asked = pages.send("POST", "/api/v1/runs", &headers, b"{}");
+        assert_eq!(asked.code, code, "{}", asked.text());
+        let probe = "GET /readyz HTTP/1.1\r\nHost: 10.0.0.7:8420\r\nConnection: close\r\n\r\n";
+        assert!(pages.raw(probe).contains("200 OK"), "probes go by address");
+        assert_eq!(daemon.end(), Some(0));
+    }
+}

@@ -163,6 +163,97 @@ fn sixty_photos_a_minute_can_be_reviewed() {
     assert_eq!(daemon.end(), Some(0));
 }
 
+/// It said that the model was right, of a photo that nobody had meant.
+#[test]
+fn enter_on_a_link_follows_it_and_says_nothing() {
+    let Some(browser) = Browser::open() else { return };
+    let (shop, daemon, pages) = drawn_shop(6);
+    browser.go(&format!("{}/review", pages.base));
+    browser.wait_for(
+        "the first photo is there",
+        "return document.querySelector('#review-picture').naturalWidth > 0",
+    );
+    browser.eval("document.querySelector('nav a[href=\"/status\"]').focus()");
+    browser.press(&[keys::ENTER]);
+    browser.wait_for("the link leads on", "return location.pathname === '/status'");
+    browser.go(&format!("{}/review", pages.base));
+    browser.wait_for(
+        "the first photo is there",
+        "return document.querySelector('#review-picture').naturalWidth > 0",
+    );
+    // The next word comes after whatever Enter may have said.
+    browser.press(&["1"]);
+    let on_record = || shop.count("SELECT count(*) FROM truths");
+    wait_until("it is on record", || on_record() > 0);
+    assert_eq!(on_record(), 1);
+    assert_eq!(daemon.end(), Some(0));
+}
+
+/// A change of the form dropped what it does not show.
+#[test]
+fn a_filter_from_the_address_outlives_a_change_of_the_form() {
+    let Some(browser) = Browser::open() else { return };
+    let (_shop, daemon, pages) = drawn_shop(6);
+    browser.go(&format!("{}/?since=36h&until=2999-01-01", pages.base));
+    browser.click("input[name=status][value=review]");
+    browser.wait_for(
+        "the list is filtered",
+        "return new URLSearchParams(location.search).get('status') === 'review'",
+    );
+    for (name, value) in [("since", "36h"), ("until", "2999-01-01")] {
+        let found = browser.eval(&format!(
+            "return new URLSearchParams(location.search).get({name:?})"
+        ));
+        assert_eq!(found, value);
+    }
+    assert_eq!(daemon.end(), Some(0));
+}
+
+/// Every two seconds the whole page was made anew: alerts were read out again, what was selected was lost.
+#[test]
+fn what_has_not_changed_on_the_status_page_is_left_alone() {
+    let Some(browser) = Browser::open() else { return };
+    let shop = Shop::new();
+    std::fs::write(shop.inbox().join("note.jpg"), "no picture").unwrap();
+    shop.ok(&["scan"]);
+    let key = format!("web.webhook_secret_file={}", shop.path().join("key").display());
+    let (daemon, pages) = serving(
+        &shop,
+        &["--set", "web.webhook_url=http://127.0.0.1:9", "--set", &key],
+    );
+    wait_until("the trouble is told", || {
+        pages.get("/status").text().contains("web.webhook_secret_file")
+    });
+    browser.go(&format!("{}/status", pages.base));
+    assert_eq!(browser.count("[role=alert] .notice"), 1);
+    browser.eval(
+        "window.alertIs = document.querySelector('[role=alert]');
+         window.noticeIs = document.querySelector('.notice');
+         window.tableIs = document.querySelector('[aria-labelledby=rejected-title] table');
+         getSelection().selectAllChildren(tableIs.querySelector('td'));
+         window.selectionIs = String(getSelection());
+         window.changes = 0;
+         new MutationObserver(() => changes++).observe(alertIs, { subtree: true, childList: true, characterData: true });",
+    );
+    drop_png(&shop.inbox(), 1);
+    browser.wait_for(
+        "a section is brought up to date",
+        "return [...document.querySelectorAll('[aria-labelledby=stations-title] tr')].some((row) =>
+            row.textContent.startsWith('record') && !row.textContent.includes('nothing yet'))",
+    );
+    let is_left_alone = "return document.querySelector('.notice') === noticeIs && changes === 0
+         && document.querySelector('[aria-labelledby=rejected-title] table') === tableIs
+         && selectionIs !== '' && String(getSelection()) === selectionIs";
+    assert_eq!(browser.eval(is_left_alone), true);
+    std::fs::write(shop.path().join("key"), "sesame").unwrap();
+    browser.wait_for(
+        "another alert takes its place in the same region",
+        "return document.querySelector('[role=alert]') === alertIs && changes > 0
+         && !alertIs.textContent.includes('secret_file')",
+    );
+    assert_eq!(daemon.end(), Some(0));
+}
+
 #[test]
 fn a_model_is_rolled_back_after_the_consequence_was_read() {
     let Some(browser) = Browser::open() else { return };

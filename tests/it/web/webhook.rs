@@ -1,6 +1,6 @@
 //! Somebody else is told of new tags, also after having been away.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -103,6 +103,11 @@ impl Post {
         self.signature == format!("v1={digits}")
     }
 
+    fn delivery(&self) -> i64 {
+        let body: Value = serde_json::from_str(&self.body).unwrap();
+        body["delivery"].as_i64().unwrap()
+    }
+
     fn hashes(&self) -> Vec<String> {
         let body: Value = serde_json::from_str(&self.body).unwrap();
         let tags = body["tags"].as_array().unwrap();
@@ -129,11 +134,16 @@ fn each_new_tag_is_told_once_it_can_be_told() {
     let arguments = [&PAGES, arguments.as_slice()].concat();
 
     let daemon = shop.daemon_with(&arguments);
-    (1..4).for_each(|number| drop(drop_png(&shop.inbox(), number)));
-    shop.wait_for_rows(4);
+    drop_png(&shop.inbox(), 1);
+    shop.wait_for_rows(2);
     wait_until("the trouble is told", || {
         shop.run(&["status"]).status.code() == Some(1)
     });
+    let attempts = || receiver.refused.lock().unwrap().len();
+    let before = attempts();
+    (2..4).for_each(|number| drop(drop_png(&shop.inbox(), number)));
+    shop.wait_for_rows(4);
+    wait_until("it is tried again", || attempts() > before);
     let is_signed = |post: &Post| post.is_signed_with("sesame") && !post.is_signed_with("other");
     assert!(receiver.refused.lock().unwrap().iter().all(is_signed));
     // What waits survives the process.
@@ -155,9 +165,51 @@ fn each_new_tag_is_told_once_it_can_be_told() {
         wanted,
         "what was there before is no news"
     );
+    // Who has taken a batch and could not say so knows it again.
+    let mut batches = BTreeMap::new();
+    for post in receiver
+        .refused
+        .lock()
+        .unwrap()
+        .iter()
+        .chain(receiver.taken.lock().unwrap().iter())
+    {
+        let known = batches.entry(post.delivery()).or_insert_with(|| post.hashes());
+        assert_eq!(*known, post.hashes(), "delivery {}", post.delivery());
+    }
+    assert_eq!(batches.len(), 2, "{batches:?}");
     wait_until("nothing waits", || {
         shop.count("SELECT count(*) FROM webhook_outbox") == 0
     });
+    assert_eq!(daemon.end(), Some(0));
+}
+
+/// A typo in the key's name took pages and probes with it, until the next start.
+#[test]
+fn a_key_that_cannot_be_read_takes_no_page_away() {
+    let shop = Shop::new();
+    let receiver = Arc::<Receiver>::default();
+    receiver.takes.store(true, Ordering::SeqCst);
+    let key = shop.path().join("key");
+    let settings = [
+        format!("web.webhook_url={}", receiver.listen()),
+        format!("web.webhook_secret_file={}", key.display()),
+    ];
+    let arguments: Vec<&str> = settings.iter().flat_map(|setting| ["--set", setting]).collect();
+    let (daemon, pages) = super::serving(&shop, &arguments);
+    for path in ["/", "/livez", "/metrics"] {
+        assert_eq!(pages.get(path).code, 200, "{path}");
+    }
+    let problems = || pages.get("/api/v1/status").json()["problems"].to_string();
+    wait_until("the trouble is told", || {
+        problems().contains("webhook: ") && problems().contains("web.webhook_secret_file")
+    });
+    drop_png(&shop.inbox(), 1);
+    shop.wait_for_rows(1);
+    std::fs::write(&key, "sesame").unwrap();
+    wait_until("what waited is told", || receiver.told().len() == 1);
+    assert!(receiver.taken.lock().unwrap()[0].is_signed_with("sesame"));
+    wait_until("the trouble is over", || problems() == "[]");
     assert_eq!(daemon.end(), Some(0));
 }
 
