@@ -56,7 +56,7 @@ pub use corrections::{CorrectionPage, CorrectionRow, NewCorrection};
 pub use daily::{Agreement, DailyTally};
 pub use error::StoreError;
 pub use history::{ContentHistory, FileHistory, OutcomeRow};
-pub use lookup::{KnownContent, KnownFile, Reader};
+pub use lookup::{KnownFile, Reader};
 pub use models::{ModelRow, NewModel};
 pub use open::{Durability, PageAccess};
 pub use outbox::{NewTag, Outbox, TagNews};

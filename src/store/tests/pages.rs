@@ -173,7 +173,7 @@ fn a_rejection_can_be_forgotten_and_nothing_else() {
     let is_swept = |path: &Path| !path.ends_with("elsewhere.jpg");
     let (elsewhere, gone) = (id(&fixture, "elsewhere.jpg"), id(&fixture, "gone.jpg"));
     let before = fixture.dump();
-    let mut forget = |fixture: &mut Fixture, id| fixture.store.forget_rejection(id, &is_swept).unwrap();
+    let forget = |fixture: &mut Fixture, id| fixture.store.forget_rejection(id, &is_swept).unwrap();
     assert_eq!(forget(&mut fixture, good), Forgotten::NotRejected);
     assert_eq!(forget(&mut fixture, 99_999), Forgotten::NotRejected);
     assert_eq!(
@@ -184,7 +184,11 @@ fn a_rejection_can_be_forgotten_and_nothing_else() {
         forget(&mut fixture, gone),
         Forgotten::OutOfReach("/shop/gone.jpg".into())
     );
-    assert_eq!(fixture.dump(), before, "neither a tag nor what nobody would find again is forgotten");
+    assert_eq!(
+        fixture.dump(),
+        before,
+        "neither a tag nor what nobody would find again is forgotten"
+    );
     assert_eq!(
         forget(&mut fixture, bad),
         Forgotten::Again(vec!["/shop/bad.jpg".into(), "/shop/copy of bad.jpg".into()])
@@ -195,7 +199,11 @@ fn a_rejection_can_be_forgotten_and_nothing_else() {
     );
     for name in ["elsewhere.jpg", "gone.jpg"] {
         let left = fixture.file(name).unwrap();
-        assert_eq!((left.status, left.content_hash), (Status::Rejected, None), "{name}");
+        assert_eq!(
+            (left.status, left.content_hash),
+            (Status::Rejected, None),
+            "{name}"
+        );
     }
     assert_eq!(
         forget(&mut fixture, locked),
