@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::{Ended, Format, UsageError, output, person};
 use crate::config::Config;
 use crate::domain::{Basis, Confidence, Label, ModelId, Thresholds, Timestamp};
-use crate::store::{AuditRow, NewThresholds, Reader, Store, ThresholdsRow};
+use crate::store::{AuditRow, NewThresholds, PAUSE_FOR_OTHERS, Reader, Store, ThresholdsRow};
 use crate::training::binomial::lower_bound;
 use crate::training::manifest::learned_in;
 use crate::training::samples::Samples;
@@ -314,6 +314,7 @@ fn hold(model: ModelId, thresholds: Thresholds, config: &Config) -> anyhow::Resu
         if decided.is_done {
             break;
         }
+        std::thread::sleep(PAUSE_FOR_OTHERS);
     }
     Ok(Shown {
         decided_anew: Some(changed),

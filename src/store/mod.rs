@@ -58,7 +58,7 @@ pub use error::StoreError;
 pub use history::{ContentHistory, FileHistory, OutcomeRow};
 pub use lookup::{KnownFile, Reader};
 pub use models::{ModelRow, NewModel};
-pub use open::{Durability, PageAccess};
+pub use open::{BUSY_TIMEOUT, Durability, PageAccess};
 pub use outbox::{NewTag, Outbox, TagNews};
 pub use page::{Cursor, FacetCounts, FilePage, FileRowWithId};
 pub use query::{FileQuery, Presence, Sort};
@@ -72,7 +72,7 @@ pub use samples::{OutOfFold, SampleRow};
 pub use service::{Actor, Forced, ModelState, ServiceChange, ServiceRow};
 pub use stats::{LabelStats, ModelStats, Stats};
 pub use thresholds::{Decided, NewThresholds, ThresholdsRow};
-pub use write::Store;
+pub use write::{PAUSE_FOR_OTHERS, Store};
 
 #[cfg(test)]
 mod tests;
