@@ -46,7 +46,7 @@ use crate::status::{DeviceStatus, Identity, StatusBoard};
 use crate::store::{Reader, Store, StoreError};
 use crate::tagging::inbox::Inboxes;
 use crate::tagging::line::{Drained, Haste, Line, LineError, LineInputs, LineParts, Queues};
-use crate::tagging::notice::{EventSink, notice};
+use crate::tagging::notice::{EventSink, NoticeParts, notice};
 use crate::tagging::record::OnTrouble;
 use crate::tagging::retag::{RetagEnds, RetagPolicy, RetagSettings, Retagger, retag};
 use crate::tagging::settle::{SettleEnds, Settler, settle};
@@ -154,7 +154,8 @@ fn overlap(inner: &Path, outer: &Path) -> DaemonError {
     }
 }
 
-/// Makes the inboxes if they are absent; their real paths.
+/// Makes the inboxes if they are absent; their real paths. One that was made, or is the bare mount point of a disk that is
+/// not there yet, says nothing of the files that the store knows in it (see [`Inboxes::look_at_root_blocking`]).
 fn open_inboxes(config: &Config) -> Result<Inboxes, DaemonError> {
     let open = |path: &PathBuf| {
         let opened = std::fs::create_dir_all(path).and_then(|()| path.canonicalize());
@@ -247,7 +248,13 @@ impl Service {
             sweeps: sweeps.clone(),
             station: board.station("notice"),
         };
-        let noticing = notice(sink, config.watch.clone(), board.clone(), stop_rx.clone());
+        let parts = NoticeParts {
+            sink,
+            config: config.watch.clone(),
+            reader: reader()?,
+            board: board.clone(),
+        };
+        let noticing = notice(parts, stop_rx.clone());
         sources.spawn(async move {
             noticing.await;
             "notice"

@@ -3,6 +3,8 @@
 //! In: folders and files, inside or outside the inboxes. Out: a row for each file, and a [`ScanSummary`]. Never: a
 //! file left without an answer; one that is still being written is waited for, up to `settle.give_up`.
 
+mod again;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,19 +13,22 @@ use std::time::{Duration, Instant};
 use async_channel::TrySendError;
 use serde::Serialize;
 
+use again::forget_rejections_blocking;
+
 use crate::config::{Config, SettleConfig};
 use crate::daemon::{DaemonError, Opener, open_serving_blocking};
 use crate::domain::{ModelId, Rejection, RejectionReason};
 use crate::status::StatusBoard;
-use crate::store::{Change, Reader, Store};
-use crate::tagging::inbox::{Inboxes, Look};
+use crate::store::{BUSY_TIMEOUT, Change, Reader, Store, StoreError};
+use crate::tagging::inbox::{Inboxes, Look, RootLook};
 use crate::tagging::line::{Haste, Line, LineInputs, LineParts, Tally};
 use crate::tagging::record::{OnTrouble, Recordable};
 use crate::tagging::settle::{Hint, NoticedFile, SettledFile, Settler, Verdict};
-use crate::tagging::sweep::{Counted, Found, NoMore, Sweep};
+use crate::tagging::sweep::{Counted, Found, NoMore, Sweep, missed_in_bare_inbox};
 
-/// Somebody waits for this command: a disk that is full, or a store that is locked, ends it after this long.
-const TROUBLE_LIMIT: Duration = Duration::from_secs(10);
+/// Somebody waits for this command: a disk that is full, or a store that is locked, ends it after this long. One write
+/// that others kept waiting is tried again several times.
+const TROUBLE_LIMIT: Duration = BUSY_TIMEOUT.saturating_mul(5);
 /// Between two looks at a full queue (which holds some 20 ms of work) or at what is still under way.
 const PAUSE: Duration = Duration::from_millis(1);
 
@@ -61,17 +66,32 @@ impl ScanProgress {
     }
 }
 
+/// What becomes of files that were rejected and have not changed since.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RejectedFiles {
+    /// They stay rejected.
+    Stay,
+    /// They are read again: the limits may be others now.
+    ReadAgain,
+}
+
 /// Scans `paths`; `progress` is shared with whoever shows it and may stop the scan.
 pub async fn scan(
     config: &Arc<Config>,
     paths: &[PathBuf],
+    rejected: RejectedFiles,
     progress: &Arc<ScanProgress>,
 ) -> Result<ScanSummary, DaemonError> {
     let paths = real_paths(paths)?;
     let inboxes = Arc::new(grounds(&paths, config));
     let mut store = Store::open(&config.store_path(), config.durability.into())?;
+    let registry = Reader::open(&config.store_path())?;
+    let served_before = registry.model_in_service_id()?;
     let opened = open_serving_blocking(config, &mut store, Opener::Guest)?;
     let model = opened.entry.id().clone();
+    if rejected == RejectedFiles::ReadAgain {
+        forget_rejections_blocking((&registry, &mut store), &inboxes, &paths, &progress.stop)?;
+    }
     let parts = LineParts {
         classifiers: opened.classifiers,
         store,
@@ -86,7 +106,7 @@ pub async fn scan(
     let ground = Ground {
         reader: Reader::open(&config.store_path())?,
         inboxes,
-        model,
+        model: model.clone(),
         quiet: config.settle.quiet,
         progress: Arc::clone(progress),
     };
@@ -99,6 +119,17 @@ pub async fn scan(
         .map_err(|error| crate::tagging::line::LineError::Panicked(error.to_string()))?;
     ended?;
     fed?;
+    // What the settings name is asked whatever the registry says.
+    let serves_now = match config.inference.model {
+        None => registry.model_in_service_id()?,
+        Some(_) => None,
+    };
+    if let Some(next) = overtaken_by(serves_now, &model, served_before.as_ref()) {
+        tracing::warn!(
+            "model {next} came into service while this scan asked model {model}: a running daemon lets what was tagged here \
+             follow it within minutes; without one, scan once more"
+        );
+    }
     let seconds = started.elapsed().as_secs_f64();
     let seen = progress.seen();
     Ok(ScanSummary {
@@ -109,6 +140,12 @@ pub async fn scan(
         seconds,
         images_per_second: seen as f64 / seconds.max(1e-9),
     })
+}
+
+/// The model that took the place of the one that was asked, if one did: not where the registry names the same as at the
+/// beginning, in place of which a newer program asks the model that it ships.
+fn overtaken_by(now: Option<ModelId>, asked: &ModelId, before: Option<&ModelId>) -> Option<ModelId> {
+    now.filter(|now| now != asked && Some(now) != before)
 }
 
 /// The outermost of the paths, as real paths; one that is not there is an error before anything is tagged.
@@ -169,6 +206,17 @@ impl Ground {
             stop: &self.progress.stop,
         }
     }
+
+    /// Says where nothing is met, and nothing counts as gone either. Looked at before the walk, a folder that is emptied
+    /// during the scan is known to have been one with files.
+    fn look_at_root_blocking(&self, path: &Path) -> Result<(), StoreError> {
+        if let RootLook::Bare(_) = self.inboxes.look_at_root_blocking(path)
+            && let Some(why) = missed_in_bare_inbox(path, &self.reader)?
+        {
+            tracing::warn!("{} {why}", path.display());
+        }
+        Ok(())
+    }
 }
 
 /// Walks the paths, waits for what is restless, and ends when every file has its answer.
@@ -199,6 +247,7 @@ impl Feeder {
 
     fn run_blocking(mut self, ground: &Ground, paths: &[PathBuf]) -> Result<(), DaemonError> {
         for path in paths {
+            ground.look_at_root_blocking(path)?;
             let walked = ground
                 .sweep()
                 .walk(path, &mut |found| self.take_blocking(found, ground));

@@ -13,7 +13,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::run::Signals;
 use super::{Ended, Format, INTERRUPTED, output};
 use crate::config::Config;
-use crate::scan::{ScanProgress, scan};
+use crate::scan::{RejectedFiles, ScanProgress, scan};
 
 /// Tag all that lies there, once.
 #[derive(Debug, Args)]
@@ -22,6 +22,7 @@ Examples:
   hangtag scan                                  the inbox
   hangtag scan ~/photos old/4711.jpg            folders and files, in the inbox or not
   hangtag scan --format json | tail -n 1        {\"seen\":…,\"tagged\":…,\"rejected\":…,…}
+  hangtag scan --retry-rejected                 reads rejected files again, by the limits that hold now
 
 It may be used while `hangtag run` is running; a photo that both read at the same moment may be inferred twice,
 and one answer is kept.")]
@@ -29,6 +30,9 @@ pub struct ScanArguments {
     /// Folders and files; without any, the inbox
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
+    /// Read again what was rejected there, although it has not changed: the limits have, or the program
+    #[arg(long)]
+    retry_rejected: bool,
     /// How the summary is printed
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -41,6 +45,10 @@ pub fn run(arguments: ScanArguments, config: Config) -> anyhow::Result<Ended> {
         config.inboxes.clone()
     } else {
         arguments.paths
+    };
+    let rejected = match arguments.retry_rejected {
+        true => RejectedFiles::ReadAgain,
+        false => RejectedFiles::Stay,
     };
     let config = Arc::new(config);
     let progress = Arc::new(ScanProgress::default());
@@ -58,7 +66,7 @@ pub fn run(arguments: ScanArguments, config: Config) -> anyhow::Result<Ended> {
             std::process::exit(130);
         });
         let bar = tokio::spawn(show(Arc::clone(&progress)));
-        let summary = scan(&config, &paths, &progress).await;
+        let summary = scan(&config, &paths, rejected, &progress).await;
         bar.abort();
         Ok::<_, anyhow::Error>(summary?)
     })?;

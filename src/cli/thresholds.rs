@@ -13,7 +13,7 @@ use super::serving::need_model_that_tags;
 use super::{Ended, Format, UsageError, output, person};
 use crate::config::Config;
 use crate::domain::{Basis, Confidence, InventoryPath, Label, ModelId, Thresholds, Timestamp};
-use crate::store::{AuditProgress, NewThresholds, Reader, Store, ThresholdsRow};
+use crate::store::{AuditProgress, NewThresholds, PAUSE_FOR_OTHERS, Reader, Store, ThresholdsRow};
 use crate::training::binomial::lower_bound;
 use crate::training::manifest::learned_in;
 use crate::training::samples::Samples;
@@ -336,6 +336,7 @@ fn hold(model: ModelId, thresholds: Thresholds, config: &Config) -> anyhow::Resu
         if decided.is_done {
             break;
         }
+        std::thread::sleep(PAUSE_FOR_OTHERS);
     }
     Ok(Shown {
         decided_anew: Some(changed),

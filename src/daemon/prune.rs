@@ -5,19 +5,16 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use crate::config::Config;
 use crate::domain::ModelId;
-use crate::store::{Portion, Reader, RunRow, RunState, Store, StoreError};
+use crate::store::{PAUSE_FOR_OTHERS, Portion, Reader, RunRow, RunState, Store, StoreError};
 use crate::training::job::RunFolder;
 
 /// Models whose bundles are never removed: the one in service and the last two that were.
 const PROTECTED_MODELS: usize = 3;
 /// Contents thinned in one transaction: some ten milliseconds, for which the tags' writer waits.
 const THINNED_AT_ONCE: u32 = 1_000;
-
-const THINNING_PAUSE: Duration = Duration::from_millis(20);
 
 /// Removes what is old; what cannot be removed stays for the next time and is said.
 pub(super) fn prune_blocking(config: &Config, (reader, store): (&Reader, &mut Store), stop: &AtomicBool) {
@@ -65,8 +62,7 @@ fn thin_history(
             limit: THINNED_AT_ONCE,
         };
         after = store.thin_history(&kept, portion)?.next;
-        // The tags' writer waits for its turn without a queue: it gets its chance here.
-        std::thread::sleep(THINNING_PAUSE);
+        std::thread::sleep(PAUSE_FOR_OTHERS);
     }
     Ok(())
 }

@@ -41,16 +41,26 @@ pub enum ServingError {
     /// The bundle cannot be kept for the next start.
     #[error(transparent)]
     Publish(#[from] PublishError),
+    /// Whenever one was open, another one was to serve.
+    #[error(
+        "another model was put in service {ATTEMPTS} times while one was being opened; start again when no one promotes or rolls back models"
+    )]
+    Restless,
     /// A thread died.
     #[error("looking after the model in service failed: {0}; this is a bug, please report it")]
     Panicked(String),
 }
+
+/// Promotions and rollbacks come from people and the gate: two while one start opens a model is more than chance.
+const ATTEMPTS: u32 = 3;
 
 /// A bundle that is to answer, and why it is this one.
 struct Choice {
     bundle: ModelBundle,
     /// In words, for the registry.
     reason: String,
+    /// The model that the registry named then: the choice stands as long as it does.
+    seen: Option<ModelId>,
 }
 
 /// `inference.model` where it is set, else the model in service, else the one that ships with this binary.
@@ -61,21 +71,27 @@ fn choose_blocking(config: &Config, reader: Option<&Reader>) -> Result<Choice, S
     if let Some(path) = &config.inference.model {
         let bundle = ModelBundle::load(path).map_err(OpeningError::from)?;
         let reason = format!("inference.model is {}", path.display());
-        return Ok(Choice { bundle, reason });
+        return Ok(Choice {
+            bundle,
+            reason,
+            seen: None,
+        });
     }
-    let shipped = || Choice {
+    let shipped = |seen| Choice {
         bundle: ModelBundle::embedded(),
         reason: format!("{SHIPS} {}", env!("CARGO_PKG_VERSION")),
+        seen,
     };
     let Some(served) = reader
         .map_or(Ok(Vec::new()), |reader| reader.service_history(1))?
         .pop()
     else {
-        return Ok(shipped());
+        return Ok(shipped(None));
     };
+    let seen = served.until.is_none().then(|| served.model.clone());
     let is_shipped = served.by == Actor::Start && served.reason.starts_with(SHIPS);
     if is_shipped || served.model == *ModelBundle::embedded().id() {
-        return Ok(shipped());
+        return Ok(shipped(seen));
     }
     let folder = config.models_dir().join(served.model.as_str());
     let bundle = ModelBundle::load(&folder).map_err(|error| ServingError::InService {
@@ -85,6 +101,7 @@ fn choose_blocking(config: &Config, reader: Option<&Reader>) -> Result<Choice, S
     Ok(Choice {
         bundle,
         reason: served.reason,
+        seen,
     })
 }
 
@@ -117,25 +134,35 @@ pub fn open_serving_blocking(
     let runtime =
         load_runtime_blocking(&config.runtime, config.inference.device).map_err(OpeningError::from)?;
     let reader = Reader::open(&config.store_path())?;
-    let Choice { bundle, reason } = choose_blocking(config, Some(&reader))?;
-    let opened = open_bundle_blocking(config, &runtime, &bundle)?;
-    store.register_model(&opened.entry)?;
-    let is_pinned = config.inference.model.is_some();
-    let is_settled = opener == Opener::Guest && reader.model_in_service_id()?.is_some();
-    if is_pinned || is_settled {
-        return Ok(opened);
+    for _ in 0..ATTEMPTS {
+        let choice = choose_blocking(config, Some(&reader))?;
+        let opened = open_bundle_blocking(config, &runtime, &choice.bundle)?;
+        store.register_model(&opened.entry)?;
+        let is_pinned = config.inference.model.is_some();
+        let is_settled = opener == Opener::Guest && reader.model_in_service_id()?.is_some();
+        if is_pinned || is_settled {
+            return Ok(opened);
+        }
+        publish_blocking(&config.models_dir(), &choice.bundle)?;
+        if put_in_service_blocking(store, choice)? {
+            return Ok(opened);
+        }
+        tracing::info!("another model was put in service while one was being opened; opening that one");
     }
-    publish_blocking(&config.models_dir(), &bundle)?;
+    Err(ServingError::Restless)
+}
+
+/// `false`: somebody has put another model in service since the choice, which must not undo that.
+fn put_in_service_blocking(store: &mut Store, choice: Choice) -> Result<bool, StoreError> {
     store.put_in_service(&ServiceChange {
-        model: bundle.id().clone(),
+        model: choice.bundle.id().clone(),
         at: SystemTime::now().into(),
         by: Actor::Start,
-        reason,
+        reason: choice.reason,
         forced: Forced::No,
         verdict: None,
-        instead_of: None,
-    })?;
-    Ok(opened)
+        instead_of: choice.seen,
+    })
 }
 
 /// A published bundle by its id.
@@ -253,3 +280,37 @@ async fn in_thread<T: Send + 'static>(
 
 /// How the reason begins that a shipped model is in service for.
 const SHIPS: &str = "ships with hangtag";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tagging::testing::{Shop, model};
+
+    /// To open a model takes a while; a promotion made meanwhile was undone by the start that it came between.
+    #[test]
+    fn a_start_does_not_undo_a_promotion_that_came_between() {
+        let shop = Shop::new();
+        let (mut store, reader, config) = (shop.store(), shop.reader(), shop.config());
+        let choose = || choose_blocking(&config, Some(&reader)).unwrap();
+        let entry = super::super::open::entry_of(&choose().bundle).unwrap();
+        store.register_model(&entry).unwrap();
+        assert!(
+            put_in_service_blocking(&mut store, choose()).unwrap(),
+            "the first start"
+        );
+
+        let chosen = choose();
+        let promotion = ServiceChange {
+            model: model("a"),
+            at: SystemTime::now().into(),
+            by: Actor::Person,
+            reason: "promoted".into(),
+            forced: Forced::No,
+            verdict: None,
+            instead_of: None,
+        };
+        store.put_in_service(&promotion).unwrap();
+        assert!(!put_in_service_blocking(&mut store, chosen).unwrap());
+        assert_eq!(reader.model_in_service_id().unwrap(), Some(model("a")));
+    }
+}

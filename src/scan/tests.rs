@@ -3,6 +3,7 @@
 use async_channel::{Receiver, bounded};
 
 use super::*;
+use crate::domain::InventoryPath;
 use crate::store::Applied;
 use crate::tagging::testing::{SETTLE, Shop, model, tagged};
 
@@ -112,4 +113,54 @@ fn a_long_walk_does_not_use_up_the_patience() {
     assert!(taken.is_ok());
     assert_eq!(fed.feeder.patience_ends, None, "while it walks");
     assert_eq!(fed.feeder.settler.len(), 1);
+}
+
+#[test]
+fn a_scan_tells_that_another_model_took_the_place_of_the_one_it_asked() {
+    let (a, b) = (model("a"), model("b"));
+    assert_eq!(overtaken_by(Some(b.clone()), &a, Some(&a)), Some(b.clone()));
+    assert_eq!(
+        overtaken_by(Some(a.clone()), &a, None),
+        None,
+        "the first one ever"
+    );
+    assert_eq!(
+        overtaken_by(Some(b.clone()), &a, Some(&b)),
+        None,
+        "a newer program's own model"
+    );
+    assert_eq!(overtaken_by(None, &a, Some(&b)), None, "the settings name one");
+}
+
+#[test]
+fn rejections_are_forgotten_of_what_the_scan_will_meet() {
+    let shop = Shop::new();
+    std::fs::create_dir(shop.inbox().join("part")).unwrap();
+    let (met, other) = (shop.file("part/met.png", b"1"), shop.file("other.png", b"2"));
+    let gone = shop.inbox().join("part/gone.png");
+    let tagged_file = shop.file("part/tagged.png", b"3");
+    let detail = "3 bytes".to_owned();
+    let rejection = || Rejection {
+        reason: RejectionReason::TooManyBytes,
+        detail: detail.clone(),
+    };
+    for path in [&met, &other, &gone] {
+        shop.store()
+            .apply(&[Change::unread(path, None, rejection())])
+            .unwrap();
+    }
+    shop.store().apply(&[tagged(&tagged_file, b"3", "a")]).unwrap();
+    let (reader, inboxes) = (shop.reader(), shop.inboxes());
+    let forget = |path: &Path| {
+        let parts = (&reader, &mut shop.store());
+        forget_rejections_blocking(parts, &inboxes, &[path.to_owned()], &AtomicBool::new(false)).unwrap();
+    };
+    let is_known = |path: &Path| reader.known_file(&InventoryPath::of(path)).unwrap().is_some();
+    forget(&shop.inbox().join("part"));
+    assert_eq!(
+        [&met, &other, &gone, &tagged_file].map(|path| is_known(path)),
+        [false, true, true, true]
+    );
+    forget(&other);
+    assert!(!is_known(&other), "a file that is named alone");
 }

@@ -213,26 +213,39 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// One content has one answer: its files at other paths take it over.
+    /// One content has one answer: its files at other paths take it over. As they all have the same one, a look at one of
+    /// them tells whether there is anything to do: thousands of copies of a picture cost no more than two.
     pub(super) fn other_files_follow(&self, path: &InventoryPath, answer: &Answer) -> rusqlite::Result<()> {
-        self.transaction
+        let values = params![
+            answer.image_id,
+            path.as_str(),
+            answer.model_id,
+            answer.label_id,
+            answer.confidence,
+            answer.reason,
+            answer.detail,
+            answer.tagged_at_ms,
+            answer.corrected_at_ms,
+            answer.certainty.map(rows::code),
+        ];
+        let differs: Option<bool> = self
+            .transaction
             .prepare_cached(
-                "UPDATE files SET model_id = ?3, label_id = ?4, confidence = ?5, reason = ?6, detail = ?7,
-                     tagged_at_ms = ?8, corrected_at_ms = ?9, certainty = ?10
-                 WHERE image_id = ?1 AND path <> ?2",
+                "SELECT (model_id, label_id, confidence, reason, detail, tagged_at_ms, corrected_at_ms, certainty)
+                     IS NOT (?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+                 FROM files INDEXED BY files_by_image WHERE image_id = ?1 AND path <> ?2 LIMIT 1",
             )?
-            .execute(params![
-                answer.image_id,
-                path.as_str(),
-                answer.model_id,
-                answer.label_id,
-                answer.confidence,
-                answer.reason,
-                answer.detail,
-                answer.tagged_at_ms,
-                answer.corrected_at_ms,
-                answer.certainty.map(rows::code),
-            ])?;
+            .query_row(values, |row| row.get(0))
+            .optional()?;
+        if differs == Some(true) {
+            self.transaction
+                .prepare_cached(
+                    "UPDATE files SET model_id = ?3, label_id = ?4, confidence = ?5, reason = ?6, detail = ?7,
+                         tagged_at_ms = ?8, corrected_at_ms = ?9, certainty = ?10
+                     WHERE image_id = ?1 AND path <> ?2",
+                )?
+                .execute(values)?;
+        }
         Ok(())
     }
 }

@@ -23,10 +23,11 @@ pub enum StoreError {
         /// The database.
         path: PathBuf,
     },
-    /// Another process held the write lock for longer than the busy timeout.
+    /// The lock was not to be had within the busy timeout: somebody held it all the time, or others always came first.
     #[error(
-        "could not {operation}: another process has held the write lock of {path} for more than {waited_ms} ms; \
-         end the process that holds it (fuser {path} names it), hangtag tries again"
+        "could not {operation}: the lock of {path} was not to be had within {waited:?}, because of other processes that \
+         hold it or write without a pause (fuser {path} names those that have it open); try again, and end one that is \
+         stuck"
     )]
     Busy {
         /// What was being done.
@@ -34,7 +35,7 @@ pub enum StoreError {
         /// The database.
         path: PathBuf,
         /// How long was waited for the lock.
-        waited_ms: u64,
+        waited: std::time::Duration,
     },
     /// There is no database to read.
     #[error(
@@ -271,7 +272,7 @@ impl StoreError {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Busy {
                 operation,
                 path,
-                waited_ms: super::open::BUSY_TIMEOUT_MS,
+                waited: super::open::BUSY_TIMEOUT,
             },
             Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => StoreError::NotADatabase {
                 operation,

@@ -48,15 +48,6 @@ impl KnownFile {
     }
 }
 
-/// What the store knows of a content.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KnownContent {
-    /// Its files, those that are there before those that are gone, each in path order.
-    pub paths: Vec<InventoryPath>,
-    /// Whether it has an outcome, tag or rejection, of the model that was asked about.
-    pub has_outcome: bool,
-}
-
 impl Reader {
     /// Opens an existing database for the pipeline's questions: little memory.
     pub fn open(path: &Path) -> Result<Reader, StoreError> {
@@ -93,30 +84,44 @@ impl Reader {
         )
     }
 
-    /// What is known of a content; asked for every file that was read.
-    pub fn known_content(
-        &self,
-        hash: &ContentHash,
-        model: &ModelId,
-    ) -> Result<Option<KnownContent>, StoreError> {
-        let found: Option<(i64, bool)> = self.row(
+    /// Whether a content has an outcome, tag or rejection, of this model; asked for every file that was read.
+    pub fn is_answered(&self, hash: &ContentHash, model: &ModelId) -> Result<bool, StoreError> {
+        let found = self.row(
             "look up a content by its hash",
-            "SELECT i.id, EXISTS (SELECT 1 FROM outcomes o JOIN models m ON m.id = o.model_id
-                                  WHERE o.image_id = i.id AND m.model = ?2)
-             FROM images i WHERE i.content_hash = ?1",
+            "SELECT EXISTS (SELECT 1 FROM images i JOIN outcomes o ON o.image_id = i.id JOIN models m ON m.id = o.model_id
+                            WHERE i.content_hash = ?1 AND m.model = ?2)",
             rusqlite::params![hash.as_bytes().as_slice(), model.as_str()],
+            |row| row.get(0),
+        )?;
+        Ok(found.unwrap_or(false))
+    }
+
+    /// Some of the paths that a content may have left for another one: a few at which it is believed to be, then a few
+    /// that are known to be gone, the latest first. A content may have any number of copies, and each is asked about.
+    pub fn paths_it_may_have_left(&self, hash: &ContentHash) -> Result<Vec<InventoryPath>, StoreError> {
+        const OPERATION: &str = "look up the files of a content";
+        let content: Option<(i64, i64)> = self.row(
+            OPERATION,
+            "SELECT image_id, model_id FROM files INDEXED BY files_by_image
+             WHERE image_id = (SELECT id FROM images WHERE content_hash = ?1) LIMIT 1",
+            [hash.as_bytes().as_slice()],
             |row| Ok((row.get(0)?, row.get(1)?)),
         )?;
-        let Some((image_id, has_outcome)) = found else {
-            return Ok(None);
+        let Some((image_id, model_id)) = content else {
+            return Ok(Vec::new());
         };
-        let paths = self.rows(
-            "look up the files of a content",
-            "SELECT path FROM files INDEXED BY files_by_image WHERE image_id = ?1 ORDER BY is_present DESC, path",
-            [image_id],
+        // All of them name one model: with it the index leads to those that are there, and to those that are gone.
+        self.rows(
+            OPERATION,
+            "SELECT * FROM (SELECT path FROM files INDEXED BY files_by_image
+                            WHERE image_id = ?1 AND model_id = ?2 AND is_present = 1 LIMIT 8)
+             UNION ALL
+             SELECT * FROM (SELECT path FROM (SELECT path, absent_at_ms FROM files INDEXED BY files_by_image
+                                              WHERE image_id = ?1 AND model_id = ?2 AND is_present = 0 LIMIT 64)
+                            ORDER BY absent_at_ms DESC LIMIT 8)",
+            [image_id, model_id],
             |row| Ok(InventoryPath::from_stored(row.get(0)?)),
-        )?;
-        Ok(Some(KnownContent { paths, has_outcome }))
+        )
     }
 
     /// The next `limit` paths at or below `folder` at which the store believes a file to be, in path order, from the

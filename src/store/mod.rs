@@ -56,15 +56,15 @@ pub use corrections::{CorrectionPage, CorrectionRow, NewCorrection};
 pub use daily::{Agreement, DailyTally};
 pub use error::StoreError;
 pub use history::{ContentHistory, FileHistory, OutcomeRow};
-pub use lookup::{KnownContent, KnownFile, Reader};
+pub use lookup::{KnownFile, Reader};
 pub use models::{ModelRow, NewModel};
-pub use open::{Durability, PageAccess};
+pub use open::{BUSY_TIMEOUT, Durability, PageAccess};
 pub use outbox::{NewTag, Outbox, TagNews};
 pub use page::{Cursor, FacetCounts, FilePage, FileRowWithId};
 pub use query::{FileQuery, Presence, Sort};
 pub use requests::RebuildRequest;
 pub use retag::{LabelChange, Portion, RetagProgress, RetagQuery, RetagRow, Walked};
-pub use retry::Forgotten;
+pub use retry::{Forgotten, RejectedFile};
 pub use review::ReviewCandidate;
 pub use rows::FileRow;
 pub use runs::{EpochRow, NewRun, RunEnd, RunId, RunRow, RunState, RunTrigger};
@@ -72,7 +72,7 @@ pub use samples::{OutOfFold, SampleRow};
 pub use service::{Actor, Forced, ModelState, ServiceChange, ServiceRow};
 pub use stats::{LabelStats, ModelStats, Stats};
 pub use thresholds::{BY_REBUILD, Decided, NewThresholds, ThresholdsRow};
-pub use write::Store;
+pub use write::{PAUSE_FOR_OTHERS, Store};
 
 #[cfg(test)]
 mod tests;

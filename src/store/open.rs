@@ -15,7 +15,7 @@ use crate::durable;
 
 /// How long a write waits for another process's write: a command's write takes milliseconds, a daemon's batch
 /// tens of them; whoever holds the lock for longer is stuck.
-pub(super) const BUSY_TIMEOUT_MS: u64 = 10_000;
+pub const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Between two attempts to open where SQLite does not wait by itself.
 const REOPEN_PAUSE: Duration = Duration::from_millis(5);
 /// 'hang' in the file's header, so that `file` and hangtag itself can tell whose database it is.
@@ -65,7 +65,7 @@ pub(super) fn writer(path: &Path, durability: Durability) -> Result<Connection, 
     let since = Instant::now();
     let mut go_on = || {
         std::thread::sleep(REOPEN_PAUSE);
-        since.elapsed() < Duration::from_millis(BUSY_TIMEOUT_MS)
+        since.elapsed() < BUSY_TIMEOUT
     };
     patient_writer(path, durability, &mut go_on)
 }
@@ -96,9 +96,7 @@ fn one_attempt(path: &Path, durability: Durability) -> Result<Connection, StoreE
     let flags =
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(of)?;
-    connection
-        .busy_timeout(Duration::from_millis(BUSY_TIMEOUT_MS))
-        .map_err(of)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(of)?;
     check_owner(&connection, path)?;
     let synchronous = match durability {
         Durability::Full => "FULL",
@@ -119,9 +117,7 @@ pub(super) fn reader(path: &Path, access: PageAccess) -> Result<Connection, Stor
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(of)?;
-    connection
-        .busy_timeout(Duration::from_millis(BUSY_TIMEOUT_MS))
-        .map_err(of)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(of)?;
     let found = check_owner(&connection, path)?;
     if found < newest_schema() {
         return Err(StoreError::Outdated {

@@ -116,6 +116,36 @@ impl Reader {
         )
     }
 
+    /// Other files of a content that are there, as they were when they were read; at most `limit`.
+    pub fn copies_that_are_there(&self, of: &RetagRow, limit: u32) -> Result<Vec<RetagRow>, StoreError> {
+        self.rows(
+            "list the copies of a photo to tag anew",
+            "SELECT f.image_id, i.content_hash, f.path, f.size, f.mtime_ns, f.inode
+             FROM files f INDEXED BY files_by_image CROSS JOIN images i ON i.id = f.image_id
+             WHERE f.image_id = ?1 AND f.is_present = 1 AND f.path <> ?2 LIMIT ?3",
+            params![of.image_id, of.path.as_str(), limit],
+            retag_from_row,
+        )
+    }
+
+    /// Whether an answer of this model is on record that its files do not show. Walks through an index of all files,
+    /// some tenths of a second for a million that have none.
+    pub fn has_answers_to_bring_back(&self, model: &ModelId) -> Result<bool, StoreError> {
+        const OPERATION: &str = "look for answers to bring back";
+        let Some(model_id) = self.row_of_model(OPERATION, model)? else {
+            return Ok(false);
+        };
+        let found = self.row(
+            OPERATION,
+            "SELECT EXISTS (SELECT 1 FROM files f INDEXED BY files_by_image
+                            WHERE f.image_id > 0 AND f.model_id <> ?1
+                              AND EXISTS (SELECT 1 FROM outcomes o WHERE o.image_id = f.image_id AND o.model_id = ?1))",
+            [model_id],
+            |row| row.get(0),
+        )?;
+        Ok(found.unwrap_or(false))
+    }
+
     /// How far the inventory has followed a model: counted in an index, a tenth of a second for a million files.
     pub fn retag_progress(&self, model: &ModelId) -> Result<RetagProgress, StoreError> {
         const OPERATION: &str = "count the photos to tag anew";

@@ -14,6 +14,10 @@ use super::error::StoreError;
 use super::open::{self, Durability};
 use crate::domain::{ContentHash, ModelId, Thresholds};
 
+/// Between two transactions of a long walk: other writers wait for their turn without a queue, looking for it at most
+/// 100 ms apart, and get their chance here.
+pub const PAUSE_FOR_OTHERS: Duration = Duration::from_millis(20);
+
 /// The read-write connection. Owned by one thread; other processes may write too, each transaction waits its turn.
 #[derive(Debug)]
 pub struct Store {
@@ -47,7 +51,7 @@ impl Store {
     pub fn checkpoint(&mut self) -> Result<(), StoreError> {
         self.wait_for_locks(Duration::ZERO)?;
         let emptied = self.run_checkpoint("PRAGMA wal_checkpoint(TRUNCATE)");
-        self.wait_for_locks(Duration::from_millis(open::BUSY_TIMEOUT_MS))?;
+        self.wait_for_locks(open::BUSY_TIMEOUT)?;
         emptied
     }
 

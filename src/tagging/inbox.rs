@@ -1,12 +1,15 @@
 //! What belongs to the inboxes, and what lies at a path.
 //!
-//! In: the watched folders and the names to pass over. Out: whether a path is ours, and a [`Look`] at it.
-//! Never: a byte of a file's content; a link followed out of the inboxes.
+//! In: the watched folders and the names to pass over. Out: whether a path is ours, and a [`Look`] at it; whether an inbox
+//! itself is there. Never: a byte of a file's content; a link followed out of the inboxes; an inbox that may merely not be
+//! mounted taken for an emptied one.
 
+use std::collections::BTreeMap;
 use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use globset::GlobSet;
@@ -14,10 +17,28 @@ use globset::GlobSet;
 use crate::domain::{FileStamp, Rejection, RejectionReason};
 
 /// The watched folders, as real paths, and the names that are never looked at.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Inboxes {
     roots: Vec<PathBuf>,
     ignore: GlobSet,
+    /// Which folder each root was when something was last seen in it. Owner: the looks at a root.
+    filled: Mutex<BTreeMap<PathBuf, FolderId>>,
+}
+
+/// Which folder it is, whatever lies at its path by now: device and inode.
+pub type FolderId = (u64, u64);
+
+/// How an inbox itself lies there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RootLook {
+    /// Something lies in it, or did when this process looked at this very folder before: what is missing from it is
+    /// gone.
+    There(FolderId),
+    /// Nothing lies in it, and this process never saw anything in this very folder: perhaps it is the mount point of a
+    /// disk that is not mounted, which says nothing of the disk's files.
+    Bare(FolderId),
+    /// It is not there, or no folder; why.
+    Missing(String),
 }
 
 /// What lies at a path right now.
@@ -45,7 +66,11 @@ pub struct Seen {
 impl Inboxes {
     /// `roots` must be real paths: events name real paths, and a second spelling would count a file twice.
     pub fn new(roots: Vec<PathBuf>, ignore: GlobSet) -> Self {
-        Self { roots, ignore }
+        Self {
+            roots,
+            ignore,
+            filled: Mutex::default(),
+        }
     }
 
     /// The watched folders.
@@ -71,6 +96,45 @@ impl Inboxes {
             .components()
             .map(|part| Path::new(part.as_os_str()))
             .find(|name| self.ignore.is_match(name))
+    }
+
+    /// Looks at an inbox, and remembers it where something lies in it, if only a name to be passed over.
+    pub fn look_at_root_blocking(&self, root: &Path) -> RootLook {
+        let folder = match folder_id(root) {
+            Ok(folder) => folder,
+            Err(why) => return RootLook::Missing(why),
+        };
+        let is_empty = std::fs::read_dir(root).is_ok_and(|mut entries| entries.next().is_none());
+        // The disk may have come or gone between the two.
+        if folder_id(root) != Ok(folder) {
+            return RootLook::Missing("another folder has just taken its place".into());
+        }
+        let mut filled = self.filled.lock().unwrap_or_else(PoisonError::into_inner);
+        if !is_empty {
+            filled.insert(root.to_owned(), folder);
+        }
+        match filled.get(root) {
+            Some(seen) if *seen == folder => RootLook::There(folder),
+            _ => RootLook::Bare(folder),
+        }
+    }
+
+    /// Whether nothing can be said of what is missing at this path: its inbox is not there, or may be a bare mount point.
+    pub fn is_away_blocking(&self, path: &Path) -> bool {
+        self.root_of(path)
+            .is_none_or(|root| !matches!(self.look_at_root_blocking(root), RootLook::There(_)))
+    }
+
+    /// Remembers the inbox of a file that was just seen, in case nobody looks at the inbox before all its files are taken
+    /// out again. Later looks are left to those who look at inboxes.
+    pub fn saw_something_at_blocking(&self, path: &Path) {
+        let Some(root) = self.root_of(path) else { return };
+        let filled = self.filled.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_remembered = filled.contains_key(root);
+        drop(filled);
+        if !is_remembered {
+            self.look_at_root_blocking(root);
+        }
     }
 
     /// Looks at a path without opening it.
@@ -104,6 +168,14 @@ impl Inboxes {
                 format!("a symbolic link that leads nowhere: {error}"),
             ),
         }
+    }
+}
+
+fn folder_id(path: &Path) -> Result<FolderId, String> {
+    match std::fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => Ok((metadata.dev(), metadata.ino())),
+        Ok(_) => Err("is no folder any more".into()),
+        Err(error) => Err(format!("cannot be looked into: {error}")),
     }
 }
 

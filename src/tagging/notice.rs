@@ -4,7 +4,6 @@
 //! wherever an event may be missing. Never: a decision that rests on an event alone, and never a callback that
 //! blocks (the kernel's queue would overflow behind it).
 
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,13 +13,15 @@ use notify::event::{AccessKind, AccessMode, CreateKind, EventKind, ModifyKind, R
 use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::watch;
 
-use super::inbox::Inboxes;
+use super::inbox::{FolderId, Inboxes, RootLook};
 use super::settle::{Hint, NoticedFile};
-use super::sweep::SweepRequests;
+use super::sweep::{SweepRequests, missed_in_bare_inbox};
 use crate::config::{WatchConfig, WatchMode};
 use crate::status::{FolderState, Station, StatusBoard};
+use crate::store::Reader;
 
-/// How often an inbox is checked for being still the folder that is watched; a stat each.
+/// How often an inbox is checked for being still the folder that is watched, and for lying there bare; a look at its
+/// first entry.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Where events go; cloned into each watcher's callback.
@@ -75,9 +76,14 @@ impl RootEvents {
     }
 
     fn files_of(&self, event: &Event) {
+        let inboxes = &self.sink.inboxes;
+        let meaning = meaning(&event.kind);
         for path in &event.paths {
-            match meaning(&event.kind) {
+            // Uploads rename files away from temporary names, many a second: not even a sweep is to be asked for.
+            let is_ours = || inboxes.root_of(path).is_some() && inboxes.ignored_name(path).is_none();
+            match meaning {
                 Meaning::Nothing => {}
+                _ if !is_ours() => {}
                 Meaning::Folder => self.sink.sweeps.request_now_and_later(path),
                 Meaning::Gone if *path == self.root => self.news().is_lost = true,
                 Meaning::Gone => {
@@ -93,9 +99,6 @@ impl RootEvents {
 
     fn notice(&self, path: &Path, hint: Hint) {
         let sink = &self.sink;
-        if sink.inboxes.root_of(path).is_none() || sink.inboxes.ignored_name(path).is_some() {
-            return;
-        }
         sink.station.did(|| format!("noticed {}", path.display()));
         match sink.noticed_tx.try_send(NoticedFile {
             path: path.to_owned(),
@@ -144,32 +147,58 @@ fn meaning(kind: &EventKind) -> Meaning {
 /// One inbox and the watcher on it.
 struct WatchedRoot {
     path: PathBuf,
-    /// Device and inode of the folder when it was last seen; `None` while it is not there.
-    identity: Option<(u64, u64)>,
+    /// The folder when it was last seen; `None` while it is away.
+    identity: Option<FolderId>,
+    /// Whether it was said that it is away.
+    is_away: bool,
     /// Dropped when the folder goes: it would be silent for good.
     watcher: Option<RecommendedWatcher>,
     /// Of that watcher.
     news: Arc<Mutex<WatchNews>>,
     polled: bool,
     next_poll: Instant,
+    /// When a watch that could not be had is tried for again: the limit may have been raised.
+    next_attempt: Option<Instant>,
+}
+
+/// What the station works with.
+pub struct NoticeParts {
+    /// Where events go.
+    pub sink: EventSink,
+    /// How the inboxes are watched.
+    pub config: WatchConfig,
+    /// To ask whether files are missed in an inbox that lies there bare.
+    pub reader: Reader,
+    /// Where the state of the inboxes is shown.
+    pub board: StatusBoard,
+}
+
+impl NoticeParts {
+    /// Which folder the inbox is, or why it counts as away.
+    fn look_at_blocking(&self, root: &Path) -> Result<FolderId, String> {
+        match self.sink.inboxes.look_at_root_blocking(root) {
+            RootLook::There(folder) => Ok(folder),
+            RootLook::Missing(why) => Err(why),
+            RootLook::Bare(folder) => match missed_in_bare_inbox(root, &self.reader) {
+                Ok(None) => Ok(folder),
+                Ok(Some(why)) => Err(why),
+                Err(error) => Err(format!(
+                    "is empty, and whether files were there is not to be had: {error}"
+                )),
+            },
+        }
+    }
 }
 
 /// Watches the inboxes until `stop`; a folder that goes is reported and watched again when it returns.
-pub async fn notice(
-    sink: EventSink,
-    config: WatchConfig,
-    board: StatusBoard,
-    mut stop: watch::Receiver<bool>,
-) {
-    let roots = sink.inboxes.roots().iter();
+pub async fn notice(parts: NoticeParts, mut stop: watch::Receiver<bool>) {
+    let roots = parts.sink.inboxes.roots().iter();
     let mut watch = Watch {
         roots: roots.map(|root| WatchedRoot::new(root)).collect(),
-        next_sweep: Instant::now() + config.sweep_interval,
-        sink,
-        config,
-        board,
+        next_sweep: Instant::now() + parts.config.sweep_interval,
+        parts,
     };
-    let pause = CHECK_INTERVAL.min(watch.config.poll_interval);
+    let pause = CHECK_INTERVAL.min(watch.parts.config.poll_interval);
     let working = async {
         loop {
             // In a thread that may block: a tree of folders is walked, and a network file system may not answer.
@@ -195,20 +224,19 @@ pub async fn notice(
 struct Watch {
     roots: Vec<WatchedRoot>,
     next_sweep: Instant,
-    sink: EventSink,
-    config: WatchConfig,
-    board: StatusBoard,
+    parts: NoticeParts,
 }
 
 impl Watch {
     fn check_blocking(&mut self) {
         for root in &mut self.roots {
-            root.check(&self.sink, &self.config, &self.board);
+            root.check(&self.parts);
         }
-        sweep_again(&mut self.roots, &self.sink.sweeps);
+        let sweeps = &self.parts.sink.sweeps;
+        sweep_again(&mut self.roots, sweeps);
         if Instant::now() >= self.next_sweep {
-            self.sink.sweeps.request_all();
-            self.next_sweep = Instant::now() + self.config.sweep_interval;
+            sweeps.request_all();
+            self.next_sweep = Instant::now() + self.parts.config.sweep_interval;
         }
     }
 }
@@ -218,56 +246,65 @@ impl WatchedRoot {
         Self {
             path: path.to_owned(),
             identity: None,
+            is_away: false,
             watcher: None,
             news: Arc::default(),
             polled: false,
             next_poll: Instant::now(),
+            next_attempt: None,
         }
     }
 
-    fn check(&mut self, sink: &EventSink, config: &WatchConfig, board: &StatusBoard) {
+    fn check(&mut self, parts: &NoticeParts) {
         let news = std::mem::take(&mut *self.news.lock().unwrap_or_else(PoisonError::into_inner));
-        match identity(&self.path) {
+        let NoticeParts { config, board, .. } = parts;
+        match parts.look_at_blocking(&self.path) {
             Err(why) => {
-                if self.identity.take().is_some() || self.watcher.take().is_some() {
-                    tracing::error!(
-                        "inbox {}: {why}; it is watched again when it returns",
-                        self.path.display()
-                    );
+                if !std::mem::replace(&mut self.is_away, true) {
+                    tracing::error!("inbox {}: {why}", self.path.display());
                 }
+                self.identity = None;
                 self.watcher = None;
                 board.folder(&self.path, FolderState::Missing(why));
             }
-            Ok(identity) if self.identity != Some(identity) || news.is_lost => {
-                let state = self.watch(sink, config.mode);
-                tracing::info!("inbox {}: {}", self.path.display(), described(&state));
-                self.polled = matches!(state, FolderState::Polled(_));
-                self.identity = Some(identity);
-                board.folder(&self.path, state);
-                // After the watcher is in place, so that nothing falls between the two.
-                sink.sweeps.request(&self.path);
-                self.next_poll = Instant::now() + config.poll_interval;
-            }
-            Ok(_) => {
+            Ok(identity) if self.identity != Some(identity) || news.is_lost => self.take_up(identity, parts),
+            Ok(identity) => {
                 if let Some(why) = news.is_partial.filter(|_| !self.polled) {
                     let state = FolderState::Polled(why);
                     tracing::warn!("inbox {}: {}", self.path.display(), described(&state));
                     self.polled = true;
+                    self.next_attempt = Some(Instant::now() + config.sweep_interval);
                     board.folder(&self.path, state);
+                } else if self.next_attempt.is_some_and(|at| Instant::now() >= at) {
+                    self.take_up(identity, parts);
                 }
                 if self.polled && Instant::now() >= self.next_poll {
-                    sink.sweeps.request(&self.path);
+                    parts.sink.sweeps.request(&self.path);
                     self.next_poll = Instant::now() + config.poll_interval;
                 }
             }
         }
     }
 
+    /// Watches the folder as well as that can be done, and has it looked through.
+    fn take_up(&mut self, identity: FolderId, parts: &NoticeParts) {
+        let state = self.watch(&parts.sink, &parts.config);
+        tracing::info!("inbox {}: {}", self.path.display(), described(&state));
+        self.polled = matches!(state, FolderState::Polled(_));
+        self.identity = Some(identity);
+        self.is_away = false;
+        parts.board.folder(&self.path, state);
+        // After the watcher is in place, so that nothing falls between the two.
+        parts.sink.sweeps.request(&self.path);
+        self.next_poll = Instant::now() + parts.config.poll_interval;
+    }
+
     /// Puts a watcher on the folder, or says why it is looked through at intervals instead.
-    fn watch(&mut self, sink: &EventSink, mode: WatchMode) -> FolderState {
+    fn watch(&mut self, sink: &EventSink, config: &WatchConfig) -> FolderState {
         self.watcher = None;
         self.news = Arc::default();
-        match mode {
+        self.next_attempt = None;
+        match config.mode {
             WatchMode::Poll => return FolderState::Polled("watch.mode = \"poll\"".into()),
             WatchMode::Auto => {
                 if let Some(kind) = network_file_system(&self.path) {
@@ -295,6 +332,7 @@ impl WatchedRoot {
             Err(error) => {
                 let why = not_to_be_had(&error);
                 tracing::warn!("inbox {}: {why}", self.path.display());
+                self.next_attempt = Some(Instant::now() + config.sweep_interval);
                 FolderState::Polled(why)
             }
         }
@@ -332,14 +370,6 @@ fn described(state: &FolderState) -> String {
         FolderState::Watched => "watched".into(),
         FolderState::Polled(why) => format!("looked through at intervals ({why})"),
         FolderState::Missing(why) => why.clone(),
-    }
-}
-
-fn identity(path: &Path) -> Result<(u64, u64), String> {
-    match std::fs::metadata(path) {
-        Ok(metadata) if metadata.is_dir() => Ok((metadata.dev(), metadata.ino())),
-        Ok(_) => Err("is no folder any more".into()),
-        Err(error) => Err(format!("cannot be looked into: {error}")),
     }
 }
 

@@ -185,38 +185,19 @@ impl Preparer {
             path: InventoryPath::of(&file.path),
             stamp,
         };
-        let known = match self.reader.known_content(&hash, &serving.model) {
-            Ok(known) => known,
+        match self.known_answer(&sighting, hash, &serving) {
+            Ok(None) => {}
+            Ok(Some(change)) => {
+                let answered = Answered {
+                    hash,
+                    model: serving.model.clone(),
+                };
+                return Ok(Step::Record(Recordable::answer(change, answered)));
+            }
             Err(error) => {
                 self.in_flight.release(&hash);
                 return Err(error);
             }
-        };
-        if let Some(known) = known
-            && known.has_outcome
-        {
-            let from = known
-                .paths
-                .into_iter()
-                .find(|path| *path != sighting.path && self.has_moved_away(&path.to_path()));
-            let change = match from {
-                Some(from) => Change::Moved {
-                    from,
-                    to: sighting,
-                    hash,
-                    model: serving.model.clone(),
-                },
-                None => Change::Known {
-                    file: sighting,
-                    hash,
-                    model: serving.model.clone(),
-                },
-            };
-            let answered = Answered {
-                hash,
-                model: serving.model.clone(),
-            };
-            return Ok(Step::Record(Recordable::answer(change, answered)));
         }
         let limits = DecodeLimits {
             max_pixels: self.limits.max_pixels,
@@ -250,11 +231,39 @@ impl Preparer {
         }
     }
 
+    /// The answer that is on record for the content, for a file that came or that has moved; `None` where the model has to
+    /// be asked.
+    fn known_answer(
+        &self,
+        file: &FileSighting,
+        hash: ContentHash,
+        serving: &Serving,
+    ) -> Result<Option<Change>, StoreError> {
+        if !self.reader.is_answered(&hash, &serving.model)? {
+            return Ok(None);
+        }
+        let (file, model) = (file.clone(), serving.model.clone());
+        let mut left = self.reader.paths_it_may_have_left(&hash)?.into_iter();
+        let from = left.find(|path| *path != file.path && self.has_moved_away(&path.to_path()));
+        Ok(Some(match from {
+            Some(from) => Change::Moved {
+                from,
+                to: file,
+                hash,
+                model,
+            },
+            None => Change::Known { file, hash, model },
+        }))
+    }
+
     /// Whether the file that was at `path` is gone from a folder that is still there: all files of an inbox that was
     /// unmounted are gone, and none of them has moved.
     fn has_moved_away(&self, path: &Path) -> bool {
-        let home = self.inboxes.root_of(path).or_else(|| path.parent());
-        is_gone(path) && home.is_some_and(Path::is_dir)
+        is_gone(path)
+            && match self.inboxes.root_of(path) {
+                Some(root) => !self.inboxes.is_away_blocking(root),
+                None => path.parent().is_some_and(Path::is_dir),
+            }
     }
 
     /// Reads a whole file that has not changed since it was found at rest, and does not change meanwhile.
@@ -262,7 +271,10 @@ impl Preparer {
         let path = file.path.as_path();
         // Looked at once more: since it was found at rest, the name may have become a pipe or a link to elsewhere.
         let before = match self.inboxes.look_blocking(path) {
-            Look::File(seen) => seen.stamp,
+            Look::File(seen) => {
+                self.inboxes.saw_something_at_blocking(path);
+                seen.stamp
+            }
             Look::Missing => return ReadOutcome::Gone,
             Look::Folder => return ReadOutcome::Changed,
             Look::Refused(rejection, stamp) => return ReadOutcome::Refused(rejection, stamp),

@@ -20,10 +20,12 @@ use super::serving::{InService, Serving};
 use super::settle::SettledFile;
 use crate::domain::Confidence;
 use crate::status::{Station, StatusBoard};
-use crate::store::{Portion, Reader, RetagQuery, RetagRow, StoreError};
+use crate::store::{PAUSE_FOR_OTHERS, Portion, Reader, RetagQuery, RetagRow, StoreError};
 
 /// Contents asked for at once: a page of them is looked at in some milliseconds and soon forgotten.
 const PAGE: u32 = 256;
+/// Names of one content that are looked at, where the first is not as the store knows it.
+const COPIES_TRIED: u32 = 8;
 /// Contents that get back a known answer in one transaction: some ten milliseconds, for which other commits wait.
 const TAKEN_AT_ONCE: u32 = 1_000;
 /// Between two looks at a line that has something else to do.
@@ -99,24 +101,7 @@ pub struct Retagger {
 
 /// Runs until `stop`; it can be left at any point.
 pub async fn retag(retagger: Retagger, mut stop: watch::Receiver<bool>) {
-    let Retagger {
-        reader,
-        in_service,
-        settings,
-        inboxes,
-        ends,
-        board,
-        station,
-    } = retagger;
-    let working = Working {
-        ground: Arc::new(Mutex::new(Ground { reader, inboxes })),
-        in_service,
-        policy: settings.policy,
-        throttle: Throttle::new(settings.images_per_second),
-        ends,
-        board,
-        station,
-    };
+    let working = Working::begin(retagger);
     tokio::select! {
         biased;
         _ = stop.wait_for(|stopped| *stopped) => {}
@@ -147,7 +132,8 @@ struct Working {
 enum News {
     /// There may be answers that do not count, and others on record that do.
     OtherAnswers,
-    /// None: the writer, who would bring answers back, is not troubled.
+    /// None: the writer is troubled only where answers are on record that do not show. A scan that began under a former
+    /// model leaves such, and rings for nobody.
     None,
 }
 
@@ -163,6 +149,27 @@ enum Pass {
 }
 
 impl Working {
+    fn begin(retagger: Retagger) -> Self {
+        let Retagger {
+            reader,
+            in_service,
+            settings,
+            inboxes,
+            ends,
+            board,
+            station,
+        } = retagger;
+        Self {
+            ground: Arc::new(Mutex::new(Ground { reader, inboxes })),
+            in_service,
+            policy: settings.policy,
+            throttle: Throttle::new(settings.images_per_second),
+            ends,
+            board,
+            station,
+        }
+    }
+
     async fn run(mut self) {
         let mut news = News::OtherAnswers;
         loop {
@@ -203,7 +210,15 @@ impl Working {
         if left == 0 {
             return Ok(Pass::Whole);
         }
-        if news == News::OtherAnswers {
+        let asked = Arc::clone(&serving);
+        let are_on_record = match news {
+            News::OtherAnswers => true,
+            News::None => {
+                self.ask(move |ground| ground.reader.has_answers_to_bring_back(&asked.model))
+                    .await?
+            }
+        };
+        if are_on_record {
             let brought_back = self.bring_back(&serving).await;
             if brought_back != Pass::Whole {
                 return Ok(brought_back);
@@ -235,6 +250,9 @@ impl Working {
             after = walked.next;
             if self.is_overtaken(serving) {
                 return Pass::Overtaken;
+            }
+            if after.is_some() {
+                tokio::time::sleep(PAUSE_FOR_OTHERS).await;
             }
         }
         if brought_back > 0 {
@@ -334,10 +352,23 @@ impl Ground {
             after,
             limit: PAGE,
         })?;
+        let mut files = Vec::with_capacity(rows.len());
+        for row in &rows {
+            files.extend(match self.as_known(row) {
+                None => self.another_copy(row)?,
+                found => found,
+            });
+        }
         Ok(Page {
             last: rows.last().map(|row| row.image_id),
-            files: rows.iter().filter_map(|row| self.as_known(row)).collect(),
+            files,
         })
+    }
+
+    /// The content under another name, where the first is not as the store knows it.
+    fn another_copy(&self, row: &RetagRow) -> Result<Option<SettledFile>, StoreError> {
+        let copies = self.reader.copies_that_are_there(row, COPIES_TRIED)?;
+        Ok(copies.iter().find_map(|copy| self.as_known(copy)))
     }
 
     /// The file, if it is as the store knows it. One that is not is new or gone, and found by the sweep.

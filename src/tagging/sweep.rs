@@ -2,7 +2,7 @@
 //!
 //! In: requests to look through an inbox or a part of it. Out: files that the store does not know as they are,
 //! to be settled or read; files that are gone, to the record. Never: a file's content, and never "gone" for all
-//! files of an inbox that is itself not there (unmounted).
+//! files of an inbox that is itself not there (unmounted: then its folder is absent, or bare).
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -22,6 +22,8 @@ use crate::store::{Change, KnownFile, Reader, StoreError};
 const MAX_FOLDERS: usize = 64;
 /// Rows read at a time while looking for removed files: a short read holds no snapshot open.
 const PAGE: u32 = 1_000;
+/// Files counted in a bare inbox; more are "or more": it is asked once a second.
+const MOST_COUNTED: u32 = 1_000;
 
 /// Requests for a sweep, from anyone; the station takes all of them at once.
 #[derive(Debug, Clone)]
@@ -181,20 +183,13 @@ impl Sweep<'_> {
         folder: &Path,
         emit: &mut dyn FnMut(Found) -> Result<(), NoMore>,
     ) -> Result<Swept, StoreError> {
-        if self.root_is_missing(folder) {
+        if self.inboxes.is_away_blocking(folder) {
             return Ok(Swept::Whole);
         }
         Ok(match self.walk(folder, emit)? {
             Swept::Stopped => Swept::Stopped,
             Swept::Whole => self.look_for_removed(folder, emit)?,
         })
-    }
-
-    /// A root may also be a single file that was asked for.
-    fn root_is_missing(&self, folder: &Path) -> bool {
-        self.inboxes
-            .root_of(folder)
-            .is_none_or(|root| root.symlink_metadata().is_err())
     }
 
     /// The files that are there.
@@ -318,19 +313,41 @@ impl Sweep<'_> {
             let Some(last) = page.last().cloned() else {
                 return Ok(Swept::Whole);
             };
+            let mut gone = Vec::new();
+            for path in page {
+                if self.stop.load(Ordering::Relaxed) {
+                    return Ok(Swept::Stopped);
+                }
+                if is_gone(&path.to_path()) {
+                    gone.push(path);
+                }
+            }
             // A whole page gone at once may be an inbox that was just unmounted.
-            let gone: Vec<_> = page.into_iter().filter(|path| is_gone(&path.to_path())).collect();
-            if !gone.is_empty() && self.root_is_missing(folder) {
+            if !gone.is_empty() && self.inboxes.is_away_blocking(folder) {
                 return Ok(Swept::Whole);
             }
             for path in gone {
-                if self.stop.load(Ordering::Relaxed) || emit(Found::Change(absent(path))).is_err() {
+                if emit(Found::Change(absent(path))).is_err() {
                     return Ok(Swept::Stopped);
                 }
             }
             after = Some(last);
         }
     }
+}
+
+/// What to say of a bare inbox; `None` where the store knows of no file in it, so that nothing is amiss.
+pub fn missed_in_bare_inbox(root: &Path, reader: &Reader) -> Result<Option<String>, StoreError> {
+    let known = reader.present_files_under(&InventoryPath::of(root), None, MOST_COUNTED)?;
+    let files = match known.len() {
+        0 => return Ok(None),
+        1 => "a file was".to_owned(),
+        count if count < MOST_COUNTED as usize => format!("{count} files were"),
+        _ => format!("{MOST_COUNTED} files or more were"),
+    };
+    Ok(Some(format!(
+        "is empty, though {files} there: is it mounted? As soon as anything lies in it, files that are missing count as gone"
+    )))
 }
 
 fn absent(path: InventoryPath) -> Change {

@@ -56,6 +56,50 @@ fn status_tells_healthy_from_degraded_from_not_running() {
     assert_eq!(code(), Some(2));
 }
 
+/// Where a disk is not mounted its mount point lies, an empty folder: all photos of the disk were marked as gone.
+#[test]
+fn an_inbox_that_is_not_mounted_is_missed_and_its_files_are_not_gone() {
+    let shop = Shop::new();
+    let (inbox, disk) = (shop.inbox(), shop.path().join("disk"));
+    let code = || shop.run(&["status"]).status.code();
+    let gone = || shop.count("SELECT count(*) FROM files WHERE is_present = 0");
+    let unmount = || {
+        std::fs::rename(&inbox, &disk).unwrap();
+        std::fs::create_dir(&inbox).unwrap();
+    };
+    (0..3).for_each(|number| drop(drop_png(&inbox, number)));
+    shop.ok(&["scan"]);
+    unmount();
+    let scanned = text(&shop.run(&["scan"]).stderr);
+    assert!(
+        scanned.contains("is empty, though 3 files were there"),
+        "{scanned}"
+    );
+
+    let daemon = shop.daemon();
+    let status = shop.run(&["status"]);
+    assert_eq!(status.status.code(), Some(1));
+    assert!(text(&status.stdout).contains("is it mounted?"));
+    assert_eq!(gone(), 0);
+
+    std::fs::remove_dir(&inbox).unwrap();
+    std::fs::rename(&disk, &inbox).unwrap();
+    wait_until("the mounted inbox is watched", || code() == Some(0));
+    drop_png(&inbox, 3);
+    shop.wait_for_rows(4);
+
+    unmount();
+    wait_until("the unmounted inbox is missed", || {
+        text(&shop.run(&["status"]).stdout).contains("is empty, though 4 files were there")
+    });
+    assert_eq!(gone(), 0);
+
+    drop_png(&inbox, 4);
+    wait_until("the others are gone", || gone() == 4);
+    wait_until("all is well", || code() == Some(0));
+    assert_eq!(daemon.end(), Some(0));
+}
+
 #[test]
 fn an_inbox_that_is_made_anew_is_watched_again() {
     let shop = Shop::new();

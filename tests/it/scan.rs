@@ -154,6 +154,28 @@ fn a_truncated_file_is_rejected_once_it_has_rested() {
     assert_eq!(shop.json(&["scan", "--format", "json"])["tagged"], 1);
 }
 
+/// A raised limit changed nothing for what had been rejected by the former one.
+#[test]
+fn what_was_rejected_is_read_again_when_that_is_asked_for() {
+    let shop = Shop::new();
+    let (large, note) = (drop_png(&shop.inbox(), 1), shop.inbox().join("note.jpg"));
+    std::fs::write(&note, "no picture").unwrap();
+    let strict = ["scan", "--format", "json", "--set", "limits.max_pixels=1000"];
+    assert_eq!(shop.json(&strict)["rejected"], 2);
+    assert_eq!(shop.row(&large).unwrap()["reason"], "too_many_pixels");
+    assert_eq!(shop.json(&["scan", "--format", "json"])["unchanged"], 2);
+    let again = shop.json(&["scan", "--retry-rejected", "--format", "json"]);
+    assert_eq!([&again["tagged"], &again["rejected"]], [1, 1]);
+    assert!(is_tagged(&shop.row(&large).unwrap()));
+
+    std::fs::write(&large, png(2)).unwrap();
+    assert_eq!(shop.json(&strict)["rejected"], 1);
+    let daemon = shop.daemon();
+    shop.ok(&["scan", "--retry-rejected"]);
+    assert!(is_tagged(&shop.row(&large).unwrap()), "beside a daemon");
+    assert_eq!(daemon.end(), Some(0));
+}
+
 #[test]
 fn every_real_photo_gets_a_tag() {
     let Some(photos) = shared("photos/shop") else {

@@ -6,7 +6,7 @@
 use std::sync::atomic::Ordering;
 
 use super::Retrainer;
-use crate::store::StoreError;
+use crate::store::{PAUSE_FOR_OTHERS, StoreError};
 
 /// Contents a transaction: tens of milliseconds, so that tags hardly wait.
 const CONTENTS: u32 = 1_000;
@@ -17,6 +17,7 @@ impl Retrainer {
         // Asked without the writer's lock: mostly there is nothing.
         while self.reader.has_undecided()? && !self.stop.load(Ordering::Relaxed) {
             self.store.decide_anew(CONTENTS)?;
+            std::thread::sleep(PAUSE_FOR_OTHERS);
         }
         Ok(())
     }

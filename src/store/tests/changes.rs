@@ -121,19 +121,57 @@ fn two_names_of_one_photo_are_one_content() {
     );
     let stats = fixture.reader().stats().unwrap();
     assert_eq!((stats.contents, stats.files_present), (1, 2));
-    let known = fixture
+    let (reader, hash) = (fixture.reader(), content("same").hash);
+    assert_eq!(
+        reader.paths_it_may_have_left(&hash).unwrap(),
+        [path("a.jpg"), path("b.jpg")]
+    );
+    assert!(reader.is_answered(&hash, &model("a")).unwrap());
+    assert!(!reader.is_answered(&hash, &model("b")).unwrap());
+    assert!(!reader.is_answered(&content("other").hash, &model("a")).unwrap());
+}
+
+/// Each copy rewrote the rows of all others under the write lock, and was preceded by a list of them.
+#[test]
+fn thousands_of_copies_cost_as_much_as_thousands_of_files() {
+    const COPIES: usize = 2_000;
+    let mut fixture = Fixture::new();
+    fixture.apply(tagged("0.jpg", "same", "a", 1));
+    let before = fixture.number("SELECT total_changes()");
+    let copies: Vec<_> = (1..COPIES)
+        .map(|number| known(&format!("{number}.jpg"), "same", "a"))
+        .collect();
+    fixture.store.apply(&copies).unwrap();
+    let changed = fixture.number("SELECT total_changes()") - before;
+    assert!(changed <= 2 * COPIES as i64, "{changed} rows");
+    let gone: Vec<_> = (100..COPIES)
+        .map(|number| Change::Absent {
+            path: path(&format!("{number}.jpg")),
+            at: at(number as i64),
+        })
+        .collect();
+    fixture.store.apply(&gone).unwrap();
+    fixture.apply(Change::Absent {
+        path: path("7.jpg"),
+        at: at(9_999),
+    });
+    let paths = fixture
         .reader()
-        .known_content(&content("same").hash, &model("a"))
-        .unwrap()
+        .paths_it_may_have_left(&content("same").hash)
         .unwrap();
-    assert_eq!(known.paths, [path("a.jpg"), path("b.jpg")]);
-    assert!(known.has_outcome);
-    let known = fixture
-        .reader()
-        .known_content(&content("same").hash, &model("b"))
-        .unwrap()
-        .unwrap();
-    assert!(!known.has_outcome);
+    assert_eq!(paths.len(), 16);
+    assert!(
+        paths[..8]
+            .iter()
+            .all(|path| fixture.reader().known_file(path).unwrap().unwrap().is_present)
+    );
+    assert_eq!(paths[8], path("7.jpg"), "the last that went");
+    // Another model's answer is taken over by all of them.
+    fixture.apply(tagged("0.jpg", "same", "b", 3));
+    assert_eq!(
+        fixture.number("SELECT count(*) FROM files WHERE label_id = 3"),
+        COPIES as i64
+    );
 }
 
 #[test]

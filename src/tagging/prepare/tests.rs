@@ -37,6 +37,11 @@ fn files_of_an_inbox_that_is_not_there_have_not_moved() {
     };
     assert!(matches!(&prepared()[..], [Change::Known { .. }]));
     std::fs::create_dir(&stick).unwrap();
+    assert!(
+        matches!(&prepared()[..], [Change::Known { .. }]),
+        "nothing but the folder it is plugged in at"
+    );
+    std::fs::write(stick.join("b.png"), png(8)).unwrap();
     assert!(matches!(&prepared()[..], [Change::Moved { from, .. }] if from.to_path() == original));
 }
 

@@ -29,34 +29,8 @@ impl Following {
             let path = shop.file(&format!("{shade}.png"), &png(shade));
             shop.store().apply(&[tagged(&path, &png(shade), "a")]).unwrap();
         }
-        let (board, inboxes) = (StatusBoard::default(), Arc::new(shop.inboxes()));
-        let parts = LineParts {
-            classifiers: Fake::copies("b", 1, 1),
-            store: shop.store(),
-            inboxes: Arc::clone(&inboxes),
-            on_trouble: OnTrouble::GiveUpAfter(PATIENCE),
-            haste: Haste::EachPhoto,
-            board: board.clone(),
-        };
-        let line = Line::start(&shop.config(), parts).unwrap();
+        let (line, retagger) = line_of(&shop, policy);
         let tally = Arc::clone(&line.tally);
-        let retagger = Retagger {
-            reader: shop.reader(),
-            in_service: line.swapper.in_service(),
-            settings: RetagSettings {
-                policy,
-                images_per_second: NonZeroU32::MAX,
-            },
-            inboxes,
-            ends: RetagEnds {
-                settled_tx: line.settled_tx.clone(),
-                recordable_tx: line.recordable_tx.clone(),
-                queues: line.queues.clone(),
-                stragglers: Arc::clone(&line.stragglers),
-            },
-            station: board.station("retag"),
-            board,
-        };
         let (inputs, swapper, _) = line.into_parts();
         let (stop_tx, stop_rx) = watch::channel(false);
         Self {
@@ -86,6 +60,84 @@ impl Following {
         self.stop_tx.send(true).unwrap();
         self.retagging.await.unwrap();
     }
+}
+
+/// A line in which model b answers, and what the station beside it works with.
+fn line_of(shop: &Shop, policy: RetagPolicy) -> (Line, Retagger) {
+    let (board, inboxes) = (StatusBoard::default(), Arc::new(shop.inboxes()));
+    let parts = LineParts {
+        classifiers: Fake::copies("b", 1, 1),
+        store: shop.store(),
+        inboxes: Arc::clone(&inboxes),
+        on_trouble: OnTrouble::GiveUpAfter(PATIENCE),
+        haste: Haste::EachPhoto,
+        board: board.clone(),
+    };
+    let line = Line::start(&shop.config(), parts).unwrap();
+    let retagger = Retagger {
+        reader: shop.reader(),
+        in_service: line.swapper.in_service(),
+        settings: RetagSettings {
+            policy,
+            images_per_second: NonZeroU32::MAX,
+        },
+        inboxes,
+        ends: RetagEnds {
+            settled_tx: line.settled_tx.clone(),
+            recordable_tx: line.recordable_tx.clone(),
+            queues: line.queues.clone(),
+            stragglers: Arc::clone(&line.stragglers),
+        },
+        station: board.station("retag"),
+        board,
+    };
+    (line, retagger)
+}
+
+/// A scan that began under the former model put its answers back, and only a restart brought those of the next again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_that_a_scan_put_back_are_brought_back_without_news() {
+    let shop = Shop::new();
+    let path = shop.file("a.png", &png(1));
+    for digit in ["a", "b", "a"] {
+        shop.store().apply(&[tagged(&path, &png(1), digit)]).unwrap();
+    }
+    let shown = || {
+        shop.reader()
+            .known_file(&InventoryPath::of(&path))
+            .unwrap()
+            .unwrap()
+            .model
+    };
+    assert_eq!(shown(), Some(model("a")));
+    let (_line, retagger) = line_of(&shop, RetagPolicy::All);
+    let mut working = Working::begin(retagger);
+    assert_eq!(working.pass(News::None).await.unwrap(), Pass::Whole);
+    assert_eq!(shown(), Some(model("b")));
+    assert!(!shop.reader().has_answers_to_bring_back(&model("b")).unwrap());
+}
+
+/// One name of a photo was tried, and where it had changed or gone, the photo kept the former model's tag.
+#[test]
+fn a_photo_is_tagged_anew_by_whichever_name_is_as_it_was() {
+    let shop = Shop::new();
+    let (gone, changed) = (shop.inbox().join("1.png"), shop.file("2.png", b"photo"));
+    let there = shop.file("3.png", b"photo");
+    for path in [&gone, &changed, &there] {
+        shop.store().apply(&[tagged(path, b"photo", "a")]).unwrap();
+    }
+    std::fs::write(&changed, b"longer").unwrap();
+    let ground = Ground {
+        reader: shop.reader(),
+        inboxes: Arc::new(shop.inboxes()),
+    };
+    let serving = Serving {
+        model: model("b"),
+        preprocessing: crate::tagging::testing::VERSION,
+    };
+    let page = ground.page(&serving, None, 0).unwrap();
+    let paths: Vec<_> = page.files.iter().map(|file| &file.path).collect();
+    assert_eq!(paths, [&there]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -13,9 +13,14 @@ fn found_where(shop: &Shop, counted: Counted<'_>) -> Vec<Found> {
 }
 
 fn found_in(shop: &Shop, folder: &Path, counted: Counted<'_>) -> Vec<Found> {
+    found_by(&shop.inboxes(), shop, folder, counted)
+}
+
+/// As one process finds it, which remembers the inboxes it looked at.
+fn found_by(inboxes: &Inboxes, shop: &Shop, folder: &Path, counted: Counted<'_>) -> Vec<Found> {
     let (mut found, stop) = (Vec::new(), AtomicBool::new(false));
     let sweep = Sweep {
-        inboxes: &shop.inboxes(),
+        inboxes,
         reader: &shop.reader(),
         counted,
         quiet: Duration::ZERO,
@@ -27,6 +32,69 @@ fn found_in(shop: &Shop, folder: &Path, counted: Counted<'_>) -> Vec<Found> {
     });
     assert_eq!(swept.unwrap(), Swept::Whole);
     found
+}
+
+fn are_all_gone(found: &[Found]) -> bool {
+    matches!(found, [Found::Change(Change::Absent { .. })])
+}
+
+/// `umount`, or a start before the mount, leaves an empty folder: all photos of the disk were marked as gone.
+#[test]
+fn files_of_an_inbox_that_is_not_mounted_are_not_gone() {
+    let shop = Shop::new();
+    let path = shop.file("a.png", b"photo");
+    shop.store().apply(&[tagged(&path, b"photo", "a")]).unwrap();
+    let process = shop.inboxes();
+    let look = |inboxes: &Inboxes| found_by(inboxes, &shop, &shop.inbox(), Counted::AnyAnswer);
+    assert!(matches!(&look(&process)[..], [Found::Unchanged]));
+
+    let aside = shop.path().join("disk");
+    std::fs::rename(shop.inbox(), &aside).unwrap();
+    std::fs::create_dir(shop.inbox()).unwrap();
+    assert!(look(&process).is_empty(), "another folder, and bare");
+    assert!(look(&shop.inboxes()).is_empty(), "a process that begins now");
+    let within = found_by(&process, &shop, &path, Counted::AnyAnswer);
+    assert!(within.is_empty(), "an event that names the file");
+
+    let entry = shop.inbox().join("folder");
+    std::fs::create_dir(&entry).unwrap();
+    assert!(are_all_gone(&look(&process)), "as soon as anything lies in it");
+
+    std::fs::remove_dir(entry).unwrap();
+    std::fs::remove_dir(shop.inbox()).unwrap();
+    std::fs::rename(&aside, shop.inbox()).unwrap();
+    assert!(matches!(&look(&process)[..], [Found::Unchanged]), "mounted again");
+}
+
+#[test]
+fn files_of_an_inbox_that_was_emptied_are_gone() {
+    let shop = Shop::new();
+    let path = shop.file("a.png", b"photo");
+    shop.store().apply(&[tagged(&path, b"photo", "a")]).unwrap();
+    let process = shop.inboxes();
+    // A reader has met the file, before anybody looked at the inbox itself.
+    process.saw_something_at_blocking(&path);
+    std::fs::remove_file(&path).unwrap();
+    let found = found_by(&process, &shop, &shop.inbox(), Counted::AnyAnswer);
+    assert!(are_all_gone(&found), "{found:?}");
+}
+
+/// A service that was to end went on asking a disk about thousands of files.
+#[test]
+fn a_look_for_removed_files_ends_when_it_is_told_to() {
+    let shop = Shop::new();
+    let path = shop.file("a.png", b"photo");
+    shop.store().apply(&[tagged(&path, b"photo", "a")]).unwrap();
+    let (inboxes, reader, stop) = (shop.inboxes(), shop.reader(), AtomicBool::new(true));
+    let sweep = Sweep {
+        inboxes: &inboxes,
+        reader: &reader,
+        counted: Counted::AnyAnswer,
+        quiet: Duration::ZERO,
+        stop: &stop,
+    };
+    let looked = sweep.look_for_removed(&shop.inbox(), &mut |_| Ok(()));
+    assert_eq!(looked.unwrap(), Swept::Stopped);
 }
 
 /// Photos far outside of the inbox were tagged as if they lay in it.

@@ -1,0 +1,38 @@
+//! Rejected files count as new: `hangtag scan --retry-rejected`.
+//!
+//! In: the paths of a scan. Out: a store that has never heard of what was rejected there. Never: a file forgotten that the
+//! scan will not meet.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::domain::InventoryPath;
+use crate::store::{PAUSE_FOR_OTHERS, Reader, Store, StoreError};
+use crate::tagging::inbox::{Inboxes, is_gone};
+
+/// Rejections forgotten in one transaction: some ten milliseconds, for which other writers wait.
+const FORGOTTEN_AT_ONCE: u32 = 256;
+
+/// Forgets the rejections of files that lie at or below `paths`. Ended early, it leaves files that the next sweep finds.
+pub(super) fn forget_rejections_blocking(
+    (reader, store): (&Reader, &mut Store),
+    inboxes: &Inboxes,
+    paths: &[PathBuf],
+    stop: &AtomicBool,
+) -> Result<(), StoreError> {
+    let is_met = |path: &Path| inboxes.ignored_name(path).is_none() && !is_gone(path);
+    let mut forgotten = 0;
+    for folder in paths {
+        let (folder, mut after) = (InventoryPath::of(folder), None);
+        while !stop.load(Ordering::Relaxed) {
+            let mut page = reader.rejected_files_under(&folder, after.as_ref(), FORGOTTEN_AT_ONCE)?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.path.clone());
+            page.retain(|file| is_met(&file.path.to_path()));
+            forgotten += store.forget_rejections(&page)?;
+            std::thread::sleep(PAUSE_FOR_OTHERS);
+        }
+    }
+    tracing::info!("{forgotten} rejected files are read again");
+    Ok(())
+}
