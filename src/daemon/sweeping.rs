@@ -1,7 +1,8 @@
 //! The sweep as a station: looks through folders whenever somebody asks for it.
 //!
 //! In: requests. Out: what the [sweep](crate::tagging::sweep) finds, handed to the settler, the readers or the record.
-//! Never: two sweeps at once.
+//! Never: two sweeps at once; a folder that has come waiting for the end of a sweep of everything, which takes as long as
+//! all photos take to be tagged.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use std::time::Duration;
 use async_channel::Sender;
 use tokio::sync::watch;
 
-use crate::status::StatusBoard;
+use crate::status::{Station, StatusBoard};
 use crate::store::Reader;
 use crate::tagging::inbox::Inboxes;
 use crate::tagging::record::Recordable;
@@ -44,11 +45,10 @@ pub(super) async fn sweep(
             _ = stop.wait_for(|stopped| *stopped) => return,
             folders = requests.next() => folders,
         };
-        let (station, board) = (station.clone(), board.clone());
+        let (station, board, requests) = (station.clone(), board.clone(), requests.clone());
         let work = tokio::task::spawn_blocking(move || {
             for folder in folders {
-                working.sweep_blocking(&folder, &board);
-                station.did(|| format!("looked through {}", folder.display()));
+                working.sweep_blocking(&folder, Some(&requests), (&station, &board));
             }
             working
         });
@@ -57,7 +57,13 @@ pub(super) async fn sweep(
 }
 
 impl Sweeper {
-    fn sweep_blocking(&self, folder: &Path, board: &StatusBoard) {
+    /// Looks through one folder, and between two finds through those below it that are asked for meanwhile.
+    fn sweep_blocking(
+        &self,
+        folder: &Path,
+        requests: Option<&SweepRequests>,
+        (station, board): (&Station, &StatusBoard),
+    ) {
         let sweep = Sweep {
             inboxes: &self.inboxes,
             reader: &self.reader,
@@ -65,15 +71,14 @@ impl Sweeper {
             quiet: self.quiet,
             stop: &self.stop,
         };
-        let swept = sweep.run_blocking(folder, &mut |found| match found {
-            Found::Unchanged => Ok(()),
-            Found::AtRest(file) => self.settled_tx.send_blocking(file).map_err(|_| NoMore),
-            Found::Restless(noticed) => self.noticed_tx.send_blocking(noticed).map_err(|_| NoMore),
-            Found::Change(change) => self
-                .recordable_tx
-                .send_blocking(Recordable::change(change))
-                .map_err(|_| NoMore),
+        let swept = sweep.run_blocking(folder, &mut |found| {
+            let below = requests.map(|requests| requests.take_below(folder));
+            for asked in below.into_iter().flatten() {
+                self.sweep_blocking(&asked, None, (station, board));
+            }
+            self.hand_on_blocking(found)
         });
+        station.did(|| format!("looked through {}", folder.display()));
         match swept {
             Ok(_) => board.solved("sweep"),
             Err(error) => {
@@ -81,5 +86,57 @@ impl Sweeper {
                 board.problem("sweep", error.to_string());
             }
         }
+    }
+
+    fn hand_on_blocking(&self, found: Found) -> Result<(), NoMore> {
+        match found {
+            Found::Unchanged => Ok(()),
+            Found::AtRest(file) => self.settled_tx.send_blocking(file).map_err(|_| NoMore),
+            Found::Restless(noticed) => self.noticed_tx.send_blocking(noticed).map_err(|_| NoMore),
+            Found::Change(change) => self
+                .recordable_tx
+                .send_blocking(Recordable::change(change))
+                .map_err(|_| NoMore),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_channel::unbounded;
+
+    use super::*;
+    use crate::tagging::testing::Shop;
+
+    /// Somebody moves a folder in while thousands of photos are still to be found.
+    #[test]
+    fn a_folder_that_comes_does_not_wait_for_all_others() {
+        let shop = Shop::new();
+        for folder in ["old", "new"] {
+            std::fs::create_dir(shop.inbox().join(folder)).unwrap();
+        }
+        for name in ["old/1.png", "old/2.png", "new/3.png"] {
+            shop.file(name, b"photo");
+        }
+        let (settled_tx, settled_rx) = unbounded();
+        let sweeper = Sweeper {
+            inboxes: Arc::new(shop.inboxes()),
+            reader: shop.reader(),
+            quiet: Duration::ZERO,
+            stop: Arc::default(),
+            settled_tx,
+            noticed_tx: unbounded().0,
+            recordable_tx: unbounded().0,
+        };
+        let requests = SweepRequests::new(vec![shop.inbox()]);
+        let new = shop.inbox().join("new");
+        requests.request(&new);
+        let board = StatusBoard::default();
+        let station = board.station("sweep");
+        sweeper.sweep_blocking(&shop.inbox(), Some(&requests), (&station, &board));
+        let first = settled_rx.try_recv().unwrap();
+        assert_eq!(first.path, new.join("3.png"));
+        assert_eq!(settled_rx.len(), 3, "the sweep of everything meets it as well");
+        assert!(requests.take().is_empty());
     }
 }

@@ -110,6 +110,16 @@ impl SweepRequests {
         }
     }
 
+    /// The requests for what lies below `folder`.
+    pub fn take_below(&self, folder: &Path) -> BTreeSet<PathBuf> {
+        let mut folders = self.shared.folders.lock().unwrap_or_else(PoisonError::into_inner);
+        let (below, others) = std::mem::take(&mut *folders)
+            .into_iter()
+            .partition(|asked| asked != folder && asked.starts_with(folder));
+        *folders = others;
+        below
+    }
+
     /// All requests there are, perhaps none.
     pub fn take(&self) -> BTreeSet<PathBuf> {
         std::mem::take(&mut *self.shared.folders.lock().unwrap_or_else(PoisonError::into_inner))

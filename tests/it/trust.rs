@@ -160,7 +160,7 @@ fn an_audit_that_confirms_the_model_gives_a_promise() {
     );
     assert_eq!(
         (&thresholds["level"], &thresholds["target_precision"]),
-        (&0.9.into(), &0.95.into())
+        (&0.5.into(), &0.95.into())
     );
     assert_eq!((&fitted["drawn"], &fitted["audited"]), (&50.into(), &20.into()));
     assert!(thresholds["accepted"].as_u64().unwrap() >= 45, "{thresholds}");
