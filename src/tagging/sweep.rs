@@ -62,21 +62,22 @@ impl SweepRequests {
     /// Asks for everything.
     pub fn request_all(&self) {
         let mut folders = self.shared.folders.lock().unwrap_or_else(PoisonError::into_inner);
-        *folders = self.shared.roots.iter().cloned().collect();
+        folders.extend(self.shared.roots.iter().cloned());
         self.shared.wake.notify_one();
     }
 
-    /// Asks for one folder, or for one file that may be gone.
+    /// Asks for one folder, or for one file that may be gone. It is not counted among everything that is asked for: that may
+    /// take long, and [who sweeps](Self::take_below) looks at it first.
     pub fn request(&self, path: &Path) {
+        let roots = &self.shared.roots;
         let mut folders = self.shared.folders.lock().unwrap_or_else(PoisonError::into_inner);
-        if folders.iter().any(|folder| path.starts_with(folder)) {
+        let includes = |folder: &PathBuf| path.starts_with(folder) && !roots.contains(folder);
+        if folders.iter().any(includes) {
             return;
         }
         folders.insert(path.to_owned());
-        let too_many = folders.len() > MAX_FOLDERS;
-        drop(folders);
-        if too_many {
-            self.request_all();
+        if folders.len() > MAX_FOLDERS + roots.len() {
+            *folders = roots.iter().cloned().collect();
         }
         self.shared.wake.notify_one();
     }

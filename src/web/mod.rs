@@ -7,7 +7,7 @@
 //!
 //! - `server.rs` (connections and their limits), `security.rs` (who may ask), `routes.rs` (which address is what).
 //! - `pool.rs`: the threads. `again.rs`: tries until it works. `failure.rs`: what can go wrong. `filter.rs`: which photos
-//!   are wanted. `inboxes.rs`: looks at disks that may not answer.
+//!   are wanted. `lookout.rs`: looks at disks that may not answer.
 //! - `pages/`: what people see. `api/`: what programs see, and the document that describes it. `assets/`: style and script.
 //! - `pictures.rs`, `shelf.rs`: small copies of photos. `facets.rs`: counts beside the filters. `events.rs`: what is new.
 //! - `act.rs`: what changes something. `ask.rs`: an uploaded picture. `probes.rs`, `metrics.rs`: for machines that watch.
@@ -22,7 +22,7 @@ mod events;
 mod facets;
 mod failure;
 mod filter;
-mod inboxes;
+mod lookout;
 mod metrics;
 mod pages;
 mod pictures;
@@ -45,7 +45,7 @@ use act::Desk;
 use ask::Asker;
 use events::Events;
 use facets::Facets;
-use inboxes::Inboxes;
+use lookout::Lookout;
 use pictures::Easel;
 use pool::{Pool, PoolShape};
 use security::Guard;
@@ -154,7 +154,7 @@ pub struct App {
     /// One thread: changes are made one after the other.
     writer: Pool<Desk>,
     asker: Pool<Asker>,
-    inboxes: Inboxes,
+    lookout: Lookout,
     facets: Arc<Facets>,
     events: Events,
 }
@@ -198,7 +198,7 @@ impl App {
             pictures,
             writer: Pool::start(shape("web-write", 32, 5), vec![desk])?,
             asker: Pool::start(shape("web-ask", 4, 10), vec![asker])?,
-            inboxes: Inboxes::start()?,
+            lookout: Lookout::start()?,
             facets: Arc::default(),
             events: Events::start(Reader::open(&store)?)?,
             hands,

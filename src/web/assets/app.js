@@ -47,7 +47,9 @@ function localTimes(root = document) {
     const day = { day: "numeric", month: "short", ...clock };
     const isThisYear = at.getFullYear() === new Date().getFullYear();
     const options = at.toDateString() === today ? { ...clock, second: "2-digit" } : isThisYear ? day : { ...day, year: "numeric" };
-    element.textContent = at.toLocaleString(undefined, options);
+    const shown = at.toLocaleString(undefined, options);
+    // Text that is put in anew is lost to whoever has selected it.
+    if (element.textContent !== shown) element.textContent = shown;
     element.title = at.toString();
   }
 }
@@ -184,14 +186,17 @@ async function freshenInventory() {
   const wasShown = new Set($$("#grid > .card").map((card) => card.id));
   const firstShown = cards.findIndex((card) => wasShown.has(card.id));
   let before = null;
-  cards.forEach((card, place) => {
-    const old = document.getElementById(card.id);
-    if (!old) {
-      card.classList.toggle("new", firstShown < 0 || place < firstShown);
+  cards.forEach((fresh, place) => {
+    const old = document.getElementById(fresh.id);
+    if (!old) fresh.classList.toggle("new", firstShown < 0 || place < firstShown);
+    const card = old ?? fresh;
+    const isThere = card === (before ? before.nextElementSibling : grid.firstElementChild);
+    // Whoever works at a card keeps it where it is: the others come behind it.
+    if (!isThere && !card.contains(document.activeElement)) {
       if (before) before.after(card);
       else grid.prepend(card);
     }
-    before = old ?? card;
+    before = card;
   });
   if (cards.length) $(".empty")?.remove();
 }
@@ -508,7 +513,8 @@ function photoKey(event) {
 document.addEventListener("keydown", (event) => {
   const isTyping = event.target.closest?.("input:not([type=checkbox]), select, textarea, dialog");
   if (event.ctrlKey || event.metaKey || event.altKey || isTyping) return;
-  // A key held too long says nothing about the next photo.
+  // A key held too long says nothing about the next photo, nor does a button that Enter presses.
+  if (event.repeat && event.key === "Enter") return event.preventDefault();
   if (event.repeat && !event.key.startsWith("Arrow")) return;
   if (event.key === "/" && $("#filter")) {
     $("#filters").open = true;

@@ -46,7 +46,7 @@ pub async fn photo(
         Ok((known, stamps))
     });
     let (mut known, stamps) = known.await?;
-    let looked = app.inboxes.look(move || {
+    let looked = app.lookout.look(move || {
         let since = |(path, stamp): &(PathBuf, Option<FileStamp>)| {
             stamp.map_or("", |stamp| since_then_blocking(path, stamp))
         };

@@ -92,7 +92,7 @@ pub async fn status(State(app): State<Arc<App>>) -> Result<Html<String>, PageFai
     let (files, reasons, data, drift) = read.await?;
     let config = Arc::clone(&app.config);
     let inboxes = app
-        .inboxes
+        .lookout
         .look(move || Disk::read_blocking(config.inboxes.iter().map(|inbox| inbox.as_path())));
     let disks = Disks::of(data, inboxes.await);
     let is_watched = |path: &Path| (app.hands.is_watched)(path);

@@ -13,19 +13,19 @@ const PATIENCE: Duration = Duration::from_millis(300);
 const WAITING: usize = 4;
 
 /// Who is asked for a look. One thread: looks that hang take no more.
-pub struct Inboxes {
+pub struct Lookout {
     pool: Pool<()>,
 }
 
-impl Inboxes {
+impl Lookout {
     /// Starts the thread.
-    pub fn start() -> std::io::Result<Inboxes> {
+    pub fn start() -> std::io::Result<Lookout> {
         let shape = PoolShape {
             name: "web-look",
             waiting: WAITING,
             nice: 5,
         };
-        Ok(Inboxes {
+        Ok(Lookout {
             pool: Pool::start(shape, vec![()])?,
         })
     }
@@ -49,17 +49,17 @@ mod tests {
     /// Three pages that asked a dead disk for its room took all readers of the store with them.
     #[tokio::test]
     async fn a_disk_that_does_not_answer_holds_up_nobody() {
-        let inboxes = Inboxes::start().unwrap();
-        assert_eq!(inboxes.look(|| 7).await, Some(7));
+        let lookout = Lookout::start().unwrap();
+        assert_eq!(lookout.look(|| 7).await, Some(7));
         let (answers_tx, answers_rx) = mpsc::channel::<()>();
-        let dead = inboxes.look(move || answers_rx.recv().is_ok());
+        let dead = lookout.look(move || answers_rx.recv().is_ok());
         assert_eq!(dead.await, None);
         for _ in 0..=WAITING {
-            assert_eq!(inboxes.look(|| 7).await, None, "another one waits behind it");
+            assert_eq!(lookout.look(|| 7).await, None, "another one waits behind it");
         }
-        let at_once = tokio::time::timeout(Duration::ZERO, inboxes.look(|| 7));
+        let at_once = tokio::time::timeout(Duration::ZERO, lookout.look(|| 7));
         assert_eq!(at_once.await, Ok(None), "no page waits any more");
         answers_tx.send(()).unwrap();
-        while inboxes.look(|| 7).await.is_none() {}
+        while lookout.look(|| 7).await.is_none() {}
     }
 }
