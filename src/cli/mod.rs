@@ -235,7 +235,7 @@ fn key_and_value(text: &str) -> Result<(String, String), String> {
     Ok((key.trim().to_owned(), value.trim().to_owned()))
 }
 
-/// Messages go to standard error; `RUST_LOG` may refine them.
+/// Messages go to standard error; what `RUST_LOG` says of other parts than hangtag's own is added to the settings.
 fn start_log(config: &Config) {
     use tracing_subscriber::EnvFilter;
     let level = match config.log.level {
@@ -245,8 +245,9 @@ fn start_log(config: &Config) {
         LogLevel::Debug => "debug",
         LogLevel::Trace => "trace",
     };
-    let filter = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::new(format!("warn,hangtag={level},onnxruntime=error")));
+    let usual = format!("warn,hangtag={level},onnxruntime=error");
+    let more = std::env::var("RUST_LOG").unwrap_or_default();
+    let filter = EnvFilter::try_new(format!("{usual},{more}")).unwrap_or_else(|_| EnvFilter::new(&usual));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
@@ -256,8 +257,10 @@ fn start_log(config: &Config) {
         LogFormat::Json => builder.json().try_init().is_ok(),
         LogFormat::Text => {
             use std::io::IsTerminal;
+            // Of the colours, see no-color.org.
+            let is_plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
             builder
-                .with_ansi(std::io::stderr().is_terminal())
+                .with_ansi(std::io::stderr().is_terminal() && !is_plain)
                 .try_init()
                 .is_ok()
         }

@@ -31,6 +31,7 @@ impl Check<'_> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let or_cores = |threads: u32| if threads == 0 { cores } else { threads as usize };
         self.ranges(settings);
+        self.homes(settings);
         let ignore = self.ignore(&settings.watch.ignore);
         let inboxes = self.inboxes(settings);
         // All of them before the first that cannot be ends it, so that every mistake is told at once.
@@ -178,6 +179,30 @@ impl Check<'_> {
                 train.validation_share.to_string(),
                 "must be from 0 (the architecture's own) to 0.5",
             );
+        }
+    }
+
+    /// A shell writes a home in the place of `~`, nobody else does: a folder of that name would be made.
+    fn homes(&mut self, settings: &Settings) {
+        let inboxes = settings.inbox.paths();
+        let paths = inboxes.iter().map(|path| ("inbox", path.as_path()));
+        let others = [
+            ("data_dir", &settings.data_dir),
+            ("inference.model", &settings.inference.model),
+            ("runtime.library", &settings.runtime.library),
+            ("dataset.dir", &settings.dataset.dir),
+            ("web.token_file", &settings.web.token_file),
+            ("web.webhook_secret_file", &settings.web.webhook_secret_file),
+        ];
+        for (key, path) in paths.chain(others.map(|(key, path)| (key, path.as_path()))) {
+            if path.as_os_str().as_encoded_bytes().starts_with(b"~") {
+                let shown = format!("{:?}", path.display().to_string());
+                self.problem(
+                    key,
+                    shown,
+                    "`~` stands for nothing here; write the whole path, or ./~ for a folder of that name",
+                );
+            }
         }
     }
 

@@ -101,6 +101,12 @@ pub fn read(sources: &Sources) -> Layered {
         if let Some(rest) = name.strip_prefix(ENVIRONMENT_PREFIX) {
             let key = rest.replace("__", ".").to_lowercase();
             layers.add_text(&key, value, Origin::Environment(name.clone()));
+        } else if let Some(key) = meant_by(name) {
+            let message = format!(
+                "has no effect; write {ENVIRONMENT_PREFIX}{}",
+                key.replace('.', "__").to_uppercase()
+            );
+            layers.problem(&key, value, message, Origin::Environment(name.clone()));
         }
     }
     for (name, shown) in &sources.garbled_environment {
@@ -247,6 +253,16 @@ fn check(key: &str, value: Value) -> Result<(), String> {
         })
 }
 
+/// The key that a variable with one underscore in the place of two was meant for; others of the prefix are none of ours.
+fn meant_by(name: &str) -> Option<String> {
+    let rest = name.strip_prefix("HANGTAG_")?;
+    let key = rest.replace("__", ".").to_lowercase();
+    let is_unknown = |message: String| message.contains("unknown key");
+    let is_section = check(&key, Value::Table(Table::new())).is_ok();
+    let is_known = !check(&key, Value::Boolean(false)).is_err_and(is_unknown);
+    (is_known && !is_section).then_some(key)
+}
+
 /// `a.b` and a value as the table `[a] b = value`.
 fn nested(key: &str, value: Value) -> Table {
     let (first, rest) = key
@@ -316,6 +332,29 @@ mod tests {
                 "{start} {part}: {found:#?}"
             );
         }
+    }
+
+    /// `HANGTAG_DATA_DIR=/x` was passed over without a word.
+    #[test]
+    fn a_variable_with_one_underscore_too_few_is_a_mistake() {
+        let variables = [
+            ("HANGTAG_DATA_DIR", "/x"),
+            ("HANGTAG_INFERENCE__DEVICE", "cpu"),
+            ("HANGTAG_CONFIG", "/etc/hangtag.toml"),
+            ("HANGTAG_PORT_8420_TCP", "tcp://10.0.0.1:8420"),
+            ("HANGTAG__TRAIN__EPOCHS", "3"),
+        ];
+        let found = problems(&Sources {
+            environment: variables
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into(),
+            ..Sources::default()
+        });
+        assert_eq!(found.len(), 2, "{found:#?}");
+        assert!(
+            found[0].contains("HANGTAG__DATA_DIR") && found[1].contains("HANGTAG__INFERENCE__DEVICE"),
+            "{found:#?}"
+        );
     }
 
     #[test]

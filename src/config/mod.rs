@@ -282,6 +282,20 @@ mod tests {
         assert_eq!(share(""), None);
     }
 
+    /// A folder of that name was made, and watched.
+    #[test]
+    fn a_home_that_no_shell_has_put_in_is_a_mistake() {
+        let message = with("inbox = ['a', '~/photos']\ndata_dir = '~x'\n[dataset]\ndir = './~'\n")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.contains("shop.toml:1: inbox = \"~/photos\"")
+                && message.contains("shop.toml:2: data_dir"),
+            "{message}"
+        );
+        assert!(!message.contains("dataset"), "{message}");
+    }
+
     #[test]
     fn a_mistake_in_one_section_hides_none_in_another() {
         let text = "[watch]\nignore = ['[']\n[retrain]\nschedule = 'soon'\n[gate]\nmargin = 2.0\nmin_photos = 9\n[retag]\nimages_per_second = 0\n";
