@@ -176,6 +176,21 @@ fn what_was_rejected_is_read_again_when_that_is_asked_for() {
     assert_eq!(daemon.end(), Some(0));
 }
 
+/// It was taken for a disk that is not mounted.
+#[test]
+fn files_of_an_emptied_folder_of_the_inbox_are_gone_when_it_is_scanned() {
+    let shop = Shop::new();
+    let today = shop.inbox().join("today");
+    std::fs::create_dir(&today).unwrap();
+    let photo = drop_png(&today, 1);
+    shop.ok(&["scan"]);
+    std::fs::remove_file(&photo).unwrap();
+    let scanned = shop.run(&["scan", "inbox/today"]);
+    let said = text(&scanned.stderr);
+    assert!(scanned.status.success() && !said.contains("mounted"), "{said}");
+    assert_eq!(shop.row(&photo).unwrap()["present"], false);
+}
+
 #[test]
 fn every_real_photo_gets_a_tag() {
     let Some(photos) = shared("photos/shop") else {
