@@ -210,10 +210,11 @@ impl Ground {
     /// Says where nothing is met, and nothing counts as gone either. Looked at before the walk, a folder that is emptied
     /// during the scan is known to have been one with files.
     fn look_at_root_blocking(&self, path: &Path) -> Result<(), StoreError> {
-        if let RootLook::Bare(_) = self.inboxes.look_at_root_blocking(path)
-            && let Some(why) = missed_in_bare_inbox(path, &self.reader)?
+        if let Some(root) = self.inboxes.outermost_root_of(path)
+            && let RootLook::Bare(_) = self.inboxes.look_at_root_blocking(root)
+            && let Some(why) = missed_in_bare_inbox(root, &self.reader)?
         {
-            tracing::warn!("{} {why}", path.display());
+            tracing::warn!("{} {why}", root.display());
         }
         Ok(())
     }

@@ -65,6 +65,8 @@ pub enum FolderState {
     Watched,
     /// It is looked through at intervals; why.
     Polled(String),
+    /// It is empty, and files were there: perhaps its disk is not mounted; why. What is dropped into it is tagged.
+    Bare(String),
     /// It is not there, or cannot be looked into; why.
     Missing(String),
 }
@@ -207,15 +209,17 @@ impl StatusBoard {
     /// What holds right now.
     pub fn report(&self, identity: &Identity, queues: Vec<QueueStatus>) -> StatusReport {
         let shared = self.lock();
-        let missing = shared.folders.iter().filter_map(|(path, state)| match state {
-            FolderState::Missing(why) => Some(format!("inbox {}: {why}", path.display())),
-            _ => None,
+        let amiss = shared.folders.iter().filter_map(|(path, state)| match state {
+            FolderState::Bare(why) | FolderState::Missing(why) => {
+                Some(format!("inbox {}: {why}", path.display()))
+            }
+            FolderState::Watched | FolderState::Polled(_) => None,
         });
         let problems: Vec<_> = shared
             .problems
             .iter()
             .map(|(subject, what)| format!("{subject}: {what}"))
-            .chain(missing)
+            .chain(amiss)
             .collect();
         StatusReport {
             healthy: problems.is_empty(),

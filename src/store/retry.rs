@@ -68,7 +68,8 @@ impl Reader {
 
 impl Store {
     /// Forgets a rejection: the file, other names of its content, and what the models said of it. A name of the content
-    /// that is gone, or that a sweep does not find (`is_swept`), stays on record as rejected, by its path alone.
+    /// that is gone, or that a sweep does not find (`is_swept`), stays on record as rejected, by its path alone; whoever
+    /// meets it there later reads it.
     pub fn forget_rejection(
         &mut self,
         file_id: i64,
@@ -136,6 +137,13 @@ impl Batch<'_> {
                     "UPDATE files SET image_id = NULL, model_id = NULL WHERE id = ?1",
                     [id],
                 )?;
+                if is_present {
+                    // Known as it lies there, it would count as answered for good.
+                    transaction.execute(
+                        "UPDATE files SET size = NULL, mtime_ns = NULL, inode = NULL WHERE id = ?1",
+                        [id],
+                    )?;
+                }
             }
         }
         for id in ids {

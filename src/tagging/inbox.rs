@@ -31,11 +31,11 @@ pub type FolderId = (u64, u64);
 /// How an inbox itself lies there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RootLook {
-    /// Something lies in it, or did when this process looked at this very folder before: what is missing from it is
+    /// Something lies in it, or did when this process looked before, on the same device: what is missing from it is
     /// gone.
     There(FolderId),
-    /// Nothing lies in it, and this process never saw anything in this very folder: perhaps it is the mount point of a
-    /// disk that is not mounted, which says nothing of the disk's files.
+    /// Nothing lies in it, and this process saw nothing here either, or on another device only: perhaps it is the mount
+    /// point of a disk that is not mounted, which says nothing of the disk's files.
     Bare(FolderId),
     /// It is not there, or no folder; why.
     Missing(String),
@@ -86,6 +86,15 @@ impl Inboxes {
             .map(PathBuf::as_path)
     }
 
+    /// The root that tells whether a path is away: the outermost one around it. A scan of one folder of an inbox has both
+    /// as roots, and an empty folder in an inbox that is there was emptied.
+    pub fn outermost_root_of(&self, path: &Path) -> Option<&Path> {
+        let around = self.roots.iter().filter(|root| path.starts_with(root));
+        around
+            .min_by_key(|root| root.as_os_str().len())
+            .map(PathBuf::as_path)
+    }
+
     /// The first name between the inbox and the path (both excluded and included) that is to be passed over.
     pub fn ignored_name<'a>(&self, path: &'a Path) -> Option<&'a Path> {
         let within = self
@@ -113,22 +122,25 @@ impl Inboxes {
         if !is_empty {
             filled.insert(root.to_owned(), folder);
         }
-        match filled.get(root) {
-            Some(seen) if *seen == folder => RootLook::There(folder),
-            _ => RootLook::Bare(folder),
+        if is_empty && !was_filled(filled.get(root).copied(), folder) {
+            RootLook::Bare(folder)
+        } else {
+            RootLook::There(folder)
         }
     }
 
     /// Whether nothing can be said of what is missing at this path: its inbox is not there, or may be a bare mount point.
     pub fn is_away_blocking(&self, path: &Path) -> bool {
-        self.root_of(path)
+        self.outermost_root_of(path)
             .is_none_or(|root| !matches!(self.look_at_root_blocking(root), RootLook::There(_)))
     }
 
     /// Remembers the inbox of a file that was just seen, in case nobody looks at the inbox before all its files are taken
     /// out again. Later looks are left to those who look at inboxes.
     pub fn saw_something_at_blocking(&self, path: &Path) {
-        let Some(root) = self.root_of(path) else { return };
+        let Some(root) = self.outermost_root_of(path) else {
+            return;
+        };
         let filled = self.filled.lock().unwrap_or_else(PoisonError::into_inner);
         let is_remembered = filled.contains_key(root);
         drop(filled);
@@ -169,6 +181,13 @@ impl Inboxes {
             ),
         }
     }
+}
+
+/// Whether a root in which nothing lies now is what was `seen` filled before. Another inode on the same device is a folder
+/// that was made anew, as by those who move the whole inbox away each night; what appears under a disk that is
+/// unmounted lies on another device.
+fn was_filled(seen: Option<FolderId>, now: FolderId) -> bool {
+    seen.is_some_and(|(device, _)| device == now.0)
 }
 
 fn folder_id(path: &Path) -> Result<FolderId, String> {
@@ -311,6 +330,30 @@ mod tests {
             reason(link("circle.jpg", &root.join("circle.jpg"))),
             RejectionReason::Unreadable
         );
+    }
+
+    #[test]
+    fn an_empty_root_was_filled_if_something_was_seen_on_its_device() {
+        let (disk, below) = (7, 8);
+        assert!(was_filled(Some((disk, 1)), (disk, 1)), "emptied");
+        assert!(was_filled(Some((disk, 1)), (disk, 2)), "moved away and made anew");
+        assert!(!was_filled(Some((disk, 1)), (below, 1)), "unmounted");
+        assert!(!was_filled(None, (disk, 1)), "nothing was seen yet");
+    }
+
+    /// A scan of an emptied folder of the inbox asked whether it is mounted.
+    #[test]
+    fn the_outermost_root_tells_whether_a_path_is_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let inbox = folder.path().canonicalize().unwrap();
+        let today = inbox.join("today");
+        std::fs::create_dir(&today).unwrap();
+        let roots = Inboxes::new(vec![today.clone(), inbox.clone()], GlobSet::empty());
+        assert_eq!(roots.root_of(&today), Some(&*today));
+        assert_eq!(roots.outermost_root_of(&today), Some(&*inbox));
+        assert!(!roots.is_away_blocking(&today.join("a.png")));
+        let alone = Inboxes::new(vec![today.clone()], GlobSet::empty());
+        assert!(alone.is_away_blocking(&today), "it may be a mount point");
     }
 
     #[test]

@@ -4,14 +4,17 @@
 //! wherever an event may be missing. Never: a decision that rests on an event alone, and never a callback that
 //! blocks (the kernel's queue would overflow behind it).
 
+mod meaning;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_channel::{Sender, TrySendError};
-use notify::event::{AccessKind, AccessMode, CreateKind, EventKind, ModifyKind, RemoveKind, RenameMode};
 use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::watch;
+
+use meaning::{Meaning, meaning};
 
 use super::inbox::{FolderId, Inboxes, RootLook};
 use super::settle::{Hint, NoticedFile};
@@ -114,36 +117,6 @@ impl RootEvents {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Meaning {
-    Nothing,
-    /// A folder came: its files have no events of their own.
-    Folder,
-    /// A file or folder left this name.
-    Gone,
-    Renamed,
-    File(Hint),
-}
-
-fn meaning(kind: &EventKind) -> Meaning {
-    match kind {
-        EventKind::Access(AccessKind::Close(AccessMode::Write)) => Meaning::File(Hint::Closed),
-        EventKind::Access(_) => Meaning::Nothing,
-        EventKind::Create(CreateKind::Folder) => Meaning::Folder,
-        EventKind::Create(_) => Meaning::File(Hint::Unclosed),
-        // A folder moved in has the same event as a file: the look at it tells.
-        EventKind::Modify(ModifyKind::Name(RenameMode::To)) => Meaning::File(Hint::Closed),
-        EventKind::Modify(ModifyKind::Name(RenameMode::From)) => Meaning::Gone,
-        EventKind::Modify(ModifyKind::Name(RenameMode::Both)) => Meaning::Renamed,
-        EventKind::Modify(ModifyKind::Metadata(_)) => Meaning::Nothing,
-        EventKind::Modify(_) => Meaning::File(Hint::Unclosed),
-        EventKind::Remove(RemoveKind::Folder | RemoveKind::File | RemoveKind::Any | RemoveKind::Other) => {
-            Meaning::Gone
-        }
-        EventKind::Any | EventKind::Other => Meaning::File(Hint::Unclosed),
-    }
-}
-
 /// One inbox and the watcher on it.
 struct WatchedRoot {
     path: PathBuf,
@@ -174,17 +147,17 @@ pub struct NoticeParts {
 }
 
 impl NoticeParts {
-    /// Which folder the inbox is, or why it counts as away.
-    fn look_at_blocking(&self, root: &Path) -> Result<FolderId, String> {
+    /// Which folder the inbox is, or how it counts as away.
+    fn look_at_blocking(&self, root: &Path) -> Result<FolderId, FolderState> {
         match self.sink.inboxes.look_at_root_blocking(root) {
             RootLook::There(folder) => Ok(folder),
-            RootLook::Missing(why) => Err(why),
+            RootLook::Missing(why) => Err(FolderState::Missing(why)),
             RootLook::Bare(folder) => match missed_in_bare_inbox(root, &self.reader) {
                 Ok(None) => Ok(folder),
-                Ok(Some(why)) => Err(why),
-                Err(error) => Err(format!(
+                Ok(Some(why)) => Err(FolderState::Bare(why)),
+                Err(error) => Err(FolderState::Bare(format!(
                     "is empty, and whether files were there is not to be had: {error}"
-                )),
+                ))),
             },
         }
     }
@@ -259,13 +232,13 @@ impl WatchedRoot {
         let news = std::mem::take(&mut *self.news.lock().unwrap_or_else(PoisonError::into_inner));
         let NoticeParts { config, board, .. } = parts;
         match parts.look_at_blocking(&self.path) {
-            Err(why) => {
+            Err(state) => {
                 if !std::mem::replace(&mut self.is_away, true) {
-                    tracing::error!("inbox {}: {why}", self.path.display());
+                    tracing::error!("inbox {}: {}", self.path.display(), described(&state));
                 }
                 self.identity = None;
                 self.watcher = None;
-                board.folder(&self.path, FolderState::Missing(why));
+                board.folder(&self.path, state);
             }
             Ok(identity) if self.identity != Some(identity) || news.is_lost => self.take_up(identity, parts),
             Ok(identity) => {
@@ -369,7 +342,7 @@ fn described(state: &FolderState) -> String {
     match state {
         FolderState::Watched => "watched".into(),
         FolderState::Polled(why) => format!("looked through at intervals ({why})"),
-        FolderState::Missing(why) => why.clone(),
+        FolderState::Bare(why) | FolderState::Missing(why) => why.clone(),
     }
 }
 

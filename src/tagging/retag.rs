@@ -6,12 +6,16 @@
 //! of the settings and only while the line has nothing else to do. Never: progress of its own to be lost: what is
 //! left is what the store says is left; and never a file that is not as the store knows it, which is the sweep's.
 
+mod throttle;
+
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_channel::Sender;
 use tokio::sync::{Notify, oneshot, watch};
+
+use throttle::Throttle;
 
 use super::inbox::{Inboxes, Look};
 use super::line::Queues;
@@ -383,29 +387,6 @@ impl Ground {
             }),
             _ => None,
         }
-    }
-}
-
-/// Spreads files evenly over time. Pure; the time comes from outside.
-#[derive(Debug)]
-struct Throttle {
-    step: Duration,
-    next: Option<Instant>,
-}
-
-impl Throttle {
-    fn new(per_second: NonZeroU32) -> Self {
-        Self {
-            step: Duration::from_secs(1) / per_second.get(),
-            next: None,
-        }
-    }
-
-    /// How long the next file has to wait. What was not used is not saved up.
-    fn reserve(&mut self, now: Instant) -> Duration {
-        let turn = self.next.map_or(now, |next| next.max(now));
-        self.next = Some(turn + self.step);
-        turn.saturating_duration_since(now)
     }
 }
 

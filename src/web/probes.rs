@@ -27,6 +27,7 @@ struct Readiness {
     degraded: bool,
     database: bool,
     model: String,
+    /// Also those that are empty though files were there: a photo that comes is noticed at once.
     folders_watched: usize,
     folders_missing: usize,
     problems: usize,
@@ -100,5 +101,8 @@ mod tests {
         assert_eq!(judged(&board, true), (true, true), "the other folder is watched");
         board.folder(Path::new("/a"), FolderState::Missing("gone".into()));
         assert_eq!(judged(&board, true), (false, true));
+        // Emptied while no service ran: 503 until a photo came, which nobody may send to a service that is not ready.
+        board.folder(Path::new("/a"), FolderState::Bare("is empty".into()));
+        assert_eq!(judged(&board, true), (true, true), "photos that come are tagged");
     }
 }

@@ -176,6 +176,43 @@ fn what_was_rejected_is_read_again_when_that_is_asked_for() {
     assert_eq!(daemon.end(), Some(0));
 }
 
+/// A copy outside of the path counted as answered for good, by nobody.
+#[test]
+fn copies_elsewhere_of_what_is_read_again_are_read_by_the_next_scan() {
+    let shop = Shop::new();
+    let [retried, elsewhere] = ["a", "b"].map(|folder| {
+        let folder = shop.inbox().join(folder);
+        std::fs::create_dir(&folder).unwrap();
+        drop_png(&folder, 1)
+    });
+    let strict = ["scan", "--format", "json", "--set", "limits.max_pixels=1000"];
+    assert_eq!(shop.json(&strict)["rejected"], 2);
+    shop.ok(&["scan", "--retry-rejected", "inbox/a"]);
+    assert!(is_tagged(&shop.row(&retried).unwrap()));
+    assert_eq!(
+        shop.row(&elsewhere).unwrap()["status"],
+        "rejected",
+        "not asked for"
+    );
+    assert_eq!(shop.json(&["scan", "--format", "json"])["tagged"], 1);
+    assert!(is_tagged(&shop.row(&elsewhere).unwrap()));
+}
+
+/// It was taken for a disk that is not mounted.
+#[test]
+fn files_of_an_emptied_folder_of_the_inbox_are_gone_when_it_is_scanned() {
+    let shop = Shop::new();
+    let today = shop.inbox().join("today");
+    std::fs::create_dir(&today).unwrap();
+    let photo = drop_png(&today, 1);
+    shop.ok(&["scan"]);
+    std::fs::remove_file(&photo).unwrap();
+    let scanned = shop.run(&["scan", "inbox/today"]);
+    let said = text(&scanned.stderr);
+    assert!(scanned.status.success() && !said.contains("mounted"), "{said}");
+    assert_eq!(shop.row(&photo).unwrap()["present"], false);
+}
+
 #[test]
 fn every_real_photo_gets_a_tag() {
     let Some(photos) = shared("photos/shop") else {

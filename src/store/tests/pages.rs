@@ -205,6 +205,9 @@ fn a_rejection_can_be_forgotten_and_nothing_else() {
             "{name}"
         );
     }
+    let stamp = |name| fixture.reader().known_file(&path(name)).unwrap().unwrap().stamp;
+    assert_eq!(stamp("elsewhere.jpg"), None, "whoever meets it reads it");
+    assert!(stamp("gone.jpg").is_some());
     assert_eq!(
         forget(&mut fixture, locked),
         Forgotten::Again(vec!["/shop/locked.jpg".into()])

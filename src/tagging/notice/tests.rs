@@ -1,6 +1,9 @@
 //! What the events of an inbox mean, and what becomes of its watch.
 
-use notify::event::{DataChange, MetadataKind};
+use notify::event::{
+    AccessKind, AccessMode, CreateKind, DataChange, EventKind, MetadataKind, ModifyKind, RemoveKind,
+    RenameMode,
+};
 
 use super::*;
 use crate::tagging::testing::{Shop, tagged};
@@ -95,7 +98,7 @@ fn a_bare_inbox_in_which_files_are_missed_is_away_until_anything_lies_in_it() {
     root.check(&parts);
     assert!(root.watcher.is_none() && parts.sink.sweeps.take().is_empty());
     assert!(
-        states(&parts).contains("is empty, though a file was there"),
+        states(&parts).contains("Bare(\"is empty, though a file was there"),
         "{}",
         states(&parts)
     );

@@ -38,21 +38,18 @@ fn are_all_gone(found: &[Found]) -> bool {
     matches!(found, [Found::Change(Change::Absent { .. })])
 }
 
-/// `umount`, or a start before the mount, leaves an empty folder: all photos of the disk were marked as gone.
+/// A start before the mount finds an empty folder: all photos of the disk were marked as gone.
 #[test]
 fn files_of_an_inbox_that_is_not_mounted_are_not_gone() {
     let shop = Shop::new();
     let path = shop.file("a.png", b"photo");
     shop.store().apply(&[tagged(&path, b"photo", "a")]).unwrap();
-    let process = shop.inboxes();
     let look = |inboxes: &Inboxes| found_by(inboxes, &shop, &shop.inbox(), Counted::AnyAnswer);
-    assert!(matches!(&look(&process)[..], [Found::Unchanged]));
-
     let aside = shop.path().join("disk");
     std::fs::rename(shop.inbox(), &aside).unwrap();
     std::fs::create_dir(shop.inbox()).unwrap();
-    assert!(look(&process).is_empty(), "another folder, and bare");
-    assert!(look(&shop.inboxes()).is_empty(), "a process that begins now");
+    let process = shop.inboxes();
+    assert!(look(&process).is_empty());
     let within = found_by(&process, &shop, &path, Counted::AnyAnswer);
     assert!(within.is_empty(), "an event that names the file");
 
@@ -64,6 +61,21 @@ fn files_of_an_inbox_that_is_not_mounted_are_not_gone() {
     std::fs::remove_dir(shop.inbox()).unwrap();
     std::fs::rename(&aside, shop.inbox()).unwrap();
     assert!(matches!(&look(&process)[..], [Found::Unchanged]), "mounted again");
+}
+
+/// `mv inbox archive/2026-11-28 && mkdir inbox` counted as unmounted.
+#[test]
+fn files_of_an_inbox_that_was_moved_away_and_made_anew_are_gone() {
+    let shop = Shop::new();
+    let path = shop.file("a.png", b"photo");
+    shop.store().apply(&[tagged(&path, b"photo", "a")]).unwrap();
+    let process = shop.inboxes();
+    let look = || found_by(&process, &shop, &shop.inbox(), Counted::AnyAnswer);
+    assert!(matches!(&look()[..], [Found::Unchanged]));
+    std::fs::rename(shop.inbox(), shop.path().join("archive")).unwrap();
+    assert!(look().is_empty(), "between the two");
+    std::fs::create_dir(shop.inbox()).unwrap();
+    assert!(are_all_gone(&look()));
 }
 
 #[test]

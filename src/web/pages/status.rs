@@ -175,12 +175,15 @@ fn folders(report: &StatusReport, disks: &Disks) -> Markup {
                         @match &folder.state {
                             FolderState::Watched => span.chip.good { "watched" },
                             FolderState::Polled(_) => span.chip { "polled" },
+                            FolderState::Bare(_) => span.chip.bad { "bare" },
                             FolderState::Missing(_) => span.chip.bad { "missing" },
                         }
                     }
                     dd.path {
                         (folder.path)
-                        @if let FolderState::Polled(why) | FolderState::Missing(why) = &folder.state { span.muted { " – " (why) } }
+                        @if let FolderState::Polled(why) | FolderState::Bare(why) | FolderState::Missing(why) = &folder.state {
+                            span.muted { " – " (why) }
+                        }
                     }
                 }
                 @for disk in &disks.known {
