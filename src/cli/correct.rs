@@ -12,6 +12,7 @@ use clap::{ArgGroup, Args, Subcommand};
 use serde::Deserialize;
 use serde_json::json;
 
+use super::store::open_to_change;
 use super::{Ended, Format, UsageError, output, person};
 use crate::config::Config;
 use crate::daemon;
@@ -54,7 +55,7 @@ pub struct CorrectArguments {
 
 /// Records or takes back.
 pub fn correct(arguments: CorrectArguments, config: &Config) -> anyhow::Result<Ended> {
-    let mut store = Store::open(&config.store_path(), config.durability.into())?;
+    let mut store = open_to_change(config)?;
     let reader = Reader::open(&config.store_path())?;
     let mut contents = BTreeMap::new();
     for path in &arguments.paths {
@@ -215,7 +216,7 @@ fn import(file: &Path, config: &Config) -> anyhow::Result<u64> {
         };
         anyhow::bail!("nothing was put in, because of wrong lines:{listed}{more}");
     }
-    let mut store = Store::open(&config.store_path(), config.durability.into())?;
+    let mut store = open_to_change(config)?;
     record(&mut store, truths, config)
 }
 

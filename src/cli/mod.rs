@@ -26,6 +26,7 @@ mod scan;
 mod serving;
 mod stats;
 mod status;
+mod store;
 mod thresholds;
 mod train;
 mod train_run;

@@ -10,6 +10,7 @@ use anyhow::Context;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::store::open_to_change;
 use super::{Ended, Format, UsageError, output, person};
 use crate::config::Config;
 use crate::daemon::{self, StoreLock};
@@ -184,7 +185,7 @@ fn promote(
 ) -> anyhow::Result<()> {
     refuse_pinned(config)?;
     let bundle = bundle_of(model, config)?;
-    let mut store = Store::open(&config.store_path(), config.durability.into())?;
+    let mut store = open_to_change(config)?;
     let reader = Reader::open(&config.store_path())?;
     let row = reader.model(bundle.id())?;
     let standing = row.as_ref().map(|row| row.state);
@@ -227,7 +228,7 @@ fn promote(
 
 fn rollback(reason: Option<String>, config: &Config, format: Format) -> anyhow::Result<()> {
     refuse_pinned(config)?;
-    let mut store = Store::open(&config.store_path(), config.durability.into())?;
+    let mut store = open_to_change(config)?;
     let reader = Reader::open(&config.store_path())?;
     let former = reader.former_model()?.ok_or_else(|| {
         UsageError("no other model has served before, so there is none to go back to".into())

@@ -13,12 +13,13 @@ use indicatif::ProgressBar;
 use serde_json::json;
 
 use super::models::refuse_pinned;
+use super::store::open_to_change;
 use super::train::{last_interrupted, listen_for_signals};
 use super::{Ended, Format, INTERRUPTED, UsageError, output, person};
 use crate::config::Config;
 use crate::daemon::{self, Beginning, Opener, Retrainer, StoreLock};
 use crate::domain::Timestamp;
-use crate::store::{Reader, RunRow, RunState, RunTrigger, Store};
+use crate::store::{Reader, RunRow, RunState, RunTrigger};
 
 /// The scheduled rebuild: how it stands, or one now.
 #[derive(Debug, Args)]
@@ -173,7 +174,7 @@ fn now(resume: bool, config: Config, format: Format) -> anyhow::Result<Ended> {
 fn ask(config: &Config, holder: &str, format: Format) -> anyhow::Result<Ended> {
     /// A daemon looks twice a second, unless a run is under way.
     const PATIENCE: Duration = Duration::from_secs(10);
-    let mut store = Store::open(&config.store_path(), config.durability.into())?;
+    let mut store = open_to_change(config)?;
     let reader = Reader::open(&config.store_path())?;
     let busy = reader
         .running_runs()?
@@ -204,10 +205,11 @@ fn ask(config: &Config, holder: &str, format: Format) -> anyhow::Result<Ended> {
 
 /// Does what the daemon would do; no daemon can start meanwhile.
 fn here(resume: bool, config: Config, format: Format) -> anyhow::Result<Ended> {
+    // Before the lock, which would make the folder.
+    let mut store = open_to_change(&config)?;
     let lock = StoreLock::take(&config.lock_path())?;
     let stop = Arc::new(AtomicBool::new(false));
     listen_for_signals(Arc::clone(&stop))?;
-    let mut store = Store::open(&config.store_path(), config.durability.into())?;
     // What a rebuild stands up to must be on record, also before the first daemon ever ran.
     daemon::open_serving_blocking(&config.on_cpu(), &mut store, Opener::Owner)?;
     drop(store);

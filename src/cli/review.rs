@@ -10,10 +10,11 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::serving::{model_that_tags, need_model_that_tags};
+use super::store::open_to_change;
 use super::{Ended, output, person};
 use crate::config::Config;
 use crate::domain::{Confidence, ContentHash, InventoryPath, Label, Status, Timestamp};
-use crate::store::{NewAudit, PageAccess, Reader, Store};
+use crate::store::{NewAudit, PageAccess, Reader};
 use crate::training::looks::most_useful_looks;
 
 /// Which photos are most worth a look.
@@ -111,7 +112,7 @@ fn drawn(count: u32, seed: Option<u32>, reader: &Reader, config: &Config) -> any
         bail!("there is no photo with a tag of model {model}");
     }
     let photos = drawn.photos;
-    let mut store = Store::open(&config.store_path(), config.durability.into())?;
+    let mut store = open_to_change(config)?;
     let audit = store.record_audit(&NewAudit {
         model,
         seed,

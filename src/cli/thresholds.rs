@@ -10,10 +10,11 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::serving::need_model_that_tags;
+use super::store::open_to_change;
 use super::{Ended, Format, UsageError, output, person};
 use crate::config::Config;
 use crate::domain::{Basis, Confidence, InventoryPath, Label, ModelId, Thresholds, Timestamp};
-use crate::store::{AuditProgress, NewThresholds, PAUSE_FOR_OTHERS, Reader, Store, ThresholdsRow};
+use crate::store::{AuditProgress, NewThresholds, PAUSE_FOR_OTHERS, Reader, ThresholdsRow};
 use crate::training::binomial::lower_bound;
 use crate::training::manifest::learned_in;
 use crate::training::samples::Samples;
@@ -322,7 +323,7 @@ fn set_by_hand(arguments: &SetArguments, config: &Config) -> anyhow::Result<Show
 
 /// Lets them hold, and all photos follow.
 fn hold(model: ModelId, thresholds: Thresholds, config: &Config) -> anyhow::Result<Shown> {
-    let mut store = Store::open(&config.store_path(), config.durability.into())?;
+    let mut store = open_to_change(config)?;
     store.set_thresholds(&NewThresholds {
         model,
         thresholds,

@@ -37,10 +37,10 @@ pub enum StoreError {
         /// How long was waited for the lock.
         waited: std::time::Duration,
     },
-    /// There is no database to read.
+    /// There is no database to read or to change.
     #[error(
         "there is no tag database at {path}: start `hangtag run` or `hangtag scan` once, or point data_dir at \
-         the folder that holds it"
+         the folder that holds it (--config FILE or --data-dir DIR, as the service has it)"
     )]
     Missing {
         /// Where it was looked for.
@@ -111,8 +111,8 @@ pub enum StoreError {
     },
     /// The file could not be opened at all.
     #[error(
-        "could not {operation}: {path} cannot be opened ({detail}); check that it exists and that its folder can \
-         be written too: SQLite keeps a -wal and a -shm file beside it even for reading"
+        "could not {operation}: {path} cannot be opened ({detail}); check that it exists and that this user may \
+         enter its folder and write there too: SQLite keeps a -wal and a -shm file beside it even for reading"
     )]
     CannotOpen {
         /// What was being done.

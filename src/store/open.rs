@@ -45,6 +45,15 @@ pub enum Durability {
     Normal,
 }
 
+/// What becomes of a writer whose database is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum IfAbsent {
+    /// It is made, and its folder: for whoever begins a store.
+    Make,
+    /// Nothing is made: what is written to a store that nobody looks into would be lost.
+    Refuse,
+}
+
 /// How a reader gets at pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum PageAccess {
@@ -60,41 +69,50 @@ pub(super) fn newest_schema() -> i64 {
     MIGRATION_FOLDER.dirs().count() as i64
 }
 
-/// Opens for writing; makes folder and database if absent, brings an older schema up to date.
-pub(super) fn writer(path: &Path, durability: Durability) -> Result<Connection, StoreError> {
+/// Opens for writing; brings an older schema up to date.
+pub(super) fn writer(
+    path: &Path,
+    durability: Durability,
+    if_absent: IfAbsent,
+) -> Result<Connection, StoreError> {
     let since = Instant::now();
     let mut go_on = || {
         std::thread::sleep(REOPEN_PAUSE);
         since.elapsed() < BUSY_TIMEOUT
     };
-    patient_writer(path, durability, &mut go_on)
+    patient_writer(path, (durability, if_absent), &mut go_on)
 }
 
 /// SQLite waits for other processes by itself, except where it might wait for ever: two that both turn a fresh file
 /// to write-ahead logging, or one that opens while the last other one closes. Then `go_on` waits, or gives up.
 pub(super) fn patient_writer(
     path: &Path,
-    durability: Durability,
+    manner: (Durability, IfAbsent),
     go_on: &mut dyn FnMut() -> bool,
 ) -> Result<Connection, StoreError> {
     loop {
-        match one_attempt(path, durability) {
+        match one_attempt(path, manner) {
             Err(StoreError::Busy { .. }) if go_on() => {}
             opened => return opened,
         }
     }
 }
 
-fn one_attempt(path: &Path, durability: Durability) -> Result<Connection, StoreError> {
+fn one_attempt(
+    path: &Path,
+    (durability, if_absent): (Durability, IfAbsent),
+) -> Result<Connection, StoreError> {
     const OPERATION: &str = "open the tag database";
     let of = |source| StoreError::of(OPERATION, path, source);
-    std::fs::create_dir_all(durable::folder_of(path)).map_err(|error| StoreError::CannotOpen {
-        operation: OPERATION,
-        path: path.to_owned(),
-        detail: error.to_string(),
-    })?;
-    let flags =
-        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    match if_absent {
+        IfAbsent::Make => {
+            let made = std::fs::create_dir_all(durable::folder_of(path));
+            made.map_err(|error| cannot_open(OPERATION, path, &error))?;
+            flags |= OpenFlags::SQLITE_OPEN_CREATE;
+        }
+        IfAbsent::Refuse => must_exist(OPERATION, path)?,
+    }
     let mut connection = Connection::open_with_flags(path, flags).map_err(of)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(of)?;
     check_owner(&connection, path)?;
@@ -109,12 +127,9 @@ fn one_attempt(path: &Path, durability: Durability) -> Result<Connection, StoreE
 
 /// Opens for reading; several can read while one writes, and none of them holds the writer up.
 pub(super) fn reader(path: &Path, access: PageAccess) -> Result<Connection, StoreError> {
-    let of = |source| StoreError::of("open the tag database for reading", path, source);
-    if !path.exists() {
-        return Err(StoreError::Missing {
-            path: path.to_owned(),
-        });
-    }
+    const OPERATION: &str = "open the tag database for reading";
+    let of = |source| StoreError::of(OPERATION, path, source);
+    must_exist(OPERATION, path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(of)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(of)?;
@@ -128,6 +143,25 @@ pub(super) fn reader(path: &Path, access: PageAccess) -> Result<Connection, Stor
     }
     set_up_reader(&connection, access).map_err(of)?;
     Ok(connection)
+}
+
+/// A database that is not there is another thing than one that this user may not see.
+fn must_exist(operation: &'static str, path: &Path) -> Result<(), StoreError> {
+    match path.try_exists() {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(StoreError::Missing {
+            path: path.to_owned(),
+        }),
+        Err(error) => Err(cannot_open(operation, path, &error)),
+    }
+}
+
+fn cannot_open(operation: &'static str, path: &Path, error: &std::io::Error) -> StoreError {
+    StoreError::CannotOpen {
+        operation,
+        path: path.to_owned(),
+        detail: error.to_string(),
+    }
 }
 
 /// Refuses files of other programs and of newer versions; returns the schema version, 0 for a fresh file.

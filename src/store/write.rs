@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction};
 
 use super::change::{Applied, Change};
 use super::error::StoreError;
-use super::open::{self, Durability};
+use super::open::{self, Durability, IfAbsent};
 use crate::domain::{ContentHash, ModelId, Thresholds};
 
 /// Between two transactions of a long walk: other writers wait for their turn without a queue, looking for it at most
@@ -26,10 +26,21 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the database, makes it and its folder if absent, and brings an older schema up to date.
+    /// Opens the database, makes it and its folder if absent, and brings an older schema up to date: for what begins a
+    /// store (`run`, `scan`, `train`), and what works within it.
     pub fn open(path: &Path, durability: Durability) -> Result<Store, StoreError> {
+        Self::open_or(IfAbsent::Make, path, durability)
+    }
+
+    /// As [`open`](Self::open), but one that is not there is [`StoreError::Missing`], and nothing is made: for commands
+    /// that change what is on record. In the wrong folder they would succeed in a store that nobody reads.
+    pub fn open_existing(path: &Path, durability: Durability) -> Result<Store, StoreError> {
+        Self::open_or(IfAbsent::Refuse, path, durability)
+    }
+
+    fn open_or(if_absent: IfAbsent, path: &Path, durability: Durability) -> Result<Store, StoreError> {
         Ok(Store {
-            connection: open::writer(path, durability)?,
+            connection: open::writer(path, durability, if_absent)?,
             path: path.to_owned(),
         })
     }

@@ -274,6 +274,84 @@ fn a_store_that_is_not_there_or_is_something_else_is_named() {
     );
 }
 
+/// They made one where there was none, and reported success: what a person had said was looked for by nobody.
+#[test]
+fn commands_that_change_a_store_begin_none() {
+    let shop = Shop::new();
+    let photo = drop_png(&shop.inbox(), 1);
+    let photo = photo.to_str().unwrap();
+    let list = shop.path().join("truth.csv");
+    std::fs::write(&list, format!("file,label\n{photo},dress\n")).unwrap();
+    for arguments in [
+        &["correct", photo, "--label", "dress"][..],
+        &["corrections", "import", list.to_str().unwrap()],
+        &["review", "--audit", "1"],
+        &["thresholds", "set", "--unknown", "1"],
+        &["models", "promote", "shipped"],
+        &["models", "rollback"],
+        &["retrain", "now"],
+    ] {
+        let output = shop.run(arguments);
+        let complaint = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {complaint}");
+        assert!(
+            complaint.contains("no tag database at"),
+            "{arguments:?}: {complaint}"
+        );
+        assert!(output.stdout.is_empty(), "{arguments:?}");
+        assert!(!shop.data().exists(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_backup_names_the_folders_that_belong_to_it() {
+    let shop = tagged_shop();
+    let backup = |name: &str| {
+        let output = shop.run(&["backup", name]);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stderr)
+    };
+    let said = backup("first.db");
+    assert!(
+        said.contains("data/models") && !said.contains("corrections"),
+        "{said}"
+    );
+    shop.ok(&["correct", "inbox/photo-00003.png", "--label", "bag"]);
+    let said = backup("second.db");
+    assert!(
+        said.contains("data/models, ") && said.contains("data/corrections"),
+        "{said}"
+    );
+    // Put back as the documentation says, it serves as before.
+    let other = Shop::new();
+    std::fs::create_dir(other.data()).unwrap();
+    std::fs::copy(shop.path().join("second.db"), other.store()).unwrap();
+    std::fs::rename(shop.data().join("models"), other.data().join("models")).unwrap();
+    drop_png(&other.inbox(), 3);
+    other.ok(&["scan"]);
+    let row = other.row(&other.inbox().join("photo-00003.png")).unwrap();
+    assert_eq!(
+        (&row["status"], &row["label"]),
+        (&"corrected".into(), &"Bag".into())
+    );
+}
+
+/// The unit named the data folder itself, so that commands beside the service looked elsewhere.
+#[test]
+fn the_service_and_the_commands_beside_it_have_the_same_settings() {
+    let dist = concat!(env!("CARGO_MANIFEST_DIR"), "/dist");
+    let unit = std::fs::read_to_string(format!("{dist}/hangtag.service")).unwrap();
+    let start = "ExecStart=/usr/local/bin/hangtag --config /etc/hangtag.toml run";
+    assert!(unit.lines().any(|line| line == start), "{unit}");
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_hangtag"))
+        .args(["config", "print", "--config", &format!("{dist}/hangtag.toml")])
+        .output()
+        .unwrap();
+    let printed = text(&output.stdout);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(printed.contains("data_dir = \"/var/lib/hangtag\""), "{printed}");
+}
+
 #[test]
 fn the_runtime_says_what_it_is_and_refuses_a_cut_off_library() {
     let shop = Shop::new();

@@ -32,19 +32,20 @@ fn a_fresh_store_can_be_opened_by_many_at_once() {
 /// Seen on a busy machine: of four that opened a fresh file at once, one was told "busy" without any waiting.
 #[test]
 fn a_file_that_is_being_made_by_another_is_waited_for() {
-    use super::super::open::patient_writer;
+    use super::super::open::{IfAbsent, patient_writer};
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("hangtag.db");
+    let manner = (Durability::Full, IfAbsent::Make);
     let other = Connection::open(&path).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let error = patient_writer(&path, Durability::Full, &mut || false).unwrap_err();
+    let error = patient_writer(&path, manner, &mut || false).unwrap_err();
     assert!(matches!(error, StoreError::Busy { .. }), "{error:?}");
     let mut waits = 0;
     let mut let_go = || {
         waits += 1;
         other.execute_batch("ROLLBACK").is_ok()
     };
-    patient_writer(&path, Durability::Full, &mut let_go).unwrap();
+    patient_writer(&path, manner, &mut let_go).unwrap();
     assert_eq!(waits, 1);
 }
 
@@ -119,6 +120,18 @@ fn a_newer_schema_is_refused() {
 }
 
 #[test]
+fn one_that_must_exist_is_not_made_and_is_opened_where_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = database(folder.path());
+    let open = || Store::open_existing(&path, Durability::Full);
+    let error = open().unwrap_err();
+    assert!(matches!(error, StoreError::Missing { .. }), "{error:?}");
+    assert!(!path.parent().unwrap().exists());
+    drop(Store::open(&path, Durability::Full).unwrap());
+    open().unwrap();
+}
+
+#[test]
 fn a_reader_does_not_migrate_and_does_not_create() {
     let folder = tempfile::tempdir().unwrap();
     let path = database(folder.path());
@@ -139,9 +152,16 @@ fn a_reader_does_not_migrate_and_does_not_create() {
 fn a_folder_that_cannot_be_is_said() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("data"), "a file where the folder should be").unwrap();
-    let error = Store::open(&database(folder.path()), Durability::Full).unwrap_err();
-    assert!(matches!(error, StoreError::CannotOpen { .. }), "{error:?}");
-    assert!(error.to_string().contains("data/hangtag.db"), "{error}");
+    let path = database(folder.path());
+    // Nobody can tell whether it is there: nothing that starting a service would mend.
+    for error in [
+        Store::open(&path, Durability::Full).unwrap_err(),
+        Store::open_existing(&path, Durability::Full).unwrap_err(),
+        Reader::open(&path).unwrap_err(),
+    ] {
+        assert!(matches!(error, StoreError::CannotOpen { .. }), "{error:?}");
+        assert!(error.to_string().contains("data/hangtag.db"), "{error}");
+    }
 }
 
 #[test]

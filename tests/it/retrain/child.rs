@@ -116,6 +116,7 @@ fn what_a_run_left_that_cannot_be_read_fails_that_run_alone() {
 #[test]
 fn a_run_that_cannot_write_its_progress_fails() {
     let shop = shop(ENDLESS);
+    shop.ok(&["scan"]);
     let mut command = shop.command(&["retrain", "now"]);
     let child = command
         .stdout(Stdio::null())
@@ -143,6 +144,7 @@ fn a_run_that_cannot_write_its_progress_fails() {
 #[test]
 fn a_run_does_not_go_on_from_what_another_one_left_in_its_folder() {
     let shop = shop(1);
+    shop.ok(&["scan"]);
     let folder = shop.data().join("runs/000001");
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join("checkpoint"), "of another run").unwrap();

@@ -99,6 +99,7 @@ fn a_model_that_a_kept_run_made_again_is_not_pruned_with_the_old_run() {
 #[test]
 fn runs_that_fail_are_pruned_too() {
     let shop = shop(1);
+    shop.ok(&["scan"]);
     let data = shop.path().join("mnist");
     std::fs::remove_dir_all(&data).unwrap();
     std::fs::create_dir(&data).unwrap();
@@ -113,6 +114,7 @@ fn runs_that_fail_are_pruned_too() {
 #[test]
 fn old_runs_are_pruned_but_never_what_serves_or_served_last() {
     let shop = shop(1);
+    shop.ok(&["scan"]);
     for _ in 0..4 {
         shop.ok(&["retrain", "now", "--set", "retrain.keep_runs=1"]);
     }
@@ -136,6 +138,7 @@ fn old_runs_are_pruned_but_never_what_serves_or_served_last() {
 #[test]
 fn a_rebuild_of_what_is_in_service_is_recorded_as_unchanged() {
     let shop = shop(1);
+    shop.ok(&["scan"]);
     let now = ["retrain", "now", "--format", "json", "--set", "retrain.seed=7"];
     assert_eq!(shop.json(&now)["verdict"]["verdict"], "promote");
     assert_eq!(shop.json(&now)["state"], "unchanged");
