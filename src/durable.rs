@@ -1,12 +1,15 @@
 //! Files that are either whole or not there: written aside, synced, renamed, and the folder synced. What is no truth
-//! goes without the syncs.
+//! goes without the syncs. What a person names may be a link, a device or a pipe as well.
 //!
 //! In: bytes and the path they shall have. Out: that file, or an error and no trace. Never: a half-written file
 //! under its final name, whatever happens to the process or the power.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
 
 /// A file that could not be put in its place.
 #[derive(Debug, thiserror::Error)]
@@ -29,9 +32,8 @@ pub fn write_passing_file(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
     let attempt = || -> io::Result<()> {
         let folder = folder_of(path);
         std::fs::create_dir_all(folder)?;
-        let mut aside = tempfile::Builder::new().prefix(".aside-").tempfile_in(folder)?;
+        let mut aside = aside_in(folder)?;
         aside.write_all(bytes)?;
-        readable_by_all(aside.as_file())?;
         aside.persist(path).map_err(|error| error.error)?;
         Ok(())
     };
@@ -49,10 +51,9 @@ pub fn write_file_with(
     let attempt = || -> io::Result<()> {
         let folder = folder_of(path);
         std::fs::create_dir_all(folder)?;
-        let mut aside = tempfile::Builder::new().prefix(".aside-").tempfile_in(folder)?;
+        let mut aside = aside_in(folder)?;
         fill(aside.as_file_mut())?;
         aside.as_file().sync_all()?;
-        readable_by_all(aside.as_file())?;
         aside.persist(path).map_err(|error| error.error)?;
         sync_folder(folder)
     };
@@ -60,6 +61,43 @@ pub fn write_file_with(
         path: path.to_owned(),
         source,
     })
+}
+
+/// As [`write_file`], for a path that a person named: the file that a link leads to is replaced, not the link, and what
+/// is no regular file (a device, a pipe) gets the bytes as they come.
+pub fn write_named_file(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
+    let failed = |source| WriteError {
+        path: path.to_owned(),
+        source,
+    };
+    match named_file(path).map_err(failed)? {
+        Some(file) => write_file(&file, bytes),
+        None => {
+            // A file behind /dev/stdout keeps what it has.
+            let opened = OpenOptions::new().append(true).open(path);
+            opened
+                .and_then(|mut stream| stream.write_all(bytes))
+                .map_err(failed)
+        }
+    }
+}
+
+/// The regular file that a path leads to, past all links, or where it would be made; `None` where the path leads to what
+/// can only be written into.
+pub fn named_file(path: &Path) -> io::Result<Option<PathBuf>> {
+    // Links there stand for what this process has open; the name behind them may be any other file by now.
+    let is_open_already = ["/dev/stdout", "/dev/stderr", "/dev/fd", "/proc"]
+        .iter()
+        .any(|of_process| path.starts_with(of_process));
+    match path.metadata() {
+        Ok(found) if found.is_file() && !is_open_already => path.canonicalize().map(Some),
+        Ok(_) => Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => match path.read_link() {
+            Ok(target) => named_file(&folder_of(path).join(target)),
+            Err(_) => Ok(Some(path.to_owned())),
+        },
+        Err(error) => Err(error),
+    }
 }
 
 /// Makes renames and new names inside `folder` survive a power failure.
@@ -83,10 +121,13 @@ pub fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// Temporary files are made private; what is left here is meant to be read by others, as any file a program writes.
-fn readable_by_all(file: &File) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    file.set_permissions(std::fs::Permissions::from_mode(0o644))
+/// Temporary files are private by default; these stay, and may be read as the umask says, like any file a program
+/// writes.
+fn aside_in(folder: &Path) -> io::Result<NamedTempFile> {
+    tempfile::Builder::new()
+        .prefix(".aside-")
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(folder)
 }
 
 #[cfg(test)]
@@ -112,14 +153,54 @@ mod tests {
     }
 
     #[test]
-    fn a_passing_file_replaces_the_former_one_and_can_be_read_by_others() {
-        use std::os::unix::fs::PermissionsExt;
+    fn a_passing_file_replaces_the_former_one_and_can_be_read_as_the_umask_says() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a").join("file");
         write_passing_file(&path, b"old").unwrap();
         write_passing_file(&path, b"new").unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"new");
-        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o644);
         assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+        let plain = folder.path().join("plain");
+        File::create(&plain).unwrap();
+        let mode = |path: &Path| path.metadata().unwrap().permissions().mode();
+        assert_eq!(mode(&path), mode(&plain));
+    }
+
+    #[test]
+    fn a_link_that_a_person_names_stays_and_leads_to_the_new_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        std::fs::create_dir(path("there")).unwrap();
+        std::fs::write(path("there/old"), "old").unwrap();
+        for (link, target) in [
+            ("to-old", "there/old"),
+            ("to-new", "there/new"),
+            ("to-link", "to-new"),
+        ] {
+            std::os::unix::fs::symlink(target, path(link)).unwrap();
+            write_named_file(&path(link), link.as_bytes()).unwrap();
+            assert!(path(link).is_symlink(), "{link}");
+            assert_eq!(std::fs::read_to_string(path(link)).unwrap(), link);
+        }
+        assert!(!path("there/old").is_symlink() && !path("there/new").is_symlink());
+        write_named_file(&path("made/file"), b"new").unwrap();
+        assert_eq!(std::fs::read(path("made/file")).unwrap(), b"new");
+        let error = write_named_file(&path("there"), b"new").unwrap_err();
+        assert!(error.to_string().contains("there: Is a directory"), "{error}");
+    }
+
+    #[test]
+    fn a_pipe_that_a_person_names_gets_the_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        let reader = {
+            let pipe = pipe.clone();
+            std::thread::spawn(move || std::fs::read(pipe).unwrap())
+        };
+        write_named_file(&pipe, b"bytes").unwrap();
+        assert!(!pipe.metadata().unwrap().is_file());
+        assert_eq!(reader.join().unwrap(), b"bytes");
     }
 }

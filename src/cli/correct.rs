@@ -83,7 +83,8 @@ pub fn correct(arguments: CorrectArguments, config: &Config) -> anyhow::Result<E
 Examples:
   hangtag corrections                           those that stand
   hangtag corrections export truth.csv          columns file, content_hash, label (empty: none of the ten), by, at
-  hangtag corrections import truth.csv          columns file or content_hash, and label")]
+  hangtag corrections export - | cut -d, -f3 | sort | uniq -c
+  hangtag corrections import truth.csv          columns file or content_hash, and label (empty, none or unknown: none of the ten)")]
 pub struct CorrectionsArguments {
     #[command(subcommand)]
     command: Option<CorrectionsCommand>,
@@ -100,13 +101,13 @@ enum CorrectionsCommand {
     /// Put in what a CSV file says
     #[command(after_help = "Example:\n  hangtag corrections import truth.csv")]
     Import {
-        /// Columns file (relative to the CSV) or content_hash, and label; an empty label means none of the ten
+        /// Columns file (relative to the CSV) or content_hash, and label; an empty one, none or unknown: none of the ten
         file: PathBuf,
     },
     /// Write those that stand into a CSV file
     #[command(after_help = "Example:\n  hangtag corrections export truth.csv")]
     Export {
-        /// The file, which is replaced
+        /// The file, which is replaced; - for standard output
         file: PathBuf,
     },
 }
@@ -116,10 +117,17 @@ pub fn corrections(arguments: CorrectionsArguments, config: &Config) -> anyhow::
     match arguments.command.unwrap_or(CorrectionsCommand::List) {
         CorrectionsCommand::List => list(config, arguments.format)?,
         CorrectionsCommand::Import { file } => {
-            let count = import(&file, config)?;
+            let Imported { corrected, unknown } = import(&file, config)?;
             match arguments.format {
-                Format::Json => output::print_json(&json!({ "corrected": count }))?,
-                Format::Text => output::print(&format!("{count} {} corrected\n", photos(count)))?,
+                Format::Json => output::print_json(&json!({ "corrected": corrected, "unknown": unknown }))?,
+                Format::Text => {
+                    let of_none = match unknown {
+                        0 => String::new(),
+                        _ => format!(" ({unknown} of them: none of the ten)"),
+                    };
+                    let photos = photos(corrected);
+                    output::print(&format!("{corrected} {photos} corrected{of_none}\n"))?;
+                }
             }
         }
         CorrectionsCommand::Export { file } => export(&file, config)?,
@@ -161,7 +169,11 @@ fn export(file: &Path, config: &Config) -> anyhow::Result<()> {
             &row.at.to_string(),
         ])?;
     }
-    crate::durable::write_file(file, &writer.into_inner()?)?;
+    let csv = writer.into_inner()?;
+    if file == Path::new("-") {
+        return output::print(&String::from_utf8(csv)?);
+    }
+    crate::durable::write_named_file(file, &csv)?;
     tracing::info!(
         "{} {} written to {}",
         rows.len(),
@@ -181,12 +193,43 @@ struct ImportLine {
     label: String,
 }
 
-fn import(file: &Path, config: &Config) -> anyhow::Result<u64> {
+/// How many contents have a truth that they did not have.
+struct Imported {
+    corrected: u64,
+    /// Those of them that show none of the ten.
+    unknown: u64,
+}
+
+fn import(file: &Path, config: &Config) -> anyhow::Result<Imported> {
+    let truths = read_list(file)?;
+    let mut store = open_to_change(config)?;
+    let unknown = count_new_unknowns(&truths, &Reader::open(&config.store_path())?)?;
+    let corrected = record(&mut store, truths, config)?;
+    Ok(Imported { corrected, unknown })
+}
+
+/// What the answer says apart: a sheet that is half filled in looks like this, too.
+fn count_new_unknowns(truths: &Truths, reader: &Reader) -> Result<u64, StoreError> {
+    let mut count = 0;
+    for (hash, _) in truths.iter().filter(|(_, (truth, _))| *truth == Truth::Unknown) {
+        let standing = reader.correction_of(hash)?;
+        count += u64::from(standing.is_none_or(|standing| standing.truth != Truth::Unknown));
+    }
+    Ok(count)
+}
+
+/// What contents show, each with files that hold it.
+type Truths = BTreeMap<ContentHash, (Truth, Vec<PathBuf>)>;
+
+fn read_list(file: &Path) -> anyhow::Result<Truths> {
     let text = std::fs::read(file).with_context(|| format!("could not read {}", file.display()))?;
     let folder = crate::durable::folder_of(file).to_owned();
-    let mut reader = csv::Reader::from_reader(text.as_slice());
+    let mut reader = csv::ReaderBuilder::new()
+        .trim(csv::Trim::Headers)
+        .from_reader(text.as_slice());
     let headers = reader.headers()?.clone();
-    let mut truths = BTreeMap::new();
+    let mut truths = Truths::new();
+    let mut first_said = BTreeMap::new();
     let mut problems = Vec::new();
     for row in reader.records() {
         let begun = match &row {
@@ -200,7 +243,15 @@ fn import(file: &Path, config: &Config) -> anyhow::Result<u64> {
             .and_then(|row| read_line(&row, &folder));
         match read {
             Ok((hash, truth, path)) => {
-                truths.insert(hash, (truth, path.into_iter().collect::<Vec<_>>()));
+                let first = *first_said.entry(hash).or_insert(begun);
+                let (said, files) = truths.entry(hash).or_insert((truth, Vec::new()));
+                if *said == truth {
+                    files.extend(path);
+                } else {
+                    let line = line_of_row(&text, first);
+                    let problem = format!("{truth}, but line {line} says {said} of the same photo");
+                    problems.push((begun, problem));
+                }
             }
             Err(problem) => problems.push((begun, problem)),
         }
@@ -216,8 +267,7 @@ fn import(file: &Path, config: &Config) -> anyhow::Result<u64> {
         };
         anyhow::bail!("nothing was put in, because of wrong lines:{listed}{more}");
     }
-    let mut store = open_to_change(config)?;
-    record(&mut store, truths, config)
+    Ok(truths)
 }
 
 /// The line, from 1, on which the row begins that the reader met at this byte: empty lines before it are the reader's
@@ -248,6 +298,7 @@ const MAX_SHOWN_PROBLEMS: usize = 20;
 fn read_line(row: &ImportLine, folder: &Path) -> Result<(ContentHash, Truth, Option<PathBuf>), String> {
     let truth = match row.label.trim() {
         "" => Truth::Unknown,
+        none if none.eq_ignore_ascii_case("none") => Truth::Unknown,
         label => label.parse().map_err(|error| format!("{error}"))?,
     };
     let path = (!row.file.is_empty()).then(|| folder.join(&row.file));
@@ -263,11 +314,7 @@ fn read_line(row: &ImportLine, folder: &Path) -> Result<(ContentHash, Truth, Opt
 }
 
 /// Keeps the pictures, then records; a picture that cannot be had costs a rebuild its lesson, not the correction.
-fn record(
-    store: &mut Store,
-    truths: BTreeMap<ContentHash, (Truth, Vec<PathBuf>)>,
-    config: &Config,
-) -> anyhow::Result<u64> {
+fn record(store: &mut Store, truths: Truths, config: &Config) -> anyhow::Result<u64> {
     let limits = daemon::decode_limits(config);
     let mut without_picture = 0;
     for (hash, (_, files)) in &truths {
@@ -356,7 +403,7 @@ fn on_record(path: &Path, reader: &Reader) -> Result<BTreeMap<ContentHash, Vec<P
 }
 
 /// A pattern that only this text fits.
-fn literal(text: &str) -> String {
+pub(super) fn literal(text: &str) -> String {
     let mut pattern = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

@@ -92,7 +92,7 @@ pub fn run(arguments: &DatasetArguments, config: &Config) -> anyhow::Result<Ende
         } => {
             let data = load_blocking(config)?;
             if let Some(path) = samples {
-                durable::write_file(path, &draw(&data.train, *augmented, *seed, config)?)?;
+                durable::write_named_file(path, &draw(&data.train, *augmented, *seed, config)?)?;
             }
             show(&data, *format)?;
         }

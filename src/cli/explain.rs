@@ -121,8 +121,13 @@ fn check_picture_path(picture: &Path, photo: &Path, config: &Config) -> Result<(
     {
         return refused("the picture is a PNG; let its name end in .png".into());
     }
-    let real = real_path(picture);
-    if real == real_path(photo) {
+    // Past links, which are followed when it is written.
+    let place_of = |path: &Path| match durable::named_file(path) {
+        Ok(Some(file)) => real_path(&file),
+        _ => real_path(path),
+    };
+    let real = place_of(picture);
+    if real == place_of(photo) {
         return refused("it would replace the photo that it explains".into());
     }
     let of_inbox = |inbox: &&PathBuf| real.starts_with(inbox.canonicalize().as_ref().unwrap_or(*inbox));
@@ -152,7 +157,7 @@ fn draw_picture_blocking(path: &Path, picture: &Path, config: &Config) -> anyhow
         bail!("the model gave no answer")
     };
     let png = picture::png_of(&photo, &seen, &prediction.scores).with_context(no_picture)?;
-    Ok(durable::write_file(picture, &png)?)
+    Ok(durable::write_named_file(picture, &png)?)
 }
 
 fn by_hash(hash: &ContentHash, reader: &Reader) -> anyhow::Result<Explanation> {

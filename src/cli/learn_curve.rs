@@ -98,7 +98,7 @@ pub fn run(arguments: &LearnCurveArguments, config: &Config) -> anyhow::Result<E
         Format::Text => output::print(&in_words(&points, &bundle, parameters.seed))?,
     }
     match &arguments.plot {
-        Some(path) if is_whole => durable::write_file(path, to_svg(&points).as_bytes())?,
+        Some(path) if is_whole => durable::write_named_file(path, to_svg(&points).as_bytes())?,
         _ => {}
     }
     Ok(if is_whole { Ended::Well } else { INTERRUPTED })

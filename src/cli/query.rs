@@ -3,13 +3,15 @@
 //! In: filters. Out: the photos that match, as a table, JSON or CSV, or how many there are. Never: a write; it works
 //! while the daemon runs.
 
+use std::path::Path;
 use std::time::SystemTime;
 
 use clap::{Args, ValueEnum};
 
+use super::correct::literal;
 use super::{Ended, UsageError, output};
 use crate::config::Config;
-use crate::domain::{Confidence, Label, Status, Timestamp, Truth};
+use crate::domain::{Confidence, InventoryPath, Label, Status, Timestamp, Truth};
 use crate::store::{FileQuery, FileRow, PageAccess, Presence, Reader, Sort};
 
 /// Ask which photos have which tags.
@@ -21,10 +23,12 @@ Examples:
   hangtag query --status accepted --tag dress                        tags that count by themselves
   hangtag query --status review --status unknown                     what somebody should look at
   hangtag query --status rejected --format json                      what has no tag, and why
+  hangtag query --path ./inventory/summer                            all below that folder
   hangtag query --path '/srv/photos/summer/*' --since 2h --count
   hangtag query --path '*.png' --tag bag --tag sandal --format csv > tags.csv
 
-A pattern that begins with / is held against the whole path, any other against its end; * also matches /.
+A pattern that begins with / is held against the whole path, any other against its end; * also matches /. One that
+begins with ./ or ../, or leads over a link, is about what lies there from here; an existing folder is all below it.
 Files that have been removed keep their tags; --presence present leaves them out.")]
 pub struct QueryArguments {
     /// Label; may be repeated, any of them matches
@@ -39,7 +43,7 @@ pub struct QueryArguments {
     /// accepted, review, unknown, corrected or rejected, or tagged for the first three; may be repeated
     #[arg(long = "status", value_name = "STATUS", value_parser = statuses)]
     statuses: Vec<Statuses>,
-    /// Pattern for the path: * ? [a-z]
+    /// Folder, or pattern for the path: * ? [a-z]
     #[arg(long, value_name = "GLOB")]
     path: Option<String>,
     /// Answered since then: 2026-11-23, 2026-11-23T18:00:00Z, or how long ago (90m, 2h, 3d)
@@ -112,11 +116,20 @@ pub fn run(arguments: QueryArguments, config: &Config) -> anyhow::Result<Ended> 
     let (count, format) = (arguments.count, arguments.format);
     let query = arguments.into_query();
     let reader = Reader::open_with(&config.store_path(), PageAccess::Mapped)?;
+    // A program sees it in the rows.
+    let tells_gone = query.presence == Presence::Any && matches!(format, QueryFormat::Table);
     if count {
         let count = reader.count_files_matching(&query)?;
         match format {
             QueryFormat::Json => output::print_json(&serde_json::json!({ "count": count }))?,
             QueryFormat::Table | QueryFormat::Csv => output::print(&format!("{count}\n"))?,
+        }
+        if tells_gone {
+            let gone = FileQuery {
+                presence: Presence::Absent,
+                ..query
+            };
+            tell_gone(reader.count_files_matching(&gone)?);
         }
         return Ok(Ended::Well);
     }
@@ -126,7 +139,18 @@ pub fn run(arguments: QueryArguments, config: &Config) -> anyhow::Result<Ended> 
         QueryFormat::Json => output::print_json(&rows)?,
         QueryFormat::Csv => output::print(&as_csv(&rows)?)?,
     }
+    if tells_gone {
+        tell_gone(rows.iter().filter(|row| !row.present).count() as u64);
+    }
     Ok(Ended::Well)
+}
+
+/// `stats` and the pages leave them out.
+fn tell_gone(gone: u64) {
+    let are = if gone == 1 { "is" } else { "are" };
+    if gone > 0 {
+        tracing::info!("{gone} of them {are} gone; --presence present leaves those out");
+    }
 }
 
 impl QueryArguments {
@@ -136,7 +160,7 @@ impl QueryArguments {
             min_confidence: self.min_confidence,
             max_confidence: self.max_confidence,
             statuses: self.statuses.into_iter().flat_map(|asked| asked.0).collect(),
-            path_glob: self.path,
+            path_glob: self.path.as_deref().map(pattern_meant),
             since: self.since,
             until: self.until,
             model: self.model,
@@ -155,6 +179,34 @@ impl QueryArguments {
             },
             limit: self.limit,
         }
+    }
+}
+
+/// The store's pattern for what a person typed here: its folder by its real path where that is the only one it can
+/// have on record, and all below an existing folder.
+fn pattern_meant(typed: &str) -> String {
+    let real_of = |folder: &str| {
+        let real = Path::new(folder).canonicalize().ok().filter(|real| real.is_dir());
+        real.map(|real| InventoryPath::of(&real).as_str().trim_end_matches('/').to_owned())
+    };
+    if let Some(real) = real_of(typed) {
+        return format!("{}/*", literal(&real));
+    }
+    let wildcard = typed.find(['*', '?', '[']).unwrap_or(typed.len());
+    let Some(slash) = typed[..wildcard].rfind('/') else {
+        return typed.to_owned();
+    };
+    let (folder, name) = (&typed[..slash], &typed[slash + 1..]);
+    let is_of_here = ["./", "../"].iter().any(|here| typed.starts_with(here));
+    match real_of(if folder.is_empty() { "/" } else { folder }) {
+        // Held against the end, it fits there and elsewhere.
+        Some(real) if !is_of_here && real.ends_with(&format!("/{folder}")) => typed.to_owned(),
+        Some(real) => format!("{}/{name}", literal(&real)),
+        None if is_of_here => match std::path::absolute(folder) {
+            Ok(gone) => format!("{}/{name}", literal(InventoryPath::of(&gone).as_str())),
+            Err(_) => typed.to_owned(),
+        },
+        None => typed.to_owned(),
     }
 }
 

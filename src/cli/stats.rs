@@ -77,16 +77,19 @@ struct Following {
 fn in_words(answer: &StatsAnswer) -> String {
     let stats = &answer.stats;
     let mut words = format!(
-        "{} files ({} of them gone), {} different contents: {} tagged ({} accepted, {} for review, {} unknown), {} corrected, {} rejected\n",
-        stats.files_present + stats.files_absent,
-        stats.files_absent,
-        stats.contents,
+        "{} there: {} tagged ({} accepted, {} for review, {} unknown), {} corrected, {} rejected\n",
+        files(stats.files_present),
         stats.tagged,
         stats.accepted,
         stats.review,
         stats.unknown,
         stats.corrected,
         stats.rejected,
+    );
+    words += &format!(
+        "{} gone, left out of the counts; {} different contents ever seen\n",
+        files(stats.files_absent),
+        stats.contents,
     );
     if let Some(last) = stats.last_tagged_at {
         words += &format!("last answer {last}; {} training runs\n", stats.runs);
@@ -135,4 +138,9 @@ fn in_words(answer: &StatsAnswer) -> String {
         words += &format!("\n{}", output::table(&["model", "files"], &models));
     }
     words
+}
+
+fn files(count: u64) -> String {
+    let files = if count == 1 { "file" } else { "files" };
+    format!("{count} {files}")
 }

@@ -100,6 +100,74 @@ fn query_answers_in_json_csv_and_words() {
     assert!(confidences.is_sorted());
 }
 
+/// What `correct` and `explain` take for a path found nothing here.
+#[test]
+fn a_pattern_may_begin_at_the_current_folder_lead_over_a_link_or_be_a_folder() {
+    let shop = tagged_shop();
+    std::os::unix::fs::symlink("inbox", shop.path().join("photos")).unwrap();
+    std::fs::create_dir_all(shop.inbox().join("a[1]/inbox")).unwrap();
+    drop_png(&shop.inbox().join("a[1]/inbox"), 50);
+    shop.ok(&["scan"]);
+    let folder = shop.path();
+    let folder = folder.to_str().unwrap();
+    let behind_link = format!("{folder}/photos/photo-0000*");
+    for (pattern, count) in [
+        ("./inbox/*", 15),
+        ("./inbox/photo-0000?.png", 10),
+        ("./inbox/photo-00003.png", 1),
+        ("photos/*", 15),
+        ("photos/*/inbox/*", 1),
+        (&behind_link, 10),
+        ("inbox", 15),
+        ("photos/", 15),
+        (".", 15),
+        (folder, 15),
+        ("inbox/a[1]", 1),
+        ("./inbox/../inbox/note.jpg", 1),
+        ("../*", 15),
+        // Held against the end.
+        ("inbox/photo-*", 13),
+        ("./inbox/photo-*", 12),
+        ("note.jpg", 1),
+        ("*.jpg", 1),
+        ("./elsewhere/*", 0),
+    ] {
+        let found = shop.ok(&["query", "--count", "--path", pattern]);
+        assert_eq!(found.trim(), count.to_string(), "{pattern}");
+    }
+}
+
+#[test]
+fn what_is_gone_is_told_beside_the_rows_and_left_out_of_the_sums() {
+    let shop = tagged_shop();
+    let gone = |arguments: &[&str]| {
+        let output = shop.run(&[&["query"], arguments].concat());
+        assert!(output.status.success());
+        text(&output.stderr).contains("1 of them is gone; --presence present leaves those out")
+    };
+    assert!(!gone(&[]) && !gone(&["--count"]));
+    std::fs::remove_file(shop.inbox().join("photo-00003.png")).unwrap();
+    shop.ok(&["scan"]);
+    assert!(gone(&[]) && gone(&["--count"]) && gone(&["--count", "--path", "./inbox"]));
+    for without in [
+        ["--presence", "present"],
+        ["--presence", "absent"],
+        ["--status", "rejected"],
+        ["--format", "json"],
+    ] {
+        assert!(
+            !gone(&without) && !gone(&[&without[..], &["--count"]].concat()),
+            "{without:?}"
+        );
+    }
+    let said = shop.ok(&["stats"]);
+    assert!(
+        said.starts_with("13 files there: 12 tagged (")
+            && said.contains("0 corrected, 1 rejected\n1 file gone, left out of the counts; "),
+        "{said}"
+    );
+}
+
 #[test]
 fn wrong_usage_ends_with_2_and_says_what_is_right() {
     let shop = tagged_shop();
@@ -216,6 +284,9 @@ fn explain_draws_what_the_model_sees_of_any_photo() {
     ]);
     assert_eq!(explained["picture"], "out.png");
 
+    for (link, target) in [("link.png", "elsewhere.png"), ("into.png", "inbox/new.png")] {
+        std::os::unix::fs::symlink(target, shop.path().join(link)).unwrap();
+    }
     for (photo, picture, code, why) in [
         ("inbox/photo-00003.png", "out.jpg", 2, "let its name end in .png"),
         (
@@ -225,6 +296,8 @@ fn explain_draws_what_the_model_sees_of_any_photo() {
             "would lie in the inbox",
         ),
         ("elsewhere.png", "elsewhere.png", 2, "would replace the photo"),
+        ("elsewhere.png", "link.png", 2, "would replace the photo"),
+        ("elsewhere.png", "into.png", 2, "would lie in the inbox"),
         (
             "none.png",
             "out.png",

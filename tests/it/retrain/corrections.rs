@@ -244,9 +244,85 @@ fn corrections_that_are_exported_give_the_same_truths_in_another_store() {
     let kept = std::fs::read_dir(other.data().join("corrections")).unwrap();
     assert_eq!(kept.count(), 2, "with the pictures");
 
+    let exported = std::fs::read_to_string(&csv).unwrap();
+    assert_eq!(shop.ok(&["corrections", "export", "-"]), exported);
+    // Behind a pipe.
+    assert_eq!(shop.ok(&["corrections", "export", "/dev/stdout"]), exported);
+    // As in `{ echo …; hangtag …; } > FILE`: what is in the file already stays.
+    let mut appended = shop.command(&["corrections", "export", "/dev/stdout"]);
+    let list = shop.path().join("list.csv");
+    std::fs::write(&list, "before\n").unwrap();
+    let behind = std::fs::OpenOptions::new().append(true).open(&list).unwrap();
+    assert!(appended.stdout(behind).status().unwrap().success());
+    assert_eq!(
+        std::fs::read_to_string(&list).unwrap(),
+        format!("before\n{exported}")
+    );
+
     let same = drop_png(&other.inbox(), 0);
     other.ok(&["scan"]);
     assert_eq!(shown(&other, &same), json!(["corrected", "Coat", null]));
+}
+
+/// They were readable by all.
+#[test]
+fn an_exported_list_may_be_read_as_the_umask_says() {
+    use std::os::unix::fs::PermissionsExt;
+    let shop = shop(1);
+    shop.ok(&["scan"]);
+    let export = shop.command(&["corrections", "export", "private.csv"]);
+    let mut shell = std::process::Command::new("sh");
+    shell
+        .args(["-c", "umask 077; exec \"$@\"", "sh"])
+        .arg(export.get_program())
+        .args(export.get_args())
+        .current_dir(shop.path());
+    assert!(shell.status().unwrap().success());
+    let written = shop.path().join("private.csv").metadata().unwrap();
+    assert_eq!(written.permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn a_list_says_how_many_show_none_of_the_ten_and_may_have_blanks_in_its_header() {
+    let shop = shop(1);
+    let photos: Vec<_> = (0..4).map(|number| drop_png(&shop.inbox(), number)).collect();
+    let csv = shop.path().join("truths.csv");
+    let name = |at: usize| text_of(&photos[at]).to_owned();
+    let lines = format!(
+        "file , label\n{},dress\n{},\n{}, None\n{},unknown\n{},Dress\n",
+        name(0),
+        name(1),
+        name(2),
+        name(3),
+        name(0)
+    );
+    std::fs::write(&csv, lines).unwrap();
+    let import = |more: &[&str]| shop.ok(&[&["corrections", "import", text_of(&csv)], more].concat());
+    assert_eq!(import(&[]), "4 photos corrected (3 of them: none of the ten)\n");
+    let again: Value = serde_json::from_str(&import(&["--format", "json"])).unwrap();
+    assert_eq!(again, json!({ "corrected": 0, "unknown": 0 }));
+}
+
+/// The last line won, without a word.
+#[test]
+fn a_list_that_says_two_things_of_one_photo_puts_nothing_in() {
+    let shop = shop(1);
+    let photo = drop_png(&shop.inbox(), 0);
+    let copy = shop.path().join("copy.png");
+    std::fs::copy(&photo, &copy).unwrap();
+    let csv = shop.path().join("truths.csv");
+    let lines = format!(
+        "file,label\n{},Dress\ncopy.png,dress\ncopy.png,Bag\n",
+        text_of(&photo)
+    );
+    std::fs::write(&csv, lines).unwrap();
+    let import = shop.run(&["corrections", "import", text_of(&csv)]);
+    let said = text(&import.stderr);
+    assert_eq!(import.status.code(), Some(1), "{said}");
+    let problem = "truths.csv:4: Bag, but line 2 says Dress of the same photo";
+    assert!(said.contains(problem), "{said}");
+    shop.ok(&["scan"]);
+    assert_eq!(truths(&shop), []);
 }
 
 #[test]
