@@ -22,7 +22,7 @@ pub use outcome::{Rejection, RejectionReason, Status};
 pub use picture::{DecodedImage, INPUT_LEN, INPUT_SIDE, ImageFormat};
 pub use score::{Confidence, Prediction, Scores, Top};
 pub use setting::{ArchitectureName, Augmentation, Device, DevicePolicy, RateSchedule};
-pub use threshold::{Basis, Certainty, DEFAULT_TARGET_PRECISION, Thresholds, decide, decide_top};
+pub use threshold::{Basis, Certainty, Chosen, DEFAULT_TARGET_PRECISION, Thresholds, decide, decide_top};
 
 /// A value from outside that does not fit its type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

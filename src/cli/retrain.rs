@@ -213,21 +213,24 @@ fn here(resume: bool, config: Config, format: Format) -> anyhow::Result<Ended> {
     // What a rebuild stands up to must be on record, also before the first daemon ever ran.
     daemon::open_serving_blocking(&config.on_cpu(), &mut store, Opener::Owner)?;
     drop(store);
-    let beginning = if resume {
-        let (parameters, checkpoint) = last_interrupted(&config, |run| run.trigger != RunTrigger::Command)?;
-        Beginning::Resumed {
+    let (beginning, due_at) = if resume {
+        let (run, checkpoint) = last_interrupted(&config, |run| run.trigger != RunTrigger::Command)?;
+        let parameters = serde_json::from_value(run.parameters)?;
+        let beginning = Beginning::Resumed {
             checkpoint,
             parameters,
-        }
+        };
+        // What it was due for is not to be made up for once more.
+        (beginning, run.due_at)
     } else {
-        Beginning::Fresh
+        (Beginning::Fresh, None)
     };
     let program: PathBuf = std::env::current_exe()?;
     let mut retrainer = Retrainer::open(Arc::new(config), program, stop)?;
     retrainer.take_up_blocking()?;
     let spinner = ProgressBar::new_spinner().with_message("training; the run's folder tells how it goes");
     spinner.enable_steady_tick(Duration::from_millis(200));
-    let summary = retrainer.rebuild_blocking(RunTrigger::Person, None, beginning)?;
+    let summary = retrainer.rebuild_blocking(RunTrigger::Person, due_at, beginning)?;
     spinner.finish_and_clear();
     retrainer.tidy_blocking()?;
     drop(lock);

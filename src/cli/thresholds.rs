@@ -13,7 +13,7 @@ use super::serving::need_model_that_tags;
 use super::store::open_to_change;
 use super::{Ended, Format, UsageError, output, person};
 use crate::config::Config;
-use crate::domain::{Basis, Confidence, InventoryPath, Label, ModelId, Thresholds, Timestamp};
+use crate::domain::{Basis, Chosen, Confidence, InventoryPath, Label, ModelId, Thresholds, Timestamp};
 use crate::store::{AuditProgress, NewThresholds, PAUSE_FOR_OTHERS, Reader, ThresholdsRow};
 use crate::training::binomial::lower_bound;
 use crate::training::manifest::learned_in;
@@ -128,6 +128,8 @@ struct Shown {
     audited: u64,
     /// That first one.
     next_to_audit: Option<InventoryPath>,
+    /// How many of those that were looked at cannot count any more: a photo before them was passed over, and is gone.
+    left_behind: u64,
     /// Contents of which something else is made now; `None` where nothing was changed.
     decided_anew: Option<u64>,
 }
@@ -156,6 +158,7 @@ impl Shown {
             drawn: progress.drawn,
             looked_at: progress.looked_at,
             audited: progress.audited.len() as u64,
+            left_behind: progress.left_behind,
             next_to_audit: progress.open.into_iter().next(),
             decided_anew: None,
             thresholds,
@@ -186,18 +189,25 @@ impl Shown {
         if let Some(changed) = self.decided_anew {
             words += &format!("{changed} photos on record have another status now\n");
         }
+        if let Some(since) = thresholds.chosen.as_ref().and_then(|chosen| chosen.carried_since) {
+            words += &format!("  what is set by hand was set for a former model, at {since}\n");
+        }
+        let is_chosen = |label| {
+            let chosen = thresholds.chosen.as_ref();
+            chosen.is_some_and(|chosen| chosen.labels.contains(&label))
+        };
         let rows: Vec<_> = Label::all()
             .map(|label| {
                 let from = thresholds.accept_from(label);
+                let by = match (is_chosen(label), thresholds.own.contains(&label)) {
+                    (true, _) => "hand",
+                    (false, true) => "own samples",
+                    (false, false) => "",
+                };
                 vec![
                     label.to_string(),
                     from.map_or_else(|| "never".to_owned(), |from| format!("{:.2}", from.get())),
-                    if thresholds.own.contains(&label) {
-                        "own samples"
-                    } else {
-                        ""
-                    }
-                    .to_owned(),
+                    by.to_owned(),
                 ]
             })
             .collect();
@@ -214,13 +224,19 @@ impl Shown {
             "audits: {} photos drawn, {} looked at, {} of these count\n",
             self.drawn, self.looked_at, self.audited
         );
+        let early = self.looked_at - self.audited - self.left_behind;
         if let Some(next) = &self.next_to_audit
-            && self.looked_at > self.audited
+            && early > 0
         {
             words += &format!(
-                "  {} were looked at before their turn and count once it comes; next is {} (`hangtag review --open` lists them in order)\n",
-                self.looked_at - self.audited,
+                "  {early} were looked at before their turn and count once it comes; next is {} (`hangtag review --open` lists them in order)\n",
                 output::shown(next.as_str())
+            );
+        }
+        if self.left_behind > 0 {
+            words += &format!(
+                "  {} do not count: photos whose turn came first were passed over, and are gone; draw anew\n",
+                self.left_behind
             );
         }
         words
@@ -301,24 +317,29 @@ fn set_by_hand(arguments: &SetArguments, config: &Config) -> anyhow::Result<Show
     let model = need_model_that_tags(config, &reader)?;
     let before = reader.thresholds_of(&model)?.map(|row| row.thresholds);
     let before = before.unwrap_or_else(|| Thresholds::uncertified(config.tagging.target_precision));
-    // What the former ones promised, these do not.
-    let mut thresholds = Thresholds {
-        accept: before.accept,
-        unknown: arguments.unknown.unwrap_or(before.unknown),
+    let mut set = Thresholds {
         basis: Basis::Set,
-        ..Thresholds::uncertified(before.target_precision)
+        unknown: arguments.unknown.unwrap_or(before.unknown),
+        ..before.clone()
     };
+    let mut labels = Vec::new();
     for pair in arguments.label.chunks_exact(2) {
         let usage = |error: crate::domain::ParseError| {
             UsageError(format!("--label {} {}: {error}", pair[0], pair[1]))
         };
         let label: Label = pair[0].parse().map_err(usage)?;
-        thresholds.accept[label.index()] = match pair[1].as_str() {
+        set.accept[label.index()] = match pair[1].as_str() {
             "never" => None,
             from => Some(from.parse::<Confidence>().map_err(usage)?),
         };
+        labels.push(label);
     }
-    hold(model, thresholds, config)
+    set.chosen = Some(Chosen {
+        labels,
+        unknown: arguments.unknown.is_some(),
+        carried_since: None,
+    });
+    hold(model, before.overlaid(&set), config)
 }
 
 /// Lets them hold, and all photos follow.

@@ -180,6 +180,7 @@ fn begin(arguments: &TrainArguments, config: &Config, store: &mut Store) -> anyh
     daemon::close_dead_trainings_blocking(config, (&Reader::open(&config.store_path())?, store))?;
     if arguments.resume {
         let (old, path) = last_interrupted(config, |run| run.trigger == RunTrigger::Command)?;
+        let old: TrainParameters = serde_json::from_value(old.parameters)?;
         // Seed and data may not change, and epochs only under a constant rate; the trainer refuses what does not fit.
         parameters = TrainParameters {
             threads: parameters.threads,
@@ -216,17 +217,17 @@ fn lay_out(folder: &RunFolder, checkpoint: Option<&Path>) -> Result<RunLock, Run
     Ok(lock)
 }
 
-/// The newest run that did not finish and left a checkpoint.
+/// The newest run that did not finish and left a checkpoint, and where that lies.
 pub fn last_interrupted(
     config: &Config,
     is_of_kind: impl Fn(&RunRow) -> bool,
-) -> anyhow::Result<(TrainParameters, PathBuf)> {
+) -> anyhow::Result<(RunRow, PathBuf)> {
     let reader = Reader::open(&config.store_path())?;
     // More than anyone keeps unfinished.
     for run in reader.runs(1_000)?.into_iter().filter(is_of_kind) {
         let checkpoint = RunFolder::of(&config.runs_dir(), run.id.0).checkpoint_path();
         if run.state != RunState::Finished && checkpoint.is_file() {
-            return Ok((serde_json::from_value(run.parameters)?, checkpoint));
+            return Ok((run, checkpoint));
         }
         if run.state == RunState::Finished {
             break; // What was interrupted before a finished run has been overtaken by it.

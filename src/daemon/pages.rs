@@ -14,12 +14,14 @@ use crate::config::Config;
 use crate::domain::ModelId;
 use crate::model::{BundleError, Classifier, ModelBundle};
 use crate::status::{Identity, StatusBoard};
+use crate::store::Reader;
 use crate::tagging::line::Queues;
 use crate::tagging::sweep::SweepRequests;
 use crate::training::corrections::keep_blocking;
 use crate::training::drift::answer::DriftAnswer;
 use crate::training::gate::Verdict;
 use crate::training::looks::most_useful_looks;
+use crate::training::newcomer::fit_on_audit;
 use crate::web::{DriftShown, FindingInWords, Hands, Web, WebParts, stop_collecting_blocking};
 
 /// What the pages are told by the service.
@@ -66,7 +68,8 @@ fn hands(
     sweeps: SweepRequests,
 ) -> Hands {
     let identity = identity.clone();
-    let (opening, corrections) = (Arc::clone(config), config.corrections_dir());
+    let (opening, fitting) = (Arc::clone(config), Arc::clone(config));
+    let corrections = config.corrections_dir();
     let on_drift = config.retrain.on_drift;
     Hands {
         queues: Box::new(move || queues.status()),
@@ -76,6 +79,11 @@ fn hands(
         }),
         look_again: Box::new(move |path| sweeps.request(path)),
         open_model: Box::new(move |model| open_model_blocking(&opening, model)),
+        fit_on_audit: Box::new(move |store, model| {
+            let reader = Reader::open(&fitting.store_path())?;
+            let aim = (fitting.tagging.target_precision, SystemTime::now().into());
+            fit_on_audit((store, &reader), model, aim)
+        }),
         keep_picture: Box::new(move |hash, image| {
             keep_blocking(&corrections, hash, image).map_err(|error| error.to_string())
         }),

@@ -43,6 +43,8 @@ use crate::training::schedule::{Decision, Trigger, decide};
 /// How often it looks whether something is due, asked for, or ended. Cron's grain is a minute; a person who asks for
 /// a run should not wait.
 pub(super) const TICK: Duration = Duration::from_millis(500);
+/// Who ends the service may tell its training first.
+const TOLD_TOGETHER: Duration = Duration::from_secs(2);
 /// After trouble with the store or the disk.
 const TROUBLE_PAUSE: Duration = Duration::from_secs(10);
 
@@ -223,7 +225,7 @@ impl Retrainer {
         close_dead_trainings_blocking(&self.config, (&self.reader, &mut self.store))
     }
 
-    /// One run from beginning to end, whoever asked for it.
+    /// One run from beginning to end, whoever asked for it; `due_at` is the moment of the schedule that it answers, if any.
     pub fn rebuild_blocking(
         &mut self,
         trigger: RunTrigger,
@@ -333,6 +335,11 @@ impl Retrainer {
             let store = &mut self.store;
             let carried = process.carry_out_blocking(&mut |epoch| store.add_epoch(run, &row_of(epoch)))?;
             let conclusion = match carried {
+                // On record as stopped it would be begun again, against the will of whoever ended it.
+                Carried::Concluded(Conclusion::Stopped { reason }) if !self.waited_to_stop(TOLD_TOGETHER) => {
+                    let reason = format!("its process was told to end while the service went on: {reason}");
+                    return self.end(run, RunState::Failed, &reason);
+                }
                 Carried::Concluded(conclusion) => conclusion,
                 Carried::Stopped => return self.end(run, RunState::Stopped, "the service was stopped"),
                 Carried::Failed(reason) => return self.end(run, RunState::Failed, &reason),

@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{Confidence, LABEL_COUNT, Label, Prediction, Top};
+use super::{Confidence, LABEL_COUNT, Label, Prediction, Timestamp, Top};
 
 /// How often accepted tags shall be right, unless the settings say otherwise (`tagging.target_precision`).
 pub const DEFAULT_TARGET_PRECISION: f64 = 0.95;
@@ -140,6 +140,32 @@ pub struct Thresholds {
     /// The classes whose threshold was fitted on their own samples alone; the others share theirs.
     #[serde(default)]
     pub own: Vec<Label>,
+    /// Which of them a person chose; `None` where nobody did, and of an older hangtag, which did not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chosen: Option<Chosen>,
+}
+
+/// Which thresholds are a person's choice; the others are what held before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Chosen {
+    /// Those of these classes.
+    pub labels: Vec<Label>,
+    /// Whether that for `unknown`, too.
+    pub unknown: bool,
+    /// Where that was said of a former model and carried over from it: when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub carried_since: Option<Timestamp>,
+}
+
+impl Chosen {
+    /// Every one.
+    fn all() -> Self {
+        Self {
+            labels: Label::all().collect(),
+            unknown: true,
+            carried_since: None,
+        }
+    }
 }
 
 impl Thresholds {
@@ -157,12 +183,45 @@ impl Thresholds {
             accepted_unknown: None,
             level: None,
             own: Vec::new(),
+            chosen: None,
         }
     }
 
     /// The same for whoever has no target in mind: the usual one is 0.95.
     pub fn unfounded() -> Self {
         Self::uncertified(DEFAULT_TARGET_PRECISION)
+    }
+
+    /// What a person chose of these; `None` where nobody did. An older hangtag kept no account of it: there all counts.
+    pub fn choice(&self) -> Option<Chosen> {
+        (self.basis == Basis::Set).then(|| self.chosen.clone().unwrap_or_else(Chosen::all))
+    }
+
+    /// What a person chose of `set`, and these for the rest, with what was chosen of them before. Nothing is promised by it.
+    pub fn overlaid(&self, set: &Thresholds) -> Thresholds {
+        let Some(choice) = set.choice() else {
+            return self.clone();
+        };
+        let mut result = Thresholds {
+            accept: self.accept,
+            unknown: if choice.unknown { set.unknown } else { self.unknown },
+            basis: Basis::Set,
+            ..Self::uncertified(self.target_precision)
+        };
+        for label in &choice.labels {
+            result.accept[label.index()] = set.accept[label.index()];
+        }
+        let before = self.choice();
+        let is_chosen = |label: &Label| {
+            let mut choices = before.iter().chain([&choice]);
+            choices.any(|choice| choice.labels.contains(label))
+        };
+        result.chosen = Some(Chosen {
+            labels: Label::all().filter(is_chosen).collect(),
+            unknown: choice.unknown || before.as_ref().is_some_and(|before| before.unknown),
+            carried_since: choice.carried_since,
+        });
+        result
     }
 
     /// The least trust with which a tag of this class is accepted; `None`: never.
@@ -249,6 +308,55 @@ mod tests {
             let found = decide(&prediction(label, top, unknown), &thresholds());
             assert_eq!(found, expected, "{label}, {top}, {unknown:?}: {why}");
         }
+    }
+
+    /// A choice for one class made all ten thresholds a person's.
+    #[test]
+    fn what_was_chosen_lies_over_what_holds_and_the_rest_stays() {
+        let [chosen, fitted] = [0.2, 0.7].map(|trust| Confidence::new(trust).ok());
+        let own = Thresholds {
+            accept: [fitted; LABEL_COUNT],
+            basis: Basis::Audit,
+            level: Some(0.9),
+            samples: 300,
+            ..thresholds()
+        };
+        let bag = Label::from_index(8).unwrap();
+        let mut set = Thresholds {
+            accept: [chosen; LABEL_COUNT],
+            basis: Basis::Set,
+            chosen: Some(Chosen {
+                labels: vec![bag],
+                unknown: false,
+                carried_since: None,
+            }),
+            ..Thresholds::unfounded()
+        };
+        let found = own.overlaid(&set);
+        for label in Label::all() {
+            let expected = if label == bag { chosen } else { fitted };
+            assert_eq!(found.accept_from(label), expected, "{label}");
+        }
+        assert_eq!(found.unknown, own.unknown);
+        assert_eq!((found.basis, found.level, found.samples), (Basis::Set, None, 0));
+        assert_eq!(found.chosen, set.chosen);
+        // Another choice leaves the first one standing.
+        set.accept = [None; LABEL_COUNT];
+        set.chosen = Some(Chosen {
+            labels: Vec::new(),
+            unknown: true,
+            carried_since: None,
+        });
+        let both = found.overlaid(&set);
+        assert_eq!((both.accept, both.unknown), (found.accept, set.unknown));
+        let choice = both.choice().unwrap();
+        assert_eq!((choice.labels, choice.unknown), (vec![bag], true));
+        // Of an older hangtag, all counts; what was fitted is nobody's choice.
+        set.chosen = None;
+        assert_eq!(own.overlaid(&set).accept, set.accept);
+        assert_eq!(set.overlaid(&own), set);
+        let written = serde_json::to_string(&both).unwrap();
+        assert_eq!(serde_json::from_str::<Thresholds>(&written).unwrap(), both);
     }
 
     #[test]

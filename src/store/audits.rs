@@ -5,7 +5,8 @@
 //!
 //! Seed and content give each drawn photo its place, and the places are the order in which people look. What counts of a
 //! draw are the photos before the first place that is still open: wherever people stop, those are a random sample, which
-//! the photos that somebody happens to have looked at are not.
+//! the photos that somebody happens to have looked at are not. A photo that is gone waits for nobody, unless it was still there
+//! when the next one was looked at: then that one was picked, and what is there behind it tells only what was picked.
 
 use std::collections::{BTreeSet, BinaryHeap};
 
@@ -54,41 +55,51 @@ pub struct AuditProgress {
     pub drawn: u64,
     /// Of how many of them somebody has said what they show.
     pub looked_at: u64,
-    /// Those of them that count: of each draw, the ones before the first that is open.
+    /// Those of them that count: of each draw, the ones before the first that is open, or [was left](Self::left_behind).
     pub audited: BTreeSet<ContentHash>,
-    /// A file of each content that is open (it is there, has no reason to be without a tag, and nobody has looked at it): the
-    /// oldest draw first, each by its places.
+    /// How many of them do not count and cannot any more: a photo before them was passed over, and is gone.
+    pub left_behind: u64,
+    /// A file of each content that is open (it is there, has no reason to be without a tag, nobody has looked at it, and it would
+    /// count): the oldest draw first, each by its places.
     pub open: Vec<InventoryPath>,
 }
 
 impl AuditProgress {
     /// How many were looked at before their turn: they count once those before them are looked at.
     pub fn out_of_order(&self) -> u64 {
-        self.looked_at - self.audited.len() as u64
+        self.looked_at - self.audited.len() as u64 - self.left_behind
     }
 
     /// `contents` by draw and place.
     fn of(contents: &[DrawnContent]) -> Self {
         let mut progress = Self::default();
         let (mut drawn, mut named, mut waiting) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        let mut early = BTreeSet::new();
         for draw in contents.chunk_by(|one, other| one.audit == other.audit) {
+            drawn.extend(draw.iter().map(|content| content.hash));
+            let looked_at = draw.iter().filter(|content| content.named_at.is_some());
+            named.extend(looked_at.map(|content| content.hash));
             let mut is_gone_through = true;
-            for content in draw {
-                drawn.insert(content.hash);
-                if content.is_named {
-                    named.insert(content.hash);
-                    if is_gone_through {
-                        progress.audited.insert(content.hash);
-                    }
+            for (place, content) in draw.iter().enumerate() {
+                if content.named_at.is_some() {
+                    let these = if is_gone_through {
+                        &mut progress.audited
+                    } else {
+                        &mut early
+                    };
+                    these.insert(content.hash);
                 } else if let Some(file) = &content.file {
                     is_gone_through = false;
                     if waiting.insert(content.hash) {
                         progress.open.push(file.clone());
                     }
+                } else if content.was_passed_over(&draw[place + 1..]) {
+                    break;
                 }
-                // What is gone waits for nobody: whether a photo is deleted does not depend on the tag that is judged.
             }
         }
+        let count = progress.audited.union(&early).count();
+        progress.left_behind = (named.len() - count) as u64;
         progress.drawn = drawn.len() as u64;
         progress.looked_at = named.len() as u64;
         progress
@@ -100,10 +111,20 @@ struct DrawnContent {
     audit: i64,
     place: ContentHash,
     hash: ContentHash,
-    /// Whether somebody has said what it shows.
-    is_named: bool,
+    /// When somebody said what it shows.
+    named_at: Option<Timestamp>,
     /// A file of it that can be looked at.
     file: Option<InventoryPath>,
+    /// When the last of its files was missed or rejected; `None` where another picture took its place, too.
+    gone_at: Option<Timestamp>,
+}
+
+impl DrawnContent {
+    /// Whether this one, which is gone and which nobody has looked at, was still there when the next one was looked at.
+    fn was_passed_over(&self, behind: &[DrawnContent]) -> bool {
+        let next_named_at = behind.iter().find_map(|content| content.named_at);
+        next_named_at.is_some_and(|named_at| self.gone_at.is_none_or(|gone_at| gone_at > named_at))
+    }
 }
 
 impl Reader {
@@ -167,10 +188,13 @@ impl Reader {
         let mut contents = self.rows(
             "look how far the audits have come",
             "SELECT a.id, a.seed, c.content_hash,
-                 EXISTS (SELECT 1 FROM truths t WHERE t.content_hash = c.content_hash AND t.undone_at_ms IS NULL),
+                 (SELECT t.corrected_at_ms FROM truths t WHERE t.content_hash = c.content_hash AND t.undone_at_ms IS NULL),
                  (SELECT min(f.path) FROM images i
                   JOIN files f INDEXED BY files_by_image ON f.image_id = i.id AND f.is_present = 1
-                  WHERE i.content_hash = c.content_hash AND f.reason IS NULL)
+                  WHERE i.content_hash = c.content_hash AND f.reason IS NULL),
+                 (SELECT max(coalesce(f.absent_at_ms, f.tagged_at_ms)) FROM images i
+                  JOIN files f INDEXED BY files_by_image ON f.image_id = i.id
+                  WHERE i.content_hash = c.content_hash)
              FROM audits a JOIN audited_contents c ON c.audit_id = a.id",
             [],
             |row| {
@@ -179,8 +203,9 @@ impl Reader {
                     audit: row.get(0)?,
                     place: place(row.get(1)?, &hash),
                     hash,
-                    is_named: row.get(3)?,
+                    named_at: row.get::<_, Option<i64>>(3)?.map(Timestamp::from_millis),
                     file: row.get::<_, Option<String>>(4)?.map(InventoryPath::from_stored),
+                    gone_at: row.get::<_, Option<i64>>(5)?.map(Timestamp::from_millis),
                 })
             },
         )?;

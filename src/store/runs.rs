@@ -33,7 +33,7 @@ pub enum RunState {
     Skipped,
     /// Ended by an error.
     Failed,
-    /// Ended by a person or with the service, whether that was stopped or killed.
+    /// Ended with the service, whether that was stopped or killed; or by the person who had begun it in a terminal.
     Stopped,
 }
 
@@ -339,11 +339,14 @@ impl Reader {
     }
 
     /// The latest moment of the schedule that is dealt with, by a run or by being passed over. A run that was stopped, which
-    /// the service's end does, has not dealt with its moment; where there is none but such, all before them is.
+    /// the service's end does, has not dealt with its moment; a second one has, since it may be the run that ends the service.
+    /// Where there are none but such, all before them are dealt with.
     pub fn last_due(&self) -> Result<Option<Timestamp>, StoreError> {
         let last: Option<Option<i64>> = self.row(
             "look up the last moment of the schedule that was answered",
-            "SELECT coalesce(max(CASE WHEN state <> 'stopped' THEN due_at_ms END), min(due_at_ms) - 1) FROM runs",
+            "SELECT coalesce(max(CASE WHEN tries > 1 OR was_ended THEN due_at_ms END), min(due_at_ms) - 1)
+             FROM (SELECT due_at_ms, count(*) AS tries, max(state <> 'stopped') AS was_ended
+                   FROM runs WHERE due_at_ms IS NOT NULL GROUP BY due_at_ms)",
             [],
             |row| row.get(0),
         )?;
@@ -363,11 +366,11 @@ impl Reader {
         )
     }
 
-    /// How many runs that corrections started have failed since a rebuild last went through.
+    /// How many runs that corrections started have failed, or were stopped, since a rebuild last went through.
     pub fn failures_for_corrections(&self) -> Result<u32, StoreError> {
         let failures: Option<u32> = self.row(
-            "count the failed runs that corrections started",
-            "SELECT count(*) FROM runs WHERE cause = 'corrections' AND state = 'failed' AND id >
+            "count the runs that corrections started and of which nothing came",
+            "SELECT count(*) FROM runs WHERE cause = 'corrections' AND state IN ('failed', 'stopped') AND id >
                  (SELECT coalesce(max(id), 0) FROM runs
                   WHERE state IN ('finished', 'unchanged') AND cause <> 'command')",
             [],

@@ -148,8 +148,8 @@ pub struct ServiceRow {
 
 impl Store {
     /// Puts a model in service, in one transaction: the former one is retired and its time closed, the new one's
-    /// begins. Nothing changes where it is in service already. One that never served takes over the thresholds that a
-    /// person set for the former one. A model that was never registered is `NoSuchModel`.
+    /// begins. Nothing changes where it is in service already. One that never served takes over what a person set of the former
+    /// one's thresholds. A model that was never registered is `NoSuchModel`.
     /// `false`: nothing changed, because not `instead_of` but another one is in service by now.
     pub fn put_in_service(&mut self, change: &ServiceChange) -> Result<bool, StoreError> {
         self.write("put a model in service", |batch| {
@@ -162,10 +162,9 @@ impl Store {
             {
                 return Ok(false);
             }
-            if state != ModelState::Retired.name()
-                && let Some(former) = batch.row_in_service()?
-            {
-                batch.carry_over_set((former, id), change.at)?;
+            if let Some(former) = batch.row_in_service()? {
+                let has_served = state == ModelState::Retired.name();
+                batch.carry_over_set((former, id), has_served, change.at)?;
             }
             let at_ms = change.at.as_millis();
             batch.transaction.execute(

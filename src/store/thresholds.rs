@@ -17,7 +17,7 @@ use super::lookup::Reader;
 use super::models::NewModel;
 use super::rows;
 use super::write::{Batch, Store, WriteError};
-use crate::domain::{Basis, Certainty, ModelId, Thresholds, Timestamp, Top, decide_top};
+use crate::domain::{Certainty, Chosen, ModelId, Thresholds, Timestamp, Top, decide_top};
 
 /// Who set thresholds that came with a model.
 const BY_MANIFEST: &str = "manifest";
@@ -44,7 +44,7 @@ pub struct ThresholdsRow {
     pub model: ModelId,
     /// Which.
     pub thresholds: Thresholds,
-    /// Who set them: a person, `manifest`, or [`BY_REBUILD`].
+    /// Who set them: a person (of [carried](Self::is_carried) ones, for a former model), `manifest`, or [`BY_REBUILD`].
     pub by: String,
     /// From then on.
     pub since: Timestamp,
@@ -55,9 +55,15 @@ pub struct ThresholdsRow {
 }
 
 impl ThresholdsRow {
-    /// Whether a person set or fitted them.
+    /// Whether a person set or fitted them, for this very model.
     pub fn is_a_persons(&self) -> bool {
-        ![BY_MANIFEST, BY_REBUILD].contains(&self.by.as_str())
+        ![BY_MANIFEST, BY_REBUILD].contains(&self.by.as_str()) && !self.is_carried()
+    }
+
+    /// Whether a person chose them for a former model, from which they were carried over.
+    pub fn is_carried(&self) -> bool {
+        let chosen = self.thresholds.chosen.as_ref();
+        chosen.is_some_and(|chosen| chosen.carried_since.is_some())
     }
 }
 
@@ -118,26 +124,57 @@ impl Batch<'_> {
             .optional()
     }
 
-    /// What a person set for the model that gives way holds for the one that takes its place, which has not served yet,
-    /// unless a person has spoken about that one since. Fitted thresholds are about one model alone.
-    pub(super) fn carry_over_set(&self, (from, to): (i64, i64), at: Timestamp) -> rusqlite::Result<()> {
-        let Some(set) = self
-            .holding(from)?
-            .filter(|row| row.thresholds.basis == Basis::Set)
-        else {
+    /// What a person chose of the thresholds of the model that gives way holds for the one that takes its place, laid over that
+    /// one's own, unless a person has spoken about that one since. Fitted thresholds are about one model alone.
+    /// One that `has_served` keeps its own, but for what was only carried over to it: in the place of that comes what holds now.
+    pub(super) fn carry_over_set(
+        &self,
+        (from, to): (i64, i64),
+        has_served: bool,
+        at: Timestamp,
+    ) -> rusqlite::Result<()> {
+        let (Some(set), before) = (self.holding(from)?, self.holding(to)?) else {
             return Ok(());
         };
-        let own = self.holding(to)?.filter(ThresholdsRow::is_a_persons);
-        if own.is_some_and(|own| own.since >= set.since) {
+        let Some(choice) = set.thresholds.choice() else {
+            return Ok(());
+        };
+        let said_at = choice.carried_since.unwrap_or(set.since);
+        let is_carried = before.as_ref().is_some_and(ThresholdsRow::is_carried);
+        let has_own_word = |row: &ThresholdsRow| row.is_a_persons() && row.since >= said_at;
+        if before.as_ref().is_some_and(has_own_word) || (has_served && !is_carried) {
+            return Ok(());
+        }
+        let own = match is_carried {
+            true => self.own_before_carried(to)?,
+            false => before.clone(),
+        };
+        let own = own.map_or_else(Thresholds::unfounded, |row| row.thresholds);
+        let mut thresholds = own.overlaid(&set.thresholds);
+        thresholds.chosen = thresholds.chosen.map(|chosen| Chosen {
+            carried_since: Some(said_at),
+            ..chosen
+        });
+        if before.is_some_and(|before| before.thresholds == thresholds) {
             return Ok(());
         }
         let carried = NewThresholds {
             model: set.model,
-            thresholds: set.thresholds,
+            thresholds,
             by: set.by,
             at,
         };
         self.hold_thresholds(to, &carried)
+    }
+
+    /// What held for a model last that was its own.
+    fn own_before_carried(&self, model_id: i64) -> rusqlite::Result<Option<ThresholdsRow>> {
+        let mut statement = self.transaction.prepare_cached(&format!(
+            "SELECT {COLUMNS} WHERE t.model_id = ?1 ORDER BY t.id DESC"
+        ))?;
+        let rows = statement.query_map([model_id], thresholds_row)?;
+        let mut rows = rows.filter(|row| !row.as_ref().is_ok_and(ThresholdsRow::is_carried));
+        rows.next().transpose()
     }
 
     fn hold_thresholds(&self, model_id: i64, new: &NewThresholds) -> rusqlite::Result<()> {

@@ -191,7 +191,7 @@ impl RunFolder {
         self.0.join("checkpoint")
     }
 
-    /// Why the run failed, if its service did not live to end it; with what can be made of the epochs that are done.
+    /// Why the run was stopped, if its service did not live to end it; with what can be made of the epochs that are done.
     pub fn service_ended_blocking(&self) -> &'static str {
         if self.checkpoint_path().is_file() {
             "the service ended while it ran; with the daemon stopped, `hangtag retrain now --resume` goes on from its last whole epoch"

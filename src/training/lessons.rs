@@ -58,6 +58,20 @@ impl Photos {
             .collect()
     }
 
+    /// For each, whether none before it is the same picture: one picture proves as much as one, under however many hashes it
+    /// is there.
+    pub fn firsts(&self) -> Vec<bool> {
+        let mut next = 0;
+        let places = self.places().into_iter();
+        places
+            .map(|place| {
+                let is_first = place == next;
+                next += usize::from(is_first);
+                is_first
+            })
+            .collect()
+    }
+
     /// How many show none of the classes.
     pub fn unknown(&self) -> usize {
         self.truths.iter().filter(|truth| truth.label().is_none()).count()

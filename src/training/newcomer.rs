@@ -47,6 +47,9 @@ pub fn fit_on_audit(
 pub fn thresholds_in_words(reader: &Reader, model: &ModelId) -> Result<String, StoreError> {
     Ok(match reader.thresholds_of(model)? {
         None => "has no thresholds: nothing is accepted".to_owned(),
+        Some(row) if row.is_carried() => {
+            format!("keeps to the thresholds that {} set for a former model", row.by)
+        }
         Some(row) if row.thresholds.basis == Basis::Set => {
             format!("keeps to the thresholds that {} set", row.by)
         }
@@ -60,7 +63,7 @@ mod tests {
 
     use super::*;
     use crate::domain::{
-        ContentHash, LABEL_COUNT, Label, Prediction, PreprocessingVersion, Scores, Thresholds, Truth,
+        Chosen, ContentHash, LABEL_COUNT, Label, Prediction, PreprocessingVersion, Scores, Thresholds, Truth,
     };
     use crate::store::{
         Actor, Drawn, Durability, Forced, NewAudit, NewCorrection, NewModel, OutOfFold, ServiceChange,
@@ -191,5 +194,35 @@ mod tests {
         };
         shop.store.set_thresholds(&word).unwrap();
         assert_eq!(shop.fit("b").by, "anna");
+    }
+
+    /// The copy passed for a person's word about the model to which it had been carried over, and kept every fit away.
+    #[test]
+    fn what_was_carried_over_does_not_keep_a_fit_away() {
+        let mut shop = Shop::audited(ENOUGH_AUDITED);
+        let bag = Label::from_index(8).unwrap();
+        let set = Thresholds {
+            basis: Basis::Set,
+            chosen: Some(Chosen {
+                labels: vec![bag],
+                unknown: false,
+                carried_since: None,
+            }),
+            ..Thresholds::unfounded()
+        };
+        let word = NewThresholds {
+            model: model("a"),
+            thresholds: set,
+            by: "anna".into(),
+            at: at(12),
+        };
+        shop.store.set_thresholds(&word).unwrap();
+        assert!(shop.serve("b"));
+        let said = thresholds_in_words(&shop.reader(), &model("b")).unwrap();
+        assert_eq!(said, "keeps to the thresholds that anna set for a former model");
+        // It was rolled back and refused, and is to serve once more.
+        assert!(shop.serve("a"));
+        shop.store.reject_model(&model("b"), "a test", at(25)).unwrap();
+        assert_eq!(shop.fit("b").thresholds.basis, Basis::Audit);
     }
 }

@@ -255,13 +255,10 @@ fn thresholds(
     (answers, validation): (&[Prediction], &Images),
     (out_of_fold, held_out): (&[Prediction], &[Prediction]),
 ) -> Thresholds {
-    let truths = rebuild.shop.photos.truths.iter().zip(out_of_fold);
-    let truths = truths.chain(rebuild.shop.held_out.truths.iter().zip(held_out));
-    let photos: Vec<Sample> = truths
-        .map(|(truth, &prediction)| Sample {
-            truth: truth.label(),
-            prediction,
-        })
+    // Nothing is held out of which the picture was learned.
+    let learned = samples_of(rebuild.shop.photos, out_of_fold);
+    let photos: Vec<Sample> = learned
+        .chain(samples_of(rebuild.shop.held_out, held_out))
         .collect();
     let known = photos.iter().filter(|sample| sample.truth.is_some()).count() as u64;
     let target = rebuild.shop.target_precision;
@@ -271,7 +268,7 @@ fn thresholds(
         if fitted.accepted == 0 {
             tracing::warn!(
                 "no tag of the rebuilt model will be accepted: it is not right in {:.1} % of any large part of the {known} corrections; \
-                 `hangtag review --audit 200` draws photos that may show more",
+                 `hangtag review --audit 220` draws photos that may show more",
                 target * 100.0
             );
         }
@@ -285,6 +282,17 @@ fn thresholds(
         })
         .collect();
     thresholds::fit(&samples, target, FitOptions::of(Basis::Validation))
+}
+
+/// Each picture once, with what was said of it.
+fn samples_of(photos: &Photos, answers: &[Prediction]) -> impl Iterator<Item = Sample> {
+    let truths = photos.truths.iter().zip(answers).zip(photos.firsts());
+    truths.filter_map(|((truth, &prediction), is_first)| {
+        is_first.then_some(Sample {
+            truth: truth.label(),
+            prediction,
+        })
+    })
 }
 
 /// Makes bundles of one network.

@@ -43,7 +43,7 @@ pub struct ScheduleRecord {
     /// When the daemon came up.
     pub up_since: Timestamp,
     /// The newest due time that is dealt with, as run or as skipped; `None` counts from `up_since`. A run that the service's
-    /// end interrupted has not dealt with its due time.
+    /// end interrupted has not dealt with its due time; a second one has.
     pub last_due: Option<Timestamp>,
     /// When the newest run started, whatever became of it and whoever asked for it.
     pub last_start: Option<Timestamp>,
@@ -53,7 +53,7 @@ pub struct ScheduleRecord {
     pub requested_at: Option<Timestamp>,
     /// Corrections that came in since the newest run started.
     pub new_corrections: u64,
-    /// Runs that corrections started and that failed since a rebuild last went through.
+    /// Runs that corrections started and of which nothing came since a rebuild last went through.
     pub failures: u32,
     /// Whether the photos have changed enough since the model went into service (and not yet when the newest run started).
     pub has_drifted: bool,

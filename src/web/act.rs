@@ -150,7 +150,10 @@ impl Desk {
             verdict: decision.model.and(verdict),
             instead_of: in_service,
         };
-        match self.store()?.put_in_service(&change)? {
+        let hands = Arc::clone(&self.hands);
+        let store = self.store()?;
+        (hands.fit_on_audit)(store, &model)?;
+        match store.put_in_service(&change)? {
             true => Ok(model),
             false => Err(overtaken()),
         }
@@ -252,9 +255,11 @@ mod tests {
     use super::*;
     use crate::config::Sources;
     use crate::domain::{
-        FileStamp, InventoryPath, Label, PreprocessingVersion, Rejection, RejectionReason, Timestamp,
+        FileStamp, InventoryPath, Label, PreprocessingVersion, Rejection, RejectionReason, Thresholds,
+        Timestamp,
     };
-    use crate::store::{Change, ContentFacts, FileSighting, NewModel, RejectionRecord};
+    use crate::store::{Change, ContentFacts, FileSighting, NewModel, NewThresholds, RejectionRecord};
+    use crate::tagging::testing::Fake;
 
     fn handless() -> Hands {
         Hands {
@@ -262,6 +267,7 @@ mod tests {
             look_again: Box::new(|_| {}),
             is_watched: Box::new(|_| true),
             open_model: Box::new(|_| Err("not here".into())),
+            fit_on_audit: Box::new(|_, _| Ok(())),
             keep_picture: Box::new(|_, _| Ok(())),
             worth_a_look: Box::new(|_, _, _| Ok(Vec::new())),
             findings: Box::new(|_| Vec::new()),
@@ -313,22 +319,23 @@ mod tests {
         store.apply(&[change]).unwrap();
     }
 
-    /// The photo was read before the correction was written, by the one thread that writes: a dead disk held up all.
-    #[test]
-    fn a_correction_waits_for_no_photo() {
-        let folder = tempfile::tempdir().unwrap();
-        let settings = format!("data_dir = {:?}", folder.path().join("data"));
+    /// The settings of a shop, and its store.
+    fn shop(folder: &std::path::Path) -> (Arc<Config>, Store) {
+        let settings = format!("data_dir = {:?}", folder.join("data"));
         let config = Config::from_sources(&Sources {
             file: Some(("shop.toml".into(), settings)),
             ..Sources::default()
         });
-        let config = Arc::new(config.unwrap());
-        let mut store = Store::open(&config.store_path(), config.durability.into()).unwrap();
-        let hash = ContentHash::of(b"a photo");
-        on_record(&mut store, hash, &folder.path().join("a.jpg"));
+        let config = config.unwrap();
+        let store = Store::open(&config.store_path(), config.durability.into()).unwrap();
+        (Arc::new(config), store)
+    }
+
+    /// One who draws, for whom one thing at most may wait.
+    fn drawing(config: &Config) -> Pool<Easel> {
         let parts = PictureParts {
             store: config.store_path(),
-            limits: decode_limits(&config),
+            limits: decode_limits(config),
             max_file_bytes: 1,
         };
         let easel = Easel::open(&parts, Arc::new(Shelf::new(config.thumbnails_dir(), 1))).unwrap();
@@ -337,7 +344,17 @@ mod tests {
             waiting: 1,
             nice: 0,
         };
-        let pictures = Pool::start(shape, vec![easel]).unwrap();
+        Pool::start(shape, vec![easel]).unwrap()
+    }
+
+    /// The photo was read before the correction was written, by the one thread that writes: a dead disk held up all.
+    #[test]
+    fn a_correction_waits_for_no_photo() {
+        let folder = tempfile::tempdir().unwrap();
+        let (config, mut store) = shop(folder.path());
+        let hash = ContentHash::of(b"a photo");
+        on_record(&mut store, hash, &folder.path().join("a.jpg"));
+        let pictures = drawing(&config);
         let (_hangs_tx, hangs_rx) = mpsc::channel::<()>();
         pictures
             .leave(move |_| _ = hangs_rx.recv())
@@ -355,6 +372,42 @@ mod tests {
                 "also where no further picture can wait"
             );
         }
+    }
+
+    /// An audit held for a model that was promoted by command, and not for one that was promoted by the page.
+    #[test]
+    fn what_is_fitted_on_an_audit_holds_from_the_first_moment_in_service_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let (config, mut store) = shop(folder.path());
+        let at = Timestamp::from_millis(1);
+        let new = NewModel::new(&"b".repeat(64), PreprocessingVersion(1), at).unwrap();
+        store.register_model(&new).unwrap();
+        let pictures = drawing(&config);
+        let hands = Hands {
+            open_model: Box::new(|_| Ok(Box::new(Fake::new("b", 0)))),
+            fit_on_audit: Box::new(move |store, model| {
+                store.set_thresholds(&NewThresholds {
+                    model: model.clone(),
+                    thresholds: Thresholds::unfounded(),
+                    by: "a fit".into(),
+                    at,
+                })
+            }),
+            ..handless()
+        };
+        let reader = Reader::open(&config.store_path()).unwrap();
+        let mut desk = Desk::new(config, Arc::new(hands), pictures).unwrap();
+        let decision = Decision {
+            model: Some(new.id().clone()),
+            forced: Forced::Yes,
+            reason: None,
+            instead_of: None,
+            by: "Ada".into(),
+        };
+        desk.put_in_service_blocking(decision).unwrap();
+        assert_eq!(reader.model_in_service_id().unwrap().as_ref(), Some(new.id()));
+        let holding = reader.thresholds_of(new.id()).unwrap().unwrap();
+        assert_eq!(holding.by, "a fit");
     }
 
     #[test]

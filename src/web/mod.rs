@@ -56,7 +56,7 @@ use crate::decode::DecodeLimits;
 use crate::domain::{ContentHash, DecodedImage, ModelId};
 use crate::model::Classifier;
 use crate::status::{Identity, QueueStatus, StatusBoard, StatusReport};
-use crate::store::{PageAccess, Reader, ReviewCandidate, StoreError};
+use crate::store::{PageAccess, Reader, ReviewCandidate, Store, StoreError};
 
 /// Threads that read the store, each with a connection: a question takes milliseconds.
 const READERS: usize = 3;
@@ -73,6 +73,8 @@ pub struct Hands {
     pub is_watched: Box<dyn Fn(&Path) -> bool + Send + Sync>,
     /// Opens a published model and lets it answer once; why not, in words.
     pub open_model: Box<OpenModel>,
+    /// Lets an audit hold for a model that is about to serve for the first time.
+    pub fit_on_audit: Box<FitOnAudit>,
     /// Keeps the picture of a corrected photo for rebuilds.
     pub keep_picture: Box<KeepPicture>,
     /// The photos most worth a look by a model's answers, at most so many, the most useful first.
@@ -85,6 +87,8 @@ pub struct Hands {
 
 /// Opens a model; why not, in words.
 pub type OpenModel = dyn Fn(&ModelId) -> Result<Box<dyn Classifier>, String> + Send + Sync;
+/// Fits a registered model's thresholds on what people have audited, where that suffices.
+pub type FitOnAudit = dyn Fn(&mut Store, &ModelId) -> Result<(), StoreError> + Send + Sync;
 /// Keeps a picture; why not, in words.
 pub type KeepPicture = dyn Fn(&ContentHash, &DecodedImage) -> Result<(), String> + Send + Sync;
 /// Reads a verdict.

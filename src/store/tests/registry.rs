@@ -206,9 +206,9 @@ fn runs_say_why_they_began_and_what_came_of_them() {
     assert_eq!(Fixture::new().reader().last_due().unwrap(), None);
 }
 
-/// A run that the service's end interrupts is due again, the first of all, too.
+/// A run that the service's end interrupts is due again, the first of all, too; but once.
 #[test]
-fn a_run_that_was_stopped_has_not_dealt_with_its_moment() {
+fn a_moment_is_dealt_with_unless_its_only_run_was_stopped() {
     let mut fixture = Fixture::new();
     let mut ended = |due: i64, state| {
         let run = NewRun {
@@ -226,6 +226,9 @@ fn a_run_that_was_stopped_has_not_dealt_with_its_moment() {
     assert_eq!(ended(200, RunState::Failed), Some(at(200)));
     assert_eq!(ended(300, RunState::Stopped), Some(at(200)));
     assert_eq!(ended(300, RunState::Finished), Some(at(300)));
+    // A run that brings the service down was begun again at every start.
+    assert_eq!(ended(400, RunState::Stopped), Some(at(300)));
+    assert_eq!(ended(400, RunState::Stopped), Some(at(400)));
 }
 
 #[test]
@@ -236,7 +239,7 @@ fn failures_for_corrections_count_from_the_last_rebuild_that_went_through() {
         (RunTrigger::Schedule, RunState::Failed, 1),
         (RunTrigger::Corrections, RunState::Failed, 2),
         (RunTrigger::Command, RunState::Finished, 2),
-        (RunTrigger::Corrections, RunState::Stopped, 2),
+        (RunTrigger::Corrections, RunState::Stopped, 3),
         (RunTrigger::Person, RunState::Finished, 0),
         (RunTrigger::Corrections, RunState::Failed, 1),
     ] {

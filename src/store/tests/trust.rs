@@ -168,28 +168,31 @@ fn held(fixture: &Fixture, digit: &str) -> Option<(f32, String)> {
     Some((row.thresholds.accept[0]?.get(), row.by))
 }
 
+fn serve(fixture: &mut Fixture, digit: &str, ms: i64) {
+    let change = ServiceChange {
+        model: model(digit),
+        at: at(ms),
+        by: Actor::Gate,
+        reason: "a test".into(),
+        forced: Forced::No,
+        verdict: None,
+        instead_of: None,
+    };
+    assert!(fixture.store.put_in_service(&change).unwrap());
+}
+
+/// Fitted for a model before it serves.
+fn fitted(digit: &str, trust: f32) -> NewThresholds {
+    let mut new = accepting_from(digit, trust);
+    new.thresholds.basis = Basis::Audit;
+    new.by = BY_REBUILD.into();
+    new
+}
+
 /// A rebuild discarded what a person had set: the new model brought the thresholds of its manifest.
 #[test]
 fn what_a_person_set_holds_for_the_next_model_too_and_a_rollback_brings_its_own_back() {
     let mut fixture = Fixture::new();
-    let serve = |fixture: &mut Fixture, digit: &str, ms: i64| {
-        let change = ServiceChange {
-            model: model(digit),
-            at: at(ms),
-            by: Actor::Gate,
-            reason: "a test".into(),
-            forced: Forced::No,
-            verdict: None,
-            instead_of: None,
-        };
-        assert!(fixture.store.put_in_service(&change).unwrap());
-    };
-    let fitted = |digit: &str, trust: f32| {
-        let mut new = accepting_from(digit, trust);
-        new.thresholds.basis = Basis::Audit;
-        new.by = BY_REBUILD.into();
-        new
-    };
     serve(&mut fixture, "a", 10);
     fixture.store.set_thresholds(&fitted("a", 0.6)).unwrap();
     serve(&mut fixture, "b", 20);
@@ -224,6 +227,63 @@ fn what_a_person_set_holds_for_the_next_model_too_and_a_rollback_brings_its_own_
     fixture.store.set_thresholds(&word).unwrap();
     serve(&mut fixture, "d", 9_000);
     assert_eq!(held(&fixture, "d"), Some((0.5, "bert".to_owned())));
+}
+
+/// A choice for one class: what was fitted for the others passed for a person's word, and held for every later model.
+#[test]
+fn what_a_person_chose_for_one_class_is_all_that_is_carried_over() {
+    let mut fixture = Fixture::new();
+    let choice = |digit: &str, trust: f32, ms: i64| {
+        let mut new = accepting_from(digit, 0.6);
+        new.thresholds.accept[8] = Confidence::new(trust).ok();
+        new.thresholds.chosen = Some(Chosen {
+            labels: Label::from_index(8).into_iter().collect(),
+            unknown: false,
+            carried_since: None,
+        });
+        new.at = at(ms);
+        new
+    };
+    let accepts = |fixture: &Fixture, digit: &str| {
+        let row = fixture.reader().thresholds_of(&model(digit)).unwrap().unwrap();
+        let accept = [0, 8].map(|label| row.thresholds.accept[label].map(Confidence::get));
+        (accept, row.thresholds.basis, row.is_a_persons())
+    };
+    serve(&mut fixture, "a", 10);
+    fixture.store.set_thresholds(&choice("a", 0.9, 4_000)).unwrap();
+    fixture.store.set_thresholds(&fitted("b", 0.7)).unwrap();
+    serve(&mut fixture, "b", 5_000);
+    let carried = ([Some(0.7), Some(0.9)], Basis::Set, false);
+    assert_eq!(accepts(&fixture, "b"), carried, "no word about this model");
+    // From there on to the next, over its own, and not over what was said of that one since the choice.
+    fixture.store.register_model(&new_model("c")).unwrap();
+    fixture.store.set_thresholds(&fitted("c", 0.5)).unwrap();
+    fixture.store.register_model(&new_model("d")).unwrap();
+    fixture.store.set_thresholds(&choice("d", 0.2, 4_500)).unwrap();
+    serve(&mut fixture, "c", 6_000);
+    assert_eq!(accepts(&fixture, "c").0, [Some(0.5), Some(0.9)]);
+    serve(&mut fixture, "d", 6_500);
+    assert_eq!(accepts(&fixture, "d"), ([Some(0.6), Some(0.2)], Basis::Set, true));
+
+    // Another choice about the first model, and once more the second: the copy passed for a word of its own.
+    serve(&mut fixture, "a", 7_000);
+    assert_eq!(
+        accepts(&fixture, "a").0,
+        [Some(0.6), Some(0.9)],
+        "its own came back"
+    );
+    fixture.store.set_thresholds(&choice("a", 0.3, 7_500)).unwrap();
+    serve(&mut fixture, "b", 8_000);
+    assert_eq!(
+        accepts(&fixture, "b"),
+        ([Some(0.7), Some(0.3)], Basis::Set, false)
+    );
+    // The same choice again is no news.
+    let rows = |fixture: &Fixture| fixture.reader().threshold_history(&model("b"), 9).unwrap().len();
+    let before = rows(&fixture);
+    serve(&mut fixture, "a", 8_500);
+    serve(&mut fixture, "b", 9_000);
+    assert_eq!(rows(&fixture), before);
 }
 
 #[test]
@@ -418,21 +478,51 @@ fn of_a_draw_those_count_that_come_before_the_first_one_that_is_open() {
     assert_eq!(counts(&fixture), (6, 5, 3));
 }
 
+fn gone(fixture: &mut Fixture, name: &str, ms: i64) {
+    let path = path(name);
+    fixture.apply(Change::Absent { path, at: at(ms) });
+}
+
 #[test]
 fn a_drawn_photo_that_is_gone_or_rejected_holds_nobody_up_until_it_comes_back() {
     let (mut fixture, names) = drawn_fixture();
-    look(&mut fixture, &[&names[1], &names[3]]);
-    fixture.apply(absent(&names[0]));
-    assert_eq!(counts(&fixture), (6, 2, 1));
+    gone(&mut fixture, &names[0], 4_500);
     fixture.apply(rejected(&names[2], &names[2], "b"));
+    look(&mut fixture, &[&names[1], &names[3]]);
     assert_eq!(counts(&fixture), (6, 2, 2));
     assert_eq!(open(&fixture), names[4..]);
-    // One that is gone and was looked at counts all the same; one that comes back is open again.
-    fixture.apply(absent(&names[1]));
+    // One that is gone and was looked at counts all the same; one that goes after all that were looked at was not passed over.
+    gone(&mut fixture, &names[1], 6_000);
+    gone(&mut fixture, &names[4], 6_000);
     assert_eq!(counts(&fixture), (6, 2, 2));
+    assert_eq!(open(&fixture), names[5..]);
+    // One that comes back is open again.
     fixture.apply(certain(&names[0], "a", 3, 0.9, 0.0));
     assert_eq!(counts(&fixture), (6, 2, 0));
     assert_eq!(open(&fixture)[0], names[0]);
+}
+
+/// Some were picked, the others left the inbox: all that were picked counted as drawn at random.
+#[test]
+fn photos_that_were_picked_are_no_sample_once_the_others_are_gone() {
+    let (mut fixture, names) = drawn_fixture();
+    look(&mut fixture, &[&names[0], &names[2], &names[5]]);
+    for left in [1, 3, 4] {
+        gone(&mut fixture, &names[left], 6_000);
+    }
+    assert_eq!(counts(&fixture), (6, 3, 1), "the first one came in its turn");
+    let progress = fixture.reader().audit_progress().unwrap();
+    assert_eq!((progress.left_behind, progress.out_of_order()), (2, 0));
+
+    // A photo in the place of which another one was put may have been there all the time.
+    let (mut fixture, names) = drawn_fixture();
+    look(&mut fixture, &[&names[1]]);
+    let mut other = certain(&names[0], "a", 3, 0.9, 0.0);
+    if let Change::Tagged { content: facts, .. } = &mut other {
+        *facts = content("another photo");
+    }
+    fixture.apply(other);
+    assert_eq!((counts(&fixture), open(&fixture).len()), ((6, 1, 0), 0));
 }
 
 #[test]

@@ -68,13 +68,17 @@ impl Measuring<'_> {
         })
     }
 
-    /// Both models on the test set, and on the photos that both have answered.
+    /// Both models on the test set, and on the photos that both have answered: each picture once, but for the random draw, which
+    /// is one of photos.
     pub fn compare(&self, candidate: &ModelAnswers, in_service: &ModelAnswers) -> [Measured; 2] {
         let answered =
             |number: &usize| candidate.photos[*number].is_some() && in_service.photos[*number].is_some();
         let numbers: Vec<usize> = (0..self.photos.hashes.len()).filter(answered).collect();
         let is_audited = |number: &usize| self.audited.contains(&self.photos.hashes[*number]);
         let audited: Vec<usize> = numbers.iter().copied().filter(is_audited).collect();
+        let (places, mut seen) = (self.photos.photos.places(), HashSet::new());
+        let mut pictures = numbers;
+        pictures.retain(|&number| seen.insert(places[number]));
         [candidate, in_service].map(|model| {
             let answers_for = |numbers: &[usize]| {
                 let answers = numbers.iter().filter_map(|&number| {
@@ -85,7 +89,7 @@ impl Measuring<'_> {
             };
             Measured {
                 test: answers(&self.data.test, &model.test),
-                photos: answers_for(&numbers),
+                photos: answers_for(&pictures),
                 audited: answers_for(&audited),
                 cost: model.cost,
             }
@@ -191,6 +195,10 @@ mod tests {
         let asked = measuring.ask(&bundle(&hashes[1..2]), &folds).unwrap();
         let own = Some(says(0));
         assert_eq!(asked.photos, [own, Some(says(1)), own, Some(says(3)), None]);
+        // It counted as often as there were hashes.
+        let [measured, _] = measuring.compare(&asked, &asked);
+        let given = measured.photos.iter().map(|answer| answer.given.index());
+        assert_eq!(given.collect::<Vec<_>>(), [0, 1, 0]);
     }
 
     /// What a model says of a photo that it knows by heart counted for it.

@@ -186,7 +186,7 @@ fn thresholds_come_from_the_shops_own_photos_once_there_are_enough_of_them() {
     let (data, parameters) = (data(200, 0), TrainParameters::default());
     let least = thresholds::least_samples(0.95, thresholds::LEVEL) as usize;
     for (known, unknown, held, expected) in [
-        (0, 0, 0, Basis::Validation),
+        (1, 0, 0, Basis::Validation),
         (least - 1, 0, 0, Basis::Validation),
         // What shows none of the classes proves nothing about labels.
         (least - 1, 50, 0, Basis::Validation),
@@ -200,12 +200,17 @@ fn thresholds_come_from_the_shops_own_photos_once_there_are_enough_of_them() {
             let truths: Vec<Truth> = labels
                 .chain(std::iter::repeat_n(Truth::Unknown, unknown))
                 .collect();
-            Photos {
-                pixels: vec![0; truths.len() * INPUT_LEN],
-                truths,
-            }
+            let mut pixels = vec![0; truths.len() * INPUT_LEN];
+            let pictures = pixels.chunks_exact_mut(INPUT_LEN);
+            pictures
+                .zip(0..)
+                .for_each(|(picture, number)| picture[0] = number);
+            Photos { pixels, truths }
         };
-        let (photos, held_out) = (of(known, unknown), of(held, 0));
+        let (mut photos, held_out) = (of(known, unknown), of(held, 0));
+        // A picture that is there twice proves as much as one.
+        photos.pixels.extend(vec![0; INPUT_LEN]);
+        photos.truths.push(Truth::from(Label::from_index(0)));
         let rebuild = Rebuild {
             shop: Shop {
                 photos: &photos,

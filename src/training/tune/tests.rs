@@ -172,6 +172,7 @@ fn the_same_picture_is_in_one_fold() {
     photos.truths.extend_from_slice(&first.truths);
     photos = photos.pick(&[0, 1, 2, 3, 5, 4]);
     assert_eq!(photos.places(), [0, 1, 2, 3, 0, 4]);
+    assert_eq!(photos.firsts(), [true, true, true, true, false, true]);
     let tuning = Tuning {
         start: &start,
         images: &images,

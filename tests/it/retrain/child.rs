@@ -2,6 +2,8 @@
 
 use std::process::{Command, Stdio};
 
+use rusqlite::Connection;
+
 use super::{
     assert_one_serves, be_down_for_three_days, in_service, shop, signal, tagged_shop, training,
     wait_for_checkpoint, wait_until_runs_have_ended, word,
@@ -29,12 +31,19 @@ fn a_run_that_is_killed_lacks_its_data_or_is_stopped_says_so_and_the_daemon_goes
     let (state, why) = end_of(&shop, 1);
     assert_eq!(state, "failed");
     assert!(why.contains("signal: 9"), "{why}");
+    // It was on record as stopped, as if the service had ended, and would have been begun again.
+    shop.ok(&["retrain", "now"]);
+    wait_for_checkpoint(&shop, 2);
+    signal(&training(&shop)[0], "TERM");
+    let (state, why) = end_of(&shop, 2);
+    assert_eq!(state, "failed");
+    assert!(why.contains("told to end while the service went on"), "{why}");
 
     let (data, aside) = (shop.path().join("mnist"), shop.path().join("aside"));
     std::fs::rename(&data, &aside).unwrap();
     std::fs::create_dir(&data).unwrap();
     shop.ok(&["retrain", "now"]);
-    let (state, why) = end_of(&shop, 2);
+    let (state, why) = end_of(&shop, 3);
     assert_eq!(state, "failed");
     assert!(why.contains("train-images-idx3-ubyte.gz"), "{why}");
     std::fs::remove_dir(&data).unwrap();
@@ -46,10 +55,10 @@ fn a_run_that_is_killed_lacks_its_data_or_is_stopped_says_so_and_the_daemon_goes
         shop.run(&["status"]).status.code() == Some(0)
     });
     shop.ok(&["retrain", "now"]);
-    wait_for_checkpoint(&shop, 3);
+    wait_for_checkpoint(&shop, 4);
     assert_eq!(daemon.end(), Some(0), "it ends within its grace");
     assert_eq!(training(&shop), [""; 0]);
-    assert_eq!(end_of(&shop, 3).0, "stopped");
+    assert_eq!(end_of(&shop, 4).0, "stopped");
     assert_one_serves(&shop);
 }
 
@@ -200,10 +209,15 @@ fn an_interrupted_run_is_resumed_without_a_daemon_and_has_all_epochs() {
     assert_eq!(training(&shop), [""; 0]);
     let epochs = |run: u32| shop.count(&format!("SELECT count(*) FROM run_epochs WHERE run_id = {run}"));
     assert!(epochs(1) < 24);
+    // As if the schedule had begun it.
+    let store = Connection::open(shop.store()).unwrap();
+    store.execute("UPDATE runs SET due_at_ms = 1000", []).unwrap();
+    drop(store);
 
     let answer = shop.json(&["retrain", "now", "--resume", "--format", "json"]);
     assert_eq!(answer["state"], "finished", "{answer}");
     assert_eq!(epochs(2), 24);
+    assert_eq!(shop.count("SELECT due_at_ms FROM runs WHERE id = 2"), 1_000);
     assert_ne!(in_service(&shop), shipped);
     let seeds = "SELECT count(DISTINCT json_extract(parameters, '$.seed')) FROM runs";
     assert_eq!(shop.count(seeds), 1, "the same training");

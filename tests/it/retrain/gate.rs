@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     assert_one_serves, assert_whole, in_service, shop, signal, tagged_shop, training, wait_for_checkpoint,
@@ -46,17 +46,26 @@ fn a_model_that_the_gate_refused_serves_only_by_force() {
     assert!(said.contains("--force") && said.contains("accuracy"), "{said}");
     assert_eq!(in_service(&shop), shipped);
 
-    // What a person has set outranks what the new model brings.
+    // What a person has set outranks what the new model brings, which holds for the rest.
     shop.ok(&["thresholds", "set", "--label", "bag", "never", "--unknown", "0.7"]);
     let set = shop.json(&["thresholds", "--format", "json"]);
     let promoted = shop.ok(&["models", "promote", &refused[..8], "--force", "--reason", "a try"]);
     assert!(promoted.contains("keeps to the thresholds that"), "{promoted}");
     let kept = shop.json(&["thresholds", "--format", "json"]);
     assert_eq!(kept["model"], refused.as_str());
-    assert_eq!(
-        (&kept["thresholds"], &kept["by"]),
-        (&set["thresholds"], &set["by"])
-    );
+    assert_eq!(kept["by"], set["by"]);
+    for key in ["unknown", "basis", "level"] {
+        assert_eq!(kept["thresholds"][key], set["thresholds"][key], "{key}");
+    }
+    assert_eq!(kept["thresholds"]["chosen"]["labels"], json!(["Bag"]));
+    assert_eq!(kept["thresholds"]["accept"][8], Value::Null);
+    let manifest: Value = serde_json::from_str(&word(
+        &shop,
+        &format!("SELECT manifest FROM models WHERE model = '{refused}'"),
+    ))
+    .unwrap();
+    let own = &manifest["calibration"]["thresholds"]["accept"];
+    assert_eq!(kept["thresholds"]["accept"][0], own[0]);
     assert_one_serves(&shop);
     assert_eq!(in_service(&shop), refused);
     let how =
