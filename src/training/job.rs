@@ -14,7 +14,7 @@
 //!             lock             locked by a `hangtag train` for as long as it lives
 //! ```
 
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
@@ -27,6 +27,10 @@ use super::parameters::TrainParameters;
 use super::report::EpochFigures;
 use crate::domain::ParseError;
 use crate::durable::{self, WriteError};
+
+mod lock;
+
+pub use lock::RunLock;
 
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -86,12 +90,6 @@ impl CorrectionNote {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunFolder(PathBuf);
 
-/// Held by the process that works in a run's folder.
-#[derive(Debug)]
-pub struct RunLock {
-    _file: File,
-}
-
 /// A file of a run's folder that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum RunFolderError {
@@ -146,39 +144,6 @@ impl RunFolder {
             path: self.0.clone(),
             source,
         })?)
-    }
-
-    /// Says that a process works in the folder, for as long as the lock lives, however the process ends.
-    pub fn lock_blocking(&self) -> Result<RunLock, RunFolderError> {
-        let path = self.lock_path();
-        let lock = || {
-            let file = File::create(&path)?;
-            // Who asks whether it is locked has it for a moment.
-            file.lock()?;
-            Ok(RunLock { _file: file })
-        };
-        Ok(lock().map_err(|source| WriteError {
-            path: path.clone(),
-            source,
-        })?)
-    }
-
-    /// Whether a process works in the folder.
-    pub fn is_locked_blocking(&self) -> Result<bool, RunFolderError> {
-        let path = self.lock_path();
-        let fail = |source| RunFolderError::Read {
-            path: path.clone(),
-            source,
-        };
-        match File::open(&path) {
-            Ok(file) => match file.try_lock_shared() {
-                Ok(()) => Ok(false),
-                Err(TryLockError::WouldBlock) => Ok(true),
-                Err(TryLockError::Error(source)) => Err(fail(source)),
-            },
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(source) => Err(fail(source)),
-        }
     }
 
     /// The settings the process runs under.
@@ -298,10 +263,6 @@ impl RunFolder {
         Ok(durable::write_file(&self.checkpoint_path(), &bytes)?)
     }
 
-    fn lock_path(&self) -> PathBuf {
-        self.0.join("lock")
-    }
-
     fn progress_path(&self) -> PathBuf {
         self.0.join("progress.jsonl")
     }
@@ -385,17 +346,6 @@ mod tests {
         run.add_progress_blocking(&epoch(1)).unwrap();
         run.begin_blocking().unwrap();
         assert_eq!(std::fs::read_dir(run.path()).unwrap().count(), 0);
-    }
-
-    #[test]
-    fn a_folder_is_locked_for_as_long_as_somebody_works_in_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let run = RunFolder::at(folder.path());
-        assert!(!run.is_locked_blocking().unwrap());
-        let lock = run.lock_blocking().unwrap();
-        assert!(run.is_locked_blocking().unwrap());
-        drop(lock);
-        assert!(!run.is_locked_blocking().unwrap());
     }
 
     /// People were sent to `--resume`, which then found no checkpoint.
