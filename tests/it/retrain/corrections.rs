@@ -238,6 +238,7 @@ fn corrections_that_are_exported_give_the_same_truths_in_another_store() {
     shop.ok(&["correct", text_of(&photos[1]), "--unknown"]);
     let csv = shop.path().join("truths.csv");
     shop.ok(&["corrections", "export", text_of(&csv)]);
+    other.ok(&["scan"]);
     other.ok(&["corrections", "import", text_of(&csv)]);
     assert_eq!(truths(&shop).len(), 2);
     assert_eq!(truths(&other), truths(&shop));
@@ -286,6 +287,7 @@ fn an_exported_list_may_be_read_as_the_umask_says() {
 fn a_list_says_how_many_show_none_of_the_ten_and_may_have_blanks_in_its_header() {
     let shop = shop(1);
     let photos: Vec<_> = (0..4).map(|number| drop_png(&shop.inbox(), number)).collect();
+    shop.ok(&["scan"]);
     let csv = shop.path().join("truths.csv");
     let name = |at: usize| text_of(&photos[at]).to_owned();
     let lines = format!(
