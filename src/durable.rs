@@ -21,9 +21,13 @@ pub struct WriteError {
     pub source: io::Error,
 }
 
-/// Puts `bytes` at `path`, replacing what was there; the folder is made if absent.
+/// Puts `bytes` at `path`, replacing what was there; the folder is made if absent. All may read it, whatever the umask: what
+/// one user's command puts into the data folder is for a service that runs as another.
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
-    write_file_with(path, |file| file.write_all(bytes))
+    write_file_with(path, |file| {
+        file.write_all(bytes)?;
+        file.set_permissions(Permissions::from_mode(0o644))
+    })
 }
 
 /// As [`write_file`], but without waiting for the disk: for what is no truth and is soon written again. Readers see the
@@ -44,10 +48,7 @@ pub fn write_passing_file(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
 }
 
 /// Puts what `fill` writes at `path`, replacing what was there; the folder is made if absent.
-pub fn write_file_with(
-    path: &Path,
-    fill: impl FnOnce(&mut File) -> io::Result<()>,
-) -> Result<(), WriteError> {
+fn write_file_with(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), WriteError> {
     let attempt = || -> io::Result<()> {
         let folder = folder_of(path);
         std::fs::create_dir_all(folder)?;
@@ -64,14 +65,14 @@ pub fn write_file_with(
 }
 
 /// As [`write_file`], for a path that a person named: the file that a link leads to is replaced, not the link, and what
-/// is no regular file (a device, a pipe) gets the bytes as they come.
+/// is no regular file (a device, a pipe) gets the bytes as they come. Who may read it is what the umask says.
 pub fn write_named_file(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
     let failed = |source| WriteError {
         path: path.to_owned(),
         source,
     };
     match named_file(path).map_err(failed)? {
-        Some(file) => write_file(&file, bytes),
+        Some(file) => write_file_with(&file, |file| file.write_all(bytes)),
         None => {
             // A file behind /dev/stdout keeps what it has.
             let opened = OpenOptions::new().append(true).open(path);
@@ -139,6 +140,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a").join("file");
         write_file(&path, b"old").unwrap();
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o644);
         let error = write_file_with(&path, |file| {
             file.write_all(b"half")?;
             Err(io::Error::other("disk full"))

@@ -6,7 +6,8 @@
 //! Seed and content give each drawn photo its place, and the places are the order in which people look. What counts of a
 //! draw are the photos before the first place that is still open: wherever people stop, those are a random sample, which
 //! the photos that somebody happens to have looked at are not. A photo that is gone waits for nobody, unless it was still there
-//! when the next one was looked at: then that one was picked, and what is there behind it tells only what was picked.
+//! when the next one was looked at: then that one was picked, and what is there behind it tells only what was picked. Who
+//! looked before the draw picked nothing of it.
 
 use std::collections::{BTreeSet, BinaryHeap};
 
@@ -109,21 +110,24 @@ impl AuditProgress {
 /// A content in a draw.
 struct DrawnContent {
     audit: i64,
+    drawn_at: Timestamp,
     place: ContentHash,
     hash: ContentHash,
     /// When somebody said what it shows.
     named_at: Option<Timestamp>,
     /// A file of it that can be looked at.
     file: Option<InventoryPath>,
-    /// When the last of its files was missed or rejected; `None` where another picture took its place, too.
+    /// When the last of its files was missed or rejected; `None` where another picture took its place.
     gone_at: Option<Timestamp>,
 }
 
 impl DrawnContent {
     /// Whether this one, which is gone and which nobody has looked at, was still there when the next one was looked at.
     fn was_passed_over(&self, behind: &[DrawnContent]) -> bool {
-        let next_named_at = behind.iter().find_map(|content| content.named_at);
-        next_named_at.is_some_and(|named_at| self.gone_at.is_none_or(|gone_at| gone_at > named_at))
+        let mut picked_at = behind.iter().filter_map(|content| content.named_at);
+        let next = picked_at.find(|named_at| *named_at > self.drawn_at);
+        next.zip(self.gone_at)
+            .is_some_and(|(named_at, gone_at)| gone_at > named_at)
     }
 }
 
@@ -194,13 +198,15 @@ impl Reader {
                   WHERE i.content_hash = c.content_hash AND f.reason IS NULL),
                  (SELECT max(coalesce(f.absent_at_ms, f.tagged_at_ms)) FROM images i
                   JOIN files f INDEXED BY files_by_image ON f.image_id = i.id
-                  WHERE i.content_hash = c.content_hash)
+                  WHERE i.content_hash = c.content_hash),
+                 a.drawn_at_ms
              FROM audits a JOIN audited_contents c ON c.audit_id = a.id",
             [],
             |row| {
                 let hash = rows::present(rows::content_hash(row, 2)?, 2, "a hash of 32 bytes")?;
                 Ok(DrawnContent {
                     audit: row.get(0)?,
+                    drawn_at: Timestamp::from_millis(row.get(6)?),
                     place: place(row.get(1)?, &hash),
                     hash,
                     named_at: row.get::<_, Option<i64>>(3)?.map(Timestamp::from_millis),

@@ -514,7 +514,7 @@ fn photos_that_were_picked_are_no_sample_once_the_others_are_gone() {
     let progress = fixture.reader().audit_progress().unwrap();
     assert_eq!((progress.left_behind, progress.out_of_order()), (2, 0));
 
-    // A photo in the place of which another one was put may have been there all the time.
+    // A better picture that was put in the place of one holds nobody up.
     let (mut fixture, names) = drawn_fixture();
     look(&mut fixture, &[&names[1]]);
     let mut other = certain(&names[0], "a", 3, 0.9, 0.0);
@@ -522,7 +522,22 @@ fn photos_that_were_picked_are_no_sample_once_the_others_are_gone() {
         *facts = content("another photo");
     }
     fixture.apply(other);
-    assert_eq!((counts(&fixture), open(&fixture).len()), ((6, 1, 0), 0));
+    assert_eq!((counts(&fixture), open(&fixture).len()), ((6, 1, 1), 4));
+}
+
+/// One that had been corrected before it was drawn ended the draw for all behind it.
+#[test]
+fn who_looked_before_the_draw_picked_nothing_of_it() {
+    let (mut fixture, names) = drawn_fixture();
+    let early = NewCorrection {
+        at: at(3_000),
+        ..correction(&names[1], Some(3))
+    };
+    fixture.store.correct(&[early]).unwrap();
+    gone(&mut fixture, &names[0], 4_500);
+    assert_eq!(counts(&fixture), (6, 1, 1));
+    look(&mut fixture, &names[2..].iter().collect::<Vec<_>>());
+    assert_eq!((counts(&fixture), open(&fixture).len()), ((6, 5, 5), 0));
 }
 
 #[test]
