@@ -133,17 +133,13 @@ impl Batch<'_> {
                 again.push(path);
                 ids.push(id);
             } else {
+                // One that is there and known as it lies would count as answered for good.
                 transaction.execute(
-                    "UPDATE files SET image_id = NULL, model_id = NULL WHERE id = ?1",
+                    "UPDATE files SET image_id = NULL, model_id = NULL, size = iif(is_present, NULL, size),
+                         mtime_ns = iif(is_present, NULL, mtime_ns), inode = iif(is_present, NULL, inode)
+                     WHERE id = ?1",
                     [id],
                 )?;
-                if is_present {
-                    // Known as it lies there, it would count as answered for good.
-                    transaction.execute(
-                        "UPDATE files SET size = NULL, mtime_ns = NULL, inode = NULL WHERE id = ?1",
-                        [id],
-                    )?;
-                }
             }
         }
         for id in ids {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::*;
 use crate::domain::*;
 
+mod audits;
 mod backup;
 mod changes;
 mod corrections;
@@ -218,6 +219,16 @@ fn correction(text: &str, label: Option<usize>) -> NewCorrection {
         by: "anna".into(),
         at: at(5_000),
     }
+}
+
+/// A tag of a certain confidence and unknown score.
+fn certain(name: &str, digit: &str, label: usize, confidence: f32, unknown: f32) -> Change {
+    let mut change = tagged(name, name, digit, label);
+    if let Change::Tagged { tag, .. } = &mut change {
+        tag.prediction = scores(label, confidence).into();
+        tag.prediction.unknown = Confidence::new(unknown).ok();
+    }
+    change
 }
 
 fn absent(name: &str) -> Change {

@@ -117,6 +117,19 @@ async fn answers_that_a_scan_put_back_are_brought_back_without_news() {
     assert!(!shop.reader().has_answers_to_bring_back(&model("b")).unwrap());
 }
 
+/// The shop, looked at for a model that has not answered yet.
+fn ground_of(shop: &Shop) -> (Ground, Serving) {
+    let ground = Ground {
+        reader: shop.reader(),
+        inboxes: Arc::new(shop.inboxes()),
+    };
+    let serving = Serving {
+        model: model("b"),
+        preprocessing: crate::tagging::testing::VERSION,
+    };
+    (ground, serving)
+}
+
 /// One name of a photo was tried, and where it had changed or gone, the photo kept the former model's tag.
 #[test]
 fn a_photo_is_tagged_anew_by_whichever_name_is_as_it_was() {
@@ -127,14 +140,7 @@ fn a_photo_is_tagged_anew_by_whichever_name_is_as_it_was() {
         shop.store().apply(&[tagged(path, b"photo", "a")]).unwrap();
     }
     std::fs::write(&changed, b"longer").unwrap();
-    let ground = Ground {
-        reader: shop.reader(),
-        inboxes: Arc::new(shop.inboxes()),
-    };
-    let serving = Serving {
-        model: model("b"),
-        preprocessing: crate::tagging::testing::VERSION,
-    };
+    let (ground, serving) = ground_of(&shop);
     let page = ground.page(&serving, None, 0).unwrap();
     let paths: Vec<_> = page.files.iter().map(|file| &file.path).collect();
     assert_eq!(paths, [&there]);
@@ -198,14 +204,7 @@ fn a_file_that_is_not_as_it_was_is_left_to_the_sweep() {
         shop.store().apply(&[tagged(path, bytes, "a")]).unwrap();
     }
     std::fs::write(&changed, b"longer").unwrap();
-    let ground = Ground {
-        reader: shop.reader(),
-        inboxes: Arc::new(shop.inboxes()),
-    };
-    let serving = Serving {
-        model: model("b"),
-        preprocessing: crate::tagging::testing::VERSION,
-    };
+    let (ground, serving) = ground_of(&shop);
     let page = ground.page(&serving, None, 0).unwrap();
     let paths: Vec<_> = page.files.iter().map(|file| &file.path).collect();
     assert_eq!(paths, [&same]);

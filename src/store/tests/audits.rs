@@ -1,0 +1,207 @@
+//! Random draws, and which of what was drawn counts as audited.
+
+use super::*;
+
+#[test]
+fn a_draw_is_reproducible_and_gives_every_photo_its_chance() {
+    let mut fixture = Fixture::new();
+    let names: Vec<String> = (0..60).map(|number| format!("{number}.jpg")).collect();
+    for name in &names {
+        fixture.apply(certain(name, "a", 3, 0.9, 0.0));
+    }
+    // None of these can be drawn: no tag, another model's, gone. A second name of a content is no second chance.
+    fixture.apply(rejected("bad.jpg", "bad.jpg", "a"));
+    fixture.apply(certain("other.jpg", "b", 3, 0.9, 0.0));
+    fixture.apply(certain("gone.jpg", "a", 3, 0.9, 0.0));
+    fixture.apply(absent("gone.jpg"));
+    fixture.apply(known("twin.jpg", "0.jpg", "a"));
+    fixture.store.correct(&[correction("1.jpg", Some(1))]).unwrap();
+
+    let draw = |seed, count| fixture.reader().draw_contents(&model("a"), seed, count).unwrap();
+    assert_eq!(draw(1, 20), draw(1, 20));
+    assert_ne!(draw(1, 20).contents, draw(2, 20).contents);
+    assert_eq!(draw(1, 20).photos, 60);
+    let all = draw(3, 999).contents;
+    let distinct: std::collections::BTreeSet<_> = all.iter().collect();
+    assert_eq!((all.len(), distinct.len()), (60, 60));
+    assert_eq!(
+        draw(3, 20).contents,
+        all[..20],
+        "the places do not depend on how many are drawn"
+    );
+    // Over many seeds each is drawn about as often as any other: 300 times a third.
+    let mut times = std::collections::BTreeMap::new();
+    for seed in 0..300 {
+        draw(seed, 20)
+            .contents
+            .into_iter()
+            .for_each(|hash| *times.entry(hash).or_insert(0) += 1);
+    }
+    assert_eq!(times.len(), 60);
+    assert!(
+        times.values().all(|times| (60..=140).contains(times)),
+        "{:?}",
+        times.values()
+    );
+    assert_eq!(
+        fixture.reader().draw_contents(&model("c"), 1, 9).unwrap().photos,
+        0
+    );
+}
+
+/// A fixture with a draw of six photos, and their names by their places in it.
+fn drawn_fixture() -> (Fixture, Vec<String>) {
+    let mut fixture = Fixture::new();
+    let names = ["a.jpg", "b.jpg", "c.jpg", "d.jpg", "e.jpg", "f.jpg"];
+    for name in names {
+        fixture.apply(certain(name, "a", 3, 0.9, 0.0));
+    }
+    let drawn = fixture.reader().draw_contents(&model("a"), 7, 9).unwrap();
+    let in_order = drawn.contents.iter().map(|hash| {
+        let name = names.iter().find(|name| content(name).hash == *hash);
+        name.unwrap().to_string()
+    });
+    let in_order: Vec<_> = in_order.collect();
+    let audit = NewAudit {
+        model: model("a"),
+        seed: 7,
+        drawn,
+        by: "anna".into(),
+        at: at(4_000),
+    };
+    fixture.store.record_audit(&audit).unwrap();
+    (fixture, in_order)
+}
+
+fn open(fixture: &Fixture) -> Vec<String> {
+    let open = fixture.reader().audit_progress().unwrap().open;
+    open.iter()
+        .map(|path| path.to_string().replace("/shop/", ""))
+        .collect()
+}
+
+/// Drawn, looked at, and of these those that count.
+fn counts(fixture: &Fixture) -> (u64, u64, usize) {
+    let progress = fixture.reader().audit_progress().unwrap();
+    let samples = fixture.reader().samples(&model("a")).unwrap();
+    let counted = samples.iter().filter(|sample| sample.is_audited).count();
+    assert_eq!(counted, progress.audited.len());
+    (progress.drawn, progress.looked_at, counted)
+}
+
+fn look(fixture: &mut Fixture, names: &[&String]) {
+    // The model's own label, confirmed.
+    let truths: Vec<_> = names.iter().map(|name| correction(name, Some(3))).collect();
+    fixture.store.correct(&truths).unwrap();
+}
+
+/// Photos that somebody happened to have looked at counted as a random sample: hand-picked ones, or the first by name.
+#[test]
+fn of_a_draw_those_count_that_come_before_the_first_one_that_is_open() {
+    let (mut fixture, names) = drawn_fixture();
+    assert_ne!(names, ["a.jpg", "b.jpg", "c.jpg", "d.jpg", "e.jpg", "f.jpg"]);
+    assert_eq!(
+        open(&fixture),
+        names,
+        "in the order of the draw, not of the names"
+    );
+    assert_eq!(counts(&fixture), (6, 0, 0));
+    // What was picked, and what was not drawn at all.
+    look(
+        &mut fixture,
+        &[&names[1], &names[4], &"never drawn.jpg".to_owned()],
+    );
+    assert_eq!(counts(&fixture), (6, 2, 0));
+    assert_eq!(fixture.reader().audit_progress().unwrap().out_of_order(), 2);
+    look(&mut fixture, &[&names[0]]);
+    assert_eq!(counts(&fixture), (6, 3, 2), "and the one behind it");
+    assert_eq!(open(&fixture), [&names[2..4], &names[5..]].concat());
+    look(&mut fixture, &[&names[2], &names[3], &names[5]]);
+    assert_eq!((counts(&fixture), open(&fixture).len()), ((6, 6, 6), 0));
+    let undone = content(&names[3]).hash;
+    fixture
+        .store
+        .undo_corrections(&[undone], "anna", at(9_000))
+        .unwrap();
+    assert_eq!(counts(&fixture), (6, 5, 3));
+}
+
+fn gone(fixture: &mut Fixture, name: &str, ms: i64) {
+    let path = path(name);
+    fixture.apply(Change::Absent { path, at: at(ms) });
+}
+
+#[test]
+fn a_drawn_photo_that_is_gone_or_rejected_holds_nobody_up_until_it_comes_back() {
+    let (mut fixture, names) = drawn_fixture();
+    gone(&mut fixture, &names[0], 4_500);
+    fixture.apply(rejected(&names[2], &names[2], "b"));
+    look(&mut fixture, &[&names[1], &names[3]]);
+    assert_eq!(counts(&fixture), (6, 2, 2));
+    assert_eq!(open(&fixture), names[4..]);
+    // One that is gone and was looked at counts all the same; one that goes after all that were looked at was not passed over.
+    gone(&mut fixture, &names[1], 6_000);
+    gone(&mut fixture, &names[4], 6_000);
+    assert_eq!(counts(&fixture), (6, 2, 2));
+    assert_eq!(open(&fixture), names[5..]);
+    // One that comes back is open again.
+    fixture.apply(certain(&names[0], "a", 3, 0.9, 0.0));
+    assert_eq!(counts(&fixture), (6, 2, 0));
+    assert_eq!(open(&fixture)[0], names[0]);
+}
+
+/// Some were picked, the others left the inbox: all that were picked counted as drawn at random.
+#[test]
+fn photos_that_were_picked_are_no_sample_once_the_others_are_gone() {
+    let (mut fixture, names) = drawn_fixture();
+    look(&mut fixture, &[&names[0], &names[2], &names[5]]);
+    for left in [1, 3, 4] {
+        gone(&mut fixture, &names[left], 6_000);
+    }
+    assert_eq!(counts(&fixture), (6, 3, 1), "the first one came in its turn");
+    let progress = fixture.reader().audit_progress().unwrap();
+    assert_eq!((progress.left_behind, progress.out_of_order()), (2, 0));
+
+    // A better picture that was put in the place of one holds nobody up.
+    let (mut fixture, names) = drawn_fixture();
+    look(&mut fixture, &[&names[1]]);
+    let mut other = certain(&names[0], "a", 3, 0.9, 0.0);
+    if let Change::Tagged { content: facts, .. } = &mut other {
+        *facts = content("another photo");
+    }
+    fixture.apply(other);
+    assert_eq!((counts(&fixture), open(&fixture).len()), ((6, 1, 1), 4));
+}
+
+/// One that had been corrected before it was drawn ended the draw for all behind it.
+#[test]
+fn who_looked_before_the_draw_picked_nothing_of_it() {
+    let (mut fixture, names) = drawn_fixture();
+    let early = NewCorrection {
+        at: at(3_000),
+        ..correction(&names[1], Some(3))
+    };
+    fixture.store.correct(&[early]).unwrap();
+    gone(&mut fixture, &names[0], 4_500);
+    assert_eq!(counts(&fixture), (6, 1, 1));
+    look(&mut fixture, &names[2..].iter().collect::<Vec<_>>());
+    assert_eq!((counts(&fixture), open(&fixture).len()), ((6, 5, 5), 0));
+}
+
+#[test]
+fn a_photo_of_two_draws_is_listed_and_counted_once() {
+    let (mut fixture, names) = drawn_fixture();
+    let again = NewAudit {
+        model: model("a"),
+        seed: 8,
+        drawn: fixture.reader().draw_contents(&model("a"), 8, 3).unwrap(),
+        by: "bert".into(),
+        at: at(4_500),
+    };
+    let first = again.drawn.contents[0];
+    fixture.store.record_audit(&again).unwrap();
+    assert_eq!(open(&fixture), names, "the older draw first");
+    let name = names.iter().find(|name| content(name).hash == first).unwrap();
+    look(&mut fixture, &[name]);
+    assert_eq!(counts(&fixture), (6, 1, 1), "the first of either draw counts");
+}
