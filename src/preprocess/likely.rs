@@ -6,6 +6,8 @@
 //! common in the middle and rare along the border are the garment's. What the first round finds is where the second
 //! one learns the looks from, instead of from middle and border (the idea of GrabCut, with histograms and no colour).
 
+use multiversion::multiversion;
+
 use super::reduce::Grey;
 
 /// Steps of grey that are told apart.
@@ -70,69 +72,86 @@ impl Likelihood {
     fn see(&mut self, picture: Grey) {
         let width = picture.width as usize;
         self.raw.clear();
-        let mut rows = picture.luma.chunks_exact(width).peekable();
-        while let Some(row) = rows.next() {
-            let below = rows.peek().copied().unwrap_or(row);
-            let right = row[1..].iter().chain(&row[width - 1..]);
-            let here = row.iter().zip(right).zip(below);
-            self.raw.extend(
-                here.map(|((&here, &right), &below)| {
-                    here.abs_diff(right).saturating_add(here.abs_diff(below))
-                }),
-            );
+        self.raw.resize(picture.luma.len(), 0);
+        let below = picture.luma.chunks_exact(width).skip(1);
+        let last = picture.luma.chunks_exact(width).rev().take(1);
+        let rows = picture.luma.chunks_exact(width).zip(below.chain(last));
+        for (steps, (row, below)) in self.raw.chunks_exact_mut(width).zip(rows) {
+            step_sizes(row, below, steps);
         }
         self.blur.apply(&self.raw, width, ROUGH_RADIUS, &mut self.smooth);
         self.looks.clear();
-        self.looks
-            .extend(picture.luma.iter().zip(&self.smooth).map(|(&luma, &rough)| {
-                let step: u8 = ROUGH_FROM.iter().map(|&from| u8::from(rough >= from)).sum();
-                step * GREYS as u8 + luma / (256 / GREYS) as u8
-            }));
+        self.looks.resize(picture.luma.len(), 0);
+        looks(picture.luma, &self.smooth, &mut self.looks);
     }
 
     fn middle_and_border(&self, columns: &[f32], rows: &[f32]) -> Counts {
         let mut counts = [[0; LOOKS]; 2];
         for (looks, &v) in self.looks.chunks_exact(columns.len()).zip(rows) {
-            for (&look, &u) in looks.iter().zip(columns) {
-                if u.abs().max(v.abs()) > BORDER {
-                    counts[0][usize::from(look)] += 1;
-                } else if u * u + v * v < MIDDLE_SQUARED {
-                    counts[1][usize::from(look)] += 1;
-                }
-            }
+            // Columns run from one edge to the other: what holds for places near an edge, or near the middle, holds for a
+            // stretch of them.
+            let stretch = |is_outside: &dyn Fn(f32) -> bool| {
+                let (left, right) = columns.split_at(columns.len() / 2);
+                let begin = left.partition_point(|&u| is_outside(u));
+                let end = left.len() + right.partition_point(|&u| !is_outside(u));
+                begin..end
+            };
+            let inner = stretch(&|u| u.abs().max(v.abs()) > BORDER);
+            let middle = stretch(&|u| u * u + v * v >= MIDDLE_SQUARED);
+            count(&mut counts[0], &looks[..inner.start]);
+            count(&mut counts[0], &looks[inner.end..]);
+            count(&mut counts[1], &looks[middle]);
         }
         counts
     }
 
     fn garment_and_rest(&self) -> Counts {
-        let mut counts = [[0; LOOKS]; 2];
-        for (&look, &likely) in self.looks.iter().zip(&self.smooth) {
+        // Neighbours look alike: in turn, so that a count does not wait for the one before.
+        let mut counts = [[[0u32; LOOKS]; 2]; 2];
+        let (looks, last) = self.looks.as_chunks::<2>();
+        let (likely, last_likely) = self.smooth.as_chunks::<2>();
+        for (looks, likely) in looks.iter().zip(likely) {
+            for ((counts, &look), &likely) in counts.iter_mut().zip(looks).zip(likely) {
+                counts[usize::from(likely >= EVEN)][usize::from(look)] += 1;
+            }
+        }
+        let [mut counts, others] = counts;
+        for (&look, &likely) in last.iter().zip(last_likely) {
             counts[usize::from(likely >= EVEN)][usize::from(look)] += 1;
+        }
+        for (count, other) in counts.as_flattened_mut().iter_mut().zip(others.as_flattened()) {
+            *count += other;
         }
         counts
     }
 
     /// From looks and places to likelihoods, by Bayes' rule.
     fn judge(&mut self, counts: &Counts, columns: &[f32], rows: &[f32]) {
-        let shares = counts.each_ref().map(shares);
-        let mut table = [[0u8; LOOKS]; ZONES];
-        for (zone, table) in table.iter_mut().enumerate() {
-            let prior = MIDDLE + (CORNER - MIDDLE) * (zone as f32 + 0.5) / ZONES as f32;
-            for (look, likely) in table.iter_mut().enumerate() {
-                let (for_it, against) = (shares[1][look] * prior, shares[0][look] * (1.0 - prior));
-                *likely = (for_it / (for_it + against) * 255.0) as u8;
+        let table = likelihoods(&counts.each_ref().map(shares));
+        let zone = |place: &f32| ((place * place * ZONES as f32) as usize).min(ZONES - 1) * LOOKS;
+        let across: Vec<u16> = columns.iter().map(|u| zone(u) as u16).collect();
+        let lines = self.raw.chunks_exact_mut(columns.len());
+        for ((line, looks), v) in lines.zip(self.looks.chunks_exact(columns.len())).zip(rows) {
+            let down = zone(v) as u16;
+            for ((likely, &look), &across) in line.iter_mut().zip(looks).zip(&across) {
+                *likely = table[usize::from(down.max(across)) + usize::from(look)];
             }
         }
-        let zone = |place: &f32| ((place * place * ZONES as f32) as usize).min(ZONES - 1);
-        let across: Vec<usize> = columns.iter().map(zone).collect();
-        self.raw.clear();
-        for (looks, v) in self.looks.chunks_exact(columns.len()).zip(rows) {
-            let down = zone(v);
-            let line = looks.iter().zip(&across);
-            self.raw
-                .extend(line.map(|(&look, &across)| table[down.max(across)][usize::from(look)]));
+    }
+}
+
+/// The likelihood of each look in each zone, from its shares around the garment and on it.
+#[multiversion(targets("x86_64+avx2"))]
+fn likelihoods(shares: &[[f32; LOOKS]; 2]) -> [u8; ZONES * LOOKS] {
+    let mut table = [0; ZONES * LOOKS];
+    for (zone, table) in table.as_chunks_mut::<LOOKS>().0.iter_mut().enumerate() {
+        let prior = MIDDLE + (CORNER - MIDDLE) * (zone as f32 + 0.5) / ZONES as f32;
+        for ((likely, around), on_it) in table.iter_mut().zip(&shares[0]).zip(&shares[1]) {
+            let (for_it, against) = (on_it * prior, around * (1.0 - prior));
+            *likely = (for_it / (for_it + against) * 255.0) as i32 as u8;
         }
     }
+    table
 }
 
 /// Places of pixels along an edge, -1 to 1.
@@ -153,58 +172,91 @@ fn shares(counts: &[u32; LOOKS]) -> [f32; LOOKS] {
     })
 }
 
+fn count(counts: &mut [u32; LOOKS], looks: &[u8]) {
+    for &look in looks {
+        counts[usize::from(look)] += 1;
+    }
+}
+
+/// How far each pixel is from its neighbours to the right and below; in the last column from the one below alone.
+#[multiversion(targets("x86_64+avx2"))]
+fn step_sizes(row: &[u8], below: &[u8], steps: &mut [u8]) {
+    let across = row.iter().zip(&row[1..]);
+    for ((step, (here, right)), below) in steps.iter_mut().zip(across).zip(below) {
+        *step = here.abs_diff(*right).saturating_add(here.abs_diff(*below));
+    }
+    if let [.., last] = steps {
+        let at = row.len() - 1;
+        *last = row[at].abs_diff(below[at]);
+    }
+}
+
+#[multiversion(targets("x86_64+avx2"))]
+fn looks(luma: &[u8], roughness: &[u8], looks: &mut [u8]) {
+    for ((look, luma), &rough) in looks.iter_mut().zip(luma).zip(roughness) {
+        let step: u8 = ROUGH_FROM.iter().map(|&from| u8::from(rough >= from)).sum();
+        *look = step * GREYS as u8 + luma / (256 / GREYS) as u8;
+    }
+}
+
 /// Means over squares.
 #[derive(Debug, Default)]
 struct Blur {
     columns: Vec<u16>,
     padded: Vec<u16>,
+    sums: Vec<u16>,
 }
 
 impl Blur {
     /// Means over the squares of `2 * radius + 1` pixels, at most 15, around each; the edge goes on beyond itself.
     fn apply(&mut self, values: &[u8], width: usize, radius: usize, blurred: &mut Vec<u8>) {
-        let rows = values.len() / width;
-        let row = |y: usize| &values[y.min(rows - 1) * width..][..width];
-        let side = 2 * radius + 1;
-        let inverse = (1 << 24) / (side * side) as u32 + 1;
+        blurred.clear();
+        blurred.resize(values.len(), 0);
         self.columns.clear();
         self.columns.resize(width, 0);
-        for y in 0..side {
-            add(&mut self.columns, row(y.saturating_sub(radius)));
-        }
-        blurred.clear();
-        for y in 0..rows {
-            self.pad(radius);
-            let begin = blurred.len();
-            blurred.resize(begin + width, 0);
-            let mut sums = self.padded[..width].to_vec();
-            for shift in 1..side {
-                for (sum, &value) in sums.iter_mut().zip(&self.padded[shift..]) {
-                    *sum += value;
-                }
-            }
-            for (mean, &sum) in blurred[begin..].iter_mut().zip(&sums) {
-                *mean = ((u64::from(sum) * u64::from(inverse)) >> 24) as u8;
-            }
-            add(&mut self.columns, row(y + radius + 1));
-            for (sum, &value) in self.columns.iter_mut().zip(row(y.saturating_sub(radius))) {
-                *sum -= u16::from(value);
-            }
-        }
-    }
-
-    /// The columns' sums, with the first and the last one repeated beyond the edges.
-    fn pad(&mut self, radius: usize) {
         self.padded.clear();
-        let (first, last) = (self.columns[0], self.columns[self.columns.len() - 1]);
-        self.padded.extend(std::iter::repeat_n(first, radius));
-        self.padded.extend_from_slice(&self.columns);
-        self.padded.extend(std::iter::repeat_n(last, radius));
+        self.padded.resize(width + 2 * radius, 0);
+        self.sums.clear();
+        self.sums.resize(width, 0);
+        blur(self, values, radius, blurred);
     }
 }
 
-fn add(sums: &mut [u16], row: &[u8]) {
-    for (sum, &value) in sums.iter_mut().zip(row) {
-        *sum += u16::from(value);
+#[multiversion(targets("x86_64+avx2"))]
+fn blur(memory: &mut Blur, values: &[u8], radius: usize, blurred: &mut [u8]) {
+    let Blur {
+        columns,
+        padded,
+        sums,
+    } = memory;
+    let width = columns.len();
+    let rows = values.len() / width;
+    let row = |y: usize| &values[y.min(rows - 1) * width..][..width];
+    let side = 2 * radius + 1;
+    // At most 255 * 2^24 and a little less than 2^24 with the largest sum there is.
+    let inverse = (1 << 24) / (side * side) as u32 + 1;
+    for y in 0..side {
+        for (sum, &value) in columns.iter_mut().zip(row(y.saturating_sub(radius))) {
+            *sum += u16::from(value);
+        }
+    }
+    for (y, blurred) in blurred.chunks_exact_mut(width).enumerate() {
+        // The first and the last column are repeated beyond the edges.
+        padded[..radius].fill(columns[0]);
+        padded[radius..radius + width].copy_from_slice(columns);
+        padded[radius + width..].fill(columns[width - 1]);
+        sums.copy_from_slice(&padded[..width]);
+        for shift in 1..side {
+            for (sum, &value) in sums.iter_mut().zip(&padded[shift..]) {
+                *sum += value;
+            }
+        }
+        for (mean, &sum) in blurred.iter_mut().zip(&*sums) {
+            *mean = ((u32::from(sum) * inverse) >> 24) as u8;
+        }
+        let (new, old) = (row(y + radius + 1), row(y.saturating_sub(radius)));
+        for ((sum, &new), &old) in columns.iter_mut().zip(new).zip(old) {
+            *sum = *sum + u16::from(new) - u16::from(old);
+        }
     }
 }

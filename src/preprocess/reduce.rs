@@ -3,6 +3,8 @@
 //! In: a grey picture. Out: the same, halved until its longest edge is short enough. Never: a picture of less than
 //! half of what is asked for, if it was larger.
 
+use multiversion::multiversion;
+
 /// A grey picture that is looked at, row by row from the top left; at least 1x1.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Grey<'a> {
@@ -41,21 +43,26 @@ impl Reducer {
 
 /// Means of 2x2 pixels, rounded; an odd last column or row stands for its missing neighbour, too.
 fn halve(luma: &[u8], width: usize, halved: &mut Vec<u8>) {
+    let half = width.div_ceil(2);
     halved.clear();
-    for rows in luma.chunks(2 * width) {
+    halved.resize(half * (luma.len() / width).div_ceil(2), 0);
+    for (rows, means) in luma.chunks(2 * width).zip(halved.chunks_exact_mut(half)) {
         let (upper, lower) = rows.split_at(width);
         let lower = if lower.is_empty() { upper } else { lower };
-        let ((upper, last_upper), (lower, last_lower)) = (upper.as_chunks::<2>(), lower.as_chunks::<2>());
-        let mean = |(upper, lower): (&[u8; 2], &[u8; 2])| {
-            let sum: u16 = [upper[0], upper[1], lower[0], lower[1]]
-                .map(u16::from)
-                .iter()
-                .sum();
-            ((sum + 2) / 4) as u8
-        };
-        halved.extend(upper.iter().zip(lower).map(mean));
-        let odd = last_upper.iter().zip(last_lower);
-        halved.extend(odd.map(|(&upper, &lower)| (u16::from(upper) + u16::from(lower)).div_ceil(2) as u8));
+        means_of(upper, lower, means);
+        if width % 2 == 1 {
+            means[half - 1] = (u16::from(upper[width - 1]) + u16::from(lower[width - 1])).div_ceil(2) as u8;
+        }
+    }
+}
+
+/// Means of the pairs of pixels of two rows.
+#[multiversion(targets("x86_64+avx2"))]
+fn means_of(upper: &[u8], lower: &[u8], means: &mut [u8]) {
+    let pairs = upper.as_chunks::<2>().0.iter().zip(lower.as_chunks::<2>().0);
+    for (mean, (upper, lower)) in means.iter_mut().zip(pairs) {
+        let sum = u16::from(upper[0]) + u16::from(upper[1]) + u16::from(lower[0]) + u16::from(lower[1]);
+        *mean = ((sum + 2) / 4) as u8;
     }
 }
 

@@ -83,8 +83,7 @@ impl Regions {
             if x == line.len() {
                 return;
             }
-            let length = line[x..].iter().position(|&class| class == NONE);
-            let end = length.map_or(line.len(), |length| x + length);
+            let end = x + full_stretch(&line[x..]);
             let strong = line[x..end].iter().map(|&class| u32::from(class / STRONG)).sum();
             let parent = self.runs.len() as u32;
             self.runs.push(Run {
@@ -142,6 +141,20 @@ fn empty_stretch(classes: &[u8]) -> usize {
         .count();
     let rest = classes[empty..].iter().position(|&class| class != NONE);
     rest.map_or(classes.len(), |rest| empty + rest)
+}
+
+/// How many classes at the beginning are not `NONE`; eight at a time, too.
+fn full_stretch(classes: &[u8]) -> usize {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let (chunks, _) = classes.as_chunks::<8>();
+    let has_none = |chunk: &[u8; 8]| {
+        let chunk = u64::from_ne_bytes(*chunk);
+        // Only a byte of 0 borrows from the one above without having its own highest bit set.
+        chunk.wrapping_sub(ONES) & !chunk & (ONES << 7) != 0
+    };
+    let full = 8 * chunks.iter().take_while(|chunk| !has_none(chunk)).count();
+    let rest = classes[full..].iter().position(|&class| class == NONE);
+    rest.map_or(classes.len(), |rest| full + rest)
 }
 
 impl Region {

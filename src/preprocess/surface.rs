@@ -172,11 +172,12 @@ impl Surface {
             for sample in samples.iter().filter(|s| self.distance(s) <= reach) {
                 let (u, v) = (f64::from(sample.u), f64::from(sample.v));
                 let row = [1.0, u, v, u * u, v * v];
-                for i in 0..terms {
-                    for j in 0..terms {
-                        sums[i][j] += row[i] * row[j];
+                // All of them, wanted or not: a fixed number is worth registers.
+                let columns = [1.0, u, v, u * u, v * v, f64::from(sample.luma)];
+                for (sums, by) in sums.iter_mut().zip(row) {
+                    for (sum, column) in sums.iter_mut().zip(columns) {
+                        *sum += by * column;
                     }
-                    sums[i][TERMS] += row[i] * f64::from(sample.luma);
                 }
             }
             let Some(solved) = solve(sums, terms) else {

@@ -37,27 +37,30 @@ impl Finder {
 
     /// The rectangle without the rows and columns along its edges in which hardly anything of the mask differs from the
     /// backdrop as garments do: a lighter patch of floor lies in the middle, too.
-    fn without_pale_rim(&self, picture: Grey, window: Window) -> Window {
-        let width = picture.width as usize;
-        let rows = window.top as usize..(window.top + window.height) as usize;
-        let columns = window.left as usize..(window.left + window.width) as usize;
-        let distance = |at: usize| match self.mask[at] {
-            0 => 0,
-            _ => picture.luma[at].abs_diff(self.backdrop[at]),
+    fn without_pale_rim<'a>(&'a self, picture: Grey<'a>, window: Window) -> Window {
+        let line = |values: &'a [u8], y: u32| {
+            let begin = (y * picture.width + window.left) as usize;
+            &values[begin..begin + window.width as usize]
         };
-        let inside = || {
-            rows.clone()
-                .flat_map(|y| y * width + columns.start..y * width + columns.end)
-        };
-        let clear = upper_quarter(inside().map(&distance).filter(|&distance| distance > 0));
+        let mut distances = Vec::with_capacity((window.width * window.height) as usize);
+        for y in window.top..window.top + window.height {
+            let pixels = line(picture.luma, y).iter().zip(line(&self.backdrop, y));
+            let pixels = pixels.zip(line(&self.mask, y));
+            // Nothing outside of the mask, which is 0 or 255.
+            distances.extend(pixels.map(|((luma, backdrop), mask)| luma.abs_diff(*backdrop) & mask));
+        }
+        let clear = upper_quarter(&distances);
         let least = TOLERANCE.max(clear / CLEAR_PART);
-        let (mut across, mut down) = (vec![0u32; columns.len()], vec![0u32; rows.len()]);
-        for (y, down) in rows.clone().zip(&mut down) {
-            for (x, across) in columns.clone().zip(&mut across) {
-                let is_garment = u32::from(distance(y * width + x) > least);
+        let mut across = vec![0u32; window.width as usize];
+        let mut down = Vec::with_capacity(window.height as usize);
+        for row in distances.chunks_exact(across.len()) {
+            let mut garment = 0;
+            for (across, &distance) in across.iter_mut().zip(row) {
+                let is_garment = u32::from(distance > least);
                 *across += is_garment;
-                *down += is_garment;
+                garment += is_garment;
             }
+            down.push(garment);
         }
         let (left, wide) = without_rim(&across, window.height / RIM_PART);
         let (top, high) = without_rim(&down, window.width / RIM_PART);
@@ -80,10 +83,13 @@ fn without_rim(counts: &[u32], least: u32) -> (u32, u32) {
     }
 }
 
-/// The value that a quarter of the values reach; 0 of none.
-fn upper_quarter(values: impl Iterator<Item = u8>) -> u8 {
+/// The value that a quarter of those above 0 reach; 0 of none.
+fn upper_quarter(values: &[u8]) -> u8 {
     let mut counts = [0u32; 256];
-    values.for_each(|value| counts[usize::from(value)] += 1);
+    for &value in values {
+        counts[usize::from(value)] += 1;
+    }
+    counts[0] = 0;
     let quarter = counts.iter().sum::<u32>() / 4;
     let mut above = 0;
     let reached = counts.iter().rposition(|&count| {
