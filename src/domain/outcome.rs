@@ -56,6 +56,12 @@ impl RejectionReason {
         RejectionReason::NeverSettled,
     ];
 
+    /// Whether what is behind it passes without a trace in the file's size or time: permissions are given, and a file that
+    /// was given up on while it changed may have come to rest just then.
+    pub fn passes_unseen(self) -> bool {
+        matches!(self, RejectionReason::Unreadable | RejectionReason::NeverSettled)
+    }
+
     /// The word in records: lower case with underscores; stable.
     pub fn code(self) -> &'static str {
         match self {

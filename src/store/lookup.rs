@@ -42,8 +42,7 @@ impl KnownFile {
     pub fn is_answered_by(&self, model: &ModelId) -> bool {
         match (&self.model, self.reason) {
             (Some(answered), _) => answered == model,
-            // Permissions change without leaving a trace in size or time.
-            (None, reason) => reason != Some(RejectionReason::Unreadable),
+            (None, reason) => !reason.is_some_and(RejectionReason::passes_unseen),
         }
     }
 }

@@ -242,6 +242,12 @@ pub fn is_gone(path: &Path) -> bool {
     matches!(look, Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory))
 }
 
+/// Whether a folder, that was walked as a folder once, is reached by a symbolic link now: its files are somewhere else, and
+/// links to folders are not followed.
+pub fn is_reached_by_link(folder: &Path) -> bool {
+    folder.canonicalize().is_ok_and(|real| real != folder)
+}
+
 /// The rejection of a file that the operating system will not let us read.
 pub fn unreadable(path: &Path, error: &io::Error) -> Rejection {
     let detail = format!("could not read {}: {error}", path.display());

@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::Notify;
 use walkdir::WalkDir;
 
-use super::inbox::{Inboxes, Look, Seen, folder_named_like_a_photo, is_gone};
+use super::inbox::{Inboxes, Look, Seen, folder_named_like_a_photo, is_gone, is_reached_by_link};
 use super::settle::{Hint, NoticedFile, SettledFile};
 use crate::domain::{FileStamp, InventoryPath, ModelId, Rejection, RejectionReason};
 use crate::store::{Change, KnownFile, Reader, StoreError};
@@ -167,8 +167,7 @@ impl Counted<'_> {
     fn holds(self, known: &KnownFile) -> bool {
         match (self, &known.model) {
             (Counted::AnyAnswer, Some(_)) => true,
-            // Permissions change without leaving a trace in size or time.
-            (Counted::AnyAnswer, None) => known.reason != Some(RejectionReason::Unreadable),
+            (Counted::AnyAnswer, None) => !known.reason.is_some_and(RejectionReason::passes_unseen),
             (Counted::AnswersOf(model), _) => known.is_answered_by(model),
         }
     }
@@ -325,11 +324,18 @@ impl Sweep<'_> {
                 return Ok(Swept::Whole);
             };
             let mut gone = Vec::new();
+            // Of the folder that was looked at last: most files have neighbours.
+            let (mut parent, mut is_linked) = (PathBuf::new(), false);
             for path in page {
                 if self.stop.load(Ordering::Relaxed) {
                     return Ok(Swept::Stopped);
                 }
-                if is_gone(&path.to_path()) {
+                let file = path.to_path();
+                let folder = crate::durable::folder_of(&file);
+                if folder != parent {
+                    (parent, is_linked) = (folder.to_owned(), is_reached_by_link(folder));
+                }
+                if is_linked || is_gone(&file) {
                     gone.push(path);
                 }
             }

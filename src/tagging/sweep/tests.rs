@@ -126,6 +126,55 @@ fn a_name_that_was_a_folder_and_is_a_link_out_of_the_inbox_is_not_walked() {
     assert_eq!(rejection.reason, RejectionReason::LinkOutsideInbox);
 }
 
+/// A folder was moved to a larger disk and a link left in its place: its files stayed there for ever, under names by which
+/// nothing is tagged.
+#[test]
+fn files_of_a_folder_that_is_a_link_now_are_gone() {
+    let shop = Shop::new();
+    let folder = shop.inbox().join("2023");
+    std::fs::create_dir(&folder).unwrap();
+    let path = folder.join("a.png");
+    std::fs::write(&path, b"photo").unwrap();
+    shop.store().apply(&[tagged(&path, b"photo", "a")]).unwrap();
+    shop.file("b.png", b"another");
+    let larger = shop.path().join("larger");
+    std::fs::rename(&folder, &larger).unwrap();
+    std::os::unix::fs::symlink(&larger, &folder).unwrap();
+    let gone = found(&shop).into_iter().filter_map(|found| match found {
+        Found::Change(Change::Absent { path, .. }) => Some(path.to_path()),
+        _ => None,
+    });
+    assert_eq!(gone.collect::<Vec<_>>(), [path]);
+}
+
+/// A file that came to rest just as a scan gave up on it looked answered ever after.
+#[test]
+fn what_was_given_up_on_while_it_changed_is_found_again() {
+    let shop = Shop::new();
+    let path = shop.file("late.png", b"photo");
+    let Look::File(seen) = shop.inboxes().look_blocking(&path) else {
+        panic!("a file")
+    };
+    let rejection = |reason| Rejection {
+        reason,
+        detail: "by the end of the scan".into(),
+    };
+    let known = |reason| Change::unread(&path, Some(seen.stamp), rejection(reason));
+    for counted in [Counted::AnyAnswer, Counted::AnswersOf(&model("a"))] {
+        shop.store()
+            .apply(&[known(RejectionReason::NeverSettled)])
+            .unwrap();
+        assert!(matches!(
+            &found_where(&shop, counted)[..],
+            [Found::AtRest(file)] if file.path == path
+        ));
+        shop.store()
+            .apply(&[known(RejectionReason::TooManyBytes)])
+            .unwrap();
+        assert!(matches!(&found_where(&shop, counted)[..], [Found::Unchanged]));
+    }
+}
+
 /// The file's row said for ever that it is there, for a look at its name finds something.
 #[test]
 fn a_folder_ends_the_file_that_had_its_name() {
