@@ -176,13 +176,16 @@ fn beside_real_folder(path: &Path) -> std::io::Result<PathBuf> {
     Ok(path.file_name().map_or(folder.clone(), |name| folder.join(name)))
 }
 
-/// What counts as ours: the paths that were named, by hand, so that no name above them is passed over, and the
-/// inboxes, so that a link from one place of the inventory to another is followed as the service follows it.
+/// What counts as ours: the paths that were named, by hand, so that no name above them is passed over, and where those of
+/// them lead that are links; and the inboxes, so that a link from one place of the inventory to another is followed as the
+/// service follows it.
 fn grounds(paths: &[PathBuf], config: &Config) -> Inboxes {
     let inboxes = config.inboxes.iter();
     let inboxes = inboxes.map(|inbox| inbox.canonicalize().unwrap_or_else(|_| inbox.clone()));
+    let meant = paths.iter().filter(|path| path.is_symlink());
+    let meant = meant.filter_map(|path| path.canonicalize().ok());
     Inboxes::new(
-        paths.iter().cloned().chain(inboxes).collect(),
+        paths.iter().cloned().chain(meant).chain(inboxes).collect(),
         config.watch.ignore.clone(),
     )
 }

@@ -115,6 +115,21 @@ fn a_long_walk_does_not_use_up_the_patience() {
     assert_eq!(fed.feeder.settler.len(), 1);
 }
 
+/// It was rejected as a link out of the inbox, with the advice to scan it by hand.
+#[test]
+fn a_link_that_is_named_is_followed() {
+    let shop = Shop::new();
+    let outside = shop.path().join("outside.png");
+    std::fs::write(&outside, b"photo").unwrap();
+    let link = shop.path().join("by_hand.png");
+    std::os::unix::fs::symlink(&outside, &link).unwrap();
+    let named = real_paths(std::slice::from_ref(&link)).unwrap();
+    let look = grounds(&named, &shop.config()).look_blocking(&named[0]);
+    assert!(matches!(look, Look::File(_)), "{look:?}");
+    let unnamed = grounds(&[], &shop.config()).look_blocking(&link);
+    assert!(matches!(unnamed, Look::Refused(..)), "{unnamed:?}");
+}
+
 #[test]
 fn a_scan_tells_that_another_model_took_the_place_of_the_one_it_asked() {
     let (a, b) = (model("a"), model("b"));
