@@ -117,12 +117,24 @@ impl Batch<'_> {
             1 => Ok((self.transaction.last_insert_rowid(), Novelty::New)),
             _ => {
                 let id = self.row_of_image(&content.hash)?;
-                Ok((
-                    id.expect("a hash that conflicts is in the table; this is a bug"),
-                    Novelty::Old,
-                ))
+                let id = id.expect("a hash that conflicts is in the table; this is a bug");
+                self.learn_format(id, content)?;
+                Ok((id, Novelty::Old))
             }
         }
+    }
+
+    /// What was not known of a content while it could not be decoded: it was too large then, or is decoded by now.
+    fn learn_format(&self, image_id: i64, content: &ContentFacts) -> rusqlite::Result<()> {
+        let (Some(format), Some((width, height))) = (content.format, content.size_px) else {
+            return Ok(());
+        };
+        self.transaction
+            .prepare_cached(
+                "UPDATE images SET format = ?2, width = ?3, height = ?4 WHERE id = ?1 AND width IS NULL",
+            )?
+            .execute(params![image_id, format.name(), width, height])?;
+        Ok(())
     }
 
     /// Adds an outcome unless the (content, model) has one, and counts it among the tags of its day.

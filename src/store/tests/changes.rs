@@ -346,6 +346,25 @@ fn an_unreadable_file_that_becomes_readable_is_tagged() {
     assert_eq!(fixture.file("a.jpg").unwrap().detail, None);
 }
 
+/// Rejected as too large, then tagged under a higher limit, it had no size for ever.
+#[test]
+fn what_can_be_decoded_by_now_has_its_format_and_size() {
+    let mut fixture = Fixture::new();
+    let mut change = rejected("a.jpg", "a", "a");
+    if let Change::Rejected { content, .. } = &mut change {
+        (content.format, content.size_px) = (None, None);
+    }
+    fixture.apply(change);
+    let format = |fixture: &Fixture| {
+        let history = fixture.reader().history_of_content(&content("a").hash);
+        let content = history.unwrap().unwrap();
+        (content.format, content.width, content.height)
+    };
+    assert_eq!(format(&fixture), (None, None, None));
+    fixture.apply(tagged("a.jpg", "a", "b", 3));
+    assert_eq!(format(&fixture), (Some("png".into()), Some(3), Some(4)));
+}
+
 #[test]
 fn a_vanished_file_is_absent_and_keeps_what_was_known() {
     let mut fixture = Fixture::new();
