@@ -142,7 +142,11 @@ impl Teller {
     /// One attempt, where one is due; `true` where something arrived.
     fn turn_blocking(&mut self) -> Result<bool, StoreError> {
         let now: Timestamp = SystemTime::now().into();
-        let Some(outbox) = self.reader.outbox()?.filter(|outbox| outbox.next_attempt <= now) else {
+        let Some(outbox) = self
+            .reader
+            .outbox()?
+            .filter(|outbox| is_due(outbox.next_attempt, now))
+        else {
             return Ok(false);
         };
         let Some(news) = self.reader.next_news(BATCH)? else {
@@ -207,6 +211,11 @@ fn signature(key: &[u8], seconds: u64, body: &str) -> String {
     format!("v1={}", hex(&mac.finalize().into_bytes()))
 }
 
+/// A moment that is farther away than any pause was reckoned by a clock that was ahead.
+fn is_due(next_attempt: Timestamp, now: Timestamp) -> bool {
+    next_attempt <= now || next_attempt.as_millis() - now.as_millis() > LONGEST_PAUSE.as_millis() as i64
+}
+
 /// One second, then twice as long each time.
 fn pause_after(failures: u32) -> Duration {
     Duration::from_secs(1 << failures.min(16)).min(LONGEST_PAUSE)
@@ -222,6 +231,16 @@ mod tests {
             .map(|failures| pause_after(failures).as_secs())
             .into();
         assert_eq!(seconds, [1, 2, 4, 32, 512, 600, 600]);
+    }
+
+    /// A clock that was ahead held everything back until it was reached.
+    #[test]
+    fn no_attempt_waits_longer_than_the_longest_pause() {
+        let due = |seconds: i64| is_due(Timestamp::from_millis(1_000 * seconds), Timestamp::from_millis(0));
+        assert_eq!(
+            [-5, 0, 1, 600, 601, 90_000].map(due),
+            [true, true, false, false, true, true]
+        );
     }
 
     /// RFC 4231's second case is the HMAC itself; here it is held against a value that Python's hmac module gave.
