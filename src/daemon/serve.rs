@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use super::open::{OpenedModel, OpeningError, load_runtime_blocking, open_bundle_blocking};
 use crate::config::Config;
-use crate::domain::ModelId;
+use crate::domain::{Device, DevicePolicy, ModelId};
 use crate::model::{BundleError, ModelBundle};
 use crate::status::{DeviceStatus, Identity, Station, StatusBoard};
 use crate::store::{Actor, Forced, Reader, ServiceChange, Store, StoreError};
@@ -214,7 +214,12 @@ impl Server {
         let Some(wanted) = wanted.await?.filter(|wanted| *wanted != serving) else {
             return Ok(());
         };
-        let (config, model) = (Arc::clone(&self.config), wanted.clone());
+        let (mut config, model) = (Config::clone(&self.config), wanted.clone());
+        let is_on_cpu = self.identity_tx.borrow().device.used == Device::Cpu;
+        if is_on_cpu {
+            // A GPU that has become free since is for the next start: there are seats for as many copies as a CPU has.
+            config.inference.device = DevicePolicy::Cpu;
+        }
         let opened = in_thread(move || Ok(open_published_blocking(&config, &model)?)).await;
         let refused = match opened {
             Ok(opened) => {
@@ -226,7 +231,9 @@ impl Server {
                             .did(|| format!("{wanted} took the place of {serving}"));
                         self.identity_tx.send_modify(|identity| {
                             identity.model = wanted.clone();
-                            identity.device = device.clone();
+                            if !is_on_cpu {
+                                identity.device = device.clone();
+                            }
                         });
                         return Ok(());
                     }
