@@ -19,7 +19,7 @@ pub use identity::{ContentHash, ModelId, PreprocessingVersion, held_out, hex};
 pub use label::{LABEL_COUNT, Label, Truth};
 pub use moment::Timestamp;
 pub use outcome::{Rejection, RejectionReason, Status};
-pub use picture::{DecodedImage, INPUT_LEN, INPUT_SIDE, ImageFormat};
+pub use picture::{DecodedImage, INPUT_LEN, INPUT_SIDE, ImageFormat, LOOKED_AT_BELOW};
 pub use score::{Confidence, Prediction, Scores, Top};
 pub use setting::{ArchitectureName, Augmentation, Device, DevicePolicy, RateSchedule};
 pub use threshold::{Basis, Certainty, Chosen, DEFAULT_TARGET_PRECISION, Thresholds, decide, decide_top};

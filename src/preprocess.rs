@@ -9,7 +9,7 @@
 //! other backgrounds, so here
 //!
 //! ```text
-//! picture -> reduce (halved) -> frame (rims and bars off) -> surface (the background, through the border)
+//! picture -> reduce (halved, where the decoder did not) -> frame (rims and bars off) -> surface (the background, through the border)
 //!         -> garment (mask and rectangle): plain, what differs from the surface, less its shadow
 //!                                          busy, what looks like the middle rather than like the border (likely)
 //!         -> canvas (cut out, shrunk, stretched)
@@ -19,7 +19,7 @@
 
 use fast_image_resize::Resizer;
 
-use crate::domain::{DecodedImage, INPUT_LEN, INPUT_SIDE, PreprocessingVersion};
+use crate::domain::{DecodedImage, INPUT_LEN, LOOKED_AT_BELOW, PreprocessingVersion};
 
 mod canvas;
 mod frame;
@@ -33,12 +33,9 @@ pub use garment::Backdrop;
 use garment::Finder;
 use reduce::{Grey, Reducer};
 
-/// Raised whenever a picture may come out differently than before.
-pub const VERSION: PreprocessingVersion = PreprocessingVersion(3);
+/// Raised whenever a picture may come out differently than before, also because it is decoded differently.
+pub const VERSION: PreprocessingVersion = PreprocessingVersion(4);
 
-/// A picture's longest edge stays below this: a garment that fills but an eighth of it keeps a pixel for each one of
-/// the model's.
-const LOOKED_AT_BELOW: u32 = 16 * INPUT_SIDE as u32;
 /// The longest edge of what the garment is searched in stays below this: its rectangle is then found to half a pixel of
 /// the model's, or to one where the garment fills but a third of the picture.
 const SEARCHED_BELOW: u32 = 200;

@@ -314,8 +314,8 @@ fn content_now(path: &Path, config: &Config, history: Option<&FileHistory>) -> S
         Ok(image) => format!(
             "a {} of {}x{} pixels that can be tagged",
             image.format.name(),
-            image.width,
-            image.height
+            image.photo_size.0,
+            image.photo_size.1
         ),
         Err(error) => format!("it cannot be tagged: {}", error),
     }

@@ -3,6 +3,9 @@
 //! In: bytes that begin as a JPEG. Out: its Y channel, or the luma of its colours where it has no Y; upright.
 //! Never: colour that nobody asked for, a picture whose end is missing.
 //!
+//! Where a picture is larger than anybody looks at, its Y channel is read at a part of its size (`reduced`). All else, and
+//! what is not as nearly all JPEGs are, goes through zune-jpeg.
+//!
 //! A JPEG without its end marker (EOI) counts as truncated. The decoder reads ahead by a few bytes, so that it
 //! cannot say whether the last pixels were really there; and a file whose end is not yet written, or still
 //! reads as zeros, looks just like it. What follows EOI (padding, a second picture, a maker's data) is ignored.
@@ -16,30 +19,46 @@ use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
 use super::{DecodeError, DecodeLimits, DecodedImage, luma};
-use crate::domain::ImageFormat;
+use crate::domain::{ImageFormat, LOOKED_AT_BELOW};
 
 mod layout;
+mod reduced;
 
 use layout::Layout;
+use reduced::Reduction;
 
 /// Decodes a JPEG into `buffer`; limits are checked from its header first.
 pub(super) fn decode(
     bytes: &[u8],
     limits: &DecodeLimits,
-    buffer: Vec<u8>,
+    mut buffer: Vec<u8>,
 ) -> Result<DecodedImage, DecodeError> {
-    let mut raw = read(bytes, limits, buffer, |_, colours| colours.to_ask_for())?;
-    raw.colours.fold_to_luma(&mut raw.buffer);
-    let size = (raw.width, raw.height);
-    let upright = luma::turn_upright(&mut raw.buffer, size, raw.orientation);
+    let (layout, colours) = check(bytes, limits)?;
+    let stored = (layout.width, layout.height);
+    let size = match reduced_luma(bytes, &layout, colours, &mut buffer) {
+        Some(size) => size,
+        None => {
+            read(bytes, &layout, colours.to_ask_for(), &mut buffer)?;
+            colours.fold_to_luma(&mut buffer);
+            stored
+        }
+    };
+    let (width, height) = luma::turn_upright(&mut buffer, size, layout.orientation);
     Ok(DecodedImage {
-        luma: raw.buffer,
-        width: upright.0,
-        height: upright.1,
+        luma: buffer,
+        width,
+        height,
         format: ImageFormat::Jpeg,
-        stored_width: size.0,
-        stored_height: size.1,
+        photo_size: luma::upright(stored, layout.orientation),
     })
+}
+
+/// The Y channel at a part of its size, where that is enough and can be had.
+fn reduced_luma(bytes: &[u8], layout: &Layout, colours: Colours, buffer: &mut Vec<u8>) -> Option<(u32, u32)> {
+    let stored = (layout.width, layout.height);
+    let reduction = Reduction::to_below(LOOKED_AT_BELOW, stored).filter(|_| colours == Colours::Luma)?;
+    reduced::decode(bytes, layout, reduction, buffer)?;
+    Some(reduction.of(stored))
 }
 
 /// Decodes a JPEG in its colours, as it is stored, and how it is to be turned.
@@ -47,54 +66,43 @@ pub(super) fn decode_colour(
     bytes: &[u8],
     limits: &DecodeLimits,
 ) -> Result<(RgbImage, Orientation), DecodeError> {
-    let raw = read(bytes, limits, Vec::new(), |layout, colours| {
-        match (layout.components, colours) {
-            (1, _) => ColorSpace::Luma,
-            (_, Colours::Cmyk) => ColorSpace::CMYK,
-            (_, Colours::Luma | Colours::Rgb | Colours::Ycck) => ColorSpace::RGB,
-        }
-    })?;
-    let buffer = match raw.space {
-        ColorSpace::Luma => raw.buffer.iter().flat_map(|&grey| [grey; 3]).collect(),
+    let (layout, colours) = check(bytes, limits)?;
+    let space = match (layout.parts.len(), colours) {
+        (1, _) => ColorSpace::Luma,
+        (_, Colours::Cmyk) => ColorSpace::CMYK,
+        (_, Colours::Luma | Colours::Rgb | Colours::Ycck) => ColorSpace::RGB,
+    };
+    let mut buffer = Vec::new();
+    read(bytes, &layout, space, &mut buffer)?;
+    let buffer = match space {
+        ColorSpace::Luma => buffer.iter().flat_map(|&grey| [grey; 3]).collect(),
         ColorSpace::CMYK => {
-            let (pixels, _) = raw.buffer.as_chunks::<4>();
+            let (pixels, _) = buffer.as_chunks::<4>();
             let lit = pixels
                 .iter()
                 .flat_map(|&[c, m, y, k]| [c, m, y].map(|part| luma::scale8(part, k)));
             lit.collect()
         }
-        _ => raw.buffer,
+        _ => buffer,
     };
-    let image = RgbImage::from_raw(raw.width, raw.height, buffer);
+    let image = RgbImage::from_raw(layout.width, layout.height, buffer);
     let image = image.expect("three values a pixel were decoded; this is a bug");
-    Ok((image, raw.orientation))
+    Ok((image, layout.orientation))
 }
 
-/// A picture as the file stores it.
-struct Raw {
-    buffer: Vec<u8>,
-    width: u32,
-    height: u32,
-    colours: Colours,
-    /// What the values are.
-    space: ColorSpace,
-    orientation: Orientation,
-}
-
-/// Checks limits and end, then decodes into the space that is asked for.
-fn read(
-    bytes: &[u8],
-    limits: &DecodeLimits,
-    mut buffer: Vec<u8>,
-    to_ask_for: impl Fn(&Layout, Colours) -> ColorSpace,
-) -> Result<Raw, DecodeError> {
+/// Checks limits and end.
+fn check(bytes: &[u8], limits: &DecodeLimits) -> Result<(Layout, Colours), DecodeError> {
     let layout = Layout::read(bytes)?;
     let (width, height) = (layout.width, layout.height);
     limits.check_pixels(width, height)?;
     limits.check_memory((width, height), layout.decode_bytes())?;
     layout.check_end(bytes)?;
     let colours = Colours::of(&layout)?;
-    let space = to_ask_for(&layout, colours);
+    Ok((layout, colours))
+}
+
+/// Decodes all pixels into the space that is asked for.
+fn read(bytes: &[u8], layout: &Layout, space: ColorSpace, buffer: &mut Vec<u8>) -> Result<(), DecodeError> {
     let options = DecoderOptions::default()
         .set_max_width(usize::from(u16::MAX))
         .set_max_height(usize::from(u16::MAX))
@@ -105,22 +113,13 @@ fn read(
     decoder.set_options(options.set_strict_mode(true));
     // Cleared, so that no pixel of an earlier picture can show through.
     buffer.clear();
-    buffer.resize(width as usize * height as usize * space.num_components(), 0);
+    buffer.resize(
+        layout.width as usize * layout.height as usize * space.num_components(),
+        0,
+    );
     decoder
-        .decode_into(&mut buffer)
-        .map_err(|error| explain(&error, bytes))?;
-    let orientation = decoder
-        .exif()
-        .and_then(|exif| Orientation::from_exif_chunk(exif))
-        .unwrap_or(Orientation::NoTransforms);
-    Ok(Raw {
-        buffer,
-        width,
-        height,
-        colours,
-        space,
-        orientation,
-    })
+        .decode_into(buffer)
+        .map_err(|error| explain(&error, bytes))
 }
 
 /// What a pixel's components are.
@@ -139,10 +138,10 @@ enum Colours {
 impl Colours {
     /// Number, Adobe's transform and the components' names decide, in the decoder's own way.
     fn of(layout: &Layout) -> Result<Self, DecodeError> {
-        match (layout.components, layout.adobe_transform) {
+        match (layout.parts.len(), layout.adobe_transform) {
             (1, _) => Ok(Colours::Luma),
             (3, Some(0)) => Ok(Colours::Rgb),
-            (3, _) if layout.is_named_rgb => Ok(Colours::Rgb),
+            (3, _) if layout.is_named_rgb() => Ok(Colours::Rgb),
             (3, _) => Ok(Colours::Luma),
             (4, Some(2)) => Ok(Colours::Ycck),
             (4, _) => Ok(Colours::Cmyk),

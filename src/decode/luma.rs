@@ -34,11 +34,21 @@ pub(super) fn of_image(image: DynamicImage) -> Vec<u8> {
     }
 }
 
+/// Width and height of a picture that is turned as the orientation asks.
+pub(super) fn upright((width, height): (u32, u32), orientation: Orientation) -> (u32, u32) {
+    match orientation {
+        Orientation::Rotate90 | Orientation::Rotate270 => (height, width),
+        Orientation::Rotate90FlipH | Orientation::Rotate270FlipH => (height, width),
+        _ => (width, height),
+    }
+}
+
 /// Turns a picture of `width` x `height` as the orientation asks; gives its new width and height.
 pub(super) fn turn_upright(luma: &mut Vec<u8>, size: (u32, u32), orientation: Orientation) -> (u32, u32) {
     if orientation == Orientation::NoTransforms {
         return size;
     }
+    let turned_size = upright(size, orientation);
     let (width, height) = (size.0 as usize, size.1 as usize);
     // Where the new picture's first pixel lies in the old one, and how far apart its neighbours to the right
     // and below are there.
@@ -54,12 +64,8 @@ pub(super) fn turn_upright(luma: &mut Vec<u8>, size: (u32, u32), orientation: Or
         Orientation::Rotate270FlipH => (last_row + last_column, -down, -right),
         Orientation::Rotate270 => (last_column, down, -right),
     };
-    let (new_width, new_height) = match orientation {
-        Orientation::Rotate90 | Orientation::Rotate270 => (height, width),
-        Orientation::Rotate90FlipH | Orientation::Rotate270FlipH => (height, width),
-        _ => (width, height),
-    };
     let mut turned = vec![0; luma.len()];
+    let new_width = turned_size.0 as usize;
     // In tiles, so that a column of the old picture is still in the cache when its neighbour is read.
     const TILE: usize = 64;
     for (tile_row, rows) in turned.chunks_mut(new_width * TILE).enumerate() {
@@ -76,7 +82,7 @@ pub(super) fn turn_upright(luma: &mut Vec<u8>, size: (u32, u32), orientation: Or
         }
     }
     *luma = turned;
-    (new_width as u32, new_height as u32)
+    turned_size
 }
 
 /// 0..=255 times 0..=255, as a share of 255, rounded.

@@ -4,7 +4,8 @@
 //! an allocation beyond the limits, a panic, a picture from a file that ends too early.
 //!
 //! There is one definition of luma for all formats: Rec.601, which is what a JPEG's Y is. JPEG goes through
-//! zune-jpeg (`jpeg.rs`), every other format through the `image` crate (`other.rs`).
+//! zune-jpeg or, where it is larger than anybody looks at, through our own decoder (`jpeg.rs`), every other format through
+//! the `image` crate (`other.rs`).
 
 mod colour;
 mod format;

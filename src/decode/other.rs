@@ -21,14 +21,13 @@ pub(super) fn decode(
     let (image, orientation) = decode_colour(bytes, format, limits)?;
     let (width, height) = (image.width(), image.height());
     let mut luma = luma::of_image(image);
-    let upright = luma::turn_upright(&mut luma, (width, height), orientation);
+    let (width, height) = luma::turn_upright(&mut luma, (width, height), orientation);
     Ok(DecodedImage {
         luma,
-        width: upright.0,
-        height: upright.1,
+        width,
+        height,
         format,
-        stored_width: width,
-        stored_height: height,
+        photo_size: (width, height),
     })
 }
 

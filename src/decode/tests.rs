@@ -31,7 +31,7 @@ const JPEGS: [(&str, &[u8]); 10] = [
     ("turned", include_bytes!("fixtures/turned.jpg")),
 ];
 
-fn jpeg(name: &str) -> &'static [u8] {
+fn jpeg_named(name: &str) -> &'static [u8] {
     JPEGS.iter().find(|(known, _)| *known == name).unwrap().1
 }
 
@@ -68,7 +68,7 @@ fn every_kind_of_jpeg_gives_the_luma_that_libjpeg_gives() {
         ("ycck-adobe", 105, [202, 107, 26]),
     ];
     for (name, mean, corners) in expected {
-        let image = decode(jpeg(name), &LIMITS).unwrap();
+        let image = decode(jpeg_named(name), &LIMITS).unwrap();
         assert_eq!(
             (image.width, image.height, image.format),
             (46, 30, ImageFormat::Jpeg),
@@ -89,12 +89,12 @@ fn every_kind_of_jpeg_gives_the_luma_that_libjpeg_gives() {
 #[test]
 fn a_jpeg_turned_by_exif_stands_upright() {
     let (plain, turned) = (
-        decode(jpeg("ycbcr-444"), &LIMITS),
-        decode(jpeg("turned"), &LIMITS),
+        decode(jpeg_named("ycbcr-444"), &LIMITS),
+        decode(jpeg_named("turned"), &LIMITS),
     );
     let (plain, turned) = (plain.unwrap(), turned.unwrap());
     assert_eq!((turned.width, turned.height), (30, 46));
-    assert_eq!((turned.stored_width, turned.stored_height), (46, 30));
+    assert_eq!((turned.photo_size, plain.photo_size), ((30, 46), (46, 30)));
     assert_eq!(at(&turned, 0, 0), at(&plain, 0, 29));
     assert_eq!(at(&turned, 29, 45), at(&plain, 45, 0));
 }
@@ -146,6 +146,68 @@ fn deep_and_transparent_pictures_become_8_bits_over_white() {
     }
 }
 
+/// Bytes of a JPEG with an EXIF segment that asks for a quarter turn.
+fn asking_to_be_turned(jpeg: &[u8]) -> Vec<u8> {
+    let turned = jpeg_named("turned");
+    let begin = turned.windows(6).position(|w| w == b"Exif\0\0").unwrap() - 4;
+    let length = usize::from(u16::from_be_bytes([turned[begin + 2], turned[begin + 3]]));
+    [&jpeg[..2], &turned[begin..begin + 2 + length], &jpeg[2..]].concat()
+}
+
+#[test]
+fn a_large_jpeg_is_read_at_a_part_of_its_size_and_knows_the_whole() {
+    for (size, reduced) in [
+        ((500, 90), (250, 45)),
+        ((901, 60), (226, 15)),
+        ((40, 2000), (5, 250)),
+    ] {
+        let picture = DynamicImage::ImageLuma8(ImageBuffer::from_fn(size.0, size.1, |x, y| {
+            Luma([(40 + x * 150 / size.0 + y * 50 / size.1) as u8])
+        }));
+        let bytes = encoded(picture, F::Jpeg);
+        let image = decode(&bytes, &LIMITS).unwrap();
+        assert_eq!(((image.width, image.height), image.photo_size), (reduced, size));
+        assert_eq!(image.luma.len() as u32, reduced.0 * reduced.1);
+        for (x, y) in [
+            (0, 0),
+            (reduced.0 - 1, 0),
+            (reduced.0 / 2, reduced.1 / 2),
+            (0, reduced.1 - 1),
+        ] {
+            let middle = |at: u32, part: u32, whole: u32| (2 * at + 1) * whole / part / 2;
+            let (x_full, y_full) = (middle(x, reduced.0, size.0), middle(y, reduced.1, size.1));
+            let expected = 40 + x_full * 150 / size.0 + y_full * 50 / size.1;
+            let found = at(&image, x, y);
+            assert!(
+                (found - expected as i32).abs() <= 2,
+                "{size:?} at {x},{y}: {found}, not {expected}"
+            );
+        }
+        let turned = decode(&asking_to_be_turned(&bytes), &LIMITS).unwrap();
+        assert_eq!((turned.width, turned.height), (reduced.1, reduced.0));
+        assert_eq!(turned.photo_size, (size.1, size.0));
+        assert_eq!(at(&turned, 0, 0), at(&image, 0, reduced.1 - 1));
+    }
+}
+
+#[test]
+fn a_large_jpeg_cut_anywhere_is_truncated() {
+    let bytes = encoded(of_size(500, 40), F::Jpeg);
+    let pixels = 14 + bytes.windows(2).position(|w| w == [0xFF, 0xDA]).unwrap();
+    // Behind what makes it a JPEG.
+    for length in 3..bytes.len() {
+        let error = decode(&bytes[..length], &LIMITS).unwrap_err();
+        assert!(error.is_truncated(), "cut at {length}: {error}");
+        if length < pixels {
+            continue;
+        }
+        let mut zeros = bytes.clone();
+        zeros[length..].fill(0);
+        let error = decode(&zeros, &LIMITS).unwrap_err();
+        assert!(error.is_truncated(), "zeros from {length}: {error}");
+    }
+}
+
 #[test]
 fn tiff_is_turned_by_its_orientation_tag() {
     let mut bytes = encoded(of_size(5, 3), F::Tiff);
@@ -155,7 +217,7 @@ fn tiff_is_turned_by_its_orientation_tag() {
     bytes[entry..entry + 2].copy_from_slice(&274u16.to_le_bytes());
     bytes[entry + 8] = 8;
     let image = decode(&bytes, &LIMITS).unwrap();
-    assert_eq!((image.width, image.height, image.stored_width), (3, 5, 5));
+    assert_eq!((image.width, image.height, image.photo_size), (3, 5, (3, 5)));
 }
 
 #[test]
@@ -267,16 +329,16 @@ fn a_gif_cut_within_a_later_frame_is_truncated() {
 
 #[test]
 fn what_follows_the_end_of_a_jpeg_is_ignored() {
-    let whole = decode(jpeg("ycbcr-420"), &LIMITS).unwrap();
+    let whole = decode(jpeg_named("ycbcr-420"), &LIMITS).unwrap();
     let zeros = [0u8; 512];
     for tail in [
         &zeros[..],
         b"\n",
         b"maker's data \xFF\xC0\xFF",
-        jpeg("grey"),
-        &jpeg("grey")[..200],
+        jpeg_named("grey"),
+        &jpeg_named("grey")[..200],
     ] {
-        let bytes = [jpeg("ycbcr-420"), tail].concat();
+        let bytes = [jpeg_named("ycbcr-420"), tail].concat();
         assert_eq!(decode(&bytes, &LIMITS).unwrap(), whole);
     }
 }
@@ -294,9 +356,9 @@ fn a_jpeg_whose_end_still_reads_as_zeros_is_truncated() {
 
 #[test]
 fn reused_memory_shows_nothing_of_the_picture_before() {
-    let first = decode(jpeg("cmyk-adobe"), &LIMITS).unwrap();
-    let second = decode_reusing(jpeg("grey"), &LIMITS, first.luma).unwrap();
-    assert_eq!(second, decode(jpeg("grey"), &LIMITS).unwrap());
+    let first = decode(jpeg_named("cmyk-adobe"), &LIMITS).unwrap();
+    let second = decode_reusing(jpeg_named("grey"), &LIMITS, first.luma).unwrap();
+    assert_eq!(second, decode(jpeg_named("grey"), &LIMITS).unwrap());
 }
 
 /// Whole files of every format, small.

@@ -8,6 +8,10 @@ pub const INPUT_SIDE: usize = 28;
 /// Values in one model input: 28 rows of 28 grey values.
 pub const INPUT_LEN: usize = INPUT_SIDE * INPUT_SIDE;
 
+/// A picture's longest edge stays below this for what a model sees of it: a garment that fills but an eighth of it keeps a
+/// pixel for each one of the model's.
+pub const LOOKED_AT_BELOW: u32 = 16 * INPUT_SIDE as u32;
+
 /// Format of a picture, told from its content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[allow(missing_docs)]
@@ -39,14 +43,13 @@ impl ImageFormat {
 pub struct DecodedImage {
     /// Rec.601 luma, 0 black to 255 white, row by row from the top left; `width * height` values.
     pub luma: Vec<u8>,
-    /// Pixels in a row, after the orientation that the file asks for; at least 1.
+    /// Values in a row; at least 1.
     pub width: u32,
-    /// Rows, after the orientation that the file asks for; at least 1.
+    /// Rows; at least 1.
     pub height: u32,
     /// What the file is.
     pub format: ImageFormat,
-    /// Pixels in a row as the file stores them.
-    pub stored_width: u32,
-    /// Rows as the file stores them.
-    pub stored_height: u32,
+    /// Width and height of the whole photo in pixels, upright. Each value may stand for 2x2, 4x4 or 8x8 of them, as long as
+    /// the longest edge keeps at least half of [`LOOKED_AT_BELOW`] values.
+    pub photo_size: (u32, u32),
 }

@@ -10,6 +10,7 @@ use std::path::Path;
 
 use super::tests::{image, noise, on_shirt};
 use super::*;
+use crate::domain::INPUT_SIDE;
 
 /// A name, and the grey of each point of a 60x80 photo before noise and compression.
 type Scene = (&'static str, fn(i32, i32) -> i32);

@@ -1,7 +1,7 @@
 //! Pictures drawn here, prepared, and looked at.
 
 use super::*;
-use crate::domain::ImageFormat;
+use crate::domain::{INPUT_SIDE, ImageFormat};
 
 pub(super) fn image(width: u32, height: u32, luma: impl Fn(u32, u32) -> u8) -> DecodedImage {
     let pixels = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
@@ -10,8 +10,7 @@ pub(super) fn image(width: u32, height: u32, luma: impl Fn(u32, u32) -> u8) -> D
         width,
         height,
         format: ImageFormat::Png,
-        stored_width: width,
-        stored_height: height,
+        photo_size: (width, height),
     }
 }
 

@@ -356,7 +356,7 @@ fn facts_of(hash: ContentHash, bytes: usize, image: Option<&DecodedImage>) -> Co
         hash,
         bytes: bytes as u64,
         format: image.map(|image| image.format),
-        size_px: image.map(|image| (image.width, image.height)),
+        size_px: image.map(|image| image.photo_size),
     }
 }
 

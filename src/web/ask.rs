@@ -92,8 +92,8 @@ impl Asker {
             device: classifier.device(),
             preprocessing: classifier.preprocessing(),
             format: image.format.name(),
-            width: image.width,
-            height: image.height,
+            width: image.photo_size.0,
+            height: image.photo_size.1,
         })
     }
 }

@@ -188,8 +188,7 @@ mod tests {
             width,
             height,
             format: ImageFormat::Png,
-            stored_width: width,
-            stored_height: height,
+            photo_size: (width, height),
         }
     }
 

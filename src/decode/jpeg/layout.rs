@@ -1,6 +1,8 @@
-//! What a JPEG's segments say before anything is decoded: size, components, and whether the end is there.
+//! What a JPEG's segments say before anything is decoded: size, components, orientation, and whether the end is there.
 //!
 //! In: the bytes. Out: a [`Layout`]. Never: pixels.
+
+use image::metadata::Orientation;
 
 use super::super::DecodeError;
 use crate::domain::ImageFormat;
@@ -8,7 +10,10 @@ use crate::domain::ImageFormat;
 const MARKER: u8 = 0xFF;
 const EOI: u8 = 0xD9;
 const SOS: u8 = 0xDA;
+const APP1: u8 = 0xE1;
 const APP14: u8 = 0xEE;
+/// What Exif data begin with in their segment.
+const EXIF: &[u8] = b"Exif\0\0";
 /// Where the colour transform stands in Adobe's APP14 segment.
 const ADOBE_TRANSFORM_AT: usize = 11;
 
@@ -19,16 +24,27 @@ pub(super) struct Layout {
     pub width: u32,
     /// Rows, 1..=65535.
     pub height: u32,
-    /// How many components a pixel has.
-    pub components: usize,
+    /// What a pixel has.
+    pub parts: Vec<Part>,
     /// The colour transform in Adobe's APP14 segment, if it is there.
     pub adobe_transform: Option<u8>,
-    /// Whether the components are named 'R', 'G' and 'B'.
-    pub is_named_rgb: bool,
-    /// Horizontal and vertical sampling of each component, 1..=4.
-    samplings: Vec<(u64, u64)>,
-    /// Whether all coefficients are kept until the last scan.
-    keeps_coefficients: bool,
+    /// How the picture is to be turned.
+    pub orientation: Orientation,
+    /// Whether each block's coefficients stand together, rather than in several scans (progressive).
+    pub is_sequential: bool,
+    /// Whether the components stand in scans of their own.
+    is_apart: bool,
+}
+
+/// A component.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Part {
+    /// What scans call it by.
+    pub name: u8,
+    /// Horizontal and vertical sampling, 1..=4 each.
+    pub sampling: (usize, usize),
+    /// Which table of quantisation it has.
+    pub steps: u8,
 }
 
 impl Layout {
@@ -36,9 +52,15 @@ impl Layout {
     pub(super) fn read(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut layout = None;
         let mut adobe_transform = None;
-        let mut segments = Segments { bytes, at: 2 };
+        let mut orientation = Orientation::NoTransforms;
+        let mut segments = Segments::of(bytes);
         while let Some((marker, payload)) = segments.next() {
             match marker {
+                APP1 if payload.starts_with(EXIF) => {
+                    // Broken metadata do not make a picture unusable.
+                    let turned = Orientation::from_exif_chunk(&payload[EXIF.len()..]);
+                    orientation = turned.unwrap_or(Orientation::NoTransforms);
+                }
                 APP14 if payload.starts_with(b"Adobe") => {
                     adobe_transform = payload.get(ADOBE_TRANSFORM_AT).copied();
                 }
@@ -51,8 +73,9 @@ impl Layout {
                         return Err(corrupt("pixels come before their size"));
                     };
                     let scan_components = payload.first().map_or(0, |&count| usize::from(count));
-                    layout.keeps_coefficients |= scan_components < layout.components;
+                    layout.is_apart = scan_components < layout.parts.len();
                     layout.adobe_transform = adobe_transform;
+                    layout.orientation = orientation;
                     return Ok(layout);
                 }
                 EOI => return Err(corrupt("no pixels between its begin and its end")),
@@ -87,47 +110,52 @@ impl Layout {
             )));
         }
         let table = &table[..components];
-        let samplings: Vec<_> = table
-            .iter()
-            .map(|c| (u64::from(c[1] >> 4), u64::from(c[1] & 15)))
-            .collect();
-        if samplings
-            .iter()
-            .any(|&(h, v)| !(1..=4).contains(&h) || !(1..=4).contains(&v))
-        {
+        let part = |&[name, sampling, steps]: &[u8; 3]| Part {
+            name,
+            sampling: (usize::from(sampling >> 4), usize::from(sampling & 15)),
+            steps,
+        };
+        let parts: Vec<_> = table.iter().map(part).collect();
+        let is_sampled =
+            |part: &Part| (1..=4).contains(&part.sampling.0) && (1..=4).contains(&part.sampling.1);
+        if !parts.iter().all(is_sampled) {
             return Err(corrupt("a component is sampled 0 or more than 4 times"));
         }
         Ok(Self {
             width: u32::from(width),
             height: u32::from(height),
-            components,
+            parts,
             adobe_transform: None,
-            is_named_rgb: table.iter().map(|component| component[0]).eq(*b"RGB"),
-            samplings,
-            keeps_coefficients: marker == 0xC2,
+            orientation: Orientation::NoTransforms,
+            is_sequential: marker != 0xC2,
+            is_apart: false,
         })
+    }
+
+    /// Whether the components are named 'R', 'G' and 'B'.
+    pub(super) fn is_named_rgb(&self) -> bool {
+        self.parts.iter().map(|part| part.name).eq(*b"RGB")
     }
 
     /// An upper bound of what decoding allocates, in bytes: the picture (and a turned copy of it), rows of
     /// blocks, and all coefficients where they are kept until the last scan.
     pub(super) fn decode_bytes(&self) -> u64 {
         const BLOCK_BYTES: u64 = 64 * 2;
-        let h_max = self.samplings.iter().map(|s| s.0).max().unwrap_or(1);
-        let v_max = self.samplings.iter().map(|s| s.1).max().unwrap_or(1);
+        let samplings = || self.parts.iter().map(|part| part.sampling);
+        let h_max = samplings().map(|s| s.0).max().unwrap_or(1) as u64;
+        let v_max = samplings().map(|s| s.1).max().unwrap_or(1) as u64;
         let blocks_wide = u64::from(self.width).div_ceil(8 * h_max);
         let blocks_high = u64::from(self.height).div_ceil(8 * v_max);
-        let blocks_a_unit: u64 = self.samplings.iter().map(|(h, v)| h * v).sum();
+        let blocks_a_unit: u64 = samplings().map(|(h, v)| (h * v) as u64).sum();
         let row = blocks_wide * blocks_a_unit * BLOCK_BYTES;
         // Vertically sampled pictures are given twice the rows that they need.
-        let kept = if self.keeps_coefficients {
-            2 * row * blocks_high
-        } else {
-            0
+        let kept = match self.is_sequential && !self.is_apart {
+            true => 0,
+            false => 2 * row * blocks_high,
         };
-        let bytes_a_pixel = if self.components == 1 {
-            2
-        } else {
-            self.components as u64 + 1
+        let bytes_a_pixel = match self.parts.len() {
+            1 => 2,
+            components => components as u64 + 1,
         };
         let picture = u64::from(self.width) * u64::from(self.height) * bytes_a_pixel;
         picture + kept + 6 * row
@@ -149,7 +177,7 @@ pub(super) fn reaches_end(bytes: &[u8]) -> bool {
     if bytes.ends_with(&[MARKER, EOI]) {
         return true;
     }
-    let mut segments = Segments { bytes, at: 2 };
+    let mut segments = Segments::of(bytes);
     while let Some((marker, _)) = segments.next() {
         if marker == EOI {
             return true;
@@ -159,15 +187,25 @@ pub(super) fn reaches_end(bytes: &[u8]) -> bool {
 }
 
 /// Walks marker after marker; the pixels after a scan's header are skipped.
-struct Segments<'a> {
+pub(super) struct Segments<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
 impl<'a> Segments<'a> {
+    /// From the bytes of a file, which begins with a marker of its own (SOI).
+    pub(super) fn of(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 2 }
+    }
+
+    /// What follows the last segment.
+    pub(super) fn rest(&self) -> &'a [u8] {
+        &self.bytes[self.at..]
+    }
+
     /// The next marker and what belongs to it (nothing for those that stand alone); `None` where the bytes end
     /// or are no segment.
-    fn next(&mut self) -> Option<(u8, &'a [u8])> {
+    pub(super) fn next(&mut self) -> Option<(u8, &'a [u8])> {
         // Bytes before a marker, and FF repeated before it, mean nothing; zeros after FF are pixels.
         loop {
             self.at += self

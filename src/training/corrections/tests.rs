@@ -22,8 +22,7 @@ fn photo(width: u32, height: u32) -> DecodedImage {
         width,
         height,
         format: ImageFormat::Jpeg,
-        stored_width: width,
-        stored_height: height,
+        photo_size: (width, height),
     }
 }
 

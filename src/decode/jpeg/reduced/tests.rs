@@ -1,0 +1,222 @@
+//! Reduced pictures against the means of whole ones, which the library decodes.
+
+use image::codecs::jpeg::JpegEncoder;
+use image::{DynamicImage, ExtendedColorType, GrayImage, Luma, RgbImage};
+use proptest::prelude::*;
+
+use super::*;
+use crate::decode::jpeg::{Colours, read};
+
+const REDUCTIONS: [(Reduction, usize); 3] = [
+    (Reduction::Half, 2),
+    (Reduction::Quarter, 4),
+    (Reduction::Eighth, 8),
+];
+
+/// Pictures of 46x30: how libjpeg writes them.
+const WRITTEN: [(&str, &[u8]); 4] = [
+    ("ycbcr-444", include_bytes!("../../fixtures/ycbcr-444.jpg")),
+    ("ycbcr-420", include_bytes!("../../fixtures/ycbcr-420.jpg")),
+    (
+        "ycbcr-422-restart",
+        include_bytes!("../../fixtures/ycbcr-422-restart.jpg"),
+    ),
+    ("grey", include_bytes!("../../fixtures/grey.jpg")),
+];
+
+/// Detail of all frequencies, far enough from black and white that no pixel is cut off there.
+fn detail(width: u32, height: u32) -> GrayImage {
+    GrayImage::from_fn(width, height, |x, y| {
+        let mixed = (x.wrapping_mul(0x9E37_79B1) ^ y.wrapping_mul(0x85EB_CA77)).wrapping_mul(0xC2B2_AE3D);
+        Luma([(90 + (x * 2 + y) % 60 + (mixed >> 16) % 40) as u8])
+    })
+}
+
+fn encoded(picture: &GrayImage, quality: u8, in_colour: bool) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut encoder = JpegEncoder::new_with_quality(&mut bytes, quality);
+    if in_colour {
+        let picture: RgbImage = DynamicImage::ImageLuma8(picture.clone()).into_rgb8();
+        encoder.encode_image(&picture).unwrap();
+    } else {
+        let (width, height) = picture.dimensions();
+        encoder
+            .encode(picture, width, height, ExtendedColorType::L8)
+            .unwrap();
+    }
+    bytes
+}
+
+fn reduced(bytes: &[u8], reduction: Reduction) -> Option<(Vec<u8>, (u32, u32))> {
+    let layout = Layout::read(bytes).ok()?;
+    let mut luma = vec![7; 3];
+    decode(bytes, &layout, reduction, &mut luma)?;
+    Some((luma, reduction.of((layout.width, layout.height))))
+}
+
+/// The largest difference from the means of the library's pixels, of all squares that lie within the picture.
+fn largest_difference(bytes: &[u8], reduction: Reduction, divisor: usize) -> u8 {
+    let layout = Layout::read(bytes).unwrap();
+    let mut whole = Vec::new();
+    read(bytes, &layout, Colours::Luma.to_ask_for(), &mut whole).unwrap();
+    let (luma, (width, height)) = reduced(bytes, reduction).expect("an ordinary JPEG");
+    assert_eq!(luma.len(), (width * height) as usize);
+    let (full_width, full_height) = (layout.width as usize, layout.height as usize);
+    let mut largest = 0;
+    for y in 0..full_height / divisor {
+        for x in 0..full_width / divisor {
+            let rows = y * divisor..(y + 1) * divisor;
+            let sum: usize = rows
+                .flat_map(|row| &whole[row * full_width + x * divisor..][..divisor])
+                .map(|&value| usize::from(value))
+                .sum();
+            let mean = (sum + divisor * divisor / 2) / (divisor * divisor);
+            largest = largest.max(luma[y * width as usize + x].abs_diff(mean as u8));
+        }
+    }
+    largest
+}
+
+#[test]
+fn what_libjpeg_writes_becomes_the_means_of_its_pixels() {
+    for (name, bytes) in WRITTEN {
+        for (reduction, divisor) in REDUCTIONS {
+            let largest = largest_difference(bytes, reduction, divisor);
+            assert!(largest <= 1, "{name}, {reduction:?}: {largest}");
+        }
+    }
+}
+
+#[test]
+fn detail_of_all_frequencies_becomes_the_means_of_its_pixels() {
+    for (width, height) in [(64, 48), (61, 83), (8, 8), (1, 1), (200, 7)] {
+        let picture = detail(width, height);
+        for quality in [20, 75, 100] {
+            for in_colour in [false, true] {
+                let bytes = encoded(&picture, quality, in_colour);
+                for (reduction, divisor) in REDUCTIONS {
+                    let largest = largest_difference(&bytes, reduction, divisor);
+                    assert!(
+                        largest <= 1,
+                        "{width}x{height}, quality {quality}, {reduction:?}: {largest}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_edge_beyond_whole_squares_is_there() {
+    let picture = GrayImage::from_pixel(61, 83, Luma([130]));
+    for (reduction, size) in [
+        (Reduction::Half, (31, 42)),
+        (Reduction::Quarter, (16, 21)),
+        (Reduction::Eighth, (8, 11)),
+    ] {
+        let (luma, found) = reduced(&encoded(&picture, 90, true), reduction).unwrap();
+        assert_eq!(found, size);
+        assert_eq!(luma, vec![130; (size.0 * size.1) as usize]);
+    }
+}
+
+#[test]
+fn pictures_are_reduced_as_far_as_enough_is_left() {
+    for (size, expected) in [
+        ((447, 300), None),
+        ((448, 300), Some(Reduction::Half)),
+        ((20, 895), Some(Reduction::Quarter)),
+        ((894, 20), Some(Reduction::Half)),
+        ((4000, 3000), Some(Reduction::Eighth)),
+        ((1, 65_535), Some(Reduction::Eighth)),
+    ] {
+        assert_eq!(Reduction::to_below(448, size), expected, "{size:?}");
+        if let Some(reduction) = expected {
+            let (width, height) = reduction.of(size);
+            assert!(2 * width.max(height) >= 448, "{size:?}");
+        }
+    }
+}
+
+#[test]
+fn what_is_cut_off_is_left_to_the_library() {
+    for (name, bytes) in WRITTEN {
+        for length in 0..bytes.len() {
+            for (reduction, _) in REDUCTIONS {
+                let found = reduced(&bytes[..length], reduction);
+                assert_eq!(found, None, "{name} cut at {length}, {reduction:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_missing_or_left_over_is_left_to_the_library() {
+    let (_, restarting) = WRITTEN[2];
+    let restart = restarting
+        .windows(2)
+        .rposition(|pair| pair == [0xFF, 0xD0])
+        .unwrap();
+    let without = [&restarting[..restart], &restarting[restart + 2..]].concat();
+    let mut another = restarting.to_vec();
+    another[restart + 1] = 0xD1;
+    let end = restarting.len() - 2;
+    let longer = [&restarting[..end], &[0x55, 0x55], &restarting[end..]].concat();
+    for (name, bytes) in [
+        ("without a restart", without),
+        ("another restart", another),
+        ("bytes too many", longer),
+        (
+            "progressive",
+            include_bytes!("../../fixtures/progressive.jpg").to_vec(),
+        ),
+    ] {
+        for (reduction, _) in REDUCTIONS {
+            assert_eq!(reduced(&bytes, reduction), None, "{name}, {reduction:?}");
+        }
+    }
+}
+
+#[test]
+fn codes_that_cannot_be_are_refused() {
+    let mut counts = [0; 16];
+    counts[0] = 3;
+    let too_many = Table::new(Class::Ac, &counts, &[1, 2, 3]);
+    counts[0] = 2;
+    counts[15] = 1;
+    let no_room = Table::new(Class::Ac, &counts, &[1, 2, 3]);
+    counts = [0; 16];
+    counts[15] = 200;
+    let too_few_symbols = Table::new(Class::Ac, &counts, &[1; 199]);
+    counts = [0; 16];
+    counts[1] = 1;
+    let of_a_progressive = Table::new(Class::Ac, &counts, &[0x10]);
+    let of_12_bits = Table::new(Class::Dc, &counts, &[15]);
+    for table in [too_many, no_room, too_few_symbols, of_a_progressive, of_12_bits] {
+        assert!(table.is_none(), "{table:?}");
+    }
+    assert!(Table::new(Class::Dc, &counts, &[11]).is_some());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn damage_never_panics(
+        which in 0..WRITTEN.len(),
+        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+        reduction in 0..REDUCTIONS.len(),
+    ) {
+        let mut bytes = WRITTEN[which].1.to_vec();
+        for (place, value) in damage {
+            let place = place.index(bytes.len());
+            bytes[place] = value;
+        }
+        if let Ok(layout) = Layout::read(&bytes) && layout.width * layout.height < 1_000_000 {
+            let found = reduced(&bytes, REDUCTIONS[reduction].0);
+            if let Some((luma, (width, height))) = found {
+                prop_assert_eq!(luma.len(), (width * height) as usize);
+            }
+        }
+    }
+}
