@@ -7,6 +7,9 @@
 //! A photo of 12 million pixels becomes 28x28: to compute all of its pixels is most of the work, and nothing of it is
 //! seen. The library gives pictures at their full size only.
 
+use std::ops::Range;
+use std::rc::Rc;
+
 use pulp::Arch;
 
 use super::layout::{Layout, Segments};
@@ -106,8 +109,8 @@ impl Picture<'_> {
 struct Coded {
     across: usize,
     down: usize,
-    dc: Table,
-    ac: Table,
+    dc: Rc<Table>,
+    ac: Rc<Table>,
 }
 
 /// The only scan of a sequential JPEG.
@@ -143,6 +146,7 @@ impl<'a> Scan<'a> {
                 _ => {}
             }
         };
+        let (dc, ac) = (tables.made(Class::Dc), tables.made(Class::Ac));
         let (&count, rest) = scan.split_first()?;
         let (selectors, spectrum) = rest.as_chunks::<2>();
         // All of them at once, with all coefficients and all of their bits.
@@ -165,8 +169,8 @@ impl<'a> Scan<'a> {
             coded.push(Coded {
                 across,
                 down,
-                dc: tables.dc.get(usize::from(codes >> 4))?.clone()?,
-                ac: tables.ac.get(usize::from(codes & 15))?.clone()?,
+                dc: dc.get(usize::from(codes >> 4))?.clone()?,
+                ac: ac.get(usize::from(codes & 15))?.clone()?,
             });
         }
         let steps = (*tables.steps.get(usize::from(layout.parts.first()?.steps))?)?;
@@ -222,7 +226,7 @@ impl<'a> Scan<'a> {
     fn decode_interval<const SIDE: usize>(
         &self,
         bytes: &[u8],
-        units: std::ops::Range<usize>,
+        units: Range<usize>,
         fold: &Fold<SIDE>,
         picture: &mut Picture,
     ) -> Option<()> {
@@ -305,13 +309,26 @@ fn take_interval(bytes: &mut &[u8], interval: &mut Vec<u8>) -> Option<u8> {
 
 /// The tables of a JPEG, four of a kind at most.
 #[derive(Default)]
-struct Tables {
+struct Tables<'a> {
     steps: [Option<[u16; 64]>; 4],
-    dc: [Option<Table>; 4],
-    ac: [Option<Table>; 4],
+    dc: [Option<Codes<'a>>; 4],
+    ac: [Option<Codes<'a>>; 4],
 }
 
-impl Tables {
+/// How many codes there are of each length, and their symbols; a table is made of them only if the scan may want it, for a
+/// file can hold any number.
+type Codes<'a> = (&'a [u8; 16], &'a [u8]);
+
+impl<'a> Tables<'a> {
+    /// The tables of codes; none in the place of one that cannot be.
+    fn made(&self, class: Class) -> [Option<Rc<Table>>; 4] {
+        let codes = match class {
+            Class::Dc => &self.dc,
+            Class::Ac => &self.ac,
+        };
+        codes.map(|codes| codes.and_then(|(counts, symbols)| Table::new(class, counts, symbols).map(Rc::new)))
+    }
+
     /// From a segment that defines quantisation (DQT; T.81, B.2.4.1).
     fn add_steps(&mut self, mut payload: &[u8]) -> Option<()> {
         while let Some((&head, rest)) = payload.split_first() {
@@ -337,17 +354,17 @@ impl Tables {
     }
 
     /// From a segment that defines codes (DHT; T.81, B.2.4.2).
-    fn add_codes(&mut self, mut payload: &[u8]) -> Option<()> {
+    fn add_codes(&mut self, mut payload: &'a [u8]) -> Option<()> {
         while let Some((&head, rest)) = payload.split_first() {
             let (counts, rest) = rest.split_first_chunk::<16>()?;
             let count = counts.iter().map(|&count| usize::from(count)).sum();
             let (symbols, rest) = rest.split_at_checked(count)?;
-            let (class, tables) = match head >> 4 {
-                0 => (Class::Dc, &mut self.dc),
-                1 => (Class::Ac, &mut self.ac),
+            let codes = match head >> 4 {
+                0 => &mut self.dc,
+                1 => &mut self.ac,
                 _ => return None,
             };
-            *tables.get_mut(usize::from(head & 15))? = Some(Table::new(class, counts, symbols)?);
+            *codes.get_mut(usize::from(head & 15))? = Some((counts, symbols));
             payload = rest;
         }
         Some(())
