@@ -195,7 +195,7 @@ impl Retrainer {
     fn turn_blocking(&mut self, station: &Station) -> Result<(), RetrainError> {
         self.decide_anew_blocking()?;
         let now = SystemTime::now().into();
-        match decide(now, &rules(&self.config), &self.record()?) {
+        match decide(now, &rules(&self.config), &self.record(now)?) {
             Decision::Wait { .. } => Ok(()),
             Decision::Skip { due_at, reason } => {
                 let new = passed_over(now, RunTrigger::Schedule, Some(due_at));

@@ -3,8 +3,9 @@
 //! In: the time, the rules, what is on record. Out: a [`Decision`]: run, skip or wait. Never: a clock, the store, a
 //! sleep. Who asks does so only while nothing runs, writes down what was decided, and asks again.
 //!
-//! A due time is dealt with once it is on record, as run or as skipped; only later ones count from then on. That makes
-//! the decision the same whether the daemon was up, asleep or down, and a clock that is set back repeats nothing.
+//! A due time is dealt with once it is on record, as run or as skipped; only later ones count from then on, and none from
+//! before the schedule was in force. That makes the decision the same whether the daemon was up, asleep or down, and a clock
+//! that is set back repeats nothing.
 
 use std::num::NonZeroU64;
 use std::time::Duration;
@@ -42,8 +43,10 @@ pub struct ScheduleRules {
 pub struct ScheduleRecord {
     /// When the daemon came up.
     pub up_since: Timestamp,
-    /// The newest due time that is dealt with, as run or as skipped; `None` counts from `up_since`. A run that the service's
-    /// end interrupted has not dealt with its due time; a second one has.
+    /// Since when a daemon has gone by this very schedule, across its restarts: no earlier due time counts.
+    pub in_force_since: Timestamp,
+    /// The newest due time that is dealt with, as run or as skipped. A run that the service's end interrupted has not dealt
+    /// with its due time; a second one has.
     pub last_due: Option<Timestamp>,
     /// When the newest run started, whatever became of it and whoever asked for it.
     pub last_start: Option<Timestamp>,
@@ -188,11 +191,12 @@ fn decide_due(
 
 /// Due times up to this one are dealt with, or never counted.
 fn dealt_with_until(now: Timestamp, record: &ScheduleRecord) -> Timestamp {
+    // A clock set back since then must not silence it until then.
+    let in_force_since = record.in_force_since.min(now);
     match record.last_due {
-        Some(last_due) if last_due <= after(now, LONGEST_STEP_BACK) => last_due,
+        Some(last_due) if last_due <= after(now, LONGEST_STEP_BACK) => last_due.max(in_force_since),
         Some(_) => now,
-        // A clock set back since the daemon came up must not silence it until then.
-        None => record.up_since.min(now),
+        None => in_force_since,
     }
 }
 

@@ -206,6 +206,27 @@ fn runs_say_why_they_began_and_what_came_of_them() {
     assert_eq!(Fixture::new().reader().last_due().unwrap(), None);
 }
 
+#[test]
+fn the_schedule_in_force_is_one_or_none() {
+    let mut fixture = Fixture::new();
+    assert_eq!(fixture.reader().schedule_in_force().unwrap(), None);
+    let weekly = ScheduleInForce {
+        expression: "0 3 * * sun".into(),
+        timezone: "Europe/Berlin".into(),
+        since: at(7),
+    };
+    let elsewhere = ScheduleInForce {
+        timezone: "UTC".into(),
+        since: at(8),
+        ..weekly.clone()
+    };
+    assert!(!weekly.is_of(&elsewhere));
+    for schedule in [Some(&weekly), Some(&elsewhere), None] {
+        fixture.store.put_schedule_in_force(schedule).unwrap();
+        assert_eq!(fixture.reader().schedule_in_force().unwrap().as_ref(), schedule);
+    }
+}
+
 /// A run that the service's end interrupts is due again, the first of all, too; but once.
 #[test]
 fn a_moment_is_dealt_with_unless_its_only_run_was_stopped() {
