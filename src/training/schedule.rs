@@ -22,6 +22,8 @@ const GRAIN: Duration = Duration::from_secs(60);
 const SHORTEST_RETRY: Duration = Duration::from_secs(120);
 /// … up to this.
 const LONGEST_RETRY: Duration = Duration::from_secs(24 * 3600);
+/// A run that drift starts keeps so far from the last one and from the next that is due: two runs would learn the same.
+const DRIFT_KEEPS_OFF: Duration = Duration::from_secs(24 * 3600);
 /// A due time on record that lies further ahead than this was written under a wrong clock, and holds nothing back.
 const LONGEST_STEP_BACK: Duration = Duration::from_secs(32 * 24 * 3600);
 
@@ -58,7 +60,7 @@ pub struct ScheduleRecord {
     pub new_corrections: u64,
     /// Runs that corrections started and of which nothing came since a rebuild last went through.
     pub failures: u32,
-    /// Whether the photos have changed enough since the model went into service (and not yet when the newest run started).
+    /// Whether the photos have changed enough since the model went into service, and no run was started for that of late.
     pub has_drifted: bool,
 }
 
@@ -138,7 +140,8 @@ pub fn decide(now: Timestamp, rules: &ScheduleRules, record: &ScheduleRecord) ->
     let enough = rules
         .after_corrections
         .is_some_and(|enough| record.new_corrections >= enough.get());
-    let early = match (enough, record.has_drifted) {
+    let is_due_anyway = next_due.is_some_and(|due| due < after(now, DRIFT_KEEPS_OFF));
+    let early = match (enough, record.has_drifted && !is_due_anyway) {
         (true, _) => Some(Trigger::Corrections),
         (false, true) => Some(Trigger::Drift),
         (false, false) => None,
@@ -148,7 +151,7 @@ pub fn decide(now: Timestamp, rules: &ScheduleRules, record: &ScheduleRecord) ->
     };
     let interval = match trigger {
         Trigger::Corrections => interval_after_failures(rules, record.failures),
-        _ => rules.min_interval,
+        _ => rules.min_interval.max(DRIFT_KEEPS_OFF),
     };
     match too_soon(now, interval, record) {
         None => Decision::Run { trigger, due_at: now },

@@ -421,20 +421,21 @@ fn after_failures_corrections_start_runs_at_ever_longer_intervals() {
 fn photos_that_have_changed_start_a_run_early_but_not_too_soon() {
     let rules = ScheduleRules {
         after_corrections: NonZeroU64::new(20),
-        ..rules("0 3 * * *")
+        ..rules("0 3 * * sun")
     };
     let now = at("2026-11-23T10:00:00Z");
     let run = |trigger| Decision::Run { trigger, due_at: now };
     let wait = |next| Decision::Wait { next: Some(at(next)) };
     for (has_drifted, new_corrections, last_start, expected) in [
-        (false, 0, None, wait("2026-11-24T02:00:00Z")),
+        (false, 0, None, wait("2026-11-29T02:00:00Z")),
         (true, 0, None, run(Trigger::Drift)),
         (true, 20, None, run(Trigger::Corrections)),
+        (true, 0, Some("2026-11-22T10:00:30Z"), run(Trigger::Drift)),
         (
             true,
             0,
             Some("2026-11-23T09:30:00Z"),
-            wait("2026-11-23T10:29:00Z"),
+            wait("2026-11-24T09:29:00Z"),
         ),
     ] {
         let record = ScheduleRecord {
@@ -450,6 +451,36 @@ fn photos_that_have_changed_start_a_run_early_but_not_too_soon() {
             "{has_drifted} since {last_start:?}"
         );
     }
+}
+
+/// Beside a weekly schedule it fired just before the run that was due.
+#[test]
+fn photos_that_have_changed_wait_for_a_run_that_is_due_within_a_day() {
+    let mut record = ScheduleRecord {
+        last_due: Some(at("2026-11-22T02:00:00Z")),
+        has_drifted: true,
+        ..fresh("2026-11-20T00:00:00Z")
+    };
+    let weekly = rules("0 3 * * sun");
+    let next = at("2026-11-29T02:00:00Z");
+    let early = at("2026-11-28T02:00:00Z");
+    let trigger = Trigger::Drift;
+    let run = Decision::Run {
+        trigger,
+        due_at: early,
+    };
+    assert_eq!(decide(early, &weekly, &record), run);
+    let soon = Timestamp::from_millis(early.as_millis() + 1);
+    assert_eq!(
+        decide(soon, &weekly, &record),
+        Decision::Wait { next: Some(next) }
+    );
+    let done = live(
+        &weekly,
+        &mut record,
+        &["2026-11-28T12:00:00Z", "2026-11-29T02:00:00Z"],
+    );
+    assert_eq!(done[0], "2026-11-29T02:00:00Z Schedule 2026-11-29T02:00:00.000Z");
 }
 
 #[test]

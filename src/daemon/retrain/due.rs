@@ -107,7 +107,7 @@ impl Retrainer {
                 .map(|request| request.asked_at),
             new_corrections: self.reader.count_corrections_since(since)?,
             failures: self.reader.failures_for_corrections()?,
-            has_drifted: self.has_drifted(last_start)?,
+            has_drifted: self.has_drifted()?,
         })
     }
 
@@ -131,7 +131,7 @@ impl Retrainer {
         }
     }
 
-    fn has_drifted(&self, last_start: Option<Timestamp>) -> Result<bool, StoreError> {
+    fn has_drifted(&self) -> Result<bool, StoreError> {
         let enough = self.config.retrain.on_drift;
         if enough == 0.0 {
             return Ok(false);
@@ -144,7 +144,8 @@ impl Retrainer {
             .reader
             .first_served(&model)?
             .and_then(|since| Windows::of(since, now));
-        let Some(windows) = windows.filter(|windows| !windows.are_answered_by(last_start)) else {
+        let last_drift_start = self.reader.last_start_for_drift()?;
+        let Some(windows) = windows.filter(|windows| !windows.are_answered_by(last_drift_start)) else {
             return Ok(false);
         };
         let tally = |window: Window| self.reader.daily_tally(&model, window.from, window.until);

@@ -274,6 +274,30 @@ fn failures_for_corrections_count_from_the_last_rebuild_that_went_through() {
     }
 }
 
+/// A run by the schedule, or a training by command, answered for a drift that it had not been started for.
+#[test]
+fn only_a_run_that_drift_started_counts_for_drift() {
+    let mut fixture = Fixture::new();
+    for (number, (trigger, expected)) in [
+        (RunTrigger::Schedule, None),
+        (RunTrigger::Command, None),
+        (RunTrigger::Drift, Some(at(2))),
+        (RunTrigger::Person, Some(at(2))),
+        (RunTrigger::Drift, Some(at(4))),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let run = NewRun {
+            trigger,
+            ..NewRun::by_command(at(number as i64), json!({}))
+        };
+        let end = RunEnd::without_result(RunState::Failed, at(9), "a test");
+        fixture.store.record_run(&run, &end).unwrap();
+        assert_eq!(fixture.reader().last_start_for_drift().unwrap(), expected);
+    }
+}
+
 #[test]
 fn a_request_stays_open_until_a_run_takes_it() {
     let mut fixture = Fixture::new();
