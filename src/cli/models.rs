@@ -17,7 +17,7 @@ use crate::daemon::{self, StoreLock};
 use crate::domain::{DevicePolicy, ModelId};
 use crate::model::ModelBundle;
 use crate::store::{Actor, Forced, ModelRow, ModelState, Reader, ServiceChange, Store};
-use crate::training::newcomer::{fit_on_audit, thresholds_in_words};
+use crate::training::newcomer::{Aim, fit_on_audit, thresholds_in_words};
 use crate::training::publish::publish_blocking;
 
 mod compare;
@@ -263,7 +263,12 @@ impl Promotion<'_> {
         store.register_model(&opened.entry)?;
         let at = SystemTime::now().into();
         let reader = Reader::open(&config.store_path())?;
-        let aim = (config.tagging.target_precision, at);
+        let corrections_dir = config.corrections_dir();
+        let aim = Aim {
+            target_precision: config.tagging.target_precision,
+            at,
+            corrections_dir: &corrections_dir,
+        };
         fit_on_audit((store, &reader), self.bundle.id(), aim)?;
         store.put_in_service(&ServiceChange {
             model: self.bundle.id().clone(),

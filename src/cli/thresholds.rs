@@ -17,7 +17,7 @@ use crate::domain::{Basis, Chosen, Confidence, InventoryPath, Label, ModelId, Th
 use crate::store::{AuditProgress, NewThresholds, PAUSE_FOR_OTHERS, Reader, ThresholdsRow};
 use crate::training::binomial::lower_bound;
 use crate::training::manifest::learned_in;
-use crate::training::samples::Samples;
+use crate::training::samples::{Pictures, Samples};
 use crate::training::thresholds::{FitOptions, LEVEL, Sample, fit, least_samples};
 
 /// Contents decided anew in one transaction: tens of milliseconds, so that a daemon's own writes hardly wait.
@@ -282,7 +282,9 @@ fn fitted(arguments: &FitArguments, config: &Config) -> anyhow::Result<Shown> {
     let model = need_model_that_tags(config, &reader)?;
     let row = reader.model(&model)?;
     let learned = row.as_ref().map(|row| learned_in(&row.manifest["training"]));
-    let samples = Samples::of(&reader.samples(&model)?, &learned.unwrap_or_default());
+    let rows = reader.samples(&model)?;
+    let pictures = Pictures::of_blocking(&config.corrections_dir(), &rows);
+    let samples = Samples::of(&rows, &learned.unwrap_or_default(), &pictures);
     let (basis, judged) = samples.best();
     let target = arguments.target.unwrap_or(config.tagging.target_precision);
     let usual = FitOptions::of(basis);
@@ -298,7 +300,7 @@ fn fitted(arguments: &FitArguments, config: &Config) -> anyhow::Result<Shown> {
     if (counting as u64) < least {
         bail!(
             "{counting} photos of known truth can judge model {model}, and {least} are the least that could prove {:.1} % \
-             ({} more are left out: it was trained on them, or has not been asked; {} corrections to none of the classes prove nothing about these); \
+             ({} more are left out: it was trained on them, has not been asked, or they are a picture that counts already; {} corrections to none of the classes prove nothing about these); \
              `hangtag review --audit 220` draws photos to look at",
             target * 100.0,
             samples.left_out,

@@ -21,7 +21,7 @@ use crate::training::corrections::keep_blocking;
 use crate::training::drift::answer::DriftAnswer;
 use crate::training::gate::Verdict;
 use crate::training::looks::most_useful_looks;
-use crate::training::newcomer::fit_on_audit;
+use crate::training::newcomer::{Aim, fit_on_audit};
 use crate::web::{DriftShown, FindingInWords, Hands, Web, WebParts, stop_collecting_blocking};
 
 /// What the pages are told by the service.
@@ -81,7 +81,12 @@ fn hands(
         open_model: Box::new(move |model| open_model_blocking(&opening, model)),
         fit_on_audit: Box::new(move |store, model| {
             let reader = Reader::open(&fitting.store_path())?;
-            let aim = (fitting.tagging.target_precision, SystemTime::now().into());
+            let corrections_dir = fitting.corrections_dir();
+            let aim = Aim {
+                target_precision: fitting.tagging.target_precision,
+                at: SystemTime::now().into(),
+                corrections_dir: &corrections_dir,
+            };
             fit_on_audit((store, &reader), model, aim)
         }),
         keep_picture: Box::new(move |hash, image| {

@@ -15,7 +15,7 @@ mod due;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::json;
 
@@ -43,6 +43,8 @@ use crate::training::schedule::{Decision, Trigger, decide};
 /// How often it looks whether something is due, asked for, or ended. Cron's grain is a minute; a person who asks for
 /// a run should not wait.
 pub(super) const TICK: Duration = Duration::from_millis(500);
+/// How often it looks for trainings by command whose process was killed.
+const LOOK_FOR_DEAD: Duration = Duration::from_secs(10);
 /// Who ends the service may tell its training first.
 const TOLD_TOGETHER: Duration = Duration::from_secs(2);
 /// After trouble with the store or the disk.
@@ -93,6 +95,7 @@ pub struct Retrainer {
     /// hangtag itself, which trains as a process of its own.
     program: PathBuf,
     up_since: Timestamp,
+    looked_for_dead: Instant,
     stop: Arc<AtomicBool>,
 }
 
@@ -118,6 +121,7 @@ impl Retrainer {
             config,
             program,
             up_since: SystemTime::now().into(),
+            looked_for_dead: Instant::now(),
             stop,
         })
     }
@@ -194,8 +198,11 @@ impl Retrainer {
 
     fn turn_blocking(&mut self, station: &Station) -> Result<(), RetrainError> {
         self.decide_anew_blocking()?;
+        if self.looked_for_dead.elapsed() > LOOK_FOR_DEAD {
+            self.close_dead_blocking()?;
+        }
         let now = SystemTime::now().into();
-        match decide(now, &rules(&self.config), &self.record()?) {
+        match decide(now, &rules(&self.config), &self.record(now)?) {
             Decision::Wait { .. } => Ok(()),
             Decision::Skip { due_at, reason } => {
                 let new = passed_over(now, RunTrigger::Schedule, Some(due_at));
@@ -222,6 +229,7 @@ impl Retrainer {
     }
 
     fn close_dead_blocking(&mut self) -> Result<(), StoreError> {
+        self.looked_for_dead = Instant::now();
         close_dead_trainings_blocking(&self.config, (&self.reader, &mut self.store))
     }
 
@@ -372,8 +380,8 @@ impl Retrainer {
 
     /// Waits, and says whether to stop.
     fn waited_to_stop(&self, pause: Duration) -> bool {
-        let until = std::time::Instant::now() + pause;
-        while std::time::Instant::now() < until && !self.stop.load(Ordering::Relaxed) {
+        let until = Instant::now() + pause;
+        while Instant::now() < until && !self.stop.load(Ordering::Relaxed) {
             std::thread::sleep(Duration::from_millis(100).min(pause));
         }
         self.stop.load(Ordering::Relaxed)

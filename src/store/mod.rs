@@ -7,7 +7,7 @@
 //! - `change.rs` (what the pipeline can tell it), `apply.rs` (what each change does), `answer.rs` (the rows of a
 //!   content's answer).
 //! - `models.rs`, `service.rs`: the models on record, and which one serves.
-//! - `runs.rs`, `requests.rs`: the record of training runs, and who asked for one.
+//! - `runs.rs`, `requests.rs`, `schedule.rs`: the record of training runs, who asked for one, and by which schedule they are due.
 //! - `corrections.rs`: what people put right. `retag.rs`: what follows a change of model.
 //! - `thresholds.rs`: when a model's tags count by themselves. `audits.rs`, `samples.rs`, `review.rs`: photos for people
 //!   to look at, and what is learned from those they did. `daily.rs`: what was said on each day.
@@ -45,6 +45,7 @@ mod review;
 mod rows;
 mod runs;
 mod samples;
+mod schedule;
 mod service;
 mod stats;
 mod thresholds;
@@ -69,6 +70,7 @@ pub use review::ReviewCandidate;
 pub use rows::FileRow;
 pub use runs::{EpochRow, NewRun, RunEnd, RunId, RunRow, RunState, RunTrigger};
 pub use samples::{OutOfFold, SampleRow};
+pub use schedule::ScheduleInForce;
 pub use service::{Actor, Forced, ModelState, ServiceChange, ServiceRow};
 pub use stats::{LabelStats, ModelStats, Stats};
 pub use thresholds::{BY_REBUILD, Decided, NewThresholds, ThresholdsRow};

@@ -366,6 +366,17 @@ impl Reader {
         )
     }
 
+    /// When the latest run began that drift started, whatever became of it.
+    pub fn last_start_for_drift(&self) -> Result<Option<Timestamp>, StoreError> {
+        let last: Option<i64> = self.row(
+            "look up when the last run began that drift started",
+            "SELECT started_at_ms FROM runs WHERE cause = 'drift' ORDER BY id DESC LIMIT 1",
+            [],
+            |row| row.get(0),
+        )?;
+        Ok(last.map(Timestamp::from_millis))
+    }
+
     /// How many runs that corrections started have failed, or were stopped, since a rebuild last went through.
     pub fn failures_for_corrections(&self) -> Result<u32, StoreError> {
         let failures: Option<u32> = self.row(

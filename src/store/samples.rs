@@ -12,7 +12,7 @@ use super::rows;
 use super::write::{Store, WriteError};
 use crate::domain::{ContentHash, ModelId, Prediction, Timestamp, Truth};
 
-/// What a fold that had not seen a correction says of it.
+/// What a network that had not seen a correction says of it: a fold, or the model itself where it was not trained on it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct OutOfFold {
     /// The corrected content.
@@ -34,12 +34,12 @@ pub struct SampleRow {
     pub is_audited: bool,
     /// What the model said of it; `None` where it has not been asked, or could not answer.
     pub recorded: Option<Prediction>,
-    /// What a fold without it said, where the model was trained on it.
+    /// What a network without it said when the model was made: a fold, where the model was trained on it.
     pub out_of_fold: Option<Prediction>,
 }
 
 impl Store {
-    /// Puts down what folds said of the corrections that a model was trained on; a second word replaces the first. A model
+    /// Puts down what networks said of corrections that they had not seen, on behalf of a model; a second word replaces the first. A model
     /// that was never registered is `NoSuchModel`.
     pub fn store_out_of_fold(&mut self, model: &ModelId, answers: &[OutOfFold]) -> Result<(), StoreError> {
         self.write("record answers of folds", |batch| {

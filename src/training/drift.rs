@@ -55,10 +55,10 @@ impl Windows {
         (recent.from >= reference.until).then_some(Windows { reference, recent })
     }
 
-    /// Whether a run that started then has had its chance to answer what is seen now: it starts no other one until those
-    /// photos are past.
-    pub fn are_answered_by(&self, last_start: Option<Timestamp>) -> bool {
-        last_start.is_some_and(|start| start >= self.recent.from)
+    /// Whether a run that drift started then has had its chance to answer what is seen now: it starts no other one until
+    /// those photos are past. Runs that began for other reasons tell nothing of that: a model may have been kept by each.
+    pub fn are_answered_by(&self, last_drift_start: Option<Timestamp>) -> bool {
+        last_drift_start.is_some_and(|start| start >= self.recent.from)
     }
 }
 

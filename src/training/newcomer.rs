@@ -4,19 +4,32 @@
 //! fitted on the audit, where that suffices; else those of its manifest stay. Never: a word of a person replaced, or what
 //! holds for a model that has served: a rollback brings that back.
 
+use std::path::Path;
+
 use crate::domain::{Basis, ModelId, Timestamp};
 use crate::store::{BY_REBUILD, ModelState, NewThresholds, Reader, Store, StoreError, ThresholdsRow};
 
 use super::manifest::learned_in;
-use super::samples::Samples;
+use super::samples::{ENOUGH_AUDITED, Pictures, Samples};
 use super::thresholds::{FitOptions, fit};
 
+/// What a fit aims at, and with what.
+#[derive(Debug, Clone, Copy)]
+pub struct Aim<'a> {
+    /// Accepted tags shall be right at least so often, 0..=1.
+    pub target_precision: f64,
+    /// Now.
+    pub at: Timestamp,
+    /// Where the copies of corrected photos are kept.
+    pub corrections_dir: &'a Path,
+}
+
 /// Lets an audit go on holding for a model that comes after the one it was made of: its thresholds are fitted on the
-/// audited photos, for `target_precision` (0..=1). Doing it twice changes nothing more.
+/// audited photos. Doing it twice changes nothing more.
 pub fn fit_on_audit(
     (store, reader): (&mut Store, &Reader),
     model: &ModelId,
-    (target_precision, at): (f64, Timestamp),
+    aim: Aim<'_>,
 ) -> Result<(), StoreError> {
     let Some(row) = reader.model(model)? else {
         return Ok(());
@@ -27,11 +40,17 @@ pub fn fit_on_audit(
         return Ok(());
     }
     let learned = learned_in(&row.manifest["training"]);
-    let (basis, judged) = Samples::of(&reader.samples(model)?, &learned).best();
+    let rows = reader.samples(model)?;
+    // Before all the copies are read.
+    if rows.iter().filter(|row| row.is_audited).count() < ENOUGH_AUDITED {
+        return Ok(());
+    }
+    let pictures = Pictures::of_blocking(aim.corrections_dir, &rows);
+    let (basis, judged) = Samples::of(&rows, &learned, &pictures).best();
     if basis != Basis::Audit {
         return Ok(());
     }
-    let thresholds = fit(&judged, target_precision, FitOptions::of(basis));
+    let thresholds = fit(&judged, aim.target_precision, FitOptions::of(basis));
     if holding.is_some_and(|holding| holding.thresholds == thresholds) {
         return Ok(());
     }
@@ -39,7 +58,7 @@ pub fn fit_on_audit(
         model: model.clone(),
         thresholds,
         by: BY_REBUILD.to_owned(),
-        at,
+        at: aim.at,
     })
 }
 
@@ -68,7 +87,6 @@ mod tests {
     use crate::store::{
         Actor, Drawn, Durability, Forced, NewAudit, NewCorrection, NewModel, OutOfFold, ServiceChange,
     };
-    use crate::training::samples::ENOUGH_AUDITED;
 
     fn at(ms: i64) -> Timestamp {
         Timestamp::from_millis(ms)
@@ -148,7 +166,12 @@ mod tests {
 
         fn fit(&mut self, digit: &str) -> ThresholdsRow {
             let reader = self.reader();
-            fit_on_audit((&mut self.store, &reader), &model(digit), (0.95, at(15))).unwrap();
+            let aim = Aim {
+                target_precision: 0.95,
+                at: at(15),
+                corrections_dir: self.folder.path(),
+            };
+            fit_on_audit((&mut self.store, &reader), &model(digit), aim).unwrap();
             reader.thresholds_of(&model(digit)).unwrap().unwrap()
         }
     }

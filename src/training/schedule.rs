@@ -3,8 +3,9 @@
 //! In: the time, the rules, what is on record. Out: a [`Decision`]: run, skip or wait. Never: a clock, the store, a
 //! sleep. Who asks does so only while nothing runs, writes down what was decided, and asks again.
 //!
-//! A due time is dealt with once it is on record, as run or as skipped; only later ones count from then on. That makes
-//! the decision the same whether the daemon was up, asleep or down, and a clock that is set back repeats nothing.
+//! A due time is dealt with once it is on record, as run or as skipped; only later ones count from then on, and none from
+//! before the schedule was in force. That makes the decision the same whether the daemon was up, asleep or down, and a clock
+//! that is set back repeats nothing.
 
 use std::num::NonZeroU64;
 use std::time::Duration;
@@ -21,6 +22,8 @@ const GRAIN: Duration = Duration::from_secs(60);
 const SHORTEST_RETRY: Duration = Duration::from_secs(120);
 /// … up to this.
 const LONGEST_RETRY: Duration = Duration::from_secs(24 * 3600);
+/// A run that drift starts keeps so far from the last one and from the next that is due: two runs would learn the same.
+const DRIFT_KEEPS_OFF: Duration = Duration::from_secs(24 * 3600);
 /// A due time on record that lies further ahead than this was written under a wrong clock, and holds nothing back.
 const LONGEST_STEP_BACK: Duration = Duration::from_secs(32 * 24 * 3600);
 
@@ -42,8 +45,10 @@ pub struct ScheduleRules {
 pub struct ScheduleRecord {
     /// When the daemon came up.
     pub up_since: Timestamp,
-    /// The newest due time that is dealt with, as run or as skipped; `None` counts from `up_since`. A run that the service's
-    /// end interrupted has not dealt with its due time; a second one has.
+    /// Since when a daemon has gone by this very schedule, across its restarts: no earlier due time counts.
+    pub in_force_since: Timestamp,
+    /// The newest due time that is dealt with, as run or as skipped. A run that the service's end interrupted has not dealt
+    /// with its due time; a second one has.
     pub last_due: Option<Timestamp>,
     /// When the newest run started, whatever became of it and whoever asked for it.
     pub last_start: Option<Timestamp>,
@@ -55,7 +60,7 @@ pub struct ScheduleRecord {
     pub new_corrections: u64,
     /// Runs that corrections started and of which nothing came since a rebuild last went through.
     pub failures: u32,
-    /// Whether the photos have changed enough since the model went into service (and not yet when the newest run started).
+    /// Whether the photos have changed enough since the model went into service, and no run was started for that of late.
     pub has_drifted: bool,
 }
 
@@ -135,7 +140,8 @@ pub fn decide(now: Timestamp, rules: &ScheduleRules, record: &ScheduleRecord) ->
     let enough = rules
         .after_corrections
         .is_some_and(|enough| record.new_corrections >= enough.get());
-    let early = match (enough, record.has_drifted) {
+    let is_due_anyway = next_due.is_some_and(|due| due < after(now, DRIFT_KEEPS_OFF));
+    let early = match (enough, record.has_drifted && !is_due_anyway) {
         (true, _) => Some(Trigger::Corrections),
         (false, true) => Some(Trigger::Drift),
         (false, false) => None,
@@ -145,7 +151,7 @@ pub fn decide(now: Timestamp, rules: &ScheduleRules, record: &ScheduleRecord) ->
     };
     let interval = match trigger {
         Trigger::Corrections => interval_after_failures(rules, record.failures),
-        _ => rules.min_interval,
+        _ => rules.min_interval.max(DRIFT_KEEPS_OFF),
     };
     match too_soon(now, interval, record) {
         None => Decision::Run { trigger, due_at: now },
@@ -188,11 +194,12 @@ fn decide_due(
 
 /// Due times up to this one are dealt with, or never counted.
 fn dealt_with_until(now: Timestamp, record: &ScheduleRecord) -> Timestamp {
+    // A clock set back since then must not silence it until then.
+    let in_force_since = record.in_force_since.min(now);
     match record.last_due {
-        Some(last_due) if last_due <= after(now, LONGEST_STEP_BACK) => last_due,
+        Some(last_due) if last_due <= after(now, LONGEST_STEP_BACK) => last_due.max(in_force_since),
         Some(_) => now,
-        // A clock set back since the daemon came up must not silence it until then.
-        None => record.up_since.min(now),
+        None => in_force_since,
     }
 }
 

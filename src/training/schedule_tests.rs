@@ -19,6 +19,7 @@ fn rules(expression: &str) -> ScheduleRules {
 fn fresh(up_since: &str) -> ScheduleRecord {
     ScheduleRecord {
         up_since: at(up_since),
+        in_force_since: at(up_since),
         last_due: None,
         last_start: None,
         was_stopped: false,
@@ -83,6 +84,31 @@ fn a_due_time_runs_once_and_the_next_one_is_announced() {
     );
 }
 
+/// A service that was never up when something was due had nothing on record, and began to count anew with every start.
+#[test]
+fn a_daemon_that_was_never_up_at_a_due_time_catches_up_all_the_same() {
+    let mut record = ScheduleRecord {
+        in_force_since: at("2026-11-20T09:00:00Z"),
+        ..fresh("2026-11-24T09:00:00Z")
+    };
+    let moments = ["2026-11-24T09:00:00Z", "2026-11-24T17:00:00Z"];
+    let done = live(&rules("0 3 * * sun"), &mut record, &moments);
+    assert_eq!(done, ["2026-11-24T09:00:00Z CatchUp 2026-11-22T02:00:00.000Z"]);
+}
+
+/// It was made up for, although there was no schedule then, or another one.
+#[test]
+fn due_times_from_before_the_schedule_was_in_force_do_not_count() {
+    let mut record = ScheduleRecord {
+        last_due: Some(at("2026-10-04T02:00:00Z")),
+        in_force_since: at("2026-11-24T12:00:00Z"),
+        ..fresh("2026-11-24T12:00:00Z")
+    };
+    let moments = ["2026-11-24T12:00:00Z", "2026-11-29T02:00:00Z"];
+    let done = live(&rules("0 3 * * sun"), &mut record, &moments);
+    assert_eq!(done, ["2026-11-29T02:00:00Z Schedule 2026-11-29T02:00:00.000Z"]);
+}
+
 #[test]
 fn a_daemon_down_over_three_due_times_catches_up_once_or_not() {
     let moments = [
@@ -92,6 +118,7 @@ fn a_daemon_down_over_three_due_times_catches_up_once_or_not() {
     ];
     let mut down = ScheduleRecord {
         last_due: Some(at("2026-11-21T02:00:00Z")),
+        in_force_since: at("2026-11-01T00:00:00Z"),
         ..fresh("2026-11-24T12:00:00Z")
     };
     assert_eq!(
@@ -173,6 +200,7 @@ fn a_due_time_written_under_a_clock_decades_ahead_silences_nothing() {
     );
     // The daemon is started again under the right clock, and another run puts a right start on record.
     record.up_since = at("2026-11-23T11:00:00Z");
+    record.in_force_since = record.up_since;
     record.last_due = Some(at("2026-11-23T02:00:00Z"));
     let done = live(&rules, &mut record, &["2026-11-24T02:00:00Z"]);
     assert_eq!(done, ["2026-11-24T02:00:00Z Schedule 2026-11-24T02:00:00.000Z"]);
@@ -209,6 +237,7 @@ fn daylight_saving_neither_loses_nor_doubles_a_run() {
 fn a_leap_day_that_was_missed_is_caught_up_years_later() {
     let mut record = ScheduleRecord {
         last_due: Some(at("2024-02-29T01:00:00Z")),
+        in_force_since: at("2020-01-01T00:00:00Z"),
         ..fresh("2030-06-01T00:00:00Z")
     };
     let done = live(
@@ -330,6 +359,7 @@ fn what_the_services_end_interrupted_is_made_up_for_in_its_turn() {
     let due_at = at("2026-11-23T02:00:00Z");
     let interrupted = ScheduleRecord {
         last_due: Some(at("2026-11-22T02:00:00Z")),
+        in_force_since: at("2026-11-01T00:00:00Z"),
         last_start: Some(due_at),
         was_stopped: true,
         ..fresh("2026-11-23T02:30:00Z")
@@ -391,20 +421,21 @@ fn after_failures_corrections_start_runs_at_ever_longer_intervals() {
 fn photos_that_have_changed_start_a_run_early_but_not_too_soon() {
     let rules = ScheduleRules {
         after_corrections: NonZeroU64::new(20),
-        ..rules("0 3 * * *")
+        ..rules("0 3 * * sun")
     };
     let now = at("2026-11-23T10:00:00Z");
     let run = |trigger| Decision::Run { trigger, due_at: now };
     let wait = |next| Decision::Wait { next: Some(at(next)) };
     for (has_drifted, new_corrections, last_start, expected) in [
-        (false, 0, None, wait("2026-11-24T02:00:00Z")),
+        (false, 0, None, wait("2026-11-29T02:00:00Z")),
         (true, 0, None, run(Trigger::Drift)),
         (true, 20, None, run(Trigger::Corrections)),
+        (true, 0, Some("2026-11-22T10:00:30Z"), run(Trigger::Drift)),
         (
             true,
             0,
             Some("2026-11-23T09:30:00Z"),
-            wait("2026-11-23T10:29:00Z"),
+            wait("2026-11-24T09:29:00Z"),
         ),
     ] {
         let record = ScheduleRecord {
@@ -420,6 +451,36 @@ fn photos_that_have_changed_start_a_run_early_but_not_too_soon() {
             "{has_drifted} since {last_start:?}"
         );
     }
+}
+
+/// Beside a weekly schedule it fired just before the run that was due.
+#[test]
+fn photos_that_have_changed_wait_for_a_run_that_is_due_within_a_day() {
+    let mut record = ScheduleRecord {
+        last_due: Some(at("2026-11-22T02:00:00Z")),
+        has_drifted: true,
+        ..fresh("2026-11-20T00:00:00Z")
+    };
+    let weekly = rules("0 3 * * sun");
+    let next = at("2026-11-29T02:00:00Z");
+    let early = at("2026-11-28T02:00:00Z");
+    let trigger = Trigger::Drift;
+    let run = Decision::Run {
+        trigger,
+        due_at: early,
+    };
+    assert_eq!(decide(early, &weekly, &record), run);
+    let soon = Timestamp::from_millis(early.as_millis() + 1);
+    assert_eq!(
+        decide(soon, &weekly, &record),
+        Decision::Wait { next: Some(next) }
+    );
+    let done = live(
+        &weekly,
+        &mut record,
+        &["2026-11-28T12:00:00Z", "2026-11-29T02:00:00Z"],
+    );
+    assert_eq!(done[0], "2026-11-29T02:00:00Z Schedule 2026-11-29T02:00:00.000Z");
 }
 
 #[test]

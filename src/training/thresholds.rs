@@ -25,9 +25,9 @@
 //! higher level is paid by every photo of it: of 180 corrections, nothing at all is accepted.
 //!
 //! The walk begins at the first threshold that accepts [a fifth](FIRST_SHARE) of the samples, and as many as could prove
-//! the promise at [`LEVEL`] if all were right: a handful of samples proves nothing, and one chance error among them would end it. That
-//! beginning depends on how many samples reach a threshold, not on whether they are right; it keeps the promise if the
-//! error rate does not rise with trust.
+//! the promise at the level if all were right (of 95 %, 45 at 9 in 10 and 14 as likely as not): fewer would end it before its
+//! first step. That beginning depends on how many samples reach a threshold, not on whether they are right; it keeps the promise
+//! if the error rate does not rise with trust.
 //!
 //! # Classes
 //! A class that [enough](FitOptions::own_from) samples were taken for is a group by itself, the others share one. Each
@@ -192,7 +192,7 @@ fn groups(candidates: &[&Sample], own_from: usize) -> Vec<Group> {
 impl Group {
     /// The walk down the grid; `risk` is the chance with which it may err.
     fn loosest(&self, target_precision: f64, risk: f64) -> Option<Confidence> {
-        let least = least_samples(target_precision, LEVEL.max(1.0 - risk)) as f64;
+        let least = least_samples(target_precision, 1.0 - risk) as f64;
         let first = least.max(FIRST_SHARE * self.samples.len() as f64);
         let (mut found, mut accepted_before) = (None, 0);
         for hundredths in (LOOSEST..=STRICTEST).rev() {

@@ -1,13 +1,13 @@
 //! How many photos each label and status would leave: the figures beside the filters.
 //!
-//! In: a filter. Out: counts, from memory where nothing has changed since. Never: a page that waits for a walk over a
+//! In: a filter. Out: counts, from memory where nothing has changed since: no photo, nor, to the minute, what `24h` means. Never: a page that waits for a walk over a
 //! million rows: where counting takes long, the page comes without, and asks for them once it stands.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use super::filter::Filter;
+use super::filter::{Filter, Window};
 use crate::store::{FacetCounts, Reader, StoreError};
 
 /// Filters whose counts are kept: some people's last steps.
@@ -28,6 +28,7 @@ struct Kept {
     query: String,
     counts: FacetCounts,
     generation: u64,
+    window: Window,
     made_at: Instant,
     took: Duration,
 }
@@ -56,8 +57,19 @@ impl Facets {
         &self,
         reader: &Reader,
         filter: &Filter,
-        (generation, patience): (u64, Patience),
+        asked: (u64, Patience),
     ) -> Result<Option<Counted>, StoreError> {
+        self.counts_at_blocking(reader, filter, asked, SystemTime::now())
+    }
+
+    fn counts_at_blocking(
+        &self,
+        reader: &Reader,
+        filter: &Filter,
+        (generation, patience): (u64, Patience),
+        now: SystemTime,
+    ) -> Result<Option<Counted>, StoreError> {
+        let window = filter.window_to_the_minute(now);
         let query = Filter {
             order: super::filter::Order::default(),
             ..filter.clone()
@@ -66,7 +78,8 @@ impl Facets {
         let kept = self.find(&query);
         if let Some(kept) = &kept {
             let is_rested = kept.made_at.elapsed() > kept.took * REST;
-            if kept.generation == generation || !is_rested {
+            let is_current = (kept.generation, kept.window) == (generation, window);
+            if is_current || !is_rested {
                 return Ok(Some(Counted {
                     counts: kept.counts.clone(),
                     is_fresh: true,
@@ -80,11 +93,12 @@ impl Facets {
             }));
         }
         let since = Instant::now();
-        let counts = reader.facet_counts(&filter.to_file_query(None))?;
+        let counts = reader.facet_counts(&filter.to_file_query_at(None, now))?;
         self.keep(Kept {
             query,
             counts: counts.clone(),
             generation,
+            window,
             made_at: Instant::now(),
             took: since.elapsed(),
         });
@@ -113,5 +127,51 @@ fn is_quick(reader: &Reader, kept: Option<&Kept>) -> Result<bool, StoreError> {
     match kept {
         Some(kept) => Ok(kept.took <= WORTH_WAITING),
         None => Ok(reader.files_ever()? <= FEW_FILES),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{InventoryPath, Rejection, RejectionReason, Timestamp};
+    use crate::store::{Change, Durability, Store};
+
+    /// They stood still for as long as no other photo came.
+    #[test]
+    fn counts_of_a_span_before_now_go_on_while_nothing_is_committed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("hangtag.db");
+        let mut store = Store::open(&path, Durability::Normal).unwrap();
+        let minute = |minutes: u64| SystemTime::UNIX_EPOCH + Duration::from_secs(minutes * 60);
+        let unread = Change::Unread {
+            path: InventoryPath::from_stored("/shop/a.jpg".into()),
+            stamp: None,
+            rejection: Rejection {
+                reason: RejectionReason::Unreadable,
+                detail: "no".into(),
+            },
+            at: Timestamp::from(minute(100)),
+        };
+        store.apply(&[unread]).unwrap();
+        let reader = Reader::open(&path).unwrap();
+        let filter = Filter {
+            since: Some("1h".into()),
+            ..Filter::default()
+        };
+        let facets = Facets::default();
+        let total = |minutes: u64| {
+            let asked = (1, Patience::Whole);
+            let counted = facets.counts_at_blocking(&reader, &filter, asked, minute(minutes));
+            counted.unwrap().unwrap().counts.total
+        };
+        assert_eq!(total(159), 1);
+        // Counts that were made this moment are not made anew yet.
+        let since = Instant::now();
+        while total(161) == 1 {
+            assert!(
+                since.elapsed() < Duration::from_secs(30),
+                "the photo still counts"
+            );
+        }
     }
 }

@@ -33,6 +33,9 @@ pub struct Filter {
     pub order: Order,
 }
 
+/// What `since` and `until` mean at a moment.
+pub type Window = [Option<Timestamp>; 2];
+
 /// The orders there are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Order {
@@ -235,18 +238,22 @@ impl Filter {
             }
     }
 
-    /// Asked of the store.
+    /// Asked of the store now.
     pub fn to_file_query(&self, limit: Option<u32>) -> FileQuery {
-        let now = SystemTime::now();
-        let since = |text: &Option<String>| text.as_deref().and_then(|text| moment(text, now));
+        self.to_file_query_at(limit, SystemTime::now())
+    }
+
+    /// What is asked of the store at a moment: spans are those before it.
+    pub fn to_file_query_at(&self, limit: Option<u32>, now: SystemTime) -> FileQuery {
+        let [since, until] = self.window(now);
         FileQuery {
             labels: self.labels.clone(),
             min_confidence: self.min_confidence,
             max_confidence: self.max_confidence,
             statuses: self.statuses.clone(),
             path_glob: self.path.as_deref().map(pattern),
-            since: since(&self.since),
-            until: since(&self.until),
+            since,
+            until,
             model: self.model.clone(),
             presence: if self.with_absent {
                 Presence::Any
@@ -256,6 +263,18 @@ impl Filter {
             sort: self.order.sort(),
             limit,
         }
+    }
+
+    /// What `since` and `until` mean at a moment, rounded down to a minute: the same from one minute to the next only if
+    /// neither is a span.
+    pub fn window_to_the_minute(&self, now: SystemTime) -> Window {
+        let rounded = |at: Timestamp| Timestamp::from_millis(at.as_millis().div_euclid(60_000) * 60_000);
+        self.window(now).map(|bound| bound.map(rounded))
+    }
+
+    fn window(&self, now: SystemTime) -> Window {
+        let at = |text: &Option<String>| text.as_deref().and_then(|text| moment(text, now));
+        [at(&self.since), at(&self.until)]
     }
 }
 

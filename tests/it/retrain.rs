@@ -4,6 +4,7 @@ mod child;
 mod compare;
 mod corrections;
 pub mod drift;
+mod due;
 mod follow;
 mod gate;
 
@@ -158,18 +159,17 @@ fn wait_until_all_show(shop: &Shop, model: &str) {
     });
 }
 
-/// Puts on record that the last due time which was dealt with lies three days back.
+/// Puts on record that the last due time which was dealt with lies three days back, when the daily schedule of these tests was
+/// in force already.
 fn be_down_for_three_days(shop: &Shop) {
     let store = Connection::open(shop.store()).unwrap();
     let was = "(unixepoch() - 3 * 86400) * 1000";
     store
-        .execute(
-            &format!(
-                "INSERT INTO runs (state, cause, due_at_ms, started_at_ms, ended_at_ms, parameters)
-                 VALUES ('skipped', 'schedule', {was}, {was}, {was}, 'null')"
-            ),
-            [],
-        )
+        .execute_batch(&format!(
+            "INSERT INTO runs (state, cause, due_at_ms, started_at_ms, ended_at_ms, parameters)
+                 VALUES ('skipped', 'schedule', {was}, {was}, {was}, 'null');
+             INSERT INTO schedule_in_force VALUES (1, '0 3 * * *', 'UTC', {was});"
+        ))
         .unwrap();
 }
 

@@ -17,7 +17,7 @@ use crate::model::ModelBundle;
 use crate::store::{Actor, Forced, OutOfFold, RunEnd, RunId, RunState, RunTrigger, ServiceChange};
 use crate::training::gate::{GateRules, Verdict, judge};
 use crate::training::job::RunFolder;
-use crate::training::newcomer::{fit_on_audit, thresholds_in_words};
+use crate::training::newcomer::{Aim, fit_on_audit, thresholds_in_words};
 use crate::training::perform::Conclusion;
 use crate::training::publish::publish_blocking;
 use crate::training::report::Report;
@@ -61,7 +61,12 @@ impl Retrainer {
         let out_of_fold = out_of_fold.collect::<Result<Vec<_>, ParseError>>()?;
         self.store.store_out_of_fold(bundle.id(), &out_of_fold)?;
         // Whatever the verdict: a person may let it into service all the same.
-        let aim = (self.config.tagging.target_precision, SystemTime::now().into());
+        let corrections_dir = self.config.corrections_dir();
+        let aim = Aim {
+            target_precision: self.config.tagging.target_precision,
+            at: SystemTime::now().into(),
+            corrections_dir: &corrections_dir,
+        };
         fit_on_audit((&mut self.store, &self.reader), bundle.id(), aim)?;
         if !self.register((&bundle, &against), &verdict, run)? {
             let reason = format!(

@@ -10,7 +10,7 @@ use super::{RetrainError, Retrainer, RunSummary};
 use crate::config::Config;
 use crate::domain::{ModelId, Timestamp};
 use crate::model::ModelBundle;
-use crate::store::{NewRun, RunEnd, RunRow, RunState, RunTrigger, StoreError};
+use crate::store::{NewRun, RunEnd, RunRow, RunState, RunTrigger, ScheduleInForce, StoreError};
 use crate::training::dataset::{Provenance, file_records_blocking};
 use crate::training::drift::{Drift, Window, Windows};
 use crate::training::job::{CorrectionNote, Job};
@@ -88,7 +88,8 @@ impl Retrainer {
         }))
     }
 
-    pub(super) fn record(&self) -> Result<ScheduleRecord, StoreError> {
+    pub(super) fn record(&mut self, now: Timestamp) -> Result<ScheduleRecord, StoreError> {
+        let in_force_since = self.in_force_since(now)?;
         let (last_start, state) = self.reader.last_run_start()?.unzip();
         let since = self
             .reader
@@ -96,6 +97,7 @@ impl Retrainer {
             .unwrap_or(Timestamp::from_millis(0));
         Ok(ScheduleRecord {
             up_since: self.up_since,
+            in_force_since,
             last_due: self.reader.last_due()?,
             last_start,
             was_stopped: state == Some(RunState::Stopped),
@@ -105,11 +107,31 @@ impl Retrainer {
                 .map(|request| request.asked_at),
             new_corrections: self.reader.count_corrections_since(since)?,
             failures: self.reader.failures_for_corrections()?,
-            has_drifted: self.has_drifted(last_start)?,
+            has_drifted: self.has_drifted()?,
         })
     }
 
-    fn has_drifted(&self, last_start: Option<Timestamp>) -> Result<bool, StoreError> {
+    /// Since when a service has gone by the schedule of the settings; one that was not on record yet is from now on.
+    fn in_force_since(&mut self, now: Timestamp) -> Result<Timestamp, StoreError> {
+        let schedule = self.config.retrain.schedule.as_ref();
+        let schedule = schedule.map(|schedule| ScheduleInForce {
+            expression: schedule.expression().to_owned(),
+            timezone: schedule.timezone().to_owned(),
+            since: now,
+        });
+        let held = self.reader.schedule_in_force()?;
+        match (held, schedule) {
+            // A moment that is yet to come was written under a wrong clock.
+            (Some(held), Some(schedule)) if held.is_of(&schedule) && held.since <= now => Ok(held.since),
+            (None, None) => Ok(now),
+            (_, schedule) => {
+                self.store.put_schedule_in_force(schedule.as_ref())?;
+                Ok(now)
+            }
+        }
+    }
+
+    fn has_drifted(&self) -> Result<bool, StoreError> {
         let enough = self.config.retrain.on_drift;
         if enough == 0.0 {
             return Ok(false);
@@ -122,7 +144,8 @@ impl Retrainer {
             .reader
             .first_served(&model)?
             .and_then(|since| Windows::of(since, now));
-        let Some(windows) = windows.filter(|windows| !windows.are_answered_by(last_start)) else {
+        let last_drift_start = self.reader.last_start_for_drift()?;
+        let Some(windows) = windows.filter(|windows| !windows.are_answered_by(last_drift_start)) else {
             return Ok(false);
         };
         let tally = |window: Window| self.reader.daily_tally(&model, window.from, window.until);

@@ -206,6 +206,27 @@ fn runs_say_why_they_began_and_what_came_of_them() {
     assert_eq!(Fixture::new().reader().last_due().unwrap(), None);
 }
 
+#[test]
+fn the_schedule_in_force_is_one_or_none() {
+    let mut fixture = Fixture::new();
+    assert_eq!(fixture.reader().schedule_in_force().unwrap(), None);
+    let weekly = ScheduleInForce {
+        expression: "0 3 * * sun".into(),
+        timezone: "Europe/Berlin".into(),
+        since: at(7),
+    };
+    let elsewhere = ScheduleInForce {
+        timezone: "UTC".into(),
+        since: at(8),
+        ..weekly.clone()
+    };
+    assert!(!weekly.is_of(&elsewhere));
+    for schedule in [Some(&weekly), Some(&elsewhere), None] {
+        fixture.store.put_schedule_in_force(schedule).unwrap();
+        assert_eq!(fixture.reader().schedule_in_force().unwrap().as_ref(), schedule);
+    }
+}
+
 /// A run that the service's end interrupts is due again, the first of all, too; but once.
 #[test]
 fn a_moment_is_dealt_with_unless_its_only_run_was_stopped() {
@@ -250,6 +271,30 @@ fn failures_for_corrections_count_from_the_last_rebuild_that_went_through() {
         let end = RunEnd::without_result(state, at(2), "a test");
         fixture.store.record_run(&run, &end).unwrap();
         assert_eq!(fixture.reader().failures_for_corrections().unwrap(), expected);
+    }
+}
+
+/// A run by the schedule, or a training by command, answered for a drift that it had not been started for.
+#[test]
+fn only_a_run_that_drift_started_counts_for_drift() {
+    let mut fixture = Fixture::new();
+    for (number, (trigger, expected)) in [
+        (RunTrigger::Schedule, None),
+        (RunTrigger::Command, None),
+        (RunTrigger::Drift, Some(at(2))),
+        (RunTrigger::Person, Some(at(2))),
+        (RunTrigger::Drift, Some(at(4))),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let run = NewRun {
+            trigger,
+            ..NewRun::by_command(at(number as i64), json!({}))
+        };
+        let end = RunEnd::without_result(RunState::Failed, at(9), "a test");
+        fixture.store.record_run(&run, &end).unwrap();
+        assert_eq!(fixture.reader().last_start_for_drift().unwrap(), expected);
     }
 }
 

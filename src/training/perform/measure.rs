@@ -96,6 +96,15 @@ impl Measuring<'_> {
         })
     }
 
+    /// What was said of each photo on a model's behalf by a network that had not seen it: by a fold, or by itself.
+    pub fn unseeing<'a>(
+        &'a self,
+        model: &'a ModelAnswers,
+    ) -> impl Iterator<Item = (ContentHash, Prediction)> + 'a {
+        let pairs = self.photos.hashes.iter().zip(&model.photos);
+        pairs.filter_map(|(hash, prediction)| Some((*hash, (*prediction)?)))
+    }
+
     /// The photos that a model has answered.
     pub fn judged(&self, model: &ModelAnswers) -> Vec<Judged> {
         let truths = self.photos.photos.truths.iter();
@@ -233,6 +242,8 @@ mod tests {
         assert_eq!(candidate.photos, [Some(says(1)), Some(says(2)), Some(says(0))]);
         assert_eq!(in_service.photos, [Some(says(3)), Some(says(0)), None]);
         assert_eq!(measuring.judged(&candidate).len(), 3);
+        let unseeing: Vec<_> = measuring.unseeing(&in_service).collect();
+        assert_eq!(unseeing, [(hashes[0], says(3)), (hashes[1], says(0))]);
 
         let [new, old] = measuring.compare(&candidate, &in_service);
         let given = |measured: &Measured| -> Vec<usize> {

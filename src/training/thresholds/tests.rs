@@ -263,10 +263,29 @@ fn corrections_are_taken_at_an_even_chance() {
         assert_eq!(accepts(wrong, Basis::Audit), by_audit, "{wrong}");
         assert_eq!(accepts(wrong, Basis::Corrections), by_corrections, "{wrong}");
     }
-    // No handful proves anything, however even the chance.
-    let few: Vec<_> = of(44, sample(Some(0), 0, 0.9, None)).collect();
-    assert_eq!(
-        accept(&fit(&few, 0.95, FitOptions::of(Basis::Corrections)), 0),
-        None
-    );
+}
+
+/// The walk on corrections began where 45 of them were accepted, as one on audited photos must: of 60 corrections that was
+/// most of the way down, past the errors, and nothing at all was accepted.
+#[test]
+fn of_corrections_the_walk_begins_where_an_even_chance_can_be_proved() {
+    let right = |count, top| of(count, sample(Some(0), 0, top, None));
+    let wrong = |count, top| of(count, sample(Some(1), 0, top, None));
+    let first = |samples: Vec<Sample>, basis| accept(&fit(&samples, 0.95, FitOptions::of(basis)), 0);
+    assert_eq!(least_samples(0.95, EVEN), 14);
+    for (name, samples, expected) in [
+        ("just enough", right(14, 0.9).collect::<Vec<_>>(), Some(0.9)),
+        ("one too few", right(13, 0.9).collect(), None),
+        (
+            "those that are sure are right, those that are not often are not",
+            right(20, 0.9)
+                .chain(right(30, 0.6))
+                .chain(wrong(10, 0.6))
+                .collect(),
+            Some(0.9),
+        ),
+    ] {
+        assert_eq!(first(samples.clone(), Basis::Corrections), expected, "{name}");
+        assert_eq!(first(samples, Basis::Audit), None, "{name}, by an audit");
+    }
 }

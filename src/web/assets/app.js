@@ -469,12 +469,20 @@ async function freshenNow() {
 }
 
 /** Only while somebody looks: a browser has few connections for all of a site's pages. */
+const LISTEN_AGAIN_MS = 5000;
 let source = null;
 function listen() {
   if (document.hidden || source) return;
-  source = new EventSource("/events");
+  const mine = (source = new EventSource("/events"));
   source.addEventListener("open", () => $("#live").classList.add("on"));
-  source.addEventListener("error", () => $("#live").classList.remove("on"));
+  source.addEventListener("error", () => {
+    if (source !== mine) return;
+    $("#live").classList.remove("on");
+    // A lost connection is made anew by the browser; an answer that is no stream (a proxy's, while hangtag starts) is not.
+    if (mine.readyState !== EventSource.CLOSED) return;
+    source = null;
+    setTimeout(listen, LISTEN_AGAIN_MS);
+  });
   // The first one comes at once: something may have changed since this page was made.
   source.addEventListener("change", freshenNow);
 }

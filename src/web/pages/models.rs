@@ -16,7 +16,8 @@ use super::runs::{Run, run_details};
 use crate::config::Config;
 use crate::domain::{ModelId, Timestamp};
 use crate::store::{
-    LabelChange, ModelRow, ModelState, Reader, RebuildRequest, RetagProgress, RunState, ServiceRow,
+    LabelChange, ModelRow, ModelState, Reader, RebuildRequest, RetagProgress, RunState, RunTrigger,
+    ServiceRow,
 };
 use crate::web::App;
 use crate::web::failure::{Failure, PageFailure};
@@ -145,10 +146,10 @@ fn rebuild(app: &App, registry: &Registry, is_pinned: bool) -> Markup {
             .next_after(now)
             .map(|next| (next, schedule.local_time(next)))
     });
-    let running = registry
-        .runs
-        .iter()
-        .find(|run| run.row.state == RunState::Running);
+    // A training by command is no rebuild, and keeps none from beginning.
+    let is_under_way =
+        |run: &&Run| run.row.state == RunState::Running && run.row.trigger != RunTrigger::Command;
+    let running = registry.runs.iter().find(is_under_way);
     html! {
         section.card-wide aria-labelledby="rebuild-title" {
             h2 #rebuild-title { "Rebuild" }

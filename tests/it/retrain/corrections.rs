@@ -229,6 +229,39 @@ fn a_residual_rebuild_learns_photos_of_nothing_known_and_has_evidence_of_each_ph
     assert_eq!(job["in_service_out_of_fold"], conclusion["out_of_fold"]);
 }
 
+/// Without an output for it, photos of none of the classes are not learned, and no fold is asked about them: exactly these
+/// were missing from an audit of the new model.
+#[test]
+fn a_rebuild_has_evidence_of_the_photos_that_it_did_not_learn() {
+    let shop = shop(1);
+    let photos: Vec<_> = (0..4).map(|number| drop_png(&shop.inbox(), number)).collect();
+    shop.ok(&["scan"]);
+    for photo in &photos[..2] {
+        shop.ok(&["correct", text_of(photo), "--label", "dress"]);
+    }
+    for photo in &photos[2..] {
+        shop.ok(&["correct", text_of(photo), "--unknown"]);
+    }
+    let settings = [
+        "train.architecture=residual",
+        "train.augmentation=catalogue",
+        "train.batch_size=8",
+        "retrain.correction_weight=0.002",
+    ];
+    let settings = settings.map(|setting| ["--set", setting]).concat();
+    shop.ok(&[&["retrain", "now"], settings.as_slice()].concat());
+    let id = in_service(&shop);
+    let bundle = ModelBundle::load(&shop.data().join("models").join(&id)).unwrap();
+    let learned = &bundle.manifest().training["learned_corrections"];
+    assert_eq!(learned.as_array().unwrap().len(), 2);
+    let of_the_new_one = format!(
+        "SELECT count(*) FROM out_of_fold x JOIN models m ON m.id = x.model_id
+         JOIN truths t ON t.content_hash = x.content_hash WHERE m.model = '{id}' AND t.label_id IS"
+    );
+    assert_eq!(shop.count(&format!("{of_the_new_one} NOT NULL")), 2);
+    assert_eq!(shop.count(&format!("{of_the_new_one} NULL")), 2);
+}
+
 #[test]
 fn corrections_that_are_exported_give_the_same_truths_in_another_store() {
     let (shop, other) = (shop(1), shop(1));

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::serving;
-use crate::util::{Shop, drop_png, png, wait_until};
+use crate::util::{Shop, drop_png, png, small_data_set, wait_until};
 
 /// A style, a script, an icon and a page of a hundred photos: what a phone has to fetch.
 const MAX_PAGE_BYTES: usize = 200_000;
@@ -191,6 +191,42 @@ fn a_hostile_name_is_harmless() {
             .text()
             .contains("&lt;img src=x onerror=alert(1)&gt;.png")
     );
+    assert_eq!(daemon.end(), Some(0));
+}
+
+/// Killed, it was "under way" until the service was started anew, and nobody could ask for a rebuild meanwhile.
+#[test]
+fn a_training_by_command_keeps_nobody_from_a_rebuild_and_is_closed_once_it_is_dead() {
+    let shop = Shop::new();
+    let data = shop.path().join("mnist");
+    small_data_set(&data, (100, 50));
+    shop.configure(&format!(
+        "[dataset]\ndir = {data:?}\n[train]\narchitecture = \"reference\"\n"
+    ));
+    let (daemon, pages) = serving(&shop, &[]);
+    let mut child = shop
+        .command(&["train", "--epochs", "100000"])
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let checkpoint = shop.data().join("runs/000001/checkpoint");
+    wait_until("an epoch is whole", || checkpoint.is_file());
+    let page = pages.get("/models").text();
+    assert!(!page.contains("is under way"), "{page}");
+    assert!(
+        page.contains(r#"<button class="primary" type="button" data-confirm="/api/v1/runs""#),
+        "{page}"
+    );
+
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let store = rusqlite::Connection::open(shop.store()).unwrap();
+    store.busy_timeout(crate::util::PATIENCE).unwrap();
+    let long_ago = "UPDATE runs SET started_at_ms = started_at_ms - 3600000";
+    store.execute(long_ago, []).unwrap();
+    wait_until("the run is closed", || {
+        shop.count("SELECT count(*) FROM runs WHERE state = 'failed' AND reason LIKE '%was killed%'") == 1
+    });
     assert_eq!(daemon.end(), Some(0));
 }
 

@@ -209,6 +209,43 @@ fn a_filter_from_the_address_outlives_a_change_of_the_form() {
     assert_eq!(daemon.end(), Some(0));
 }
 
+/// A proxy answers for a service that is just starting, and a browser gives a stream up for good after such an answer.
+#[test]
+fn a_page_listens_again_after_an_answer_that_is_no_stream() {
+    let Some(browser) = Browser::open() else { return };
+    let shop = Shop::new();
+    let (daemon, pages) = serving(&shop, &[]);
+    browser.go(&pages.base);
+    let listens = "return document.querySelector('#live').classList.contains('on')";
+    browser.wait_for("the page listens", listens);
+    browser.eval(
+        "window.Stream = EventSource;
+         window.attempts = 0;
+         window.EventSource = class extends EventTarget {
+             static CLOSED = 2;
+             readyState = 2;
+             constructor() {
+                 super();
+                 attempts += 1;
+                 setTimeout(() => this.dispatchEvent(new Event('error')));
+             }
+             close() {}
+         };
+         for (const hidden of [true, false]) {
+             Object.defineProperty(document, 'hidden', { value: hidden, configurable: true });
+             document.dispatchEvent(new Event('visibilitychange'));
+         }",
+    );
+    browser.wait_for(
+        "it is refused",
+        &format!("return attempts >= 1 && !(() => {{ {listens} }})()"),
+    );
+    browser.wait_for("it tries again", "return attempts >= 2");
+    browser.eval("window.EventSource = Stream");
+    browser.wait_for("the page listens", listens);
+    assert_eq!(daemon.end(), Some(0));
+}
+
 /// Every two seconds the whole page was made anew: alerts were read out again, what was selected was lost.
 #[test]
 fn what_has_not_changed_on_the_status_page_is_left_alone() {
