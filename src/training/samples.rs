@@ -197,8 +197,7 @@ mod tests {
                 width: 48,
                 height: 48,
                 format: ImageFormat::Jpeg,
-                stored_width: 48,
-                stored_height: 48,
+                photo_size: (48, 48),
             };
             keep_blocking(folder, &hash, &copy).unwrap();
             rows.push(SampleRow {
