@@ -91,10 +91,11 @@ impl Retrainer {
     pub(super) fn record(&mut self, now: Timestamp) -> Result<ScheduleRecord, StoreError> {
         let in_force_since = self.in_force_since(now)?;
         let (last_start, state) = self.reader.last_run_start()?.unzip();
-        let since = self
-            .reader
-            .last_rebuild_start()?
-            .unwrap_or(Timestamp::from_millis(0));
+        // One that began under a clock that was ahead would hide all corrections until then; nothing new comes of a run with
+        // those that it had.
+        let last_rebuild = self.reader.last_rebuild_start()?;
+        let since = last_rebuild.filter(|start| *start <= now);
+        let since = since.unwrap_or(Timestamp::from_millis(0));
         Ok(ScheduleRecord {
             up_since: self.up_since,
             in_force_since,
