@@ -31,6 +31,7 @@ mod thresholds;
 mod train;
 mod train_run;
 
+use std::io::Write;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -203,6 +204,11 @@ pub fn in_words(error: &anyhow::Error) -> String {
     words
 }
 
+/// Says on standard error why the command failed. Whoever closed it, or filled its disk, is told by the exit code alone.
+pub fn tell_failure(error: &anyhow::Error) {
+    let _ = writeln!(std::io::stderr(), "hangtag: {}", in_words(error));
+}
+
 /// Who gives the command, for records: the name that the session goes by, else the user's number.
 fn person() -> String {
     ["USER", "LOGNAME"]
@@ -252,6 +258,8 @@ fn start_log(config: &Config) {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // A line that cannot be written (the pipe is closed, the disk full) is lost. To tell of it there would panic.
+        .log_internal_errors(false)
         .with_target(false);
     // A second start (several commands in one test process) keeps the first log.
     let _ = match config.log.format {

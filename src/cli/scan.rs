@@ -10,7 +10,7 @@ use std::time::Duration;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::run::Signals;
+use super::run::{LeftRuntime, Signals};
 use super::{Ended, Format, INTERRUPTED, output};
 use crate::config::Config;
 use crate::scan::{RejectedFiles, ScanProgress, scan};
@@ -52,10 +52,7 @@ pub fn run(arguments: ScanArguments, config: Config) -> anyhow::Result<Ended> {
     };
     let config = Arc::new(config);
     let progress = Arc::new(ScanProgress::default());
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()?;
+    let runtime = LeftRuntime::with_workers(1)?;
     let summary = runtime.block_on(async {
         let mut signals = Signals::listen()?;
         let stopping = Arc::clone(&progress);

@@ -204,6 +204,16 @@ fn wrong_usage_ends_with_2_and_says_what_is_right() {
     }
 }
 
+/// The complaint that could not be written was a panic, and the exit code its 101.
+#[test]
+fn the_exit_code_is_the_same_where_nobody_reads_the_complaint() {
+    let shop = Shop::new();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = shop.command(&["query", "--min-confidence", "0.9", "--max-confidence", "0.1"]);
+    assert_eq!(command.stderr(writer).status().unwrap().code(), Some(2));
+}
+
 #[test]
 fn the_settings_can_be_checked_and_printed() {
     let shop = Shop::new();
