@@ -19,6 +19,7 @@ use crate::daemon;
 use crate::decode::{DecodeLimits, decode};
 use crate::domain::{ContentHash, InventoryPath, Timestamp, Truth};
 use crate::store::{FileQuery, NewCorrection, Reader, Store, StoreError};
+use crate::tagging::own_folder::OwnFolder;
 use crate::training::corrections::{copy_path, keep_blocking};
 
 /// Say what photos really show.
@@ -58,8 +59,9 @@ pub fn correct(arguments: CorrectArguments, config: &Config) -> anyhow::Result<E
     let mut store = open_to_change(config)?;
     let reader = Reader::open(&config.store_path())?;
     let mut contents = BTreeMap::new();
+    let own = OwnFolder::of(config);
     for path in &arguments.paths {
-        contents.extend(contents_of(path, &reader)?);
+        contents.extend(contents_of(path, &reader, &own)?);
     }
     let now: Timestamp = SystemTime::now().into();
     let (count, what) = if arguments.undo {
@@ -354,7 +356,11 @@ fn keep_picture(file: &Path, hash: &ContentHash, (limits, folder): (&DecodeLimit
 }
 
 /// The contents that a person means, each with files that hold it.
-fn contents_of(path: &Path, reader: &Reader) -> anyhow::Result<BTreeMap<ContentHash, Vec<PathBuf>>> {
+fn contents_of(
+    path: &Path,
+    reader: &Reader,
+    own: &OwnFolder,
+) -> anyhow::Result<BTreeMap<ContentHash, Vec<PathBuf>>> {
     let hash = path.to_str().and_then(|text| text.parse::<ContentHash>().ok());
     if let Some(hash) = hash.filter(|_| !path.exists()) {
         let files = reader
@@ -362,6 +368,14 @@ fn contents_of(path: &Path, reader: &Reader) -> anyhow::Result<BTreeMap<ContentH
             .map(|content| content.present_paths);
         let files = files.unwrap_or_default();
         return Ok([(hash, files.iter().map(InventoryPath::to_path).collect())].into());
+    }
+    if path.canonicalize().is_ok_and(|real| own.holds(&real)) {
+        return Err(UsageError(format!(
+            "{} lies within hangtag's data folder {}, where no photo of yours is; name files outside of it",
+            path.display(),
+            own.data_dir().display()
+        ))
+        .into());
     }
     if path.is_file() {
         let bytes = std::fs::read(path).with_context(|| format!("could not read {}", path.display()))?;

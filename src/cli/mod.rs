@@ -37,6 +37,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::{Config, ConfigError, LogFormat, LogLevel};
+use crate::daemon::DaemonError;
 
 /// Tags the photos in an inventory folder, and rebuilds its own model.
 #[derive(Debug, Parser)]
@@ -185,8 +186,12 @@ pub fn exit_code_of(error: &anyhow::Error) -> u8 {
     if error.downcast_ref::<status::CannotTell>().is_some() {
         return 3;
     }
-    let usage = error.downcast_ref::<ConfigError>().is_some() || error.downcast_ref::<UsageError>().is_some();
-    if usage { 2 } else { 1 }
+    let is_usage = error.is::<ConfigError>()
+        || error.is::<UsageError>()
+        || error
+            .downcast_ref::<DaemonError>()
+            .is_some_and(DaemonError::is_mistake_of_usage);
+    if is_usage { 2 } else { 1 }
 }
 
 /// The error and its causes in a line, each said once: many messages name their cause themselves, because they stand in

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
@@ -223,7 +223,7 @@ impl Check<'_> {
         }
         for (index, inbox) in inboxes.iter().enumerate() {
             let shown = format!("{:?}", inbox.display().to_string());
-            if data_dir.starts_with(inbox) {
+            if without_dots(&data_dir).starts_with(without_dots(inbox)) {
                 let message = format!(
                     "must not hold data_dir ({}), or hangtag would tag its own files",
                     data_dir.display()
@@ -233,7 +233,7 @@ impl Check<'_> {
             if let Some(outer) = inboxes
                 .iter()
                 .enumerate()
-                .find(|(i, o)| *i != index && inbox.starts_with(o))
+                .find(|(i, outer)| *i != index && without_dots(inbox).starts_with(without_dots(outer)))
             {
                 let message = format!("lies in the inbox {}; name only the outer one", outer.1.display());
                 self.problem("inbox", shown, &message);
@@ -399,6 +399,18 @@ fn absolute(path: &Path) -> PathBuf {
         .unwrap_or_else(|_| path.to_owned())
         .components()
         .collect()
+}
+
+/// For comparisons only: where a link is on the way, `..` leads elsewhere, which is found out where the folder is opened.
+fn without_dots(path: &Path) -> PathBuf {
+    let mut shorter = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => drop(shorter.pop()),
+            part => shorter.push(part),
+        }
+    }
+    shorter
 }
 
 fn unless_zero(number: u32) -> Option<u32> {

@@ -341,6 +341,17 @@ mod tests {
         assert!(message.contains("tag its own files"), "{message}");
     }
 
+    /// They were compared as they are written: a way around hid that one lies in the other, or made it seem so.
+    #[test]
+    fn a_way_around_hides_no_data_folder_in_an_inbox_and_makes_none_seem_so() {
+        let hidden = with("inbox = '/home/../shop'\ndata_dir = '/shop/.data'\n").unwrap_err();
+        assert!(hidden.to_string().contains("tag its own files"), "{hidden}");
+        let twice = with("inbox = ['/shop/men', '/home/../shop']\n").unwrap_err();
+        assert!(twice.to_string().contains("lies in the inbox"), "{twice}");
+        let beside = with("inbox = '/shop'\ndata_dir = '/shop/../data'\n");
+        assert!(beside.is_ok(), "{beside:?}");
+    }
+
     /// Such a variable was passed over without a word.
     #[test]
     fn a_variable_that_is_not_utf_8_is_a_mistake() {

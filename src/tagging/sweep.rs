@@ -216,7 +216,7 @@ impl Sweep<'_> {
             .follow_root_links(is_inbox);
         let entries = entries.into_iter();
         let entries = entries
-            .filter_entry(|entry| entry.depth() == 0 || self.inboxes.ignored_name(entry.path()).is_none());
+            .filter_entry(|entry| entry.depth() == 0 || self.inboxes.passed_over(entry.path()).is_none());
         for entry in entries {
             let path = match &entry {
                 Ok(entry) => entry.path(),
@@ -236,7 +236,7 @@ impl Sweep<'_> {
     }
 
     fn judge(&self, path: &Path, error: Option<&walkdir::Error>) -> Result<Option<Found>, StoreError> {
-        if self.inboxes.ignored_name(path).is_some() {
+        if self.inboxes.passed_over(path).is_some() {
             return Ok(None); // The folder that was asked for is itself within one to be passed over.
         }
         if let Some(error) = error.and_then(walkdir::Error::io_error)
@@ -329,7 +329,9 @@ impl Sweep<'_> {
                 if self.stop.load(Ordering::Relaxed) {
                     return Ok(Swept::Stopped);
                 }
-                if is_gone(&path.to_path()) {
+                let real = path.to_path();
+                // Former versions tagged hangtag's own files, which are not met any more.
+                if is_gone(&real) || self.inboxes.is_own(&real) {
                     gone.push(path);
                 }
             }
