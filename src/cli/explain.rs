@@ -211,7 +211,7 @@ fn by_path(path: &Path, reader: Option<&Reader>, config: &Config) -> anyhow::Res
 }
 
 /// As the pipeline writes it: the folder's real path and the name as it is.
-fn real_path(path: &Path) -> PathBuf {
+pub(super) fn real_path(path: &Path) -> PathBuf {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     match (
         absolute.parent().and_then(|folder| folder.canonicalize().ok()),

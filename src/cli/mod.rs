@@ -24,6 +24,7 @@ mod run;
 mod runtime;
 mod scan;
 mod serving;
+mod sheet;
 mod stats;
 mod status;
 mod store;
