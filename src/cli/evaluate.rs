@@ -32,7 +32,7 @@ Examples:
   hangtag evaluate                              the model in service on the 10,000 test images
   hangtag evaluate --model ./my-model --format json
   hangtag evaluate --index 7                    predict one test image and show it
-  hangtag evaluate --labels photos.csv          columns file,label; an empty label: none of the classes
+  hangtag evaluate --labels photos.csv          columns file,label; empty, none or unknown: none of the classes
 
 Photos that the model has learned as corrections are left out of the figures: it knows them by heart.")]
 pub struct EvaluateArguments {
@@ -42,7 +42,7 @@ pub struct EvaluateArguments {
     /// Predict this one test image (from 0) and show it
     #[arg(long, value_name = "N", conflicts_with = "labels")]
     index: Option<usize>,
-    /// Score on photos: a CSV with the columns file (relative to the CSV) and label
+    /// Score on photos: a CSV with the columns file or path (relative to the CSV) and label
     #[arg(long, value_name = "FILE.csv")]
     labels: Option<PathBuf>,
     /// Score also photos that the model has learned; the figures say nothing about other photos then
@@ -206,6 +206,15 @@ fn on_photos(
         bail!(
             "{}: model {model} has learned all {learned_left_out} photos, and would be judged by what it knows by heart; name others, or --with-learned",
             judges.csv.display()
+        );
+    }
+    if judged.is_empty()
+        && let Some(first) = rejected.first()
+    {
+        bail!(
+            "{}: none of its {} photos can be used, so that nothing was scored; the first: {first}",
+            judges.csv.display(),
+            rejected.len()
         );
     }
     if learned_left_out > 0 {

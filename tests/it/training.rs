@@ -223,6 +223,39 @@ fn photos_with_labels_are_scored() {
     assert!(text(&output.stderr).contains("Hat"), "{}", text(&output.stderr));
 }
 
+/// Such a list ended well, and what `corrections import` takes for none of the classes was refused.
+#[test]
+fn a_list_of_which_nothing_can_be_scored_is_an_error_and_none_is_a_label() {
+    let shop = Shop::new();
+    drop_png(&shop.inbox(), 0);
+    drop_png(&shop.inbox(), 1);
+    let csv = shop.path().join("labels.csv");
+    let evaluate = |list: &str| {
+        std::fs::write(&csv, list).unwrap();
+        shop.run(&["evaluate", "--labels", csv.to_str().unwrap(), "--format", "json"])
+    };
+    let scored = evaluate("path,label\ninbox/photo-00000.png,none\ninbox/photo-00001.png,Unknown\n");
+    assert!(scored.status.success(), "{}", text(&scored.stderr));
+    for (list, words) in [
+        ("file,label\ninbox/gone.png,Dress\n", "nothing was scored"),
+        (
+            "file;label\ninbox/photo-00000.png;Dress\n",
+            "needed are file (or path) and label",
+        ),
+        ("file,label\n", "no rows"),
+        (
+            "file,label\ninbox/photo-00000.png,Dress\n\ninbox/photo-00001.png,Hat\n",
+            "labels.csv:4:",
+        ),
+    ] {
+        let refused = evaluate(list);
+        let said = text(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(1), "{list}: {said}");
+        assert!(said.contains(words), "{list}: {said}");
+        assert!(refused.stdout.is_empty());
+    }
+}
+
 /// Figures were near perfect after `corrections import` and a rebuild, without a word.
 #[test]
 fn photos_that_the_model_has_learned_do_not_judge_it() {
