@@ -24,6 +24,7 @@ use crate::store::{EpochRow, NewRun, Reader, RunEnd, RunId, RunRow, RunState, Ru
 use crate::training::dataset::DataSet;
 use crate::training::evaluate::Evaluation;
 use crate::training::job::{RunFolder, RunFolderError, RunLock};
+use crate::training::parameters::LEAST_IMAGES;
 use crate::training::perform::fingerprint;
 use crate::training::rebuild::{Outcome, Rebuild, Rebuilt, Shop, rebuild_blocking};
 use crate::training::summary;
@@ -49,8 +50,8 @@ pub struct TrainArguments {
     /// Where the bundle goes; without it, into the run's folder
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Use only the first N training images
-    #[arg(long, value_name = "N")]
+    /// Use only the first N training images, at least 2
+    #[arg(long, value_name = "N", value_parser = enough_images)]
     limit_images: Option<usize>,
     /// Go on with the last run that was stopped or failed
     #[arg(long, conflicts_with = "limit_images")]
@@ -99,7 +100,7 @@ pub fn run(arguments: &TrainArguments, config: &Config) -> anyhow::Result<Ended>
     let on_cpu = config.on_cpu();
     let open = opener(&on_cpu, &runtime);
     let mut store = Store::open(&config.store_path(), config.durability.into())?;
-    let started = begin(arguments, config, &mut store)?;
+    let started = begin((arguments, config), &data, &mut store)?;
     let checkpoint = started.folder.join("checkpoint");
     let checkpoint = if arguments.resume {
         Checkpointing::Resume(&checkpoint)
@@ -160,6 +161,16 @@ pub fn opener<'a>(
     |bundle| Ok(daemon::open_bundle_blocking(on_cpu, runtime, bundle)?.into_one())
 }
 
+fn enough_images(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(images) if images >= LEAST_IMAGES => Ok(images),
+        Ok(_) => Err(format!(
+            "at least {LEAST_IMAGES}: one is trained on, one validates"
+        )),
+        Err(_) => Err("write a whole number of images".into()),
+    }
+}
+
 /// A run on record, with its folder.
 struct Begun {
     run: RunId,
@@ -169,7 +180,11 @@ struct Begun {
     _lock: RunLock,
 }
 
-fn begin(arguments: &TrainArguments, config: &Config, store: &mut Store) -> anyhow::Result<Begun> {
+fn begin(
+    (arguments, config): (&TrainArguments, &Config),
+    data: &DataSet,
+    store: &mut Store,
+) -> anyhow::Result<Begun> {
     let mut parameters = TrainParameters {
         limit_images: arguments.limit_images,
         ..TrainParameters::from(&config.train)
@@ -190,6 +205,10 @@ fn begin(arguments: &TrainArguments, config: &Config, store: &mut Store) -> anyh
         parameters.seed = arguments.seed.unwrap_or(parameters.seed);
         checkpoint = Some(path);
     }
+    // What cannot be begun leaves no run behind.
+    parameters
+        .check(data.train.len())
+        .map_err(|error| UsageError(error.to_string()))?;
     let started_at = SystemTime::now().into();
     let run = store.start_run(&NewRun::by_command(started_at, json!(parameters)))?;
     let folder = RunFolder::of(&config.runs_dir(), run.0);

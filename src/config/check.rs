@@ -31,6 +31,7 @@ impl Check<'_> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let or_cores = |threads: u32| if threads == 0 { cores } else { threads as usize };
         self.ranges(settings);
+        self.pictures(&settings.train);
         self.homes(settings);
         let ignore = self.ignore(&settings.watch.ignore);
         let inboxes = self.inboxes(settings);
@@ -179,6 +180,15 @@ impl Check<'_> {
                 train.validation_share.to_string(),
                 "must be from 0 (the architecture's own) to 0.5",
             );
+        }
+    }
+
+    /// What an architecture cannot be trained on would be found out by every training.
+    fn pictures(&mut self, train: &settings::Train) {
+        if let Some(augmentation) = train.augmentation.chosen()
+            && let Some(why) = train.architecture.refusal_of(augmentation)
+        {
+            self.problem("train.augmentation", format!("\"{augmentation}\""), why);
         }
     }
 

@@ -333,6 +333,17 @@ mod tests {
         }
     }
 
+    /// `config check` called them fine, and every training failed.
+    #[test]
+    fn pictures_that_the_architecture_cannot_learn_from_are_a_mistake() {
+        let refused = with("[train]\narchitecture = 'reference'\naugmentation = 'photo'\n").unwrap_err();
+        let told = "shop.toml:3: train.augmentation = \"photo\": it shows pictures of none of the classes";
+        assert!(refused.to_string().contains(told), "{refused}");
+        for fine in ["architecture = 'reference'", "augmentation = 'photo'"] {
+            assert!(with(&format!("[train]\n{fine}\n")).is_ok(), "{fine}");
+        }
+    }
+
     #[test]
     fn the_data_folder_may_not_lie_in_an_inbox() {
         let message = with("inbox = '/shop'\ndata_dir = '/shop/.data'\n")

@@ -127,6 +127,20 @@ fn a_training_that_was_interrupted_is_resumed_to_the_same_bytes() {
     assert_eq!(resumed["epochs"].as_array().unwrap().len(), 40);
 }
 
+/// It named a setting that does not exist, and left a failed run on record.
+#[test]
+fn a_training_on_too_few_images_is_refused_and_leaves_no_run() {
+    let shop = shop((20, 10));
+    let output = shop.run(&["train", "--limit-images", "1"]);
+    let complaint = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{complaint}");
+    assert!(
+        complaint.contains("--limit-images") && complaint.contains("at least 2"),
+        "{complaint}"
+    );
+    assert!(!shop.store().exists());
+}
+
 /// Its run stayed "running" for ever.
 #[test]
 fn a_training_that_was_killed_is_not_on_record_as_running_for_ever() {
