@@ -137,6 +137,25 @@ fn a_pattern_may_begin_at_the_current_folder_lead_over_a_link_or_be_a_folder() {
     }
 }
 
+/// It was taken for a pattern, which does not fit the name that it is.
+#[test]
+fn a_file_whose_name_looks_like_a_pattern_is_found_by_it() {
+    let shop = tagged_shop();
+    std::fs::write(shop.inbox().join("IMG (2)[1].png"), png(70)).unwrap();
+    std::fs::write(shop.inbox().join("IMG (2)1.png"), png(71)).unwrap();
+    shop.ok(&["scan"]);
+    let named = shop.inbox().join("IMG (2)[1].png");
+    for typed in [
+        "inbox/IMG (2)[1].png",
+        "./inbox/IMG (2)[1].png",
+        named.to_str().unwrap(),
+    ] {
+        let found = shop.json(&["query", "--format", "json", "--path", typed]);
+        assert_eq!(found.as_array().unwrap().len(), 1, "{typed}: {found}");
+        assert_eq!(found[0]["path"], named.to_str().unwrap());
+    }
+}
+
 #[test]
 fn what_is_gone_is_told_beside_the_rows_and_left_out_of_the_sums() {
     let shop = tagged_shop();
