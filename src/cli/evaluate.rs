@@ -4,7 +4,6 @@
 //! through ONNX Runtime on the exported file. Never: a write into the store, or a look at a photo's name.
 
 use std::collections::HashSet;
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
@@ -14,6 +13,7 @@ use serde_json::json;
 
 use super::dataset::load_or_fetch_blocking;
 use super::labelled::{RejectedPhoto, prepare_blocking, read_labels};
+use super::signals::end_at_a_signal;
 use super::{Ended, Format, UsageError, output};
 use crate::config::Config;
 use crate::daemon;
@@ -66,6 +66,7 @@ struct PhotoAnswer {
 
 /// Evaluates and prints.
 pub fn run(arguments: &EvaluateArguments, config: &Config) -> anyhow::Result<Ended> {
+    end_at_a_signal()?;
     let mut config = config.clone();
     config.inference.workers = 1;
     if let Some(model) = &arguments.model {
@@ -135,7 +136,7 @@ fn on_one_image(
             "index": index, "truth": truth, "label": label, "confidence": confidence, "scores": by_label,
         }));
     }
-    let draw = if std::io::stdout().is_terminal() {
+    let draw = if output::wants_colour(&std::io::stdout()) {
         draw_in_colour
     } else {
         draw_as_text

@@ -14,7 +14,8 @@ use clap::Args;
 
 use super::dataset::load_or_fetch_blocking;
 use super::labelled::{LabelledPhoto, prepare_blocking, read_labels};
-use super::train::{listen_for_signals, opener};
+use super::signals::listen_for_signals;
+use super::train::opener;
 use super::{Ended, Format, INTERRUPTED, UsageError, output};
 use crate::config::Config;
 use crate::daemon;

@@ -25,6 +25,7 @@ mod runtime;
 mod scan;
 mod serving;
 mod sheet;
+mod signals;
 mod stats;
 mod status;
 mod store;
@@ -67,16 +68,22 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 130 ended by a signal."
 #[derive(Debug, Clone, Args)]
 pub struct SettingsArguments {
     /// Settings file (TOML); without it the built-in defaults hold
-    #[arg(long, global = true, value_name = "FILE", env = "HANGTAG_CONFIG")]
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Settings",
+        value_name = "FILE",
+        env = "HANGTAG_CONFIG"
+    )]
     config: Option<PathBuf>,
     /// Sets one key, over file and environment; may be repeated
-    #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = key_and_value)]
+    #[arg(long, global = true, help_heading = "Settings", value_name = "KEY=VALUE", value_parser = key_and_value)]
     set: Vec<(String, String)>,
     /// Folder to watch; short for --set inbox=DIR
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, help_heading = "Settings", value_name = "DIR")]
     inbox: Option<String>,
     /// Folder for the store, the models and the runs; short for --set data_dir=DIR
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, help_heading = "Settings", value_name = "DIR")]
     data_dir: Option<String>,
 }
 
@@ -271,13 +278,8 @@ fn start_log(config: &Config) {
     let _ = match config.log.format {
         LogFormat::Json => builder.json().try_init().is_ok(),
         LogFormat::Text => {
-            use std::io::IsTerminal;
-            // Of the colours, see no-color.org.
-            let is_plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-            builder
-                .with_ansi(std::io::stderr().is_terminal() && !is_plain)
-                .try_init()
-                .is_ok()
+            let is_coloured = output::wants_colour(&std::io::stderr());
+            builder.with_ansi(is_coloured).try_init().is_ok()
         }
     };
 }

@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::dataset::load_or_fetch_blocking;
-use super::run::Signals;
+use super::signals::listen_for_signals;
 use super::{Ended, Format, INTERRUPTED, UsageError, output};
 use crate::config::Config;
 use crate::daemon;
@@ -389,27 +389,4 @@ impl Observer for Watching<'_> {
         });
         self.flow()
     }
-}
-
-/// The first signal ends training after the batch in hand, a second one at once.
-pub fn listen_for_signals(stop: Arc<AtomicBool>) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let mut signals = {
-        let _entered = runtime.enter();
-        Signals::listen()?
-    };
-    std::thread::Builder::new()
-        .name("signals".into())
-        .spawn(move || {
-            runtime.block_on(async {
-                let name = signals.next().await;
-                tracing::info!("{name}: ending after this batch; once more ends at once");
-                stop.store(true, Ordering::Relaxed);
-                signals.next().await;
-                std::process::exit(130);
-            });
-        })?;
-    Ok(())
 }

@@ -141,6 +141,24 @@ fn a_training_on_too_few_images_is_refused_and_leaves_no_run() {
     assert!(!shop.store().exists());
 }
 
+/// The shell saw 143, which is documented nowhere.
+#[test]
+fn an_evaluation_that_a_signal_ends_ends_with_130() {
+    let shop = Shop::new();
+    let csv = shop.path().join("labels.csv");
+    let made = std::process::Command::new("mkfifo").arg(&csv).status();
+    assert!(made.unwrap().success());
+    let mut command = shop.command(&["evaluate", "--labels", csv.to_str().unwrap()]);
+    let mut evaluation = crate::util::Daemon {
+        child: command.spawn().unwrap(),
+    };
+    // It is opened when the list is to be read, which then never comes.
+    let list = std::fs::OpenOptions::new().write(true).open(&csv).unwrap();
+    evaluation.signal("TERM");
+    assert_eq!(evaluation.child.wait().unwrap().code(), Some(130));
+    drop(list);
+}
+
 /// Its run stayed "running" for ever.
 #[test]
 fn a_training_that_was_killed_is_not_on_record_as_running_for_ever() {
