@@ -97,6 +97,9 @@ pub fn run(arguments: &TrainArguments, config: &Config) -> anyhow::Result<Ended>
     let data = load_or_fetch_blocking(config)?;
     // Before hours of training, not after: without it nothing could be measured.
     let runtime = daemon::load_runtime_blocking(&config.runtime, DevicePolicy::Cpu)?;
+    if let Some(out) = &arguments.out {
+        try_to_write_in(out)?;
+    }
     let on_cpu = config.on_cpu();
     let open = opener(&on_cpu, &runtime);
     let mut store = Store::open(&config.store_path(), config.durability.into())?;
@@ -126,7 +129,11 @@ pub fn run(arguments: &TrainArguments, config: &Config) -> anyhow::Result<Ended>
                 .out
                 .clone()
                 .unwrap_or_else(|| started.folder.join("bundle"));
-            let written = rebuilt.bundle.write(&folder).map_err(anyhow::Error::from);
+            let written = rebuilt.bundle.write(&folder).map_err(|error| {
+                anyhow::anyhow!(
+                    "{error}; what was trained is kept: `hangtag train --resume --out DIR` writes it elsewhere"
+                )
+            });
             finish(&mut store, started.run, &written, &rebuilt, &folder)?;
             written?;
             answer(arguments, &started, &rebuilt, &folder)?;
@@ -159,6 +166,20 @@ pub fn opener<'a>(
     runtime: &'a Runtime,
 ) -> impl Fn(&ModelBundle) -> Result<Box<dyn Classifier>, Box<dyn std::error::Error + Send + Sync>> + 'a {
     |bundle| Ok(daemon::open_bundle_blocking(on_cpu, runtime, bundle)?.into_one())
+}
+
+/// A folder that takes no file is found out before hours of training, too.
+fn try_to_write_in(folder: &Path) -> Result<(), UsageError> {
+    let trial = folder.join(".hangtag-trial");
+    let tried = std::fs::create_dir_all(folder)
+        .and_then(|()| std::fs::write(&trial, b""))
+        .and_then(|()| std::fs::remove_file(&trial));
+    tried.map_err(|error| {
+        UsageError(format!(
+            "--out {}: no bundle can be written there: {error}; name a folder that can be made and written",
+            folder.display()
+        ))
+    })
 }
 
 fn enough_images(text: &str) -> Result<usize, String> {

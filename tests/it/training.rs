@@ -159,6 +159,30 @@ fn an_evaluation_that_a_signal_ends_ends_with_130() {
     drop(list);
 }
 
+/// It was found out after the training, which was lost with it for all that one was told.
+#[test]
+fn a_bundle_that_cannot_be_written_is_refused_before_the_training() {
+    let shop = shop((20, 10));
+    std::fs::write(shop.path().join("afile"), "no folder").unwrap();
+    for out in ["afile", "/dev/null/x"] {
+        let output = shop.run(&["train", "--epochs", "1", "--out", out]);
+        let complaint = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{complaint}");
+        assert!(complaint.contains(&format!("--out {out}")), "{complaint}");
+        assert!(!shop.store().exists(), "no run is on record");
+    }
+    // What only the writing itself finds out loses nothing.
+    std::fs::create_dir_all(shop.path().join("taken/model.onnx")).unwrap();
+    let output = shop.run(&["train", "--epochs", "1", "--out", "taken"]);
+    let complaint = text(&output.stderr);
+    assert!(
+        complaint.contains("hangtag train --resume --out DIR"),
+        "{complaint}"
+    );
+    shop.ok(&["train", "--resume", "--out", "elsewhere"]);
+    assert!(shop.path().join("elsewhere/model.onnx").is_file());
+}
+
 /// Its run stayed "running" for ever.
 #[test]
 fn a_training_that_was_killed_is_not_on_record_as_running_for_ever() {
