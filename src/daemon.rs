@@ -76,6 +76,10 @@ pub enum DaemonError {
     Overlap { inner: PathBuf, outer: PathBuf },
     #[error("could not look at {path}: {source}; name a file or a folder that is there")]
     ScanPath { path: PathBuf, source: std::io::Error },
+    #[error(
+        "{path} lies within hangtag's data folder {data_dir}, which is passed over; name files or folders outside of it, or another data_dir"
+    )]
+    OwnFile { path: PathBuf, data_dir: PathBuf },
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -147,6 +151,13 @@ pub async fn run(config: Arc<Config>, shutdown: impl Future<Output = ()>) -> Res
     ended
 }
 
+impl DaemonError {
+    /// Whether the settings or the arguments have to be worded differently.
+    pub fn is_mistake_of_usage(&self) -> bool {
+        matches!(self, DaemonError::Overlap { .. } | DaemonError::OwnFile { .. })
+    }
+}
+
 fn overlap(inner: &Path, outer: &Path) -> DaemonError {
     DaemonError::Overlap {
         inner: inner.to_owned(),
@@ -179,7 +190,7 @@ fn open_inboxes(config: &Config) -> Result<Inboxes, DaemonError> {
             return Err(overlap(&own, root));
         }
     }
-    Ok(Inboxes::new(roots, config.watch.ignore.clone()))
+    Ok(Inboxes::of(config, roots))
 }
 
 /// The running stations.

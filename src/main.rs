@@ -14,7 +14,7 @@ fn main() -> ExitCode {
         Ok(Ended::Well) => ExitCode::SUCCESS,
         Ok(Ended::With(code)) => ExitCode::from(code),
         Err(error) => {
-            eprintln!("hangtag: {}", hangtag::cli::in_words(&error));
+            hangtag::cli::tell_failure(&error);
             ExitCode::from(hangtag::cli::exit_code_of(&error))
         }
     }

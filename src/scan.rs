@@ -22,6 +22,7 @@ use crate::status::StatusBoard;
 use crate::store::{BUSY_TIMEOUT, Change, Reader, Store, StoreError};
 use crate::tagging::inbox::{Inboxes, Look, RootLook};
 use crate::tagging::line::{Haste, Line, LineInputs, LineParts, Tally};
+use crate::tagging::own_folder::OwnFolder;
 use crate::tagging::record::{OnTrouble, Recordable};
 use crate::tagging::settle::{Hint, NoticedFile, SettledFile, Settler, Verdict};
 use crate::tagging::sweep::{Counted, Found, NoMore, Sweep, missed_in_bare_inbox};
@@ -83,8 +84,9 @@ pub async fn scan(
     progress: &Arc<ScanProgress>,
 ) -> Result<ScanSummary, DaemonError> {
     let paths = real_paths(paths)?;
-    let inboxes = Arc::new(grounds(&paths, config));
+    refuse_own_files(&paths, config)?;
     let mut store = Store::open(&config.store_path(), config.durability.into())?;
+    let inboxes = Arc::new(grounds(&paths, config));
     let registry = Reader::open(&config.store_path())?;
     let served_before = registry.model_in_service_id()?;
     let opened = open_serving_blocking(config, &mut store, Opener::Guest)?;
@@ -170,6 +172,18 @@ fn real_paths(paths: &[PathBuf]) -> Result<Vec<PathBuf>, DaemonError> {
     Ok(real)
 }
 
+/// What lies around hangtag's own folder is scanned without it; of what lies within it nothing would be left.
+fn refuse_own_files(paths: &[PathBuf], config: &Config) -> Result<(), DaemonError> {
+    let own = OwnFolder::of(config);
+    match paths.iter().find(|path| own.holds(path)) {
+        None => Ok(()),
+        Some(path) => Err(DaemonError::OwnFile {
+            path: path.clone(),
+            data_dir: own.data_dir().to_owned(),
+        }),
+    }
+}
+
 fn beside_real_folder(path: &Path) -> std::io::Result<PathBuf> {
     std::fs::symlink_metadata(path)?;
     let folder = crate::durable::folder_of(path).canonicalize()?;
@@ -184,9 +198,9 @@ fn grounds(paths: &[PathBuf], config: &Config) -> Inboxes {
     let inboxes = inboxes.map(|inbox| inbox.canonicalize().unwrap_or_else(|_| inbox.clone()));
     let meant = paths.iter().filter(|path| path.is_symlink());
     let meant = meant.filter_map(|path| path.canonicalize().ok());
-    Inboxes::new(
+    Inboxes::of(
+        config,
         paths.iter().cloned().chain(meant).chain(inboxes).collect(),
-        config.watch.ignore.clone(),
     )
 }
 

@@ -9,9 +9,10 @@ use std::time::SystemTime;
 
 use anyhow::Context;
 use clap::{ArgGroup, Args, Subcommand};
-use serde::Deserialize;
 use serde_json::json;
 
+use super::explain::real_path;
+use super::sheet::{NamedBy, Sheet, SheetRow};
 use super::store::open_to_change;
 use super::{Ended, Format, UsageError, output, person};
 use crate::config::Config;
@@ -19,6 +20,8 @@ use crate::daemon;
 use crate::decode::{DecodeLimits, decode};
 use crate::domain::{ContentHash, InventoryPath, Timestamp, Truth};
 use crate::store::{FileQuery, NewCorrection, Reader, Store, StoreError};
+use crate::tagging::inbox::is_gone;
+use crate::tagging::own_folder::OwnFolder;
 use crate::training::corrections::{copy_path, keep_blocking};
 
 /// Say what photos really show.
@@ -58,8 +61,9 @@ pub fn correct(arguments: CorrectArguments, config: &Config) -> anyhow::Result<E
     let mut store = open_to_change(config)?;
     let reader = Reader::open(&config.store_path())?;
     let mut contents = BTreeMap::new();
+    let own = OwnFolder::of(config);
     for path in &arguments.paths {
-        contents.extend(contents_of(path, &reader)?);
+        contents.extend(contents_of(path, &reader, &own)?);
     }
     let now: Timestamp = SystemTime::now().into();
     let (count, what) = if arguments.undo {
@@ -84,7 +88,8 @@ Examples:
   hangtag corrections                           those that stand
   hangtag corrections export truth.csv          columns file, content_hash, label (empty: none of the ten), by, at
   hangtag corrections export - | cut -d, -f3 | sort | uniq -c
-  hangtag corrections import truth.csv          columns file or content_hash, and label (empty, none or unknown: none of the ten)")]
+  hangtag corrections import truth.csv          columns file (or path) or content_hash, and label (empty, none or
+                                                unknown: none of the ten); `review --format csv` writes such a list")]
 pub struct CorrectionsArguments {
     #[command(subcommand)]
     command: Option<CorrectionsCommand>,
@@ -101,7 +106,8 @@ enum CorrectionsCommand {
     /// Put in what a CSV file says
     #[command(after_help = "Example:\n  hangtag corrections import truth.csv")]
     Import {
-        /// Columns file (relative to the CSV) or content_hash, and label; an empty one, none or unknown: none of the ten
+        /// Columns file or path (relative to the CSV) or content_hash, and label; an empty one, none or unknown: none of the
+        /// ten
         file: PathBuf,
     },
     /// Write those that stand into a CSV file
@@ -183,16 +189,6 @@ fn export(file: &Path, config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A line of an imported file; other columns are passed over.
-#[derive(Debug, Deserialize)]
-struct ImportLine {
-    #[serde(default)]
-    file: String,
-    #[serde(default)]
-    content_hash: String,
-    label: String,
-}
-
 /// How many contents have a truth that they did not have.
 struct Imported {
     corrected: u64,
@@ -201,9 +197,20 @@ struct Imported {
 }
 
 fn import(file: &Path, config: &Config) -> anyhow::Result<Imported> {
-    let truths = read_list(file)?;
+    let sheet = Sheet::open(file, NamedBy::FileOrHash)?;
+    // Wrong lines are told first, also where there is no store.
+    let known = match Reader::open(&config.store_path()) {
+        Ok(reader) => Some(reader),
+        Err(StoreError::Missing { .. }) => None,
+        Err(error) => return Err(error.into()),
+    };
+    let mut truths = read_list(&sheet, known.as_ref())?;
     let mut store = open_to_change(config)?;
-    let unknown = count_new_unknowns(&truths, &Reader::open(&config.store_path())?)?;
+    let reader = Reader::open(&config.store_path())?;
+    for (hash, (_, files)) in &mut truths {
+        files.extend(files_with(hash, &reader)?);
+    }
+    let unknown = count_new_unknowns(&truths, &reader)?;
     let corrected = record(&mut store, truths, config)?;
     Ok(Imported { corrected, unknown })
 }
@@ -221,96 +228,65 @@ fn count_new_unknowns(truths: &Truths, reader: &Reader) -> Result<u64, StoreErro
 /// What contents show, each with files that hold it.
 type Truths = BTreeMap<ContentHash, (Truth, Vec<PathBuf>)>;
 
-fn read_list(file: &Path) -> anyhow::Result<Truths> {
-    let text = std::fs::read(file).with_context(|| format!("could not read {}", file.display()))?;
-    let folder = crate::durable::folder_of(file).to_owned();
-    let mut reader = csv::ReaderBuilder::new()
-        .trim(csv::Trim::Headers)
-        .from_reader(text.as_slice());
-    let headers = reader.headers()?.clone();
+fn read_list(sheet: &Sheet, known: Option<&Reader>) -> anyhow::Result<Truths> {
     let mut truths = Truths::new();
     let mut first_said = BTreeMap::new();
     let mut problems = Vec::new();
-    for row in reader.records() {
-        let begun = match &row {
-            Ok(row) => row.position(),
-            Err(error) => error.position(),
-        };
-        let begun = begun.map_or(0, csv::Position::byte) as usize;
-        let read = row
-            .and_then(|row| row.deserialize::<ImportLine>(Some(&headers)))
-            .map_err(|error| in_short(&error))
-            .and_then(|row| read_line(&row, &folder));
-        match read {
+    let rows = sheet.rows();
+    if rows.is_empty() {
+        tracing::warn!("there are no rows below the header of the list");
+    }
+    for (place, row) in rows {
+        match row.and_then(|row| content_in(row, known)) {
             Ok((hash, truth, path)) => {
-                let first = *first_said.entry(hash).or_insert(begun);
+                let first = *first_said.entry(hash).or_insert(place);
                 let (said, files) = truths.entry(hash).or_insert((truth, Vec::new()));
                 if *said == truth {
                     files.extend(path);
                 } else {
-                    let line = line_of_row(&text, first);
+                    let line = sheet.line_of(first);
                     let problem = format!("{truth}, but line {line} says {said} of the same photo");
-                    problems.push((begun, problem));
+                    problems.push((place, problem));
                 }
             }
-            Err(problem) => problems.push((begun, problem)),
+            Err(problem) => problems.push((place, problem)),
         }
     }
     if !problems.is_empty() {
-        let shown = problems.iter().take(MAX_SHOWN_PROBLEMS).map(|(begun, problem)| {
-            format!("\n  {}:{}: {problem}", file.display(), line_of_row(&text, *begun))
-        });
-        let listed: String = shown.collect();
-        let more = match problems.len().saturating_sub(MAX_SHOWN_PROBLEMS) {
-            0 => String::new(),
-            more => format!("\n  and {more} more"),
-        };
-        anyhow::bail!("nothing was put in, because of wrong lines:{listed}{more}");
+        let listed = sheet.listed(&problems);
+        anyhow::bail!("nothing was put in, because of wrong lines:{listed}");
     }
     Ok(truths)
 }
 
-/// The line, from 1, on which the row begins that the reader met at this byte: empty lines before it are the reader's
-/// part of the row, and rows may have several lines.
-fn line_of_row(text: &[u8], met_at: usize) -> usize {
-    let (before, from) = text.split_at(met_at.min(text.len()));
-    let empty = from.iter().take_while(|&byte| matches!(byte, b'\r' | b'\n'));
-    let ends_of_lines = before.iter().chain(empty).filter(|&&byte| byte == b'\n');
-    1 + ends_of_lines.count()
+/// The content that a row is about, with the file that it names if that is there. Of a file that is gone, it is the one
+/// on record.
+fn content_in(
+    row: SheetRow,
+    known: Option<&Reader>,
+) -> Result<(ContentHash, Truth, Option<PathBuf>), String> {
+    let hash = match (row.content_hash, &row.file) {
+        (Some(hash), _) => hash,
+        (None, None) => return Err("neither file nor content_hash is given".into()),
+        (None, Some(path)) => match (std::fs::read(path), known) {
+            (Ok(bytes), _) => ContentHash::of(&bytes),
+            (Err(error), Some(known)) if is_gone(path) => {
+                let stored = InventoryPath::of(&real_path(path));
+                let file = known.known_file(&stored).map_err(|error| error.to_string())?;
+                file.and_then(|file| file.hash)
+                    .ok_or_else(|| format!("{}: {error}, and it is not on record", path.display()))?
+            }
+            (Err(error), _) => return Err(format!("{}: {error}", path.display())),
+        },
+    };
+    Ok((hash, row.truth, row.file.filter(|path| path.is_file())))
 }
 
-/// What is wrong, without a place: the reader's own would count empty lines otherwise.
-fn in_short(error: &csv::Error) -> String {
-    match error.kind() {
-        csv::ErrorKind::UnequalLengths {
-            expected_len, len, ..
-        } => {
-            format!("it has {len} fields, but the first line has {expected_len}")
-        }
-        csv::ErrorKind::Utf8 { err, .. } => err.to_string(),
-        csv::ErrorKind::Deserialize { err, .. } => err.kind().to_string(),
-        _ => error.to_string(),
-    }
-}
-
-const MAX_SHOWN_PROBLEMS: usize = 20;
-
-fn read_line(row: &ImportLine, folder: &Path) -> Result<(ContentHash, Truth, Option<PathBuf>), String> {
-    let truth = match row.label.trim() {
-        "" => Truth::Unknown,
-        none if none.eq_ignore_ascii_case("none") => Truth::Unknown,
-        label => label.parse().map_err(|error| format!("{error}"))?,
-    };
-    let path = (!row.file.is_empty()).then(|| folder.join(&row.file));
-    let hash = match (row.content_hash.is_empty(), &path) {
-        (false, _) => row.content_hash.parse().map_err(|error| format!("{error}"))?,
-        (true, Some(path)) => {
-            let bytes = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
-            ContentHash::of(&bytes)
-        }
-        (true, None) => return Err("neither file nor content_hash is given".into()),
-    };
-    Ok((hash, truth, path.filter(|path| path.is_file())))
+/// Where a content lies, as far as is known.
+fn files_with(hash: &ContentHash, reader: &Reader) -> Result<Vec<PathBuf>, StoreError> {
+    let content = reader.history_of_content(hash)?;
+    let paths = content.map(|content| content.present_paths).unwrap_or_default();
+    Ok(paths.iter().map(InventoryPath::to_path).collect())
 }
 
 /// Keeps the pictures, then records; a picture that cannot be had costs a rebuild its lesson, not the correction.
@@ -354,14 +330,22 @@ fn keep_picture(file: &Path, hash: &ContentHash, (limits, folder): (&DecodeLimit
 }
 
 /// The contents that a person means, each with files that hold it.
-fn contents_of(path: &Path, reader: &Reader) -> anyhow::Result<BTreeMap<ContentHash, Vec<PathBuf>>> {
+fn contents_of(
+    path: &Path,
+    reader: &Reader,
+    own: &OwnFolder,
+) -> anyhow::Result<BTreeMap<ContentHash, Vec<PathBuf>>> {
     let hash = path.to_str().and_then(|text| text.parse::<ContentHash>().ok());
     if let Some(hash) = hash.filter(|_| !path.exists()) {
-        let files = reader
-            .history_of_content(&hash)?
-            .map(|content| content.present_paths);
-        let files = files.unwrap_or_default();
-        return Ok([(hash, files.iter().map(InventoryPath::to_path).collect())].into());
+        return Ok([(hash, files_with(&hash, reader)?)].into());
+    }
+    if path.canonicalize().is_ok_and(|real| own.holds(&real)) {
+        return Err(UsageError(format!(
+            "{} lies within hangtag's data folder {}, where no photo of yours is; name files outside of it",
+            path.display(),
+            own.data_dir().display()
+        ))
+        .into());
     }
     if path.is_file() {
         let bytes = std::fs::read(path).with_context(|| format!("could not read {}", path.display()))?;
@@ -416,30 +400,4 @@ pub(super) fn literal(text: &str) -> String {
 
 fn photos(count: u64) -> &'static str {
     if count == 1 { "photo" } else { "photos" }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_are_counted_as_an_editor_does_past_empty_ones_and_rows_of_several() {
-        for text in [
-            "file,label\n\na,\"of\nsummer\"\nb\n",
-            "file,label\r\n\r\na,\"of\r\nsummer\"\r\nb",
-        ] {
-            let mut reader = csv::Reader::from_reader(text.as_bytes());
-            let rows: Vec<_> = reader.records().collect();
-            let whole = rows[0].as_ref().unwrap().position().unwrap().byte();
-            assert_eq!(line_of_row(text.as_bytes(), whole as usize), 3, "{text:?}");
-            let short = rows[1].as_ref().unwrap_err();
-            let met_at = short.position().unwrap().byte();
-            assert_eq!(line_of_row(text.as_bytes(), met_at as usize), 5, "{text:?}");
-            assert!(
-                in_short(short).contains("1 fields, but the first line has 2"),
-                "{}",
-                in_short(short)
-            );
-        }
-    }
 }

@@ -4,7 +4,6 @@
 //! through ONNX Runtime on the exported file. Never: a write into the store, or a look at a photo's name.
 
 use std::collections::HashSet;
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
@@ -14,6 +13,7 @@ use serde_json::json;
 
 use super::dataset::load_or_fetch_blocking;
 use super::labelled::{RejectedPhoto, prepare_blocking, read_labels};
+use super::signals::end_at_a_signal;
 use super::{Ended, Format, UsageError, output};
 use crate::config::Config;
 use crate::daemon;
@@ -32,7 +32,7 @@ Examples:
   hangtag evaluate                              the model in service on the 10,000 test images
   hangtag evaluate --model ./my-model --format json
   hangtag evaluate --index 7                    predict one test image and show it
-  hangtag evaluate --labels photos.csv          columns file,label; an empty label: none of the classes
+  hangtag evaluate --labels photos.csv          columns file,label; empty, none or unknown: none of the classes
 
 Photos that the model has learned as corrections are left out of the figures: it knows them by heart.")]
 pub struct EvaluateArguments {
@@ -42,7 +42,7 @@ pub struct EvaluateArguments {
     /// Predict this one test image (from 0) and show it
     #[arg(long, value_name = "N", conflicts_with = "labels")]
     index: Option<usize>,
-    /// Score on photos: a CSV with the columns file (relative to the CSV) and label
+    /// Score on photos: a CSV with the columns file or path (relative to the CSV) and label
     #[arg(long, value_name = "FILE.csv")]
     labels: Option<PathBuf>,
     /// Score also photos that the model has learned; the figures say nothing about other photos then
@@ -66,6 +66,7 @@ struct PhotoAnswer {
 
 /// Evaluates and prints.
 pub fn run(arguments: &EvaluateArguments, config: &Config) -> anyhow::Result<Ended> {
+    end_at_a_signal()?;
     let mut config = config.clone();
     config.inference.workers = 1;
     if let Some(model) = &arguments.model {
@@ -135,7 +136,7 @@ fn on_one_image(
             "index": index, "truth": truth, "label": label, "confidence": confidence, "scores": by_label,
         }));
     }
-    let draw = if std::io::stdout().is_terminal() {
+    let draw = if output::wants_colour(&std::io::stdout()) {
         draw_in_colour
     } else {
         draw_as_text
@@ -206,6 +207,15 @@ fn on_photos(
         bail!(
             "{}: model {model} has learned all {learned_left_out} photos, and would be judged by what it knows by heart; name others, or --with-learned",
             judges.csv.display()
+        );
+    }
+    if judged.is_empty()
+        && let Some(first) = rejected.first()
+    {
+        bail!(
+            "{}: none of its {} photos can be used, so that nothing was scored; the first: {first}",
+            judges.csv.display(),
+            rejected.len()
         );
     }
     if learned_left_out > 0 {

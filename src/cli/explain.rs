@@ -22,7 +22,7 @@ use crate::domain::{ContentHash, Decision, InventoryPath, Truth};
 use crate::durable;
 use crate::preprocess::Preprocessor;
 use crate::store::{ContentHistory, FileHistory, Reader, StoreError};
-use crate::tagging::inbox::{Inboxes, Look};
+use crate::tagging::inbox::{Inboxes, Look, PassedOver};
 
 mod font;
 mod picture;
@@ -196,7 +196,7 @@ fn by_path(path: &Path, reader: Option<&Reader>, config: &Config) -> anyhow::Res
         .inboxes
         .iter()
         .map(|inbox| inbox.canonicalize().unwrap_or_else(|_| inbox.clone()));
-    let inboxes = Inboxes::new(roots.collect(), config.watch.ignore.clone());
+    let inboxes = Inboxes::of(config, roots.collect());
     let now = look_now(&real, &inboxes, config, history.as_ref());
     let answer = answer_of(history.as_ref(), &now, config)?;
     Ok(Explanation {
@@ -211,7 +211,7 @@ fn by_path(path: &Path, reader: Option<&Reader>, config: &Config) -> anyhow::Res
 }
 
 /// As the pipeline writes it: the folder's real path and the name as it is.
-fn real_path(path: &Path) -> PathBuf {
+pub(super) fn real_path(path: &Path) -> PathBuf {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     match (
         absolute.parent().and_then(|folder| folder.canonicalize().ok()),
@@ -261,15 +261,14 @@ fn answer_of(history: Option<&FileHistory>, now: &[String], config: &Config) -> 
 fn look_now(path: &Path, inboxes: &Inboxes, config: &Config, history: Option<&FileHistory>) -> Vec<String> {
     let mut lines = Vec::new();
     let is_inside = inboxes.root_of(path).is_some();
+    match inboxes.passed_over(path) {
+        // The scan of a path counts its names only from there on.
+        Some(PassedOver::Name(_)) if !is_inside => {}
+        Some(why) => return vec![why.to_string()],
+        None => {}
+    }
     if !is_inside {
         lines.push("it lies in no inbox, so it is tagged only by `hangtag scan PATH`".to_owned());
-    }
-    if is_inside && let Some(name) = inboxes.ignored_name(path) {
-        lines.push(format!(
-            "the name {:?} is passed over (watch.ignore)",
-            name.display().to_string()
-        ));
-        return lines;
     }
     match inboxes.look_blocking(path) {
         Look::Missing => lines.push("there is no such file".to_owned()),

@@ -9,10 +9,11 @@ use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use serde::Serialize;
 
 use super::output;
+use super::sheet::{NamedBy, Sheet, SheetRow};
 use crate::config::Config;
 use crate::daemon;
 use crate::decode::decode;
@@ -51,34 +52,21 @@ impl fmt::Display for RejectedPhoto {
     }
 }
 
-/// One row of the CSV; other columns are passed over.
-#[derive(Debug, serde::Deserialize)]
-struct LabelledRow {
-    file: PathBuf,
-    label: String,
-}
-
-/// Paths and true labels; the line of a mistake is named.
+/// Paths and true labels; every wrong line is named.
 pub fn read_labels(csv: &Path) -> anyhow::Result<Vec<Row>> {
-    let folder = crate::durable::folder_of(csv);
-    let mut reader = csv::ReaderBuilder::new()
-        .trim(csv::Trim::Headers)
-        .from_path(csv)
-        .with_context(|| format!("could not read {}", csv.display()))?;
-    let mut rows = Vec::new();
-    for row in reader.deserialize::<LabelledRow>() {
-        let row = row.with_context(|| format!("{}: the columns file and label are needed", csv.display()))?;
-        let label = match row.label.trim() {
-            "" => None,
-            text => {
-                let named = text.parse::<Label>();
-                Some(named.with_context(|| format!("{}: {}", csv.display(), row.file.display()))?)
-            }
-        };
-        rows.push((folder.join(row.file), label));
+    let sheet = Sheet::open(csv, NamedBy::File)?;
+    let (mut rows, mut problems) = (Vec::new(), Vec::new());
+    for (place, row) in sheet.rows() {
+        match row {
+            Ok(SheetRow { file, truth, .. }) => rows.extend(file.map(|file| (file, truth.label()))),
+            Err(problem) => problems.push((place, problem)),
+        }
+    }
+    if !problems.is_empty() {
+        bail!("there are wrong lines in the list:{}", sheet.listed(&problems));
     }
     if rows.is_empty() {
-        bail!("{}: there are no rows below the header file,label", csv.display());
+        bail!("{}: there are no rows below its first line", csv.display());
     }
     Ok(rows)
 }

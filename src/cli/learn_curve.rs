@@ -14,7 +14,8 @@ use clap::Args;
 
 use super::dataset::load_or_fetch_blocking;
 use super::labelled::{LabelledPhoto, prepare_blocking, read_labels};
-use super::train::{listen_for_signals, opener};
+use super::signals::listen_for_signals;
+use super::train::opener;
 use super::{Ended, Format, INTERRUPTED, UsageError, output};
 use crate::config::Config;
 use crate::daemon;
@@ -42,7 +43,7 @@ Examples:
 Each size goes on from the model in service (or the one that ships), learns the photos taken, as a rebuild does, and is scored on all
 others. Seed and contents decide which are taken. Nothing is put into service.")]
 pub struct LearnCurveArguments {
-    /// A CSV with the columns file (relative to the CSV) and label (empty: none of the classes)
+    /// A CSV with the columns file or path (relative to the CSV) and label (empty, none or unknown: none of the classes)
     #[arg(long, value_name = "FILE.csv")]
     labels: PathBuf,
     /// Photos of each class to take as corrections, one size after the other

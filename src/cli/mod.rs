@@ -24,6 +24,8 @@ mod run;
 mod runtime;
 mod scan;
 mod serving;
+mod sheet;
+mod signals;
 mod stats;
 mod status;
 mod store;
@@ -31,11 +33,13 @@ mod thresholds;
 mod train;
 mod train_run;
 
+use std::io::Write;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::{Config, ConfigError, LogFormat, LogLevel};
+use crate::daemon::DaemonError;
 
 /// Tags the photos in an inventory folder, and rebuilds its own model.
 #[derive(Debug, Parser)]
@@ -64,16 +68,22 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 130 ended by a signal."
 #[derive(Debug, Clone, Args)]
 pub struct SettingsArguments {
     /// Settings file (TOML); without it the built-in defaults hold
-    #[arg(long, global = true, value_name = "FILE", env = "HANGTAG_CONFIG")]
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Settings",
+        value_name = "FILE",
+        env = "HANGTAG_CONFIG"
+    )]
     config: Option<PathBuf>,
     /// Sets one key, over file and environment; may be repeated
-    #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = key_and_value)]
+    #[arg(long, global = true, help_heading = "Settings", value_name = "KEY=VALUE", value_parser = key_and_value)]
     set: Vec<(String, String)>,
     /// Folder to watch; short for --set inbox=DIR
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, help_heading = "Settings", value_name = "DIR")]
     inbox: Option<String>,
     /// Folder for the store, the models and the runs; short for --set data_dir=DIR
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, help_heading = "Settings", value_name = "DIR")]
     data_dir: Option<String>,
 }
 
@@ -184,8 +194,12 @@ pub fn exit_code_of(error: &anyhow::Error) -> u8 {
     if error.downcast_ref::<status::CannotTell>().is_some() {
         return 3;
     }
-    let usage = error.downcast_ref::<ConfigError>().is_some() || error.downcast_ref::<UsageError>().is_some();
-    if usage { 2 } else { 1 }
+    let is_usage = error.is::<ConfigError>()
+        || error.is::<UsageError>()
+        || error
+            .downcast_ref::<DaemonError>()
+            .is_some_and(DaemonError::is_mistake_of_usage);
+    if is_usage { 2 } else { 1 }
 }
 
 /// The error and its causes in a line, each said once: many messages name their cause themselves, because they stand in
@@ -201,6 +215,11 @@ pub fn in_words(error: &anyhow::Error) -> String {
         }
     }
     words
+}
+
+/// Says on standard error why the command failed. Whoever closed it, or filled its disk, is told by the exit code alone.
+pub fn tell_failure(error: &anyhow::Error) {
+    let _ = writeln!(std::io::stderr(), "hangtag: {}", in_words(error));
 }
 
 /// Who gives the command, for records: the name that the session goes by, else the user's number.
@@ -252,18 +271,15 @@ fn start_log(config: &Config) {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // A line that cannot be written (the pipe is closed, the disk full) is lost. To tell of it there would panic.
+        .log_internal_errors(false)
         .with_target(false);
     // A second start (several commands in one test process) keeps the first log.
     let _ = match config.log.format {
         LogFormat::Json => builder.json().try_init().is_ok(),
         LogFormat::Text => {
-            use std::io::IsTerminal;
-            // Of the colours, see no-color.org.
-            let is_plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-            builder
-                .with_ansi(std::io::stderr().is_terminal() && !is_plain)
-                .try_init()
-                .is_ok()
+            let is_coloured = output::wants_colour(&std::io::stderr());
+            builder.with_ansi(is_coloured).try_init().is_ok()
         }
     };
 }

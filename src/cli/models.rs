@@ -90,8 +90,8 @@ Examples:
         /// Id or its beginning, a bundle's folder, or `shipped`
         model: String,
         /// Ask for so many photos only, evenly spread
-        #[arg(long, value_name = "N")]
-        limit: Option<usize>,
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+        limit: Option<u32>,
     },
 }
 

@@ -3,7 +3,8 @@
 //! In: text, JSON values, tables. Out: bytes on standard output. Never: a panic because of a closed pipe
 //! (`hangtag query | head`).
 
-use std::io::{self, Write};
+use std::ffi::OsString;
+use std::io::{self, IsTerminal, Write};
 
 use serde::Serialize;
 
@@ -14,6 +15,15 @@ pub fn print(text: &str) -> anyhow::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => Ok(written?),
     }
+}
+
+/// Whether what is written there may be coloured: to a terminal, unless `NO_COLOR` says otherwise (no-color.org).
+pub fn wants_colour(to: &impl IsTerminal) -> bool {
+    to.is_terminal() && !is_plain(std::env::var_os("NO_COLOR"))
+}
+
+fn is_plain(no_color: Option<OsString>) -> bool {
+    no_color.is_some_and(|value| !value.is_empty())
 }
 
 /// Prints a value as indented JSON and a line end.
@@ -83,6 +93,12 @@ mod tests {
             table(&["name", "n", "rest"], &rows),
             "name    n  rest\na     9.5  x\nbcd    10  yy\n"
         );
+    }
+
+    #[test]
+    fn no_color_is_obeyed_unless_it_is_empty() {
+        assert!(is_plain(Some("1".into())) && is_plain(Some("0".into())));
+        assert!(!is_plain(Some("".into())) && !is_plain(None));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::time::SystemTime;
 use clap::{Args, ValueEnum};
 
 use super::correct::literal;
+use super::explain::real_path;
 use super::{Ended, UsageError, output};
 use crate::config::Config;
 use crate::domain::{Confidence, InventoryPath, Label, Status, Timestamp, Truth};
@@ -28,7 +29,8 @@ Examples:
   hangtag query --path '*.png' --tag bag --tag sandal --format csv > tags.csv
 
 A pattern that begins with / is held against the whole path, any other against its end; * also matches /. One that
-begins with ./ or ../, or leads over a link, is about what lies there from here; an existing folder is all below it.
+begins with ./ or ../, or leads over a link, is about what lies there from here; an existing folder is all below it, and
+an existing file whose name looks like a pattern is that file.
 Files that have been removed keep their tags; --presence present leaves them out.")]
 pub struct QueryArguments {
     /// Label; may be repeated, any of them matches
@@ -183,7 +185,7 @@ impl QueryArguments {
 }
 
 /// The store's pattern for what a person typed here: its folder by its real path where that is the only one it can
-/// have on record, and all below an existing folder.
+/// have on record, all below an existing folder, and a file alone that has just the name that looks like a pattern.
 fn pattern_meant(typed: &str) -> String {
     let real_of = |folder: &str| {
         let real = Path::new(folder).canonicalize().ok().filter(|real| real.is_dir());
@@ -191,6 +193,10 @@ fn pattern_meant(typed: &str) -> String {
     };
     if let Some(real) = real_of(typed) {
         return format!("{}/*", literal(&real));
+    }
+    let is_pattern = typed.contains(['*', '?', '[']);
+    if is_pattern && Path::new(typed).symlink_metadata().is_ok() {
+        return literal(InventoryPath::of(&real_path(Path::new(typed))).as_str());
     }
     let wildcard = typed.find(['*', '?', '[']).unwrap_or(typed.len());
     let Some(slash) = typed[..wildcard].rfind('/') else {

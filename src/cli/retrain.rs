@@ -13,8 +13,9 @@ use indicatif::ProgressBar;
 use serde_json::json;
 
 use super::models::refuse_pinned;
+use super::signals::listen_for_signals;
 use super::store::open_to_change;
-use super::train::{last_interrupted, listen_for_signals};
+use super::train::last_interrupted;
 use super::{Ended, Format, INTERRUPTED, UsageError, output, person};
 use crate::config::Config;
 use crate::daemon::{self, Beginning, Opener, Retrainer, StoreLock};

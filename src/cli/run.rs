@@ -6,9 +6,10 @@
 use std::sync::Arc;
 
 use clap::Args;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::runtime::Runtime;
 
 use super::Ended;
+use super::signals::Signals;
 use crate::config::Config;
 use crate::daemon;
 
@@ -25,11 +26,8 @@ pub struct RunArguments {}
 
 /// Runs until a signal.
 pub fn run(_arguments: &RunArguments, config: Config) -> anyhow::Result<Ended> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()?;
-    let ended = runtime.block_on(async {
+    let runtime = LeftRuntime::with_workers(2)?;
+    runtime.block_on(async {
         let mut signals = Signals::listen()?;
         let (first_tx, first_rx) = tokio::sync::oneshot::channel();
         tokio::spawn(async move {
@@ -44,33 +42,55 @@ pub fn run(_arguments: &RunArguments, config: Config) -> anyhow::Result<Ended> {
         let shutdown = async {
             let _ = first_rx.await;
         };
-        Ok::<_, anyhow::Error>(daemon::run(Arc::new(config), shutdown).await?)
-    });
-    // A folder on a dead network may hold a blocking thread; the process ends all the same.
-    runtime.shutdown_background();
-    ended.map(|()| Ended::Well)
+        daemon::run(Arc::new(config), shutdown).await?;
+        Ok(Ended::Well)
+    })
 }
 
-/// SIGTERM and SIGINT.
-pub struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
+/// A runtime whose threads nobody waits for, however the command ends, be it by a panic: a folder on a dead network, or
+/// a station that waits for a word that nobody is left to give, may hold one of them for ever.
+pub struct LeftRuntime(Option<Runtime>);
 
-impl Signals {
-    /// From now on the two signals no longer end the process by themselves.
-    pub fn listen() -> std::io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
+impl LeftRuntime {
+    /// With so many threads for what does not block.
+    pub fn with_workers(workers: usize) -> std::io::Result<Self> {
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        Ok(Self(Some(builder.worker_threads(workers).enable_all().build()?)))
     }
 
-    /// The name of the next one.
-    pub async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
+    /// Runs to the end of `command`, not of what it has started.
+    pub fn block_on<T>(&self, command: impl Future<Output = T>) -> T {
+        let runtime = self.0.as_ref();
+        runtime
+            .expect("the runtime is taken only by the drop; this is a bug")
+            .block_on(command)
+    }
+}
+
+impl Drop for LeftRuntime {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A panic waited for the thread that waits for the schedule: alive, deaf, and nothing was tagged.
+    #[test]
+    fn a_panic_does_not_wait_for_threads_that_never_end() {
+        let (stay_tx, stay_rx) = std::sync::mpsc::channel::<()>();
+        let panicking = std::thread::spawn(move || {
+            let runtime = LeftRuntime::with_workers(1).unwrap();
+            runtime.block_on(async {
+                tokio::task::spawn_blocking(move || stay_rx.recv());
+                panic!("as a station would");
+            });
+        });
+        assert!(panicking.join().is_err(), "it ends, although the thread does not");
+        drop(stay_tx);
     }
 }

@@ -10,9 +10,11 @@ use std::time::Duration;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::run::Signals;
+use super::run::LeftRuntime;
+use super::signals::Signals;
 use super::{Ended, Format, INTERRUPTED, output};
 use crate::config::Config;
+use crate::daemon::DaemonError;
 use crate::scan::{RejectedFiles, ScanProgress, scan};
 
 /// Tag all that lies there, once.
@@ -41,7 +43,12 @@ pub struct ScanArguments {
 /// Scans and prints the summary.
 pub fn run(arguments: ScanArguments, config: Config) -> anyhow::Result<Ended> {
     let paths = if arguments.paths.is_empty() {
-        config.inboxes.iter().try_for_each(std::fs::create_dir_all)?;
+        for path in &config.inboxes {
+            std::fs::create_dir_all(path).map_err(|source| DaemonError::Inbox {
+                path: path.clone(),
+                source,
+            })?;
+        }
         config.inboxes.clone()
     } else {
         arguments.paths
@@ -52,10 +59,7 @@ pub fn run(arguments: ScanArguments, config: Config) -> anyhow::Result<Ended> {
     };
     let config = Arc::new(config);
     let progress = Arc::new(ScanProgress::default());
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()?;
+    let runtime = LeftRuntime::with_workers(1)?;
     let summary = runtime.block_on(async {
         let mut signals = Signals::listen()?;
         let stopping = Arc::clone(&progress);

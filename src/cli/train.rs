@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::dataset::load_or_fetch_blocking;
-use super::run::Signals;
+use super::signals::listen_for_signals;
 use super::{Ended, Format, INTERRUPTED, UsageError, output};
 use crate::config::Config;
 use crate::daemon;
@@ -24,6 +24,7 @@ use crate::store::{EpochRow, NewRun, Reader, RunEnd, RunId, RunRow, RunState, Ru
 use crate::training::dataset::DataSet;
 use crate::training::evaluate::Evaluation;
 use crate::training::job::{RunFolder, RunFolderError, RunLock};
+use crate::training::parameters::LEAST_IMAGES;
 use crate::training::perform::fingerprint;
 use crate::training::rebuild::{Outcome, Rebuild, Rebuilt, Shop, rebuild_blocking};
 use crate::training::summary;
@@ -49,8 +50,8 @@ pub struct TrainArguments {
     /// Where the bundle goes; without it, into the run's folder
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Use only the first N training images
-    #[arg(long, value_name = "N")]
+    /// Use only the first N training images, at least 2
+    #[arg(long, value_name = "N", value_parser = enough_images)]
     limit_images: Option<usize>,
     /// Go on with the last run that was stopped or failed
     #[arg(long, conflicts_with = "limit_images")]
@@ -96,10 +97,13 @@ pub fn run(arguments: &TrainArguments, config: &Config) -> anyhow::Result<Ended>
     let data = load_or_fetch_blocking(config)?;
     // Before hours of training, not after: without it nothing could be measured.
     let runtime = daemon::load_runtime_blocking(&config.runtime, DevicePolicy::Cpu)?;
+    if let Some(out) = &arguments.out {
+        try_to_write_in(out)?;
+    }
     let on_cpu = config.on_cpu();
     let open = opener(&on_cpu, &runtime);
     let mut store = Store::open(&config.store_path(), config.durability.into())?;
-    let started = begin(arguments, config, &mut store)?;
+    let started = begin((arguments, config), &data, &mut store)?;
     let checkpoint = started.folder.join("checkpoint");
     let checkpoint = if arguments.resume {
         Checkpointing::Resume(&checkpoint)
@@ -125,7 +129,11 @@ pub fn run(arguments: &TrainArguments, config: &Config) -> anyhow::Result<Ended>
                 .out
                 .clone()
                 .unwrap_or_else(|| started.folder.join("bundle"));
-            let written = rebuilt.bundle.write(&folder).map_err(anyhow::Error::from);
+            let written = rebuilt.bundle.write(&folder).map_err(|error| {
+                anyhow::anyhow!(
+                    "{error}; what was trained is kept: `hangtag train --resume --out DIR` writes it elsewhere"
+                )
+            });
             finish(&mut store, started.run, &written, &rebuilt, &folder)?;
             written?;
             answer(arguments, &started, &rebuilt, &folder)?;
@@ -160,6 +168,30 @@ pub fn opener<'a>(
     |bundle| Ok(daemon::open_bundle_blocking(on_cpu, runtime, bundle)?.into_one())
 }
 
+/// A folder that takes no file is found out before hours of training, too.
+fn try_to_write_in(folder: &Path) -> Result<(), UsageError> {
+    let trial = folder.join(".hangtag-trial");
+    let tried = std::fs::create_dir_all(folder)
+        .and_then(|()| std::fs::write(&trial, b""))
+        .and_then(|()| std::fs::remove_file(&trial));
+    tried.map_err(|error| {
+        UsageError(format!(
+            "--out {}: no bundle can be written there: {error}; name a folder that can be made and written",
+            folder.display()
+        ))
+    })
+}
+
+fn enough_images(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(images) if images >= LEAST_IMAGES => Ok(images),
+        Ok(_) => Err(format!(
+            "at least {LEAST_IMAGES}: one is trained on, one validates"
+        )),
+        Err(_) => Err("write a whole number of images".into()),
+    }
+}
+
 /// A run on record, with its folder.
 struct Begun {
     run: RunId,
@@ -169,7 +201,11 @@ struct Begun {
     _lock: RunLock,
 }
 
-fn begin(arguments: &TrainArguments, config: &Config, store: &mut Store) -> anyhow::Result<Begun> {
+fn begin(
+    (arguments, config): (&TrainArguments, &Config),
+    data: &DataSet,
+    store: &mut Store,
+) -> anyhow::Result<Begun> {
     let mut parameters = TrainParameters {
         limit_images: arguments.limit_images,
         ..TrainParameters::from(&config.train)
@@ -190,6 +226,10 @@ fn begin(arguments: &TrainArguments, config: &Config, store: &mut Store) -> anyh
         parameters.seed = arguments.seed.unwrap_or(parameters.seed);
         checkpoint = Some(path);
     }
+    // What cannot be begun leaves no run behind.
+    parameters
+        .check(data.train.len())
+        .map_err(|error| UsageError(error.to_string()))?;
     let started_at = SystemTime::now().into();
     let run = store.start_run(&NewRun::by_command(started_at, json!(parameters)))?;
     let folder = RunFolder::of(&config.runs_dir(), run.0);
@@ -370,27 +410,4 @@ impl Observer for Watching<'_> {
         });
         self.flow()
     }
-}
-
-/// The first signal ends training after the batch in hand, a second one at once.
-pub fn listen_for_signals(stop: Arc<AtomicBool>) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let mut signals = {
-        let _entered = runtime.enter();
-        Signals::listen()?
-    };
-    std::thread::Builder::new()
-        .name("signals".into())
-        .spawn(move || {
-            runtime.block_on(async {
-                let name = signals.next().await;
-                tracing::info!("{name}: ending after this batch; once more ends at once");
-                stop.store(true, Ordering::Relaxed);
-                signals.next().await;
-                std::process::exit(130);
-            });
-        })?;
-    Ok(())
 }

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::dataset::load_or_fetch_blocking;
-use super::train::{listen_for_signals, opener};
+use super::signals::listen_for_signals;
+use super::train::opener;
 use super::{Ended, INTERRUPTED};
 use crate::config::Config;
 use crate::daemon;

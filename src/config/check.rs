@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
@@ -31,6 +31,7 @@ impl Check<'_> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let or_cores = |threads: u32| if threads == 0 { cores } else { threads as usize };
         self.ranges(settings);
+        self.pictures(&settings.train);
         self.homes(settings);
         let ignore = self.ignore(&settings.watch.ignore);
         let inboxes = self.inboxes(settings);
@@ -182,6 +183,15 @@ impl Check<'_> {
         }
     }
 
+    /// What an architecture cannot be trained on would be found out by every training.
+    fn pictures(&mut self, train: &settings::Train) {
+        if let Some(augmentation) = train.augmentation.chosen()
+            && let Some(why) = train.architecture.refusal_of(augmentation)
+        {
+            self.problem("train.augmentation", format!("\"{augmentation}\""), why);
+        }
+    }
+
     /// A shell writes a home in the place of `~`, nobody else does: a folder of that name would be made.
     fn homes(&mut self, settings: &Settings) {
         let inboxes = settings.inbox.paths();
@@ -223,7 +233,7 @@ impl Check<'_> {
         }
         for (index, inbox) in inboxes.iter().enumerate() {
             let shown = format!("{:?}", inbox.display().to_string());
-            if data_dir.starts_with(inbox) {
+            if without_dots(&data_dir).starts_with(without_dots(inbox)) {
                 let message = format!(
                     "must not hold data_dir ({}), or hangtag would tag its own files",
                     data_dir.display()
@@ -233,7 +243,7 @@ impl Check<'_> {
             if let Some(outer) = inboxes
                 .iter()
                 .enumerate()
-                .find(|(i, o)| *i != index && inbox.starts_with(o))
+                .find(|(i, outer)| *i != index && without_dots(inbox).starts_with(without_dots(outer)))
             {
                 let message = format!("lies in the inbox {}; name only the outer one", outer.1.display());
                 self.problem("inbox", shown, &message);
@@ -399,6 +409,18 @@ fn absolute(path: &Path) -> PathBuf {
         .unwrap_or_else(|_| path.to_owned())
         .components()
         .collect()
+}
+
+/// For comparisons only: where a link is on the way, `..` leads elsewhere, which is found out where the folder is opened.
+fn without_dots(path: &Path) -> PathBuf {
+    let mut shorter = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => drop(shorter.pop()),
+            part => shorter.push(part),
+        }
+    }
+    shorter
 }
 
 fn unless_zero(number: u32) -> Option<u32> {

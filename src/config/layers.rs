@@ -253,14 +253,24 @@ fn check(key: &str, value: Value) -> Result<(), String> {
         })
 }
 
-/// The key that a variable with one underscore in the place of two was meant for; others of the prefix are none of ours.
+/// The key that a variable with one underscore in the place of two was meant for, before the section or after it, too;
+/// others of the prefix are none of ours.
 fn meant_by(name: &str) -> Option<String> {
-    let rest = name.strip_prefix("HANGTAG_")?;
-    let key = rest.replace("__", ".").to_lowercase();
+    let rest = name.strip_prefix("HANGTAG_")?.to_lowercase();
+    let after_section = rest
+        .split_once('_')
+        .map(|(section, key)| format!("{section}.{key}"));
+    let mut readings = [Some(rest.replace("__", ".")), after_section]
+        .into_iter()
+        .flatten();
+    readings.find(|key| is_key(key))
+}
+
+/// Whether there is such a key, a section being none.
+fn is_key(key: &str) -> bool {
     let is_unknown = |message: String| message.contains("unknown key");
-    let is_section = check(&key, Value::Table(Table::new())).is_ok();
-    let is_known = !check(&key, Value::Boolean(false)).is_err_and(is_unknown);
-    (is_known && !is_section).then_some(key)
+    let is_section = check(key, Value::Table(Table::new())).is_ok();
+    !is_section && !check(key, Value::Boolean(false)).is_err_and(is_unknown)
 }
 
 /// `a.b` and a value as the table `[a] b = value`.
@@ -334,14 +344,18 @@ mod tests {
         }
     }
 
-    /// `HANGTAG_DATA_DIR=/x` was passed over without a word.
+    /// `HANGTAG_DATA_DIR=/x` was passed over without a word, and later `HANGTAG_INFERENCE_DEVICE=cuda`.
     #[test]
     fn a_variable_with_one_underscore_too_few_is_a_mistake() {
         let variables = [
             ("HANGTAG_DATA_DIR", "/x"),
             ("HANGTAG_INFERENCE__DEVICE", "cpu"),
+            ("HANGTAG_INFERENCE_DEVICE", "cuda"),
+            ("HANGTAG_LOG_LEVEL", "debug"),
             ("HANGTAG_CONFIG", "/etc/hangtag.toml"),
             ("HANGTAG_PORT_8420_TCP", "tcp://10.0.0.1:8420"),
+            ("HANGTAG_WEB_SERVICE_HOST", "10.0.0.1"),
+            ("HANGTAG_INFERENCE", "cuda"),
             ("HANGTAG__TRAIN__EPOCHS", "3"),
         ];
         let found = problems(&Sources {
@@ -350,11 +364,16 @@ mod tests {
                 .into(),
             ..Sources::default()
         });
-        assert_eq!(found.len(), 2, "{found:#?}");
-        assert!(
-            found[0].contains("HANGTAG__DATA_DIR") && found[1].contains("HANGTAG__INFERENCE__DEVICE"),
-            "{found:#?}"
-        );
+        let meant = [
+            "write HANGTAG__DATA_DIR",
+            "write HANGTAG__INFERENCE__DEVICE",
+            "write HANGTAG__INFERENCE__DEVICE",
+            "write HANGTAG__LOG__LEVEL",
+        ];
+        assert_eq!(found.len(), meant.len(), "{found:#?}");
+        for (told, meant) in found.iter().zip(meant) {
+            assert!(told.ends_with(meant), "{told}");
+        }
     }
 
     #[test]

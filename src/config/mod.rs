@@ -333,12 +333,34 @@ mod tests {
         }
     }
 
+    /// `config check` called them fine, and every training failed.
+    #[test]
+    fn pictures_that_the_architecture_cannot_learn_from_are_a_mistake() {
+        let refused = with("[train]\narchitecture = 'reference'\naugmentation = 'photo'\n").unwrap_err();
+        let told = "shop.toml:3: train.augmentation = \"photo\": it shows pictures of none of the classes";
+        assert!(refused.to_string().contains(told), "{refused}");
+        for fine in ["architecture = 'reference'", "augmentation = 'photo'"] {
+            assert!(with(&format!("[train]\n{fine}\n")).is_ok(), "{fine}");
+        }
+    }
+
     #[test]
     fn the_data_folder_may_not_lie_in_an_inbox() {
         let message = with("inbox = '/shop'\ndata_dir = '/shop/.data'\n")
             .unwrap_err()
             .to_string();
         assert!(message.contains("tag its own files"), "{message}");
+    }
+
+    /// They were compared as they are written: a way around hid that one lies in the other, or made it seem so.
+    #[test]
+    fn a_way_around_hides_no_data_folder_in_an_inbox_and_makes_none_seem_so() {
+        let hidden = with("inbox = '/home/../shop'\ndata_dir = '/shop/.data'\n").unwrap_err();
+        assert!(hidden.to_string().contains("tag its own files"), "{hidden}");
+        let twice = with("inbox = ['/shop/men', '/home/../shop']\n").unwrap_err();
+        assert!(twice.to_string().contains("lies in the inbox"), "{twice}");
+        let beside = with("inbox = '/shop'\ndata_dir = '/shop/../data'\n");
+        assert!(beside.is_ok(), "{beside:?}");
     }
 
     /// Such a variable was passed over without a word.

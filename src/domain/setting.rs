@@ -68,6 +68,17 @@ pub enum ArchitectureName {
     Residual,
 }
 
+impl ArchitectureName {
+    /// Why the network cannot be trained on such pictures, if so.
+    pub fn refusal_of(self, augmentation: Augmentation) -> Option<&'static str> {
+        let is_refused = self == ArchitectureName::Reference && augmentation == Augmentation::Photo;
+        is_refused.then_some(
+            "it shows pictures of none of the classes, for which the reference network has no answer; choose another, \
+             or train.architecture = residual",
+        )
+    }
+}
+
 impl fmt::Display for ArchitectureName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -20,7 +20,7 @@ pub(super) fn forget_rejections_blocking(
     paths: &[PathBuf],
     stop: &AtomicBool,
 ) -> Result<(), StoreError> {
-    let is_met = |path: &Path| inboxes.ignored_name(path).is_none() && !is_gone(path);
+    let is_met = |path: &Path| inboxes.passed_over(path).is_none() && !is_gone(path);
     let mut forgotten = 0;
     for folder in paths {
         let (folder, mut after) = (InventoryPath::of(folder), None);

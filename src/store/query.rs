@@ -63,7 +63,7 @@ pub enum Sort {
     Natural,
     /// By path, byte by byte.
     Path,
-    /// Least sure first; files without a tag, and corrected ones, have no confidence and come before all.
+    /// Least sure first; files without a tag, and corrected ones, have no confidence and come last.
     Confidence,
     /// Surest first; files without a tag, and corrected ones, come last.
     ConfidenceDescending,
@@ -90,18 +90,20 @@ impl Reader {
         const OPERATION: &str = "list the files that match";
         let of = |source| StoreError::of(OPERATION, &self.path, source);
         self.at_one_moment(OPERATION, || {
-            let Some(conditions) = self.conditions(query)? else {
-                return Ok(());
-            };
-            let sort = query.natural_sort();
-            let question = ListQuestion {
-                connection: &self.connection,
-                conditions: &conditions,
-                sort,
-                limit: query.limit,
-            };
-            // Only ids are sorted; the wide rows are read for those that are left.
-            let ids = question.ids().map_err(of)?;
+            let mut ids = Vec::new();
+            for part in query.parts_in_order() {
+                let Some(conditions) = self.conditions(&part)? else {
+                    continue;
+                };
+                let question = ListQuestion {
+                    connection: &self.connection,
+                    conditions: &conditions,
+                    sort: part.natural_sort(),
+                    limit: part.limit.map(|limit| limit.saturating_sub(ids.len() as u32)),
+                };
+                // Only ids are sorted; the wide rows are read for those that are left.
+                ids.extend(question.ids().map_err(of)?);
+            }
             let mut file_by_id = self
                 .connection
                 .prepare_cached(&format!(
@@ -198,6 +200,31 @@ impl FileQuery {
             Sort::Natural => Sort::TaggedAtDescending,
             given => given,
         }
+    }
+
+    /// The questions whose answers, one behind the other, are the answer. Where the least sure come first, what has no
+    /// confidence is asked for apart: the indexes have it before all.
+    fn parts_in_order(&self) -> Vec<FileQuery> {
+        let has_bound = self.min_confidence.is_some() || self.max_confidence.is_some();
+        let asked = match self.statuses.as_slice() {
+            [] => &Status::ALL[..],
+            asked => asked,
+        };
+        let (sure, without): (Vec<Status>, Vec<Status>) =
+            asked.iter().partition(|status| Status::TAGGED.contains(status));
+        let is_whole = has_bound || sure.is_empty() || without.is_empty();
+        if self.natural_sort() != Sort::Confidence || is_whole {
+            return vec![self.clone()];
+        }
+        let sure = FileQuery {
+            min_confidence: Confidence::new(0.0).ok(),
+            ..self.clone()
+        };
+        let without = FileQuery {
+            statuses: without,
+            ..self.clone()
+        };
+        vec![sure, without]
     }
 }
 

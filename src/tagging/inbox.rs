@@ -1,10 +1,11 @@
 //! What belongs to the inboxes, and what lies at a path.
 //!
-//! In: the watched folders and the names to pass over. Out: whether a path is ours, and a [`Look`] at it; whether an inbox
+//! In: the watched folders, and what to pass over: names, hangtag's own folder. Out: whether a path is ours, and a [`Look`] at it; whether an inbox
 //! itself is there. Never: a byte of a file's content; a link followed out of the inboxes; an inbox that may merely not be
 //! mounted taken for an emptied one.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -14,19 +15,48 @@ use std::time::{Duration, SystemTime};
 
 use globset::GlobSet;
 
+use super::own_folder::OwnFolder;
+use crate::config::Config;
 use crate::domain::{FileStamp, Rejection, RejectionReason};
 
-/// The watched folders, as real paths, and the names that are never looked at.
+/// The watched folders, as real paths, and what is never looked at.
 #[derive(Debug)]
 pub struct Inboxes {
     roots: Vec<PathBuf>,
     ignore: GlobSet,
+    own: Option<OwnFolder>,
     /// Which folder each root was when something was last seen in it. Owner: the looks at a root.
     filled: Mutex<BTreeMap<PathBuf, FolderId>>,
 }
 
 /// Which folder it is, whatever lies at its path by now: device and inode.
 pub type FolderId = (u64, u64);
+
+/// Why a path is passed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PassedOver<'a> {
+    /// This name on its way is one that `watch.ignore` names.
+    Name(&'a Path),
+    /// It lies within hangtag's own folder, this one.
+    Own(&'a Path),
+}
+
+impl fmt::Display for PassedOver<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PassedOver::Name(name) => write!(
+                f,
+                "the name {:?} is passed over (watch.ignore)",
+                name.display().to_string()
+            ),
+            PassedOver::Own(data_dir) => write!(
+                f,
+                "it lies within hangtag's data folder {} (data_dir), which is passed over",
+                data_dir.display()
+            ),
+        }
+    }
+}
 
 /// How an inbox itself lies there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,7 +99,17 @@ impl Inboxes {
         Self {
             roots,
             ignore,
+            own: None,
             filled: Mutex::default(),
+        }
+    }
+
+    /// The same, with all that the settings pass over. The data folder should have been made: of one that was not, no
+    /// links are known.
+    pub fn of(config: &Config, roots: Vec<PathBuf>) -> Self {
+        Self {
+            own: Some(OwnFolder::of(config)),
+            ..Self::new(roots, config.watch.ignore.clone())
         }
     }
 
@@ -95,8 +135,12 @@ impl Inboxes {
             .map(PathBuf::as_path)
     }
 
-    /// The first name between the inbox and the path (both excluded and included) that is to be passed over.
-    pub fn ignored_name<'a>(&self, path: &'a Path) -> Option<&'a Path> {
+    /// Why a path is passed over, if it is: hangtag's own folder, or the first name between the inbox and the path (the
+    /// inbox excluded, the path included).
+    pub fn passed_over<'a>(&'a self, path: &'a Path) -> Option<PassedOver<'a>> {
+        if let Some(own) = self.own.as_ref().filter(|own| own.holds(path)) {
+            return Some(PassedOver::Own(own.data_dir()));
+        }
         let within = self
             .root_of(path)
             .and_then(|root| path.strip_prefix(root).ok())
@@ -105,6 +149,12 @@ impl Inboxes {
             .components()
             .map(|part| Path::new(part.as_os_str()))
             .find(|name| self.ignore.is_match(name))
+            .map(PassedOver::Name)
+    }
+
+    /// Whether a path lies within hangtag's own folder.
+    pub fn is_own(&self, path: &Path) -> bool {
+        self.own.as_ref().is_some_and(|own| own.holds(path))
     }
 
     /// Looks at an inbox, and remembers it where something lies in it, if only a name to be passed over.
@@ -165,6 +215,13 @@ impl Inboxes {
             Ok(target) if self.root_of(&target).is_none() => refuse(
                 RejectionReason::LinkOutsideInbox,
                 format!("a symbolic link to {}, which lies in no inbox", target.display()),
+            ),
+            Ok(target) if self.is_own(&target) => refuse(
+                RejectionReason::LinkOutsideInbox,
+                format!(
+                    "a symbolic link to {}, which lies within hangtag's data folder",
+                    target.display()
+                ),
             ),
             Ok(target) => match std::fs::metadata(&target) {
                 // A link to a folder would show the folder's photos a second time.
@@ -297,7 +354,7 @@ mod tests {
     #[test]
     fn names_are_passed_over_only_below_the_inbox() {
         let inboxes = inboxes(Path::new("/home/.hidden/inbox"));
-        let ignored = |path: &str| inboxes.ignored_name(Path::new(path)).is_some();
+        let ignored = |path: &str| inboxes.passed_over(Path::new(path)).is_some();
         assert!(!ignored("/home/.hidden/inbox/a.jpg"));
         assert!(ignored("/home/.hidden/inbox/.git/a.jpg"));
         assert!(ignored("/home/.hidden/inbox/b/a.jpg.part"));

@@ -7,6 +7,7 @@
 
 pub mod inbox;
 pub mod notice;
+pub mod own_folder;
 pub mod settle;
 pub mod sweep;
 

@@ -83,7 +83,7 @@ impl RootEvents {
         let meaning = meaning(&event.kind);
         for path in &event.paths {
             // Uploads rename files away from temporary names, many a second: not even a sweep is to be asked for.
-            let is_ours = || inboxes.root_of(path).is_some() && inboxes.ignored_name(path).is_none();
+            let is_ours = || inboxes.root_of(path).is_some() && inboxes.passed_over(path).is_none();
             match meaning {
                 Meaning::Nothing => {}
                 _ if !is_ours() => {}

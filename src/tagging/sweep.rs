@@ -215,7 +215,7 @@ impl Sweep<'_> {
             .follow_root_links(is_inbox);
         let entries = entries.into_iter();
         let entries = entries
-            .filter_entry(|entry| entry.depth() == 0 || self.inboxes.ignored_name(entry.path()).is_none());
+            .filter_entry(|entry| entry.depth() == 0 || self.inboxes.passed_over(entry.path()).is_none());
         for entry in entries {
             let path = match &entry {
                 Ok(entry) => entry.path(),
@@ -235,7 +235,7 @@ impl Sweep<'_> {
     }
 
     fn judge(&self, path: &Path, error: Option<&walkdir::Error>) -> Result<Option<Found>, StoreError> {
-        if self.inboxes.ignored_name(path).is_some() {
+        if self.inboxes.passed_over(path).is_some() {
             return Ok(None); // The folder that was asked for is itself within one to be passed over.
         }
         if let Some(error) = error.and_then(walkdir::Error::io_error)
@@ -335,7 +335,8 @@ impl Sweep<'_> {
                 if folder != parent {
                     (parent, is_linked) = (folder.to_owned(), is_reached_by_link(folder));
                 }
-                if is_linked || is_gone(&file) {
+                // Former versions tagged hangtag's own files, which are not met any more.
+                if is_linked || is_gone(&file) || self.inboxes.is_own(&file) {
                     gone.push(path);
                 }
             }

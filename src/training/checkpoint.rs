@@ -341,7 +341,7 @@ fn comparable(parameters: &TrainParameters) -> [(&'static str, String); 9] {
         ("train.validation_share", format!("{validation_share:.6e}")),
         ("train.seed", seed.to_string()),
         (
-            "train.limit_images",
+            "--limit-images",
             limit_images.map_or("all".into(), |limit| limit.to_string()),
         ),
     ]

@@ -124,6 +124,8 @@ pub struct Split {
     pub validation: usize,
 }
 
+/// Fewest pictures: one is trained on, one validates.
+pub const LEAST_IMAGES: usize = 2;
 /// Greatest batch: its buffers take about 0.6 MB an image.
 const MAX_BATCH: usize = 1024;
 
@@ -132,9 +134,10 @@ impl TrainParameters {
     pub fn check(&self, available: usize) -> Result<Split, ParameterError> {
         self.check_numbers()?;
         let images = self.limit_images.unwrap_or(usize::MAX).min(available);
-        if images < 2 {
-            let expected = format!("at least 2 pictures are needed, and the data set has {available}");
-            return refuse("train.limit_images", images, expected);
+        if images < LEAST_IMAGES {
+            let expected =
+                format!("at least {LEAST_IMAGES} pictures are needed, and the data set has {available}");
+            return refuse("--limit-images", images, expected);
         }
         let share = images as f64 * (1.0 - self.validation_share);
         let train = (share.floor() as usize).clamp(1, images - 1);
@@ -162,9 +165,7 @@ impl TrainParameters {
             let expected = "it must be above 0 (0.001 is usual)";
             return refuse("train.learning_rate", self.learning_rate, expected);
         }
-        if self.architecture == ArchitectureName::Reference && self.augmentation == Augmentation::Photo {
-            let expected = "it shows pictures of none of the classes, for which the reference network has no answer; \
-                choose another, or train.architecture = residual";
+        if let Some(expected) = self.architecture.refusal_of(self.augmentation) {
             return refuse("train.augmentation", self.augmentation, expected);
         }
         if !(self.validation_share > 0.0 && self.validation_share < 1.0) {
@@ -321,7 +322,7 @@ mod tests {
                 change(|p| p.augmentation = Augmentation::Photo),
                 "train.augmentation = photo",
             ),
-            (change(|p| p.limit_images = Some(1)), "train.limit_images = 1"),
+            (change(|p| p.limit_images = Some(1)), "--limit-images = 1"),
         ] {
             let message = bad.check(60_000).unwrap_err().to_string();
             assert!(message.contains(words), "{message}");

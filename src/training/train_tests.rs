@@ -339,7 +339,7 @@ fn a_checkpoint_of_other_data_or_parameters_is_refused() {
                 limit_images: Some(50),
                 ..two.clone()
             },
-            "train.limit_images all, asked for is 50",
+            "--limit-images all, asked for is 50",
         ),
         (
             TrainParameters {

@@ -137,6 +137,64 @@ fn a_pattern_may_begin_at_the_current_folder_lead_over_a_link_or_be_a_folder() {
     }
 }
 
+/// It was taken for a pattern, which does not fit the name that it is.
+#[test]
+fn a_file_whose_name_looks_like_a_pattern_is_found_by_it() {
+    let shop = tagged_shop();
+    std::fs::write(shop.inbox().join("IMG (2)[1].png"), png(70)).unwrap();
+    std::fs::write(shop.inbox().join("IMG (2)1.png"), png(71)).unwrap();
+    shop.ok(&["scan"]);
+    let named = shop.inbox().join("IMG (2)[1].png");
+    for typed in [
+        "inbox/IMG (2)[1].png",
+        "./inbox/IMG (2)[1].png",
+        named.to_str().unwrap(),
+    ] {
+        let found = shop.json(&["query", "--format", "json", "--path", typed]);
+        assert_eq!(found.as_array().unwrap().len(), 1, "{typed}: {found}");
+        assert_eq!(found[0]["path"], named.to_str().unwrap());
+    }
+}
+
+/// What could not be made was told by the operating system's words alone.
+#[test]
+fn an_inbox_that_cannot_be_made_is_named() {
+    let shop = Shop::new();
+    std::fs::remove_dir(shop.inbox()).unwrap();
+    std::os::unix::fs::symlink("/dev/null/x", shop.inbox()).unwrap();
+    let output = shop.run(&["scan"]);
+    let complaint = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        complaint.contains("could not make the inbox") && complaint.contains("inbox:"),
+        "{complaint}"
+    );
+}
+
+/// Files that have no confidence came before the least sure one.
+#[test]
+fn least_sure_first_begins_with_what_has_a_confidence() {
+    let shop = tagged_shop();
+    shop.ok(&["correct", "inbox/photo-00003.png", "--label", "bag"]);
+    let sorted = |more: &[&str]| {
+        let asked = ["query", "--sort", "confidence", "--format", "json"];
+        let rows = shop.json(&[&asked[..], more].concat());
+        let rows = rows.as_array().unwrap().iter();
+        rows.map(|row| row["confidence"].as_f64().unwrap_or(f64::INFINITY))
+            .collect::<Vec<_>>()
+    };
+    let all = sorted(&[]);
+    assert!(all.is_sorted() && all.len() == 14, "{all:?}");
+    assert_eq!(all.iter().filter(|sure| sure.is_infinite()).count(), 2);
+    assert_eq!(sorted(&["--limit", "3"]), all[..3]);
+    assert_eq!(sorted(&["--limit", "13"]), all[..13]);
+    assert_eq!(sorted(&["--status", "rejected"]).len(), 1);
+    assert_eq!(
+        sorted(&["--status", "corrected", "--status", "accepted"]).last(),
+        all.last()
+    );
+}
+
 #[test]
 fn what_is_gone_is_told_beside_the_rows_and_left_out_of_the_sums() {
     let shop = tagged_shop();
@@ -202,6 +260,16 @@ fn wrong_usage_ends_with_2_and_says_what_is_right() {
         );
         assert!(output.stdout.is_empty(), "data alone goes to standard output");
     }
+}
+
+/// The complaint that could not be written was a panic, and the exit code its 101.
+#[test]
+fn the_exit_code_is_the_same_where_nobody_reads_the_complaint() {
+    let shop = Shop::new();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = shop.command(&["query", "--min-confidence", "0.9", "--max-confidence", "0.1"]);
+    assert_eq!(command.stderr(writer).status().unwrap().code(), Some(2));
 }
 
 #[test]

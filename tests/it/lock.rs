@@ -193,3 +193,15 @@ fn systemd_hears_when_the_daemon_is_ready_and_when_it_ends() {
     assert_eq!(heard().trim(), "STOPPING=1", "{}", shop.log());
     assert_eq!(daemon.child.wait().unwrap().code(), Some(0));
 }
+
+/// A mistake in the settings ended with 1, as if something had failed.
+#[test]
+fn an_inbox_that_leads_over_a_link_to_the_data_folder_is_a_mistake_in_the_settings() {
+    let shop = Shop::new();
+    std::fs::remove_dir(shop.inbox()).unwrap();
+    std::os::unix::fs::symlink(shop.path(), shop.path().join("inbox")).unwrap();
+    let output = shop.run(&["run"]);
+    let complaint = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{complaint}");
+    assert!(complaint.contains("really lies in the inbox"), "{complaint}");
+}

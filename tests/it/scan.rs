@@ -223,3 +223,35 @@ fn every_real_photo_gets_a_tag() {
     let summary = shop.json(&["scan", photos.to_str().unwrap(), "--format", "json"]);
     assert_eq!(summary["tagged"].as_u64(), Some(files));
 }
+
+/// `hangtag scan .` tagged the store, the models and the pictures of corrections as photos of the shop's.
+#[test]
+fn a_scan_of_the_folder_around_passes_over_hangtags_own_files() {
+    let shop = Shop::new();
+    let photo = drop_png(&shop.inbox(), 1);
+    shop.ok(&["scan"]);
+    shop.ok(&["correct", photo.to_str().unwrap(), "--label", "bag"]);
+    let kept = std::fs::read_dir(shop.data().join("corrections")).unwrap();
+    let kept = kept.last().unwrap().unwrap().path();
+    let aside = drop_png(&shop.path(), 2);
+    std::os::unix::fs::symlink(&kept, shop.path().join("link.png")).unwrap();
+    let around = shop.path();
+    let summary = shop.json(&["scan", "--format", "json", around.to_str().unwrap()]);
+    assert_eq!(summary["seen"], 3, "{summary}");
+    assert_eq!(shop.row(&around.join("link.png")).unwrap()["status"], "rejected");
+    assert!(shop.row(&photo).is_some() && shop.row(&aside).is_some());
+    assert_eq!(shop.rows().len(), 3, "{:#?}", shop.rows());
+
+    let within = shop.ok(&["explain", kept.to_str().unwrap()]);
+    assert!(within.contains("lies within hangtag's data folder"), "{within}");
+    for arguments in [
+        &["scan", shop.data().to_str().unwrap()][..],
+        &["scan", kept.to_str().unwrap()],
+        &["correct", kept.to_str().unwrap(), "--unknown"],
+    ] {
+        let output = shop.run(arguments);
+        let complaint = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {complaint}");
+        assert!(complaint.contains("hangtag's data folder"), "{complaint}");
+    }
+}

@@ -1,10 +1,10 @@
 //! The daemon on files that come in every way that files come.
 
-use std::io::Write;
-use std::process::Command;
+use std::io::{BufRead, Write};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::util::{Shop, age, drop_png, is_tagged, png, shared, wait_until};
+use crate::util::{Daemon, Shop, age, drop_png, is_tagged, png, shared, wait_until};
 
 #[test]
 fn files_that_come_in_every_way_are_each_tagged_once() {
@@ -53,6 +53,34 @@ fn files_that_come_in_every_way_are_each_tagged_once() {
         expected,
         "nothing was added while ending"
     );
+}
+
+/// The first line that could not be logged was a panic, and the process stayed: nothing was tagged, SIGTERM not heard.
+#[test]
+fn a_log_that_nobody_reads_any_more_stops_nothing() {
+    let shop = Shop::new();
+    let mut command = shop.command(&["run"]);
+    let (log, end) = std::io::pipe().unwrap();
+    let mut log = std::io::BufReader::new(log);
+    let daemon = Daemon {
+        child: command.stdout(Stdio::null()).stderr(end).spawn().unwrap(),
+    };
+    drop(command);
+    let mut line = String::new();
+    while !line.contains("ready: ") {
+        line.clear();
+        assert_ne!(log.read_line(&mut line).unwrap(), 0, "it ended early");
+    }
+    drop(log);
+    // Something to complain of.
+    let (aside, state) = (shop.path().join("aside"), || shop.run(&["status"]).status.code());
+    std::fs::rename(shop.inbox(), &aside).unwrap();
+    wait_until("the missing inbox is noticed", || state() == Some(1));
+    std::fs::rename(&aside, shop.inbox()).unwrap();
+    drop_png(&shop.inbox(), 1);
+    shop.wait_for_rows(1);
+    assert!(shop.rows().iter().all(is_tagged));
+    assert_eq!(daemon.end(), Some(0));
 }
 
 #[test]

@@ -127,6 +127,62 @@ fn a_training_that_was_interrupted_is_resumed_to_the_same_bytes() {
     assert_eq!(resumed["epochs"].as_array().unwrap().len(), 40);
 }
 
+/// It named a setting that does not exist, and left a failed run on record.
+#[test]
+fn a_training_on_too_few_images_is_refused_and_leaves_no_run() {
+    let shop = shop((20, 10));
+    let output = shop.run(&["train", "--limit-images", "1"]);
+    let complaint = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{complaint}");
+    assert!(
+        complaint.contains("--limit-images") && complaint.contains("at least 2"),
+        "{complaint}"
+    );
+    assert!(!shop.store().exists());
+}
+
+/// The shell saw 143, which is documented nowhere.
+#[test]
+fn an_evaluation_that_a_signal_ends_ends_with_130() {
+    let shop = Shop::new();
+    let csv = shop.path().join("labels.csv");
+    let made = std::process::Command::new("mkfifo").arg(&csv).status();
+    assert!(made.unwrap().success());
+    let mut command = shop.command(&["evaluate", "--labels", csv.to_str().unwrap()]);
+    let mut evaluation = crate::util::Daemon {
+        child: command.spawn().unwrap(),
+    };
+    // It is opened when the list is to be read, which then never comes.
+    let list = std::fs::OpenOptions::new().write(true).open(&csv).unwrap();
+    evaluation.signal("TERM");
+    assert_eq!(evaluation.child.wait().unwrap().code(), Some(130));
+    drop(list);
+}
+
+/// It was found out after the training, which was lost with it for all that one was told.
+#[test]
+fn a_bundle_that_cannot_be_written_is_refused_before_the_training() {
+    let shop = shop((20, 10));
+    std::fs::write(shop.path().join("afile"), "no folder").unwrap();
+    for out in ["afile", "/dev/null/x"] {
+        let output = shop.run(&["train", "--epochs", "1", "--out", out]);
+        let complaint = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{complaint}");
+        assert!(complaint.contains(&format!("--out {out}")), "{complaint}");
+        assert!(!shop.store().exists(), "no run is on record");
+    }
+    // What only the writing itself finds out loses nothing.
+    std::fs::create_dir_all(shop.path().join("taken/model.onnx")).unwrap();
+    let output = shop.run(&["train", "--epochs", "1", "--out", "taken"]);
+    let complaint = text(&output.stderr);
+    assert!(
+        complaint.contains("hangtag train --resume --out DIR"),
+        "{complaint}"
+    );
+    shop.ok(&["train", "--resume", "--out", "elsewhere"]);
+    assert!(shop.path().join("elsewhere/model.onnx").is_file());
+}
+
 /// Its run stayed "running" for ever.
 #[test]
 fn a_training_that_was_killed_is_not_on_record_as_running_for_ever() {
@@ -221,6 +277,39 @@ fn photos_with_labels_are_scored() {
     let output = shop.run(&["evaluate", "--labels", csv.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("Hat"), "{}", text(&output.stderr));
+}
+
+/// Such a list ended well, and what `corrections import` takes for none of the classes was refused.
+#[test]
+fn a_list_of_which_nothing_can_be_scored_is_an_error_and_none_is_a_label() {
+    let shop = Shop::new();
+    drop_png(&shop.inbox(), 0);
+    drop_png(&shop.inbox(), 1);
+    let csv = shop.path().join("labels.csv");
+    let evaluate = |list: &str| {
+        std::fs::write(&csv, list).unwrap();
+        shop.run(&["evaluate", "--labels", csv.to_str().unwrap(), "--format", "json"])
+    };
+    let scored = evaluate("path,label\ninbox/photo-00000.png,none\ninbox/photo-00001.png,Unknown\n");
+    assert!(scored.status.success(), "{}", text(&scored.stderr));
+    for (list, words) in [
+        ("file,label\ninbox/gone.png,Dress\n", "nothing was scored"),
+        (
+            "file;label\ninbox/photo-00000.png;Dress\n",
+            "needed are file (or path) and label",
+        ),
+        ("file,label\n", "no rows"),
+        (
+            "file,label\ninbox/photo-00000.png,Dress\n\ninbox/photo-00001.png,Hat\n",
+            "labels.csv:4:",
+        ),
+    ] {
+        let refused = evaluate(list);
+        let said = text(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(1), "{list}: {said}");
+        assert!(said.contains(words), "{list}: {said}");
+        assert!(refused.stdout.is_empty());
+    }
 }
 
 /// Figures were near perfect after `corrections import` and a rebuild, without a word.

@@ -6,11 +6,14 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use anyhow::bail;
 use indicatif::ProgressBar;
 use serde::Serialize;
 use serde_json::json;
 
 use super::{bundle_of, find};
+use crate::cli::serving::need_model_that_tags;
+use crate::cli::signals::end_at_a_signal;
 use crate::cli::{Format, UsageError, output};
 use crate::config::Config;
 use crate::daemon;
@@ -31,9 +34,12 @@ pub fn diff((before, after): (&str, &str), config: &Config, format: Format) -> a
         .collect();
     print_changes(
         &Changes {
-            before,
-            after,
+            before: before.clone(),
+            after: after.clone(),
             changes,
+        },
+        |total, same| {
+            format!("{total} photos were asked of both {before} and {after}; {same} kept their label")
         },
         format,
     )
@@ -54,7 +60,12 @@ struct ChangeLine {
     photos: u64,
 }
 
-fn print_changes(changes: &Changes, format: Format) -> anyhow::Result<()> {
+/// `summed` says in a line how many photos there are and how many of them do not change.
+fn print_changes(
+    changes: &Changes,
+    summed: impl FnOnce(u64, u64) -> String,
+    format: Format,
+) -> anyhow::Result<()> {
     let same: u64 = changes
         .changes
         .iter()
@@ -80,34 +91,36 @@ fn print_changes(changes: &Changes, format: Format) -> anyhow::Result<()> {
         .iter()
         .map(|line| vec![line.photos.to_string(), name(line.from), name(line.to)])
         .collect();
-    let mut text =
-        format!("{total} photos were asked of both {before} and {after}; {same} kept their label\n");
+    let mut text = summed(total, same) + "\n";
     if !cells.is_empty() {
         text += &output::table(&["photos", "from", "to"], &cells);
     }
     output::print(&text)
 }
 
-/// The same for a model that has not answered yet: it is asked now, about photos that the one in service has tagged.
-pub fn preview(model: &str, limit: Option<usize>, config: &Config, format: Format) -> anyhow::Result<()> {
+/// The same for a model that has not answered yet: it is asked now, about the photos that are there and show a model's tag,
+/// also of one that served before: they follow the one that tags only by and by.
+pub fn preview(model: &str, limit: Option<u32>, config: &Config, format: Format) -> anyhow::Result<()> {
+    end_at_a_signal()?;
     let reader = Reader::open_with(&config.store_path(), PageAccess::Mapped)?;
     let bundle = bundle_of(model, config)?;
-    let before = reader.model_in_service_id()?.ok_or_else(|| {
-        UsageError("no model is in service yet, so there is nothing to compare with".into())
-    })?;
+    let before = need_model_that_tags(config, &reader)?;
     let runtime = daemon::load_runtime_blocking(&config.runtime, DevicePolicy::Cpu)?;
     let mut classifier = daemon::open_bundle_blocking(&config.on_cpu(), &runtime, &bundle)?.into_one();
     let query = FileQuery {
         presence: Presence::Present,
+        statuses: Status::TAGGED.to_vec(),
         ..FileQuery::default()
     };
     let mut photos = Vec::new();
     reader.visit_files_matching(&query, |file| {
-        if file.model.as_ref() == Some(&before) && Status::TAGGED.contains(&file.status) {
-            photos.push((file.path.to_path(), file.label));
-        }
+        photos.push((file.path.to_path(), file.label));
     })?;
-    let step = limit.map_or(1, |limit| photos.len().div_ceil(limit.max(1)).max(1));
+    if photos.is_empty() {
+        let message = "no photo that is there shows a model's tag, so there is nothing to compare with; `hangtag scan` tags what lies in the inbox";
+        return Err(UsageError(message.into()).into());
+    }
+    let step = limit.map_or(1, |limit| photos.len().div_ceil(limit as usize).max(1));
     let photos: Vec<_> = photos.into_iter().step_by(step).collect();
     let bar = ProgressBar::new(photos.len() as u64);
     let mut changes = BTreeMap::new();
@@ -120,6 +133,12 @@ pub fn preview(model: &str, limit: Option<usize>, config: &Config, format: Forma
     }
     bar.finish_and_clear();
     let asked: u64 = changes.values().sum();
+    if asked == 0 {
+        bail!(
+            "none of the {} photos on record could be read, so there is nothing to compare",
+            photos.len()
+        );
+    }
     let unread = photos.len() as u64 - asked;
     if unread > 0 {
         tracing::warn!("{unread} photos on record could not be read and are left out");
@@ -127,9 +146,14 @@ pub fn preview(model: &str, limit: Option<usize>, config: &Config, format: Forma
     let after = bundle.id().clone();
     print_changes(
         &Changes {
-            before,
-            after,
+            before: before.clone(),
+            after: after.clone(),
             changes,
+        },
+        |total, same| {
+            format!(
+                "{total} photos were asked of {after}; {same} would keep the label that they show, {before} being the model that tags"
+            )
         },
         format,
     )

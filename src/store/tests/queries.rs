@@ -213,7 +213,11 @@ fn glob_matches(pattern: &[char], text: &[char]) -> bool {
 
 /// What the order promises; equal neighbours may stand either way.
 fn is_in_order(sort: Sort, files: &[FileRow]) -> bool {
-    let sureness = |file: &FileRow| file.confidence.map_or(-1.0, Confidence::get);
+    let sureness = |file: &FileRow| {
+        // What has none comes last either way.
+        let none = if sort == Sort::Confidence { 2.0 } else { -1.0 };
+        file.confidence.map_or(none, Confidence::get)
+    };
     files.windows(2).all(|pair| match sort {
         Sort::Path => pair[0].path < pair[1].path,
         Sort::Confidence => sureness(&pair[0]) <= sureness(&pair[1]),

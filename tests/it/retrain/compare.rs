@@ -47,6 +47,26 @@ fn a_preview_touches_no_tag_and_says_what_the_diff_says_afterwards() {
     assert_eq!(shop.json(&promote)["in_service"], other.as_str());
 }
 
+/// "0 photos were asked of both …; 0 kept their label", as if the model changed nothing.
+#[test]
+fn a_preview_right_after_a_change_of_model_is_about_the_tags_that_photos_show() {
+    let shop = tagged_shop(1);
+    let shipped = in_service(&shop);
+    let photos = shop.rows().len();
+    shop.ok(&["retrain", "now", "--set", "gate.min_accuracy=1.0"]);
+    let other = word(&shop, "SELECT model FROM runs");
+    shop.ok(&["models", "promote", &other, "--force"]);
+    let preview = shop.json(&["models", "preview", &shipped, "--format", "json"]);
+    assert_eq!(preview["photos"], photos, "{preview}");
+    assert_eq!(preview["photos"], preview["unchanged"], "its own tags, still");
+    assert_eq!(preview["before"], other.as_str());
+    let none = shop.run(&["models", "preview", &shipped, "--limit", "0"]);
+    assert_eq!(none.status.code(), Some(2));
+    std::fs::remove_dir_all(shop.inbox()).unwrap();
+    let said = text(&shop.run(&["models", "preview", &shipped]).stderr);
+    assert!(said.contains("nothing to compare"), "{said}");
+}
+
 /// "could not read the model file …/manifest.json" told nobody where it had gone.
 #[test]
 fn a_model_whose_bundle_was_pruned_says_so() {

@@ -338,6 +338,44 @@ fn a_list_says_how_many_show_none_of_the_ten_and_may_have_blanks_in_its_header()
     assert_eq!(again, json!({ "corrected": 0, "unknown": 0 }));
 }
 
+/// No picture of such photos was kept, so that no rebuild learned from them; and it was said that they cannot be read.
+#[test]
+fn a_list_by_content_hash_or_of_files_that_are_gone_keeps_the_pictures() {
+    let shop = shop(1);
+    let photos: Vec<_> = (0..3).map(|number| drop_png(&shop.inbox(), number)).collect();
+    shop.ok(&["scan"]);
+    let csv = shop.path().join("look.csv");
+    let kept = || std::fs::read_dir(shop.data().join("corrections")).map_or(0, Iterator::count);
+    let import = |list: &str| {
+        std::fs::write(&csv, list).unwrap();
+        let output = shop.run(&["corrections", "import", text_of(&csv)]);
+        let said = text(&output.stderr);
+        assert!(
+            output.status.success() && !said.contains("cannot be read"),
+            "{said}"
+        );
+    };
+    let found = shop.ok(&["query", "--path", text_of(&photos[0]), "--format", "csv"]);
+    import(&found);
+    assert_eq!(kept(), 1, "of {found}");
+
+    let history = shop.json(&["explain", "--format", "json", text_of(&photos[1])]);
+    let hash = history["content"]["content_hash"].as_str();
+    let hash = hash
+        .or(history["history"]["file"]["content_hash"].as_str())
+        .unwrap();
+    std::fs::rename(&photos[1], shop.inbox().join("moved.png")).unwrap();
+    let copy = shop.inbox().join("copy.png");
+    std::fs::copy(&photos[2], &copy).unwrap();
+    shop.ok(&["scan"]);
+    std::fs::remove_file(&photos[2]).unwrap();
+    import(&format!("content_hash,label\n{hash},Bag\n"));
+    assert_eq!(kept(), 2);
+    import(&format!("file,label\n{},Coat\n", text_of(&photos[2])));
+    assert_eq!(kept(), 3);
+    assert_eq!(shown(&shop, &copy), json!(["corrected", "Coat", null]));
+}
+
 /// The last line won, without a word.
 #[test]
 fn a_list_that_says_two_things_of_one_photo_puts_nothing_in() {
