@@ -1,14 +1,15 @@
 //! JPEG -> grey picture.
 //!
 //! In: bytes that begin as a JPEG. Out: its Y channel, or the luma of its colours where it has no Y; upright.
-//! Never: colour that nobody asked for, a picture whose end is missing.
+//! Never: a picture whose end is missing.
 //!
 //! Where a picture is larger than anybody looks at, its Y channel is read at a part of its size (`reduced`). All else, and
 //! what is not as nearly all JPEGs are, goes through zune-jpeg.
 //!
 //! A JPEG without its end marker (EOI) counts as truncated. The decoder reads ahead by a few bytes, so that it
 //! cannot say whether the last pixels were really there; and a file whose end is not yet written, or still
-//! reads as zeros, looks just like it. What follows EOI (padding, a second picture, a maker's data) is ignored.
+//! reads as zeros, looks just like it. Where the end marker is there and pixels before it are not, they are read as far as
+//! they go, as other programs read them. What follows EOI (padding, a second picture, a maker's data) is ignored.
 
 use image::RgbImage;
 use image::metadata::Orientation;
@@ -38,8 +39,9 @@ pub(super) fn decode(
     let size = match reduced_luma(bytes, &layout, colours, &mut buffer) {
         Some(size) => size,
         None => {
-            read(bytes, &layout, colours.to_ask_for(), &mut buffer)?;
-            colours.fold_to_luma(&mut buffer);
+            let space = colours.to_ask_for(&layout);
+            read(bytes, &layout, space, &mut buffer)?;
+            colours.fold_to_luma(space, &mut buffer);
             stored
         }
     };
@@ -67,7 +69,7 @@ pub(super) fn decode_colour(
     limits: &DecodeLimits,
 ) -> Result<(RgbImage, Orientation), DecodeError> {
     let (layout, colours) = check(bytes, limits)?;
-    let space = match (layout.parts.len(), colours) {
+    let space = match (layout.components.len(), colours) {
         (1, _) => ColorSpace::Luma,
         (_, Colours::Cmyk) => ColorSpace::CMYK,
         (_, Colours::Luma | Colours::Rgb | Colours::Ycck) => ColorSpace::RGB,
@@ -109,7 +111,7 @@ fn read(bytes: &[u8], layout: &Layout, space: ColorSpace, buffer: &mut Vec<u8>) 
         .jpeg_set_out_colorspace(space);
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
     decoder.decode_headers().map_err(|error| explain(&error, bytes))?;
-    // Oddities between headers are forgiven, missing or broken pixels are not.
+    // Oddities between headers are forgiven, codes that are none are not.
     decoder.set_options(options.set_strict_mode(true));
     // Cleared, so that no pixel of an earlier picture can show through.
     buffer.clear();
@@ -138,7 +140,7 @@ enum Colours {
 impl Colours {
     /// Number, Adobe's transform and the components' names decide, in the decoder's own way.
     fn of(layout: &Layout) -> Result<Self, DecodeError> {
-        match (layout.parts.len(), layout.adobe_transform) {
+        match (layout.components.len(), layout.adobe_transform) {
             (1, _) => Ok(Colours::Luma),
             (3, Some(0)) => Ok(Colours::Rgb),
             (3, _) if layout.is_named_rgb() => Ok(Colours::Rgb),
@@ -152,8 +154,12 @@ impl Colours {
     }
 
     /// What the decoder shall give: luma where it can, else the components as they are.
-    fn to_ask_for(self) -> ColorSpace {
+    fn to_ask_for(self, layout: &Layout) -> ColorSpace {
         match self {
+            // zune-jpeg 0.5.15, asked for luma alone, takes the rows of these for twice as many.
+            Colours::Luma if layout.components.len() == 3 && matches!(layout.finest_sampling(), (1, 2..)) => {
+                ColorSpace::YCbCr
+            }
             Colours::Luma => ColorSpace::Luma,
             Colours::Rgb | Colours::Ycck => ColorSpace::RGB,
             Colours::Cmyk => ColorSpace::CMYK,
@@ -161,10 +167,12 @@ impl Colours {
     }
 
     /// Leaves one luma value a pixel at the buffer's front and drops the rest.
-    fn fold_to_luma(self, buffer: &mut Vec<u8>) {
-        let pixels = buffer.len() / self.to_ask_for().num_components();
+    fn fold_to_luma(self, space: ColorSpace, buffer: &mut Vec<u8>) {
+        let values = space.num_components();
+        let pixels = buffer.len() / values;
         match self {
-            Colours::Luma => {}
+            Colours::Luma if values == 1 => {}
+            Colours::Luma => (1..pixels).for_each(|i| buffer[i] = buffer[values * i]),
             Colours::Rgb | Colours::Ycck => {
                 for i in 0..pixels {
                     buffer[i] = luma::of_rgb8([buffer[3 * i], buffer[3 * i + 1], buffer[3 * i + 2]]);
@@ -191,7 +199,6 @@ fn explain(error: &DecodeErrors, bytes: &[u8]) -> DecodeError {
     }
     match error {
         DecodeErrors::Unsupported(_) => DecodeError::Unsupported { what },
-        // Precisions other than 8 bits, and a height that only follows the pixels (DNL).
         DecodeErrors::SofError(_) | DecodeErrors::ZeroError => DecodeError::Unsupported { what },
         _ => DecodeError::Corrupt {
             format: ImageFormat::Jpeg,

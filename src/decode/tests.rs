@@ -15,9 +15,10 @@ const LIMITS: DecodeLimits = DecodeLimits {
     max_decode_bytes: 16_000_000,
 };
 
-const JPEGS: [(&str, &[u8]); 10] = [
+const JPEGS: [(&str, &[u8]); 11] = [
     ("ycbcr-444", include_bytes!("fixtures/ycbcr-444.jpg")),
     ("ycbcr-420", include_bytes!("fixtures/ycbcr-420.jpg")),
+    ("ycbcr-440", include_bytes!("fixtures/ycbcr-440.jpg")),
     (
         "ycbcr-422-restart",
         include_bytes!("fixtures/ycbcr-422-restart.jpg"),
@@ -59,6 +60,7 @@ fn every_kind_of_jpeg_gives_the_luma_that_libjpeg_gives() {
     let expected = [
         ("ycbcr-444", 119, [29, 123, 210]),
         ("ycbcr-420", 119, [29, 123, 210]),
+        ("ycbcr-440", 119, [29, 123, 210]),
         ("ycbcr-422-restart", 119, [29, 123, 210]),
         ("progressive", 119, [29, 123, 210]),
         ("rgb", 119, [29, 123, 210]),
@@ -154,11 +156,37 @@ fn asking_to_be_turned(jpeg: &[u8]) -> Vec<u8> {
     [&jpeg[..2], &turned[begin..begin + 2 + length], &jpeg[2..]].concat()
 }
 
+/// What is too long for one segment goes on in others, which are no EXIF by themselves.
+#[test]
+fn the_first_exif_that_can_be_read_turns_the_picture() {
+    let segment = |exif: &[u8]| {
+        let length = (8 + exif.len() as u16).to_be_bytes();
+        [&[0xFF, 0xE1], &length[..], b"Exif\0\0", exif].concat()
+    };
+    let once = asking_to_be_turned(jpeg_named("ycbcr-444"));
+    for more in [segment(b"goes on"), segment(b"MM\0\x2A\0\0\0\x08\0\0")] {
+        let end = once.windows(2).position(|w| w == [0xFF, 0xDB]).unwrap();
+        let twice = [&once[..end], &more, &once[end..]].concat();
+        assert_eq!(decode(&twice, &LIMITS).unwrap(), decode(&once, &LIMITS).unwrap());
+    }
+    let first = [&once[..2], &segment(b"is none"), &once[2..]].concat();
+    assert_eq!(decode(&first, &LIMITS).unwrap(), decode(&once, &LIMITS).unwrap());
+}
+
+#[test]
+fn a_height_that_only_follows_is_not_read() {
+    let mut bytes = jpeg_named("ycbcr-444").to_vec();
+    let frame = bytes.windows(2).position(|w| w == [0xFF, 0xC0]).unwrap();
+    bytes[frame + 5..frame + 7].fill(0);
+    let error = decode(&bytes, &LIMITS).unwrap_err();
+    assert_eq!(error.reason(), RejectionReason::Unsupported, "{error}");
+}
+
 #[test]
 fn a_large_jpeg_is_read_at_a_part_of_its_size_and_knows_the_whole() {
     for (size, reduced) in [
         ((500, 90), (250, 45)),
-        ((901, 60), (226, 15)),
+        ((901, 60), (225, 15)),
         ((40, 2000), (5, 250)),
     ] {
         let picture = DynamicImage::ImageLuma8(ImageBuffer::from_fn(size.0, size.1, |x, y| {

@@ -41,7 +41,8 @@ impl ImageFormat {
 /// A picture as grey values, upright: what decoding gives and preprocessing takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DecodedImage {
-    /// Rec.601 luma, 0 black to 255 white, row by row from the top left; `width * height` values.
+    /// Rec.601 luma, 0 black to 255 white, row by row from the top left; `width * height` values. Each may be
+    /// the mean of 2x2, 4x4 or 8x8 pixels, as long as the longest edge keeps at least half of [`LOOKED_AT_BELOW`] values.
     pub luma: Vec<u8>,
     /// Values in a row; at least 1.
     pub width: u32,
@@ -49,7 +50,6 @@ pub struct DecodedImage {
     pub height: u32,
     /// What the file is.
     pub format: ImageFormat,
-    /// Width and height of the whole photo in pixels, upright. Each value may stand for 2x2, 4x4 or 8x8 of them, as long as
-    /// the longest edge keeps at least half of [`LOOKED_AT_BELOW`] values.
+    /// Width and height of the whole photo in pixels, upright.
     pub photo_size: (u32, u32),
 }

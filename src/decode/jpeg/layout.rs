@@ -24,8 +24,8 @@ pub(super) struct Layout {
     pub width: u32,
     /// Rows, 1..=65535.
     pub height: u32,
-    /// What a pixel has.
-    pub parts: Vec<Part>,
+    /// Of each pixel, in their order.
+    pub components: Vec<Component>,
     /// The colour transform in Adobe's APP14 segment, if it is there.
     pub adobe_transform: Option<u8>,
     /// How the picture is to be turned.
@@ -33,12 +33,12 @@ pub(super) struct Layout {
     /// Whether each block's coefficients stand together, rather than in several scans (progressive).
     pub is_sequential: bool,
     /// Whether the components stand in scans of their own.
-    is_apart: bool,
+    has_several_scans: bool,
 }
 
-/// A component.
+/// What a pixel has several of: Y, Cb and Cr, or inks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Part {
+pub(super) struct Component {
     /// What scans call it by.
     pub name: u8,
     /// Horizontal and vertical sampling, 1..=4 each.
@@ -52,14 +52,13 @@ impl Layout {
     pub(super) fn read(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut layout = None;
         let mut adobe_transform = None;
-        let mut orientation = Orientation::NoTransforms;
+        let mut orientation = None;
         let mut segments = Segments::of(bytes);
         while let Some((marker, payload)) = segments.next() {
             match marker {
-                APP1 if payload.starts_with(EXIF) => {
-                    // Broken metadata do not make a picture unusable.
-                    let turned = Orientation::from_exif_chunk(&payload[EXIF.len()..]);
-                    orientation = turned.unwrap_or(Orientation::NoTransforms);
+                // The first that can be read: what is too long for a segment goes on in others.
+                APP1 if payload.starts_with(EXIF) && orientation.is_none() => {
+                    orientation = Orientation::from_exif_chunk(&payload[EXIF.len()..]);
                 }
                 APP14 if payload.starts_with(b"Adobe") => {
                     adobe_transform = payload.get(ADOBE_TRANSFORM_AT).copied();
@@ -73,9 +72,10 @@ impl Layout {
                         return Err(corrupt("pixels come before their size"));
                     };
                     let scan_components = payload.first().map_or(0, |&count| usize::from(count));
-                    layout.is_apart = scan_components < layout.parts.len();
+                    layout.has_several_scans = scan_components < layout.components.len();
                     layout.adobe_transform = adobe_transform;
-                    layout.orientation = orientation;
+                    // Broken metadata do not make a picture unusable.
+                    layout.orientation = orientation.unwrap_or(Orientation::NoTransforms);
                     return Ok(layout);
                 }
                 EOI => return Err(corrupt("no pixels between its begin and its end")),
@@ -102,58 +102,68 @@ impl Layout {
             });
         }
         let (width, height) = (u16::from_be_bytes([w1, w0]), u16::from_be_bytes([h1, h0]));
-        let components = usize::from(components);
+        let count = usize::from(components);
         let table = rest.as_chunks::<3>().0;
-        if width == 0 || height == 0 || components == 0 || table.len() < components {
-            return Err(corrupt(format!(
-                "{width}x{height} pixels of {components} components"
-            )));
+        if width == 0 || count == 0 || table.len() < count {
+            return Err(corrupt(format!("{width}x{height} pixels of {count} components")));
         }
-        let table = &table[..components];
-        let part = |&[name, sampling, steps]: &[u8; 3]| Part {
+        if height == 0 {
+            let what = "a JPEG whose height only follows its pixels (DNL) is not read".into();
+            return Err(DecodeError::Unsupported { what });
+        }
+        let component = |&[name, sampling, steps]: &[u8; 3]| Component {
             name,
             sampling: (usize::from(sampling >> 4), usize::from(sampling & 15)),
             steps,
         };
-        let parts: Vec<_> = table.iter().map(part).collect();
-        let is_sampled =
-            |part: &Part| (1..=4).contains(&part.sampling.0) && (1..=4).contains(&part.sampling.1);
-        if !parts.iter().all(is_sampled) {
+        let components: Vec<_> = table[..count].iter().map(component).collect();
+        let sampled = 1..=4;
+        if !components
+            .iter()
+            .all(|c| sampled.contains(&c.sampling.0) && sampled.contains(&c.sampling.1))
+        {
             return Err(corrupt("a component is sampled 0 or more than 4 times"));
         }
         Ok(Self {
             width: u32::from(width),
             height: u32::from(height),
-            parts,
+            components,
             adobe_transform: None,
             orientation: Orientation::NoTransforms,
             is_sequential: marker != 0xC2,
-            is_apart: false,
+            has_several_scans: false,
         })
     }
 
     /// Whether the components are named 'R', 'G' and 'B'.
     pub(super) fn is_named_rgb(&self) -> bool {
-        self.parts.iter().map(|part| part.name).eq(*b"RGB")
+        self.components.iter().map(|component| component.name).eq(*b"RGB")
+    }
+
+    /// The most that a component is sampled, along and across the rows.
+    pub(super) fn finest_sampling(&self) -> (usize, usize) {
+        let samplings = || self.components.iter().map(|component| component.sampling);
+        let (h, v) = (samplings().map(|s| s.0).max(), samplings().map(|s| s.1).max());
+        (h.unwrap_or(1), v.unwrap_or(1))
     }
 
     /// An upper bound of what decoding allocates, in bytes: the picture (and a turned copy of it), rows of
     /// blocks, and all coefficients where they are kept until the last scan.
     pub(super) fn decode_bytes(&self) -> u64 {
         const BLOCK_BYTES: u64 = 64 * 2;
-        let samplings = || self.parts.iter().map(|part| part.sampling);
-        let h_max = samplings().map(|s| s.0).max().unwrap_or(1) as u64;
-        let v_max = samplings().map(|s| s.1).max().unwrap_or(1) as u64;
+        let (h_max, v_max) = self.finest_sampling();
+        let (h_max, v_max) = (h_max as u64, v_max as u64);
         let blocks_wide = u64::from(self.width).div_ceil(8 * h_max);
         let blocks_high = u64::from(self.height).div_ceil(8 * v_max);
-        let blocks_a_unit: u64 = samplings().map(|(h, v)| (h * v) as u64).sum();
+        let blocks = |component: &Component| (component.sampling.0 * component.sampling.1) as u64;
+        let blocks_a_unit: u64 = self.components.iter().map(blocks).sum();
         let row = blocks_wide * blocks_a_unit * BLOCK_BYTES;
         // Vertically sampled pictures are given twice the rows that they need.
-        let kept = match self.is_sequential && !self.is_apart {
+        let kept = match self.is_sequential && !self.has_several_scans {
             true => 0,
             false => 2 * row * blocks_high,
         };
-        let bytes_a_pixel = match self.parts.len() {
+        let bytes_a_pixel = match self.components.len() {
             1 => 2,
             components => components as u64 + 1,
         };

@@ -35,7 +35,7 @@ impl Reduction {
     /// The one that leaves the longest edge at `below` pixels or more divided by two; `None` if it is shorter already.
     pub(super) fn to_below(below: u32, (width, height): (u32, u32)) -> Option<Self> {
         let longest = width.max(height);
-        let reaches = |divisor: u32| longest.div_ceil(divisor) >= below;
+        let reaches = |divisor: u32| longest / divisor >= below;
         match (reaches(1), reaches(2), reaches(4)) {
             (false, ..) => None,
             (_, false, _) => Some(Reduction::Half),
@@ -44,10 +44,11 @@ impl Reduction {
         }
     }
 
-    /// Width and height of the reduced picture; pixels beyond the edge take part in the last means.
+    /// Width and height of the reduced picture. Means that would need what lies beyond the edge are left out, at least one
+    /// kept: a file has pixels there, but not the photo's.
     pub(super) fn of(self, (width, height): (u32, u32)) -> (u32, u32) {
         let divisor = (BLOCK / self.side()) as u32;
-        (width.div_ceil(divisor), height.div_ceil(divisor))
+        ((width / divisor).max(1), (height / divisor).max(1))
     }
 
     /// Means along an edge of a block.
@@ -63,6 +64,10 @@ impl Reduction {
 /// Decodes the Y channel of a JPEG into `luma`, reduced; `None`, with anything in `luma`, where the library has to.
 pub(super) fn decode(bytes: &[u8], layout: &Layout, reduction: Reduction, luma: &mut Vec<u8>) -> Option<()> {
     let scan = Scan::read(bytes, layout)?;
+    // It is copied interval by interval, and the limits know of the picture's size alone.
+    if scan.bytes.len() as u64 > layout.decode_bytes() {
+        return None;
+    }
     let (width, height) = reduction.of((layout.width, layout.height));
     let (width, height) = (width as usize, height as usize);
     luma.clear();
@@ -131,19 +136,25 @@ struct Scan<'a> {
 impl<'a> Scan<'a> {
     /// Reads the segments before the scan.
     fn read(bytes: &'a [u8], layout: &Layout) -> Option<Self> {
+        let components = &layout.components;
         if !layout.is_sequential {
             return None;
         }
         let mut tables = Tables::default();
-        let mut interval = 0;
+        let (mut interval, mut has_frame) = (0, false);
         let mut segments = Segments::of(bytes);
         let scan = loop {
             match segments.next()? {
                 (0xDB, payload) => tables.add_steps(payload)?,
                 (0xC4, payload) => tables.add_codes(payload)?,
-                (0xDD, payload) => interval = usize::from(u16::from_be_bytes(*payload.first_chunk()?)),
+                (0xDD, payload) => interval = usize::from(u16::from_be_bytes(payload.try_into().ok()?)),
                 (0xDA, payload) => break payload,
-                _ => {}
+                (0xC0 | 0xC1, payload) if !has_frame && payload.len() == 6 + 3 * components.len() => {
+                    has_frame = true;
+                }
+                // What programs note (APPn, COM).
+                (0xE0..=0xEF | 0xFE, _) => {}
+                _ => return None,
             }
         };
         let (dc, ac) = (tables.made(Class::Dc), tables.made(Class::Ac));
@@ -153,18 +164,20 @@ impl<'a> Scan<'a> {
         let ([selectors @ .., [0, 63]], [0]) = (selectors, spectrum) else {
             return None;
         };
-        if selectors.len() != layout.parts.len() || selectors.len() != usize::from(count) {
+        if selectors.len() != components.len() || selectors.len() != usize::from(count) {
             return None;
         }
         let mut coded = Vec::with_capacity(selectors.len());
-        for (&[name, codes], part) in selectors.iter().zip(&layout.parts) {
-            if name != part.name {
+        for (index, (&[name, codes], component)) in selectors.iter().zip(components).enumerate() {
+            let is_another = components[..index].iter().all(|other| other.name != name);
+            let has_steps = tables.steps.get(usize::from(component.steps))?.is_some();
+            if name != component.name || !is_another || !has_steps {
                 return None;
             }
             let (across, down) = match selectors.len() {
                 // Alone, its blocks follow one another, whatever its sampling.
                 1 => (1, 1),
-                _ => part.sampling,
+                _ => component.sampling,
             };
             coded.push(Coded {
                 across,
@@ -173,7 +186,7 @@ impl<'a> Scan<'a> {
                 ac: ac.get(usize::from(codes & 15))?.clone()?,
             });
         }
-        let steps = (*tables.steps.get(usize::from(layout.parts.first()?.steps))?)?;
+        let steps = (*tables.steps.get(usize::from(components.first()?.steps))?)?;
         let mut coded = coded.into_iter();
         let luma = coded.next()?;
         let others: Vec<_> = coded.collect();

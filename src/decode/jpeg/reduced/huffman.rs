@@ -102,7 +102,8 @@ impl Table {
                 table.add(code, length, advance, size)?;
                 code += 1;
             }
-            if code > 1 << length {
+            // A code of ones alone is none (T.81, annex C).
+            if code >= 1 << length {
                 return None;
             }
             table.beyond[length as usize] = code << (LONGEST as u32 - length);
