@@ -155,12 +155,24 @@ async function loadMore() {
   }
 }
 
+/** Cards that stand elsewhere than in the list: it changed while somebody was at work in the grid. */
+const astray = new WeakSet();
+/** Grows with each look and each word: an answer that was under way meanwhile is older than what stands here. */
+let looks = 0;
+
+/** Another moment takes a card to another place of the list; whether it goes there is for others to say. */
+function setMoment(card, at) {
+  if (card.dataset.at !== at) astray.add(card);
+  card.dataset.at = at;
+}
+
 /** Brings the first page up to date: new photos come in, changed ones change, those that match no more go. */
 async function freshenInventory() {
   const address = location.href;
+  const look = ++looks;
   const fresh = await fetchPage(address);
   const grid = $("#grid");
-  if (address !== location.href || !grid) return;
+  if (address !== location.href || look !== looks || !grid) return;
   const cards = $$("#grid > .card", fresh);
   const isNewestFirst = !new URLSearchParams(location.search).get("sort");
   const counts = new Map($$("[data-count]", fresh).map((element) => [element.dataset.count, element.textContent]));
@@ -173,7 +185,7 @@ async function freshenInventory() {
     const isFocused = old.contains(document.activeElement);
     if (old.innerHTML !== card.innerHTML) old.innerHTML = card.innerHTML;
     if (isFocused) $("a", old)?.focus({ preventScroll: true });
-    old.dataset.at = card.dataset.at;
+    setMoment(old, card.dataset.at);
   }
   if (!isNewestFirst) return;
   const shown = new Set(cards.map((card) => card.id));
@@ -182,23 +194,48 @@ async function freshenInventory() {
     const isOfFirstPage = !$("#more", fresh) || Number(old.dataset.at) > last;
     if (isOfFirstPage && !shown.has(old.id) && !old.contains(document.activeElement)) old.remove();
   }
-  // Each at its place; new are only those before all that were shown: others moved up because one has gone.
-  const wasShown = new Set($$("#grid > .card").map((card) => card.id));
-  const firstShown = cards.findIndex((card) => wasShown.has(card.id));
+  // New are only those before all that were shown: others moved up because one has gone.
+  const isInPlace = (card) => card && !astray.has(card);
+  const firstShown = cards.findIndex((card) => isInPlace(document.getElementById(card.id)));
+  // Whoever works at a card finds it, and the next one, where they were: only what is new comes between.
+  const isHeld = grid.contains(document.activeElement);
   let before = null;
   cards.forEach((fresh, place) => {
     const old = document.getElementById(fresh.id);
+    if (old && isHeld) {
+      if (isInPlace(old)) before = old;
+      return;
+    }
     if (!old) fresh.classList.toggle("new", firstShown < 0 || place < firstShown);
     const card = old ?? fresh;
     const isThere = card === (before ? before.nextElementSibling : grid.firstElementChild);
-    // Whoever works at a card keeps it where it is: the others come behind it.
-    if (!isThere && !card.contains(document.activeElement)) {
+    if (!isThere) {
       if (before) before.after(card);
       else grid.prepend(card);
     }
+    astray.delete(card);
     before = card;
   });
   if (cards.length) $(".empty")?.remove();
+}
+
+/** Brings one photo's cards up to date where they are: the list may not hold them any more, or on another page. */
+async function freshenCards(hash) {
+  const fresh = await fetchPage(`/photo/${hash}`);
+  const verdict = $("#photo .verdict[data-at]", fresh);
+  if (!verdict) return;
+  // What is under way was asked before.
+  looks += 1;
+  const part = (selector) => $(selector, verdict);
+  for (const card of $$(`#grid > .card[data-hash="${hash}"]`)) {
+    $("b", card).replaceWith(part("b").cloneNode(true));
+    $(".number", card)?.remove();
+    if (part(".number")) $("b", card).after(part(".number").cloneNode(true));
+    const status = part(".chip").textContent;
+    $(".mark", card).className = `mark s-${status}`;
+    $(".mark", card).textContent = status;
+    setMoment(card, verdict.dataset.at);
+  }
 }
 
 function moveInGrid(key) {
@@ -216,6 +253,14 @@ async function correctCard(card, label) {
   await correct(card.dataset.hash, label);
   corrected.push(card.dataset.hash);
   toast(`${spoken(label)}. z takes it back`);
+  await freshenCards(card.dataset.hash);
+  await freshenInventory();
+}
+
+async function undoCard(hash) {
+  await undo(hash);
+  toast("Taken back");
+  await freshenCards(hash);
   await freshenInventory();
 }
 
@@ -225,11 +270,7 @@ function inventoryKey(event) {
   if (event.key.startsWith("Arrow")) return moveInGrid(event.key);
   if (event.key === "?") return $("#help").showModal(), true;
   if (label && card?.dataset.hash) return correctCard(card, label).catch(failed), true;
-  if (event.key === "z" && corrected.length) {
-    const hash = corrected.pop();
-    undo(hash).then(() => toast("Taken back")).then(freshenInventory).catch(failed);
-    return true;
-  }
+  if (event.key === "z" && corrected.length) return undoCard(corrected.pop()).catch(failed), true;
   return false;
 }
 

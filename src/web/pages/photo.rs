@@ -134,7 +134,7 @@ fn verdict(content: &ContentHistory, file: Option<&FileHistory>) -> Markup {
     };
     let row = &history.file;
     html! {
-        p.verdict {
+        p.verdict data-at=(row.tagged_at.as_millis()) {
             b { (row.label.map_or(if row.reason.is_some() { "No tag" } else { "None of these" }, Label::name)) }
             @if let Some(confidence) = row.confidence { " " span.number { (percent(confidence)) } }
             " " (status(row.status))

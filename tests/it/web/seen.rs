@@ -125,6 +125,50 @@ fn a_photo_is_corrected_by_key_and_taken_back() {
     assert_eq!(daemon.end(), Some(0));
 }
 
+/// A corrected card kept its old text and went to the end of the grid, where the next word met the same photo again.
+#[test]
+fn a_card_that_matches_no_more_shows_what_holds_and_stays_in_its_place() {
+    let Some(browser) = Browser::open() else { return };
+    let (shop, daemon, pages) = drawn_shop(6);
+    let focused = "document.activeElement.closest('.card')";
+    let place = format!("return [...document.querySelectorAll('.card')].indexOf({focused})");
+    for order in ["", "&sort=path"] {
+        browser.go(&format!("{}/?status=review{order}", pages.base));
+        let total: u64 = browser.text("#total").parse().unwrap();
+        browser.press(&[keys::RIGHT, keys::RIGHT]);
+        let hash = browser.eval(&format!("return {focused}.dataset.hash"));
+        let next = browser.eval(&format!("return {focused}.nextElementSibling.dataset.hash"));
+        browser.press(&["9"]);
+        browser.wait_for(
+            "the card says so and the list is up to date",
+            &format!(
+                "return {focused}.querySelector('b').textContent === 'Bag'
+                     && {focused}.querySelector('.mark').matches('.s-corrected')
+                     && !{focused}.querySelector('.number')
+                     && document.querySelector('#total').textContent === '{}'",
+                total - 1
+            ),
+        );
+        assert_eq!(browser.eval(&place), 1, "{order}");
+        assert_eq!(browser.eval(&format!("return {focused}.dataset.hash")), hash);
+        browser.press(&[keys::RIGHT]);
+        assert_eq!(browser.eval(&format!("return {focused}.dataset.hash")), next);
+        browser.press(&["z"]);
+        browser.wait_for(
+            "it is taken back, and shown so",
+            &format!(
+                "const card = document.querySelector('.card[data-hash={hash}]');
+                 return card?.querySelector('.mark').textContent === 'review'
+                     && document.querySelector('#total').textContent === '{total}'"
+            ),
+        );
+        wait_until("it is taken back", || {
+            shop.count("SELECT count(*) FROM truths WHERE undone_at_ms IS NULL") == 0
+        });
+    }
+    assert_eq!(daemon.end(), Some(0));
+}
+
 #[test]
 fn sixty_photos_a_minute_can_be_reviewed() {
     let Some(browser) = Browser::open() else { return };
