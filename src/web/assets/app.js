@@ -9,7 +9,8 @@ const page = document.body.dataset.page;
 // --- asking ---------------------------------------------------------------------------------------------------------
 
 async function api(method, path, body) {
-  const options = { method, headers: {} };
+  // What somebody has said goes its way, also where they leave meanwhile.
+  const options = { method, headers: {}, keepalive: method !== "GET" };
   if (body) {
     options.headers["content-type"] = "application/json";
     options.body = JSON.stringify(body);
@@ -327,7 +328,7 @@ async function undoPhoto() {
 
 // --- review ------------------------------------------------------------------------------------------------------------
 
-const review = { queue: [], hasMore: true, current: null, past: [], done: 0, left: 0, sending: Promise.resolve(), known: new Set() };
+const review = { queue: [], hasMore: true, current: null, past: [], done: 0, left: 0, sending: Promise.resolve(), underWay: 0, failures: 0, known: new Set() };
 
 async function fillUp() {
   while (review.queue.length < 8 && review.hasMore) {
@@ -395,6 +396,23 @@ function showPhoto(image) {
   }
 }
 
+/** Sends a word behind those before it; until it has arrived, it is lost where somebody leaves. */
+function send(word, onFailure = () => {}) {
+  review.underWay += 1;
+  review.sending = review.sending.then(word).catch((error) => {
+    review.failures += 1;
+    failed(error);
+    return onFailure();
+  }).catch(failed).finally(() => (review.underWay -= 1));
+}
+
+/** Leads on once all that was said has arrived; what did not arrive is for the reader to see here. */
+async function leave(address) {
+  const { failures } = review;
+  while (review.underWay) await review.sending;
+  if (failures === review.failures) location.assign(address);
+}
+
 /** The next photo comes at once; what was said is sent behind it, in order, and comes back if it could not be. */
 function say(label) {
   const image = review.current;
@@ -404,15 +422,14 @@ function say(label) {
   review.current = null;
   if (label) {
     review.done += 1;
-    review.sending = review.sending.then(() => correct(image.content_hash, label)).catch((error) => {
-      failed(error);
+    send(() => correct(image.content_hash, label), () => {
       // Unless it was taken back meanwhile.
       if (!review.past.includes(said)) return;
       review.past.splice(review.past.indexOf(said), 1);
       review.done -= 1;
       review.queue.unshift(image);
       return nextPhoto();
-    }).catch(failed);
+    });
   }
   nextPhoto().catch(failed);
 }
@@ -423,7 +440,7 @@ function takeBack() {
   if (review.current) review.queue.unshift(review.current);
   if (last.label) {
     review.done -= 1;
-    review.sending = review.sending.then(() => undo(last.image.content_hash)).catch(failed);
+    send(() => undo(last.image.content_hash));
   }
   showPhoto(last.image);
 }
@@ -541,7 +558,7 @@ function goKey(event) {
   const places = { i: "/", r: "/review", m: "/models", s: "/status" };
   if (pendingGo) {
     pendingGo = false;
-    if (places[event.key]) return location.assign(places[event.key]), true;
+    if (places[event.key]) return leave(places[event.key]).catch(failed), true;
   }
   if (event.key === "g") {
     pendingGo = true;
@@ -611,6 +628,9 @@ if (page === "review") {
   const waiting = $("#review").dataset.waiting;
   review.left = waiting === undefined ? null : Number(waiting);
   nextPhoto().catch(failed);
+  addEventListener("beforeunload", (event) => {
+    if (review.underWay) event.preventDefault();
+  });
 }
 
 const every = Number($("[data-every]")?.dataset.every ?? 0);

@@ -233,6 +233,48 @@ fn enter_on_a_link_follows_it_and_says_nothing() {
     assert_eq!(daemon.end(), Some(0));
 }
 
+/// Words that waited for the one before them were lost with the page.
+#[test]
+fn review_is_not_left_before_all_that_was_said_has_arrived() {
+    let Some(browser) = Browser::open() else { return };
+    let (shop, daemon, pages) = drawn_shop(6);
+    browser.go(&format!("{}/review", pages.base));
+    browser.wait_for(
+        "the first photo is there",
+        "return document.querySelector('#review-picture').naturalWidth > 0",
+    );
+    browser.eval(
+        "const send = fetch;
+         const held = new Promise((resolve) => (window.letGo = resolve));
+         window.fetch = async (path, options) => {
+             if (options?.method === 'PUT') await held;
+             return send(path, options);
+         };
+         window.isAsked = () => {
+             const leaving = new Event('beforeunload', { cancelable: true });
+             dispatchEvent(leaving);
+             return leaving.defaultPrevented;
+         };",
+    );
+    assert_eq!(browser.eval("return isAsked()"), false);
+    let before = browser.text("#review-name");
+    browser.press(&["1"]);
+    browser.wait_for(
+        "the next photo is there",
+        &format!(
+            "const picture = document.querySelector('#review-picture');
+             return document.querySelector('#review-name').textContent !== {before:?} && picture.naturalWidth > 0"
+        ),
+    );
+    browser.press(&["2", "g", "s"]);
+    assert_eq!(browser.eval("return location.pathname"), "/review");
+    assert_eq!(browser.eval("return isAsked()"), true);
+    browser.eval("letGo()");
+    browser.wait_for("it leads on", "return location.pathname === '/status'");
+    assert_eq!(shop.count("SELECT count(*) FROM truths"), 2);
+    assert_eq!(daemon.end(), Some(0));
+}
+
 /// A change of the form dropped what it does not show.
 #[test]
 fn a_filter_from_the_address_outlives_a_change_of_the_form() {
