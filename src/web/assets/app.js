@@ -382,6 +382,8 @@ function showPhoto(image) {
   $("#review-verdict").textContent = !image ? "" : image.status === "unknown" ? `None of these? Else ${sure}` : sure;
   $("#review-why").textContent = image ? image.why : "";
   $("#review-name").textContent = image ? image.path : "";
+  // At once, or the former photo stands beside this one's name until this one is there.
+  picture.removeAttribute("src");
   if (image) {
     picture.src = `/picture/${image.content_hash}/large`;
     picture.alt = image.path.split("/").at(-1);
@@ -416,7 +418,8 @@ async function leave(address) {
 /** The next photo comes at once; what was said is sent behind it, in order, and comes back if it could not be. */
 function say(label) {
   const image = review.current;
-  if (!image) return;
+  // Nobody can say what a photo shows that they do not see yet; one that cannot be shown may be spoken about all the same.
+  if (!image || (label && !$("#review-picture").complete)) return;
   const said = { image, label };
   review.past.push(said);
   review.current = null;
@@ -595,6 +598,8 @@ document.addEventListener("click", (event) => {
   const button = event.target.closest("button");
   if (!button) return;
   const { label, act, confirm, retry: file } = button.dataset;
+  // Enter would press it again, of another photo, in place of agreeing with the model; whoever pressed it by key means that.
+  if (page === "review" && event.detail > 0) button.blur();
   if (button.id === "help-open") $("#help").showModal();
   else if (confirm) confirmFirst(button);
   else if (file) retry(button).catch(failed);

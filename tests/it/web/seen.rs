@@ -275,6 +275,61 @@ fn review_is_not_left_before_all_that_was_said_has_arrived() {
     assert_eq!(daemon.end(), Some(0));
 }
 
+/// Enter said again, of the next photo, what had been clicked for the one before.
+#[test]
+fn enter_after_a_click_agrees_with_the_model() {
+    let Some(browser) = Browser::open() else { return };
+    let (shop, daemon, pages) = drawn_shop(6);
+    browser.go(&format!("{}/review", pages.base));
+    let is_there = "const picture = document.querySelector('#review-picture'); return picture.complete && picture.naturalWidth > 0";
+    browser.wait_for("the first photo is there", is_there);
+    browser.click("#correct [data-label=Sandal]");
+    browser.wait_for(
+        "the next photo is there",
+        &format!("if (document.querySelector('#review-done').textContent !== '1') return false; {is_there}"),
+    );
+    let verdict = browser.text("#review-verdict");
+    browser.press(&[keys::ENTER]);
+    wait_until("both are on record", || {
+        shop.count("SELECT count(*) FROM truths") == 2
+    });
+    let said = shop.json(&["corrections", "--format", "json"]);
+    let second = said[1]["truth"].as_str().unwrap();
+    assert_eq!(said[0]["truth"], "Sandal");
+    assert!(verdict.starts_with(&format!("{second} ")), "{second}: {verdict}");
+    assert_eq!(daemon.end(), Some(0));
+}
+
+/// The former photo stood beside the new name while the new one was loaded, and keys spoke about the new one.
+#[test]
+fn nothing_is_said_about_a_photo_that_is_not_there_yet() {
+    let Some(browser) = Browser::open() else { return };
+    let (shop, daemon, pages) = drawn_shop(20);
+    browser.go(&format!("{}/review", pages.base));
+    let is_there = "const picture = document.querySelector('#review-picture'); return picture.complete && picture.naturalWidth > 0";
+    browser.wait_for("the first photo is there", is_there);
+    // No picture is answered from here on; those that come next are loaded already.
+    daemon.signal("STOP");
+    for _ in 0..7 {
+        browser.press(&["s"]);
+    }
+    assert_eq!(
+        browser.eval("return document.querySelector('#review-picture').naturalWidth"),
+        0,
+        "nor is another one shown"
+    );
+    browser.press(&["1", keys::ENTER]);
+    assert_eq!(browser.text("#review-done"), "0");
+    daemon.signal("CONT");
+    browser.wait_for("the picture is there", is_there);
+    browser.press(&["1"]);
+    assert_eq!(browser.text("#review-done"), "1");
+    wait_until("it is on record", || {
+        shop.count("SELECT count(*) FROM truths") == 1
+    });
+    assert_eq!(daemon.end(), Some(0));
+}
+
 /// A change of the form dropped what it does not show.
 #[test]
 fn a_filter_from_the_address_outlives_a_change_of_the_form() {
