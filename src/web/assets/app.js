@@ -471,7 +471,9 @@ function confirmFirst(button) {
   $("#confirm-error").textContent = "";
   $("#confirm-why").hidden = !button.dataset.instead;
   $("#confirm-why input").value = "";
-  $("#confirm-yes").onclick = async () => {
+  $("form", dialog).onsubmit = async (event) => {
+    // The dialog stays until there is an answer.
+    event.preventDefault();
     const body = {};
     if (button.dataset.instead) {
       body.instead_of = button.dataset.instead;
@@ -602,6 +604,7 @@ document.addEventListener("click", (event) => {
   if (page === "review" && event.detail > 0) button.blur();
   if (button.id === "help-open") $("#help").showModal();
   else if (confirm) confirmFirst(button);
+  else if (button.id === "confirm-no") $("#confirm").close();
   else if (file) retry(button).catch(failed);
   else if (photoHash() && label) correctPhoto(label).catch(failed);
   else if (photoHash() && "undo" in button.dataset) undoPhoto().catch(failed);

@@ -461,7 +461,11 @@ fn a_model_is_rolled_back_after_the_consequence_was_read() {
         "{consequence}"
     );
     browser.screenshot("confirm");
-    browser.click("#confirm-yes");
+    browser.click("#confirm-no");
+    assert_eq!(browser.count("dialog[open]"), 0);
+    browser.click("[data-confirm='/api/v1/models/rollback']");
+    // Enter in the field was "Cancel", silently.
+    browser.press(&["b", "a", "d", keys::ENTER]);
     wait_until("the shipped model serves again", || {
         pages.get("/api/v1/status").json()["model"] == shipped.as_str()
     });
@@ -469,11 +473,11 @@ fn a_model_is_rolled_back_after_the_consequence_was_read() {
         format!("return document.querySelector('#serving-title + .verdict b').textContent === {shipped:?}");
     browser.wait_for("the page says so", &back);
     let put_by = shop.sql().query_row(
-        "SELECT put_by FROM service_history WHERE until_ms IS NULL",
+        "SELECT put_by || ': ' || reason FROM service_history WHERE until_ms IS NULL",
         [],
         |row| row.get::<_, String>(0),
     );
-    assert_eq!(put_by.unwrap(), "person");
+    assert_eq!(put_by.unwrap(), "person: bad, by web");
     assert_eq!(daemon.end(), Some(0));
 }
 
