@@ -161,10 +161,38 @@ const astray = new WeakSet();
 /** Grows with each look and each word: an answer that was under way meanwhile is older than what stands here. */
 let looks = 0;
 
+const isInPlace = (card) => card && !astray.has(card);
+
 /** Another moment takes a card to another place of the list; whether it goes there is for others to say. */
 function setMoment(card, at) {
   if (card.dataset.at !== at) astray.add(card);
   card.dataset.at = at;
+}
+
+/**
+ * The first page in place of all that is shown: so much has come that other photos lie between, which no page that is
+ * loaded on from here would hold.
+ */
+function takeOver(fresh, cards) {
+  const grid = $("#grid");
+  const focused = document.activeElement?.closest?.("#grid > .card");
+  const shown = cards.map((card) => {
+    const old = document.getElementById(card.id);
+    if (!old) card.classList.add("new");
+    return old ?? card;
+  });
+  for (const card of shown) astray.delete(card);
+  // Whoever works at a card keeps it.
+  if (focused && !shown.includes(focused)) {
+    shown.push(focused);
+    astray.add(focused);
+  }
+  grid.replaceChildren(...shown);
+  if (focused) $("a", focused)?.focus({ preventScroll: true });
+  $(".empty")?.remove();
+  $("#more")?.remove();
+  grid.after($("#more", fresh));
+  watchMore();
 }
 
 /** Brings the first page up to date: new photos come in, changed ones change, those that match no more go. */
@@ -188,6 +216,10 @@ async function freshenInventory() {
     if (isFocused) $("a", old)?.focus({ preventScroll: true });
     setMoment(old, card.dataset.at);
   }
+  const overlaps = cards.some((card) => isInPlace(document.getElementById(card.id)));
+  // In other orders what is new may lie anywhere; where more than one page is loaded it waits for a reload.
+  const isShort = !$("#more") && $$("#grid > .card").length <= cards.length;
+  if ($("#more", fresh) && (isNewestFirst ? !overlaps : isShort)) return takeOver(fresh, cards);
   if (!isNewestFirst) return;
   const shown = new Set(cards.map((card) => card.id));
   const last = Number(cards.at(-1)?.dataset.at ?? 0);
@@ -196,7 +228,6 @@ async function freshenInventory() {
     if (isOfFirstPage && !shown.has(old.id) && !old.contains(document.activeElement)) old.remove();
   }
   // New are only those before all that were shown: others moved up because one has gone.
-  const isInPlace = (card) => card && !astray.has(card);
   const firstShown = cards.findIndex((card) => isInPlace(document.getElementById(card.id)));
   // Whoever works at a card finds it, and the next one, where they were: only what is new comes between.
   const isHeld = grid.contains(document.activeElement);

@@ -169,6 +169,51 @@ fn a_card_that_matches_no_more_shows_what_holds_and_stays_in_its_place() {
     assert_eq!(daemon.end(), Some(0));
 }
 
+/// The heading counted them, and those beyond the first page were not to be reached.
+#[test]
+fn many_photos_at_once_can_all_be_reached() {
+    let Some(browser) = Browser::open() else { return };
+    let shop = Shop::new();
+    for number in 0..5 {
+        drop_png(&shop.inbox(), number);
+    }
+    shop.ok(&["scan"]);
+    let (daemon, pages) = serving(&shop, &[]);
+    browser.go(&pages.base);
+    assert_eq!(browser.count(".card"), 5);
+    browser.press(&[keys::RIGHT, keys::RIGHT]);
+    let focused = "return document.activeElement.closest('.card')?.dataset.hash ?? null";
+    let hash = browser.eval(focused);
+    // The page looks when all are there.
+    browser.eval(
+        "Object.defineProperty(document, 'hidden', { value: true, configurable: true });
+         document.dispatchEvent(new Event('visibilitychange'));",
+    );
+    for number in 5..400 {
+        drop_png(&shop.inbox(), number);
+    }
+    shop.wait_for_rows(400);
+    browser.eval(
+        "Object.defineProperty(document, 'hidden', { value: false, configurable: true });
+         document.dispatchEvent(new Event('visibilitychange'));",
+    );
+    browser.wait_for(
+        "all are counted",
+        "return document.querySelector('#total').textContent === '400'",
+    );
+    assert_eq!(browser.eval(focused), hash, "whoever works at a card keeps it");
+    browser.wait_for(
+        "all are reached",
+        "document.querySelector('#more')?.scrollIntoView();
+         return document.querySelectorAll('.card').length === 400 && !document.querySelector('#more')",
+    );
+    assert_eq!(
+        browser.eval("return new Set([...document.querySelectorAll('.card')].map((card) => card.id)).size"),
+        400
+    );
+    assert_eq!(daemon.end(), Some(0));
+}
+
 #[test]
 fn sixty_photos_a_minute_can_be_reviewed() {
     let Some(browser) = Browser::open() else { return };
