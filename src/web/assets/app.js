@@ -69,12 +69,16 @@ function labelOfKey(key) {
   return KEYED[(Number(key) + 9) % 10] ?? null;
 }
 
+/** Answers which word held before, if one did. */
 const correct = (hash, label) => api("PUT", `/api/v1/images/${hash}/correction`, { label });
 const undo = (hash) => api("DELETE", `/api/v1/images/${hash}/correction`);
+/** Takes back what was said from here: the word before it holds again, where there was one, and else the model's. */
+const undoWord = (hash, before) => (before ? correct(hash, before) : undo(hash));
 const spoken = (label) => (label === "unknown" ? "none of these" : label);
 
 // --- inventory --------------------------------------------------------------------------------------------------------
 
+/** What was said here, with the words that held before. */
 const corrected = [];
 
 function setCounts(from) {
@@ -282,15 +286,16 @@ function moveInGrid(key) {
 }
 
 async function correctCard(card, label) {
-  await correct(card.dataset.hash, label);
-  corrected.push(card.dataset.hash);
+  const { hash } = card.dataset;
+  const { before } = await correct(hash, label);
+  corrected.push({ hash, before });
   toast(`${spoken(label)}. z takes it back`);
-  await freshenCards(card.dataset.hash);
+  await freshenCards(hash);
   await freshenInventory();
 }
 
-async function undoCard(hash) {
-  await undo(hash);
+async function undoCard({ hash, before }) {
+  await undoWord(hash, before);
   toast("Taken back");
   await freshenCards(hash);
   await freshenInventory();
@@ -345,21 +350,26 @@ function refill(old, next) {
 
 const photoHash = () => $("#photo")?.dataset.hash;
 
+/** The words that held before those that were said on this page. */
+const wordsBefore = [];
+
 async function correctPhoto(label) {
-  await correct(photoHash(), label);
+  const { before } = await correct(photoHash(), label);
+  wordsBefore.push(before);
   toast(`${spoken(label)}. z takes it back`);
   await swap("#photo");
 }
 
 async function undoPhoto() {
-  const { changed } = await undo(photoHash());
-  toast(changed ? "Taken back" : "There was no correction");
+  const before = wordsBefore.pop();
+  const { changed } = await undoWord(photoHash(), before);
+  toast(changed ? "Taken back" : before ? `It was ${spoken(before)} before, too` : "There was no correction");
   await swap("#photo");
 }
 
 // --- review ------------------------------------------------------------------------------------------------------------
 
-const review = { queue: [], hasMore: true, current: null, past: [], done: 0, left: 0, sending: Promise.resolve(), underWay: 0, failures: 0, known: new Set() };
+const review = { queue: [], hasMore: true, current: null, past: [], done: 0, left: 0, sending: Promise.resolve(), underWay: 0, sent: 0, failures: 0, known: new Set() };
 
 async function fillUp() {
   while (review.queue.length < 8 && review.hasMore) {
@@ -421,6 +431,10 @@ function showPhoto(image) {
   }
   for (const button of $$("#correct [data-label]")) button.toggleAttribute("aria-pressed", button.dataset.label === image?.label);
   $$("#correct [aria-pressed]").forEach((button) => button.setAttribute("aria-pressed", "true"));
+  showProgress();
+}
+
+function showProgress() {
   $("#review-done").textContent = review.done.toLocaleString("en");
   // How many wait is not counted for a page where counting takes long.
   if (review.left !== null) {
@@ -432,11 +446,15 @@ function showPhoto(image) {
 /** Sends a word behind those before it; until it has arrived, it is lost where somebody leaves. */
 function send(word, onFailure = () => {}) {
   review.underWay += 1;
+  review.sent += 1;
   review.sending = review.sending.then(word).catch((error) => {
     review.failures += 1;
     failed(error);
     return onFailure();
-  }).catch(failed).finally(() => (review.underWay -= 1));
+  }).catch(failed).finally(() => {
+    review.underWay -= 1;
+    if (!review.underWay) freshenNow();
+  });
 }
 
 /** Leads on once all that was said has arrived; what did not arrive is for the reader to see here. */
@@ -456,7 +474,7 @@ function say(label) {
   review.current = null;
   if (label) {
     review.done += 1;
-    send(() => correct(image.content_hash, label), () => {
+    send(async () => (said.before = (await correct(image.content_hash, label)).before), () => {
       // Unless it was taken back meanwhile.
       if (!review.past.includes(said)) return;
       review.past.splice(review.past.indexOf(said), 1);
@@ -474,9 +492,26 @@ function takeBack() {
   if (review.current) review.queue.unshift(review.current);
   if (last.label) {
     review.done -= 1;
-    send(() => undo(last.image.content_hash));
+    // By its turn it is known what held before.
+    send(() => undoWord(last.image.content_hash, last.before));
   }
   showPhoto(last.image);
+}
+
+/** Drops what others have spoken about meanwhile: a word from here would take the place of theirs. */
+async function dropCorrected() {
+  // What is under way from here is neither theirs nor on record; once all of it is, there is another look.
+  const { sent } = review;
+  if (review.underWay) return;
+  // Between two looks there are few; the newest come first.
+  const { images } = await api("GET", "/api/v1/images?status=corrected&limit=200");
+  if (sent !== review.sent) return;
+  const hashes = new Set(images.map((image) => image.content_hash));
+  const queued = review.queue.length;
+  review.queue = review.queue.filter((image) => !hashes.has(image.content_hash));
+  if (review.left !== null) review.left -= queued - review.queue.length;
+  showProgress();
+  fillQueue().catch(failed);
 }
 
 /** What it means that the model is right. */
@@ -539,7 +574,9 @@ async function retry(button) {
 
 // --- what is new ------------------------------------------------------------------------------------------------------------
 
-const freshen = { inventory: freshenInventory, models: () => swap("#fresh"), status: () => swap("#fresh") }[page] ?? null;
+const freshen = photoHash()
+  ? () => swap("#photo")
+  : { inventory: freshenInventory, review: dropCorrected, models: () => swap("#fresh"), status: () => swap("#fresh") }[page] ?? null;
 let freshening = false, again = false;
 
 async function freshenNow() {

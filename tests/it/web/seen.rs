@@ -121,6 +121,11 @@ fn a_photo_is_corrected_by_key_and_taken_back() {
         "return document.querySelector('.verdict b').textContent === 'None of these'",
     );
     browser.press(&["z"]);
+    browser.wait_for(
+        "the word before holds again",
+        "return document.querySelector('.verdict b').textContent === 'Dress'",
+    );
+    browser.press(&["z"]);
     wait_until("it is taken back", || corrected().as_array().unwrap().is_empty());
     assert_eq!(daemon.end(), Some(0));
 }
@@ -372,6 +377,59 @@ fn nothing_is_said_about_a_photo_that_is_not_there_yet() {
     wait_until("it is on record", || {
         shop.count("SELECT count(*) FROM truths") == 1
     });
+    assert_eq!(daemon.end(), Some(0));
+}
+
+/// A colleague's word, said meanwhile, was overwritten unseen, and taking the new one back left neither.
+#[test]
+fn what_others_say_meanwhile_is_seen_and_comes_back() {
+    let Some(browser) = Browser::open() else { return };
+    let (shop, daemon, pages) = drawn_shop(6);
+    let say = |hash: &Value, label: &str| {
+        let address = format!("/api/v1/images/{}/correction", hash.as_str().unwrap());
+        let answer = pages.put(&address, &json!({ "label": label, "by": "Ada" }));
+        assert_eq!(answer.code, 200);
+    };
+    let standing = || shop.json(&["corrections", "--format", "json"]);
+
+    let queue = pages.get("/api/v1/review").json();
+    let hash = &queue["images"][0]["content_hash"];
+    browser.go(&format!("{}/photo/{}", pages.base, hash.as_str().unwrap()));
+    say(hash, "coat");
+    let shows =
+        |label: &str| format!("return document.querySelector('.verdict b').textContent === {label:?}");
+    browser.wait_for("the page shows it by itself", &shows("Coat"));
+    browser.press(&["9"]);
+    browser.wait_for("another word takes its place", &shows("Bag"));
+    browser.press(&["z"]);
+    browser.wait_for("it holds again", &shows("Coat"));
+    assert_eq!(standing()[0]["truth"], "Coat");
+
+    browser.go(&format!("{}/review", pages.base));
+    browser.wait_for(
+        "the queue is there",
+        "return document.querySelector('#review-picture').naturalWidth > 0 && review.queue.length > 1",
+    );
+    let queued = browser.eval("return review.queue.map((image) => image.content_hash)");
+    say(&queued[0], "coat");
+    browser.wait_for(
+        "it waits no more",
+        &format!(
+            "return !review.queue.some((image) => image.content_hash === {})",
+            queued[0]
+        ),
+    );
+    // One that was said of the photo in sight gives way, and holds again.
+    let current = browser.eval("return review.current.content_hash");
+    say(&current, "coat");
+    browser.press(&["9"]);
+    browser.wait_for("it is sent", "return review.sent === 1 && !review.underWay");
+    browser.press(&["z"]);
+    browser.wait_for("it is taken back", "return review.sent === 2 && !review.underWay");
+    let words = standing();
+    let words = words.as_array().unwrap();
+    assert_eq!(words.len(), 3);
+    assert!(words.iter().all(|word| word["truth"] == "Coat"), "{words:?}");
     assert_eq!(daemon.end(), Some(0));
 }
 
