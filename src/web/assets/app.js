@@ -15,7 +15,9 @@ async function api(method, path, body) {
     options.headers["content-type"] = "application/json";
     options.body = JSON.stringify(body);
   }
-  const response = await fetch(path, options);
+  const response = await fetch(path, options).catch(() => {
+    throw new Error(method === "GET" ? "hangtag does not answer" : "hangtag does not answer; nothing was recorded");
+  });
   const answer = await response.json().catch(() => ({}));
   if (!response.ok) throw new Error(answer.error?.message || `${response.status} ${response.statusText}`);
   return answer;
@@ -480,6 +482,7 @@ function say(label) {
       review.past.splice(review.past.indexOf(said), 1);
       review.done -= 1;
       review.queue.unshift(image);
+      showProgress();
       return nextPhoto();
     });
   }
@@ -579,6 +582,18 @@ const freshen = photoHash()
   : { inventory: freshenInventory, review: dropCorrected, models: () => swap("#fresh"), status: () => swap("#fresh") }[page] ?? null;
 let freshening = false, again = false;
 
+let silentSince = null;
+
+/** Says that what stands here may be old, and takes that back. */
+function tellSilence(isSilent) {
+  if (isSilent === Boolean(silentSince)) return;
+  silentSince = isSilent ? new Date() : null;
+  const clock = silentSince?.toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit" });
+  $("#silent").textContent = isSilent ? `No answer from hangtag since ${clock}; what stands here is older.` : "";
+  $("#silent").hidden = !isSilent;
+  $("#live-text").textContent = isSilent ? "No answer from hangtag" : "";
+}
+
 async function freshenNow() {
   if (!freshen || document.hidden || $("dialog[open]")) return;
   if (freshening) {
@@ -589,8 +604,10 @@ async function freshenNow() {
   try {
     await freshen();
     localTimes();
+    tellSilence(false);
   } catch {
     // The next event brings another attempt.
+    tellSilence(true);
   }
   freshening = false;
   if (again) {
@@ -609,6 +626,8 @@ function listen() {
   source.addEventListener("error", () => {
     if (source !== mine) return;
     $("#live").classList.remove("on");
+    // Nothing is heard of a service that has ended, unless it is asked.
+    freshenNow();
     // A lost connection is made anew by the browser; an answer that is no stream (a proxy's, while hangtag starts) is not.
     if (mine.readyState !== EventSource.CLOSED) return;
     source = null;

@@ -490,6 +490,33 @@ fn a_page_listens_again_after_an_answer_that_is_no_stream() {
     assert_eq!(daemon.end(), Some(0));
 }
 
+/// The page went on saying how things had been.
+#[test]
+fn a_page_says_that_nothing_answers_any_more() {
+    let Some(browser) = Browser::open() else { return };
+    let shop = Shop::new();
+    let (daemon, pages) = serving(&shop, &[]);
+    browser.go(&pages.base);
+    browser.wait_for(
+        "the page listens",
+        "return document.querySelector('#live').classList.contains('on')",
+    );
+    assert_eq!(daemon.end(), Some(0));
+    browser.wait_for(
+        "it says so",
+        "return !document.querySelector('#silent').hidden
+             && document.querySelector('#silent').textContent.startsWith('No answer from hangtag since ')
+             && document.querySelector('#live-text').textContent !== ''",
+    );
+    let same_address = format!("web.listen={}", pages.host());
+    let daemon = shop.daemon_with(&["--set", "web.enabled=true", "--set", &same_address]);
+    browser.wait_for(
+        "and takes it back",
+        "return document.querySelector('#silent').hidden && document.querySelector('#live-text').textContent === ''",
+    );
+    assert_eq!(daemon.end(), Some(0));
+}
+
 /// Every two seconds the whole page was made anew: alerts were read out again, what was selected was lost.
 #[test]
 fn what_has_not_changed_on_the_status_page_is_left_alone() {
