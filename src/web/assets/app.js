@@ -126,9 +126,12 @@ async function show(address) {
   completeCounts().catch(failed);
 }
 
-function filterChanged() {
+/** While somebody types, one entry of the history holds what they look for. */
+function filterChanged({ isTyping = false } = {}) {
   const address = addressOf($("#filter"));
-  history.pushState(null, "", address);
+  if (address === location.pathname + location.search) return;
+  if (isTyping) history.replaceState(null, "", address);
+  else history.pushState(null, "", address);
   show(address).catch(failed);
 }
 
@@ -708,11 +711,11 @@ if ($("#filter")) {
     event.preventDefault();
     filterChanged();
   });
-  $("#filter").addEventListener("change", filterChanged);
+  $("#filter").addEventListener("change", () => filterChanged());
   $("#filter").addEventListener("input", (event) => {
     if (event.target.type !== "search") return;
     clearTimeout(typing);
-    typing = setTimeout(filterChanged, 250);
+    typing = setTimeout(() => filterChanged({ isTyping: true }), 250);
   });
   addEventListener("popstate", () => location.reload());
   watchMore();
