@@ -61,10 +61,16 @@ impl Store {
         self.write("record corrections", |batch| {
             let mut changed = 0;
             for correction in corrections {
-                changed += u64::from(batch.correct_one(correction)?);
+                changed += u64::from(batch.correct_one(correction)? != Some(correction.truth));
             }
             Ok(changed)
         })
+    }
+
+    /// As [`Store::correct`] does, of one content; returns the word that held before, so that whoever takes theirs back
+    /// can have that one hold again.
+    pub fn correct_in_place_of(&mut self, correction: &NewCorrection) -> Result<Option<Truth>, StoreError> {
+        self.write("record a correction", |batch| Ok(batch.correct_one(correction)?))
     }
 
     /// Takes corrections back: files of these contents show again what their model said. Returns how many contents
@@ -89,17 +95,17 @@ impl Store {
 }
 
 impl Batch<'_> {
-    /// `true` where that is news.
-    fn correct_one(&self, correction: &NewCorrection) -> rusqlite::Result<bool> {
+    /// The word that held before; where it is the same, nothing is written.
+    fn correct_one(&self, correction: &NewCorrection) -> rusqlite::Result<Option<Truth>> {
         let label_id = correction.truth.label().map(|label| label.index() as i64);
         let hash = correction.hash.as_bytes().as_slice();
-        let standing: Option<Option<i64>> = self
+        let standing: Option<Truth> = self
             .transaction
             .prepare_cached("SELECT label_id FROM truths WHERE content_hash = ?1 AND undone_at_ms IS NULL")?
-            .query_row([hash], |row| row.get(0))
+            .query_row([hash], |row| Ok(rows::label(row, 0)?.into()))
             .optional()?;
-        if standing == Some(label_id) {
-            return Ok(false);
+        if standing == Some(correction.truth) {
+            return Ok(standing);
         }
         if standing.is_some() {
             self.close_truth(&correction.hash, &correction.by, correction.at)?;
@@ -117,7 +123,7 @@ impl Batch<'_> {
                  WHERE image_id = (SELECT id FROM images WHERE content_hash = ?1)",
             )?
             .execute(params![hash, label_id, at_ms])?;
-        Ok(true)
+        Ok(standing)
     }
 
     /// `true` where one stood.

@@ -33,15 +33,6 @@ pub struct Desk {
     pictures: Pool<Easel>,
 }
 
-/// What a person says of a photo.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Word {
-    /// It shows this.
-    Truth(Truth),
-    /// The model's answer shall count again.
-    Undo,
-}
-
 /// A person's decision which model shall serve.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Decision {
@@ -78,23 +69,35 @@ impl Desk {
         store.ok_or_else(|| Failure::Internal("the store was opened a line ago; this is a bug".into()))
     }
 
-    /// Puts down what a person says of a content that is on record; whether that is news.
-    pub fn correct_blocking(&mut self, hash: ContentHash, word: Word, by: String) -> Result<bool, Failure> {
-        if self.reader.history_of_content(&hash)?.is_none() {
-            return Err(Failure::NotFound(
-                "no photo with that content is on record".into(),
-            ));
-        }
+    /// Puts down what a person says of a content that is on record; the word that held before.
+    pub fn correct_blocking(
+        &mut self,
+        hash: ContentHash,
+        truth: Truth,
+        by: String,
+    ) -> Result<Option<Truth>, Failure> {
+        self.refuse_unknown(&hash)?;
         let at = SystemTime::now().into();
-        let changed = match word {
-            Word::Undo => self.store()?.undo_corrections(&[hash], &by, at)?,
-            Word::Truth(truth) => {
-                let changed = self.store()?.correct(&[NewCorrection { hash, truth, by, at }])?;
-                self.leave_picture(hash);
-                changed
-            }
-        };
-        Ok(changed > 0)
+        let word = NewCorrection { hash, truth, by, at };
+        let before = self.store()?.correct_in_place_of(&word)?;
+        self.leave_picture(hash);
+        Ok(before)
+    }
+
+    /// Has the model's answer count again; whether a correction stood.
+    pub fn undo_blocking(&mut self, hash: ContentHash, by: &str) -> Result<bool, Failure> {
+        self.refuse_unknown(&hash)?;
+        let at = SystemTime::now().into();
+        Ok(self.store()?.undo_corrections(&[hash], by, at)? > 0)
+    }
+
+    fn refuse_unknown(&self, hash: &ContentHash) -> Result<(), Failure> {
+        match self.reader.history_of_content(hash)? {
+            Some(_) => Ok(()),
+            None => Err(Failure::NotFound(
+                "no photo with that content is on record".into(),
+            )),
+        }
     }
 
     /// Has the picture kept for rebuilds by those who draw: the photo may lie on a disk that does not answer. If the
@@ -360,15 +363,12 @@ mod tests {
             .leave(move |_| _ = hangs_rx.recv())
             .expect("nothing else waits");
         let mut desk = Desk::new(config, Arc::new(handless()), pictures).unwrap();
-        for (label, is_news) in [
-            (Label::all().next(), true),
-            (Label::all().next(), false),
-            (None, true),
-        ] {
-            let changed = desk.correct_blocking(hash, Word::Truth(label.into()), "Ada".into());
+        let first = Truth::from(Label::all().next());
+        for (truth, before) in [(first, None), (first, Some(first)), (Truth::Unknown, Some(first))] {
+            let replaced = desk.correct_blocking(hash, truth, "Ada".into());
             assert_eq!(
-                changed.unwrap(),
-                is_news,
+                replaced.unwrap(),
+                before,
                 "also where no further picture can wait"
             );
         }

@@ -92,6 +92,16 @@ impl Failure {
         }
     }
 
+    /// What is told to whoever asked. The pipeline repeats what did not fit on the disk; nobody repeats what a person said.
+    fn message(&self) -> String {
+        match self {
+            Failure::Store(StoreError::DiskFull { .. }) => {
+                "the disk that holds hangtag's data is full: nothing of this was recorded; make room there and try again".into()
+            }
+            other => other.to_string(),
+        }
+    }
+
     fn say(&self) {
         if self.status().is_server_error() && !matches!(self, Failure::Busy | Failure::TimedOut) {
             tracing::error!("web: {self}");
@@ -132,7 +142,7 @@ pub fn in_address<T>(taken: InAddress<T>) -> Result<T, Failure> {
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         self.say();
-        let error = json!({ "error": { "code": self.code(), "message": self.to_string() } });
+        let error = json!({ "error": { "code": self.code(), "message": self.message() } });
         self.dressed(Json(error).into_response())
     }
 }
@@ -150,7 +160,23 @@ impl<F: Into<Failure>> From<F> for PageFailure {
 impl IntoResponse for PageFailure {
     fn into_response(self) -> Response {
         self.0.say();
-        let page = layout::failure(self.0.status().as_u16(), &self.0.to_string());
+        let page = layout::failure(self.0.status().as_u16(), &self.0.message());
         self.0.dressed(page.into_response())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// It was said that hangtag repeats the write, which it does of tags alone.
+    #[test]
+    fn a_full_disk_promises_nothing_to_whoever_asked() {
+        let full = Failure::from(StoreError::DiskFull {
+            operation: "record corrections",
+            path: "/srv/hangtag/tags.db".into(),
+        });
+        assert!(full.message().contains("nothing of this was recorded"));
+        assert!(!full.message().contains("repeats"));
     }
 }

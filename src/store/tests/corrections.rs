@@ -104,6 +104,24 @@ fn every_word_is_kept_and_the_last_one_stands() {
     );
 }
 
+/// Taking a word back left none, though one had held before.
+#[test]
+fn a_word_tells_which_one_it_replaces() {
+    let mut fixture = Fixture::new();
+    fixture.apply(tagged("a.jpg", "photo", "a", 1));
+    let dress = correction("photo", Some(3));
+    for (word, before) in [
+        (&dress, None),
+        (&dress, Some(dress.truth)),
+        (&correction("photo", None), Some(dress.truth)),
+        (&dress, Some(Truth::Unknown)),
+    ] {
+        assert_eq!(fixture.store.correct_in_place_of(word).unwrap(), before);
+    }
+    assert_eq!(row(&fixture, "a.jpg"), (Status::Corrected, Some(3)));
+    assert_eq!(fixture.findings(), Vec::<String>::new());
+}
+
 #[test]
 fn a_content_that_is_corrected_before_it_is_seen_shows_it_when_it_comes() {
     let mut fixture = Fixture::new();

@@ -14,7 +14,6 @@ use super::{SmallBody, read_json, signature};
 use crate::domain::{ContentHash, Label, Status, Truth};
 use crate::store::FacetCounts;
 use crate::web::App;
-use crate::web::act::Word;
 use crate::web::facets::Patience;
 use crate::web::failure::{Failure, InAddress, in_address};
 use crate::web::filter::{Asked, Filter};
@@ -101,10 +100,13 @@ pub async fn correct(
     let hash: ContentHash = in_address(hash)?.parse()?;
     let NewCorrection { label, by } = read_json(&body)?;
     let by = signature(by.as_deref());
-    let changed = app
+    let before = app
         .writer
-        .ask(move |desk| desk.correct_blocking(hash, Word::Truth(label.0), by));
-    Ok(Json(json!({ "changed": changed.await? })))
+        .ask(move |desk| desk.correct_blocking(hash, label.0, by))
+        .await?;
+    Ok(Json(
+        json!({ "changed": before != Some(label.0), "before": before }),
+    ))
 }
 
 /// `DELETE /api/v1/images/{hash}/correction`
@@ -112,7 +114,7 @@ pub async fn undo(State(app): State<Arc<App>>, hash: InAddress<String>) -> Resul
     let hash: ContentHash = in_address(hash)?.parse()?;
     let changed = app
         .writer
-        .ask(move |desk| desk.correct_blocking(hash, Word::Undo, signature(None)));
+        .ask(move |desk| desk.undo_blocking(hash, &signature(None)));
     Ok(Json(json!({ "changed": changed.await? })))
 }
 

@@ -116,7 +116,7 @@ pub const OPERATIONS: &[Operation] = &[
         summary: "Says what a content shows: a label, or \"unknown\" for none of the ten. It counts at once, for every file that holds it.",
         parameters: &["hash"],
         body: Body::Json("NewCorrection"),
-        answer: (200, "Changed"),
+        answer: (200, "Corrected"),
         route: || put(images::correct),
     },
     Operation {

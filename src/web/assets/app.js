@@ -9,12 +9,15 @@ const page = document.body.dataset.page;
 // --- asking ---------------------------------------------------------------------------------------------------------
 
 async function api(method, path, body) {
-  const options = { method, headers: {} };
+  // What somebody has said goes its way, also where they leave meanwhile.
+  const options = { method, headers: {}, keepalive: method !== "GET" };
   if (body) {
     options.headers["content-type"] = "application/json";
     options.body = JSON.stringify(body);
   }
-  const response = await fetch(path, options);
+  const response = await fetch(path, options).catch(() => {
+    throw new Error(method === "GET" ? "hangtag does not answer" : "hangtag does not answer; nothing was recorded");
+  });
   const answer = await response.json().catch(() => ({}));
   if (!response.ok) throw new Error(answer.error?.message || `${response.status} ${response.statusText}`);
   return answer;
@@ -68,12 +71,16 @@ function labelOfKey(key) {
   return KEYED[(Number(key) + 9) % 10] ?? null;
 }
 
+/** Answers which word held before, if one did. */
 const correct = (hash, label) => api("PUT", `/api/v1/images/${hash}/correction`, { label });
 const undo = (hash) => api("DELETE", `/api/v1/images/${hash}/correction`);
+/** Takes back what was said from here: the word before it holds again, where there was one, and else the model's. */
+const undoWord = (hash, before) => (before ? correct(hash, before) : undo(hash));
 const spoken = (label) => (label === "unknown" ? "none of these" : label);
 
 // --- inventory --------------------------------------------------------------------------------------------------------
 
+/** What was said here, with the words that held before. */
 const corrected = [];
 
 function setCounts(from) {
@@ -119,9 +126,12 @@ async function show(address) {
   completeCounts().catch(failed);
 }
 
-function filterChanged() {
+/** While somebody types, one entry of the history holds what they look for. */
+function filterChanged({ isTyping = false } = {}) {
   const address = addressOf($("#filter"));
-  history.pushState(null, "", address);
+  if (address === location.pathname + location.search) return;
+  if (isTyping) history.replaceState(null, "", address);
+  else history.pushState(null, "", address);
   show(address).catch(failed);
 }
 
@@ -155,12 +165,52 @@ async function loadMore() {
   }
 }
 
+/** Cards that stand elsewhere than in the list: it changed while somebody was at work in the grid. */
+const astray = new WeakSet();
+/** Grows with each look and each word: an answer that was under way meanwhile is older than what stands here. */
+let looks = 0;
+
+const isInPlace = (card) => card && !astray.has(card);
+
+/** Another moment takes a card to another place of the list; whether it goes there is for others to say. */
+function setMoment(card, at) {
+  if (card.dataset.at !== at) astray.add(card);
+  card.dataset.at = at;
+}
+
+/**
+ * The first page in place of all that is shown: so much has come that other photos lie between, which no page that is
+ * loaded on from here would hold.
+ */
+function takeOver(fresh, cards) {
+  const grid = $("#grid");
+  const focused = document.activeElement?.closest?.("#grid > .card");
+  const shown = cards.map((card) => {
+    const old = document.getElementById(card.id);
+    if (!old) card.classList.add("new");
+    return old ?? card;
+  });
+  for (const card of shown) astray.delete(card);
+  // Whoever works at a card keeps it.
+  if (focused && !shown.includes(focused)) {
+    shown.push(focused);
+    astray.add(focused);
+  }
+  grid.replaceChildren(...shown);
+  if (focused) $("a", focused)?.focus({ preventScroll: true });
+  $(".empty")?.remove();
+  $("#more")?.remove();
+  grid.after($("#more", fresh));
+  watchMore();
+}
+
 /** Brings the first page up to date: new photos come in, changed ones change, those that match no more go. */
 async function freshenInventory() {
   const address = location.href;
+  const look = ++looks;
   const fresh = await fetchPage(address);
   const grid = $("#grid");
-  if (address !== location.href || !grid) return;
+  if (address !== location.href || look !== looks || !grid) return;
   const cards = $$("#grid > .card", fresh);
   const isNewestFirst = !new URLSearchParams(location.search).get("sort");
   const counts = new Map($$("[data-count]", fresh).map((element) => [element.dataset.count, element.textContent]));
@@ -173,8 +223,12 @@ async function freshenInventory() {
     const isFocused = old.contains(document.activeElement);
     if (old.innerHTML !== card.innerHTML) old.innerHTML = card.innerHTML;
     if (isFocused) $("a", old)?.focus({ preventScroll: true });
-    old.dataset.at = card.dataset.at;
+    setMoment(old, card.dataset.at);
   }
+  const overlaps = cards.some((card) => isInPlace(document.getElementById(card.id)));
+  // In other orders what is new may lie anywhere; where more than one page is loaded it waits for a reload.
+  const isShort = !$("#more") && $$("#grid > .card").length <= cards.length;
+  if ($("#more", fresh) && (isNewestFirst ? !overlaps : isShort)) return takeOver(fresh, cards);
   if (!isNewestFirst) return;
   const shown = new Set(cards.map((card) => card.id));
   const last = Number(cards.at(-1)?.dataset.at ?? 0);
@@ -182,23 +236,47 @@ async function freshenInventory() {
     const isOfFirstPage = !$("#more", fresh) || Number(old.dataset.at) > last;
     if (isOfFirstPage && !shown.has(old.id) && !old.contains(document.activeElement)) old.remove();
   }
-  // Each at its place; new are only those before all that were shown: others moved up because one has gone.
-  const wasShown = new Set($$("#grid > .card").map((card) => card.id));
-  const firstShown = cards.findIndex((card) => wasShown.has(card.id));
+  // New are only those before all that were shown: others moved up because one has gone.
+  const firstShown = cards.findIndex((card) => isInPlace(document.getElementById(card.id)));
+  // Whoever works at a card finds it, and the next one, where they were: only what is new comes between.
+  const isHeld = grid.contains(document.activeElement);
   let before = null;
   cards.forEach((fresh, place) => {
     const old = document.getElementById(fresh.id);
+    if (old && isHeld) {
+      if (isInPlace(old)) before = old;
+      return;
+    }
     if (!old) fresh.classList.toggle("new", firstShown < 0 || place < firstShown);
     const card = old ?? fresh;
     const isThere = card === (before ? before.nextElementSibling : grid.firstElementChild);
-    // Whoever works at a card keeps it where it is: the others come behind it.
-    if (!isThere && !card.contains(document.activeElement)) {
+    if (!isThere) {
       if (before) before.after(card);
       else grid.prepend(card);
     }
+    astray.delete(card);
     before = card;
   });
   if (cards.length) $(".empty")?.remove();
+}
+
+/** Brings one photo's cards up to date where they are: the list may not hold them any more, or on another page. */
+async function freshenCards(hash) {
+  const fresh = await fetchPage(`/photo/${hash}`);
+  const verdict = $("#photo .verdict[data-at]", fresh);
+  if (!verdict) return;
+  // What is under way was asked before.
+  looks += 1;
+  const part = (selector) => $(selector, verdict);
+  for (const card of $$(`#grid > .card[data-hash="${hash}"]`)) {
+    $("b", card).replaceWith(part("b").cloneNode(true));
+    $(".number", card)?.remove();
+    if (part(".number")) $("b", card).after(part(".number").cloneNode(true));
+    const status = part(".chip").textContent;
+    $(".mark", card).className = `mark s-${status}`;
+    $(".mark", card).textContent = status;
+    setMoment(card, verdict.dataset.at);
+  }
 }
 
 function moveInGrid(key) {
@@ -213,9 +291,18 @@ function moveInGrid(key) {
 }
 
 async function correctCard(card, label) {
-  await correct(card.dataset.hash, label);
-  corrected.push(card.dataset.hash);
+  const { hash } = card.dataset;
+  const { before } = await correct(hash, label);
+  corrected.push({ hash, before });
   toast(`${spoken(label)}. z takes it back`);
+  await freshenCards(hash);
+  await freshenInventory();
+}
+
+async function undoCard({ hash, before }) {
+  await undoWord(hash, before);
+  toast("Taken back");
+  await freshenCards(hash);
   await freshenInventory();
 }
 
@@ -225,11 +312,7 @@ function inventoryKey(event) {
   if (event.key.startsWith("Arrow")) return moveInGrid(event.key);
   if (event.key === "?") return $("#help").showModal(), true;
   if (label && card?.dataset.hash) return correctCard(card, label).catch(failed), true;
-  if (event.key === "z" && corrected.length) {
-    const hash = corrected.pop();
-    undo(hash).then(() => toast("Taken back")).then(freshenInventory).catch(failed);
-    return true;
-  }
+  if (event.key === "z" && corrected.length) return undoCard(corrected.pop()).catch(failed), true;
   return false;
 }
 
@@ -272,21 +355,26 @@ function refill(old, next) {
 
 const photoHash = () => $("#photo")?.dataset.hash;
 
+/** The words that held before those that were said on this page. */
+const wordsBefore = [];
+
 async function correctPhoto(label) {
-  await correct(photoHash(), label);
+  const { before } = await correct(photoHash(), label);
+  wordsBefore.push(before);
   toast(`${spoken(label)}. z takes it back`);
   await swap("#photo");
 }
 
 async function undoPhoto() {
-  const { changed } = await undo(photoHash());
-  toast(changed ? "Taken back" : "There was no correction");
+  const before = wordsBefore.pop();
+  const { changed } = await undoWord(photoHash(), before);
+  toast(changed ? "Taken back" : before ? `It was ${spoken(before)} before, too` : "There was no correction");
   await swap("#photo");
 }
 
 // --- review ------------------------------------------------------------------------------------------------------------
 
-const review = { queue: [], hasMore: true, current: null, past: [], done: 0, left: 0, sending: Promise.resolve(), known: new Set() };
+const review = { queue: [], hasMore: true, current: null, past: [], done: 0, left: 0, sending: Promise.resolve(), underWay: 0, sent: 0, failures: 0, known: new Set() };
 
 async function fillUp() {
   while (review.queue.length < 8 && review.hasMore) {
@@ -340,12 +428,18 @@ function showPhoto(image) {
   $("#review-verdict").textContent = !image ? "" : image.status === "unknown" ? `None of these? Else ${sure}` : sure;
   $("#review-why").textContent = image ? image.why : "";
   $("#review-name").textContent = image ? image.path : "";
+  // At once, or the former photo stands beside this one's name until this one is there.
+  picture.removeAttribute("src");
   if (image) {
     picture.src = `/picture/${image.content_hash}/large`;
     picture.alt = image.path.split("/").at(-1);
   }
   for (const button of $$("#correct [data-label]")) button.toggleAttribute("aria-pressed", button.dataset.label === image?.label);
   $$("#correct [aria-pressed]").forEach((button) => button.setAttribute("aria-pressed", "true"));
+  showProgress();
+}
+
+function showProgress() {
   $("#review-done").textContent = review.done.toLocaleString("en");
   // How many wait is not counted for a page where counting takes long.
   if (review.left !== null) {
@@ -354,24 +448,46 @@ function showPhoto(image) {
   }
 }
 
+/** Sends a word behind those before it; until it has arrived, it is lost where somebody leaves. */
+function send(word, onFailure = () => {}) {
+  review.underWay += 1;
+  review.sent += 1;
+  review.sending = review.sending.then(word).catch((error) => {
+    review.failures += 1;
+    failed(error);
+    return onFailure();
+  }).catch(failed).finally(() => {
+    review.underWay -= 1;
+    if (!review.underWay) freshenNow();
+  });
+}
+
+/** Leads on once all that was said has arrived; what did not arrive is for the reader to see here. */
+async function leave(address) {
+  const { failures } = review;
+  while (review.underWay) await review.sending;
+  if (failures === review.failures) location.assign(address);
+}
+
 /** The next photo comes at once; what was said is sent behind it, in order, and comes back if it could not be. */
 function say(label) {
   const image = review.current;
-  if (!image) return;
+  // Nobody can say what a photo shows that they do not see yet; one that cannot be shown may be spoken about all the same.
+  if (!image || (label && !$("#review-picture").complete)) return;
   const said = { image, label };
   review.past.push(said);
   review.current = null;
   if (label) {
     review.done += 1;
-    review.sending = review.sending.then(() => correct(image.content_hash, label)).catch((error) => {
-      failed(error);
+    send(async () => (said.before = (await correct(image.content_hash, label)).before), () => {
       // Unless it was taken back meanwhile.
       if (!review.past.includes(said)) return;
       review.past.splice(review.past.indexOf(said), 1);
       review.done -= 1;
       review.queue.unshift(image);
+      showProgress();
       return nextPhoto();
-    }).catch(failed);
+    });
   }
   nextPhoto().catch(failed);
 }
@@ -382,9 +498,26 @@ function takeBack() {
   if (review.current) review.queue.unshift(review.current);
   if (last.label) {
     review.done -= 1;
-    review.sending = review.sending.then(() => undo(last.image.content_hash)).catch(failed);
+    // By its turn it is known what held before.
+    send(() => undoWord(last.image.content_hash, last.before));
   }
   showPhoto(last.image);
+}
+
+/** Drops what others have spoken about meanwhile: a word from here would take the place of theirs. */
+async function dropCorrected() {
+  // What is under way from here is neither theirs nor on record; once all of it is, there is another look.
+  const { sent } = review;
+  if (review.underWay) return;
+  // Between two looks there are few; the newest come first.
+  const { images } = await api("GET", "/api/v1/images?status=corrected&limit=200");
+  if (sent !== review.sent) return;
+  const hashes = new Set(images.map((image) => image.content_hash));
+  const queued = review.queue.length;
+  review.queue = review.queue.filter((image) => !hashes.has(image.content_hash));
+  if (review.left !== null) review.left -= queued - review.queue.length;
+  showProgress();
+  fillQueue().catch(failed);
 }
 
 /** What it means that the model is right. */
@@ -410,7 +543,9 @@ function confirmFirst(button) {
   $("#confirm-error").textContent = "";
   $("#confirm-why").hidden = !button.dataset.instead;
   $("#confirm-why input").value = "";
-  $("#confirm-yes").onclick = async () => {
+  $("form", dialog).onsubmit = async (event) => {
+    // The dialog stays until there is an answer.
+    event.preventDefault();
     const body = {};
     if (button.dataset.instead) {
       body.instead_of = button.dataset.instead;
@@ -445,8 +580,22 @@ async function retry(button) {
 
 // --- what is new ------------------------------------------------------------------------------------------------------------
 
-const freshen = { inventory: freshenInventory, models: () => swap("#fresh"), status: () => swap("#fresh") }[page] ?? null;
+const freshen = photoHash()
+  ? () => swap("#photo")
+  : { inventory: freshenInventory, review: dropCorrected, models: () => swap("#fresh"), status: () => swap("#fresh") }[page] ?? null;
 let freshening = false, again = false;
+
+let silentSince = null;
+
+/** Says that what stands here may be old, and takes that back. */
+function tellSilence(isSilent) {
+  if (isSilent === Boolean(silentSince)) return;
+  silentSince = isSilent ? new Date() : null;
+  const clock = silentSince?.toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit" });
+  $("#silent").textContent = isSilent ? `No answer from hangtag since ${clock}; what stands here is older.` : "";
+  $("#silent").hidden = !isSilent;
+  $("#live-text").textContent = isSilent ? "No answer from hangtag" : "";
+}
 
 async function freshenNow() {
   if (!freshen || document.hidden || $("dialog[open]")) return;
@@ -458,8 +607,10 @@ async function freshenNow() {
   try {
     await freshen();
     localTimes();
+    tellSilence(false);
   } catch {
     // The next event brings another attempt.
+    tellSilence(true);
   }
   freshening = false;
   if (again) {
@@ -478,6 +629,8 @@ function listen() {
   source.addEventListener("error", () => {
     if (source !== mine) return;
     $("#live").classList.remove("on");
+    // Nothing is heard of a service that has ended, unless it is asked.
+    freshenNow();
     // A lost connection is made anew by the browser; an answer that is no stream (a proxy's, while hangtag starts) is not.
     if (mine.readyState !== EventSource.CLOSED) return;
     source = null;
@@ -500,7 +653,7 @@ function goKey(event) {
   const places = { i: "/", r: "/review", m: "/models", s: "/status" };
   if (pendingGo) {
     pendingGo = false;
-    if (places[event.key]) return location.assign(places[event.key]), true;
+    if (places[event.key]) return leave(places[event.key]).catch(failed), true;
   }
   if (event.key === "g") {
     pendingGo = true;
@@ -537,8 +690,11 @@ document.addEventListener("click", (event) => {
   const button = event.target.closest("button");
   if (!button) return;
   const { label, act, confirm, retry: file } = button.dataset;
+  // Enter would press it again, of another photo, in place of agreeing with the model; whoever pressed it by key means that.
+  if (page === "review" && event.detail > 0) button.blur();
   if (button.id === "help-open") $("#help").showModal();
   else if (confirm) confirmFirst(button);
+  else if (button.id === "confirm-no") $("#confirm").close();
   else if (file) retry(button).catch(failed);
   else if (photoHash() && label) correctPhoto(label).catch(failed);
   else if (photoHash() && "undo" in button.dataset) undoPhoto().catch(failed);
@@ -555,11 +711,11 @@ if ($("#filter")) {
     event.preventDefault();
     filterChanged();
   });
-  $("#filter").addEventListener("change", filterChanged);
+  $("#filter").addEventListener("change", () => filterChanged());
   $("#filter").addEventListener("input", (event) => {
     if (event.target.type !== "search") return;
     clearTimeout(typing);
-    typing = setTimeout(filterChanged, 250);
+    typing = setTimeout(() => filterChanged({ isTyping: true }), 250);
   });
   addEventListener("popstate", () => location.reload());
   watchMore();
@@ -570,6 +726,9 @@ if (page === "review") {
   const waiting = $("#review").dataset.waiting;
   review.left = waiting === undefined ? null : Number(waiting);
   nextPhoto().catch(failed);
+  addEventListener("beforeunload", (event) => {
+    if (review.underWay) event.preventDefault();
+  });
 }
 
 const every = Number($("[data-every]")?.dataset.every ?? 0);

@@ -57,9 +57,12 @@ pub fn page(title: &str, section: Section, body: &Markup) -> Html<String> {
                             a href=(href) aria-current=[(known == section).then_some("page")] { (name) }
                         }
                     }
-                    span.live #live role="status" title="Whether this page hears what is new" {}
+                    span.live #live role="status" title="Whether this page hears what is new" { span.hidden #live-text {} }
                 }
-                main #main tabindex="-1" { (body) }
+                main #main tabindex="-1" {
+                    p.notice.silent #silent hidden {}
+                    (body)
+                }
                 div.toast #toast role="status" aria-live="polite" {}
             }
         }

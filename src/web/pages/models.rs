@@ -255,8 +255,9 @@ fn confirmation() -> Markup {
                 label.field #confirm-why { span { "Why (recorded)" } input type="text" name="reason" maxlength="200" autocomplete="off"; }
                 p.error #confirm-error role="alert" {}
                 div.actions {
-                    button.primary type="button" #confirm-yes { "Do it" }
-                    button type="submit" value="no" { "Cancel" }
+                    // Enter in the field submits: it does what the dialog asks about.
+                    button.primary type="submit" #confirm-yes { "Do it" }
+                    button type="button" #confirm-no { "Cancel" }
                 }
             }
         }

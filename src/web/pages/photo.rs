@@ -134,7 +134,7 @@ fn verdict(content: &ContentHistory, file: Option<&FileHistory>) -> Markup {
     };
     let row = &history.file;
     html! {
-        p.verdict {
+        p.verdict data-at=(row.tagged_at.as_millis()) {
             b { (row.label.map_or(if row.reason.is_some() { "No tag" } else { "None of these" }, Label::name)) }
             @if let Some(confidence) = row.confidence { " " span.number { (percent(confidence)) } }
             " " (status(row.status))
@@ -216,31 +216,33 @@ fn facts(known: &Known) -> Markup {
                 @for path in &content.absent_paths { dt { "Was at" } dd.path { (path) } }
             }
             h2 { "History" }
-            table {
-                thead { tr { th scope="col" { "Model" } th scope="col" { "Said" } th scope="col" { "Status" } th.number scope="col" { "Confidence" } th scope="col" { "When" } } }
-                tbody {
-                    @for outcome in &content.outcomes {
-                        tr {
-                            td { @if let Some(said_by) = &outcome.model { (model(said_by)) } }
-                            td {
-                                @match (outcome.label, outcome.reason) {
-                                    (Some(label), _) => (label.name()),
-                                    (None, Some(reason)) => span title=[outcome.detail.as_deref()] { "no tag: " (reason.code()) },
-                                    (None, None) => "",
+            div.scroll tabindex="0" role="region" aria-label="Table of the history" {
+                table {
+                    thead { tr { th scope="col" { "Model" } th scope="col" { "Said" } th scope="col" { "Status" } th.number scope="col" { "Confidence" } th scope="col" { "When" } } }
+                    tbody {
+                        @for outcome in &content.outcomes {
+                            tr {
+                                td { @if let Some(said_by) = &outcome.model { (model(said_by)) } }
+                                td {
+                                    @match (outcome.label, outcome.reason) {
+                                        (Some(label), _) => (label.name()),
+                                        (None, Some(reason)) => span title=[outcome.detail.as_deref()] { "no tag: " (reason.code()) },
+                                        (None, None) => "",
+                                    }
                                 }
+                                td { (status(outcome.status)) }
+                                td.number { @if let Some(confidence) = outcome.confidence { (percent(confidence)) } }
+                                td { (moment(outcome.tagged_at)) }
                             }
-                            td { (status(outcome.status)) }
-                            td.number { @if let Some(confidence) = outcome.confidence { (percent(confidence)) } }
-                            td { (moment(outcome.tagged_at)) }
                         }
-                    }
-                    @if let Some(correction) = &content.correction {
-                        tr {
-                            td { (correction.by) }
-                            td { (correction.truth) }
-                            td { (status(Status::Corrected)) }
-                            td.number {}
-                            td { (moment(correction.at)) }
+                        @if let Some(correction) = &content.correction {
+                            tr {
+                                td { (correction.by) }
+                                td { (correction.truth) }
+                                td { (status(Status::Corrected)) }
+                                td.number {}
+                                td { (moment(correction.at)) }
+                            }
                         }
                     }
                 }

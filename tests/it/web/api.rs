@@ -29,16 +29,18 @@ fn a_correction_counts_at_once_and_can_be_taken_back() {
     let before = pages.get(&format!("/api/v1/images/{hash}")).json();
     assert_eq!(before["correction"], Value::Null);
 
-    assert_eq!(
-        pages
-            .put(&address, &json!({ "label": "dress", "by": "Ada" }))
-            .json()["changed"],
-        true
-    );
-    assert_eq!(
-        pages.put(&address, &json!({ "label": "Dress" })).json()["changed"],
-        false
-    );
+    for (word, answer) in [
+        (
+            json!({ "label": "dress", "by": "Ada" }),
+            json!({ "changed": true, "before": null }),
+        ),
+        (
+            json!({ "label": "Dress" }),
+            json!({ "changed": false, "before": "Dress" }),
+        ),
+    ] {
+        assert_eq!(pages.put(&address, &word).json(), answer);
+    }
     let row = shop.row(&shop.inbox().join("photo-00002.png")).unwrap();
     assert_eq!(
         (&row["status"], &row["label"]),
@@ -54,8 +56,8 @@ fn a_correction_counts_at_once_and_can_be_taken_back() {
     wait_until("a rebuild can learn from it", || copies() == 1);
 
     assert_eq!(
-        pages.put(&address, &json!({ "label": "unknown" })).json()["changed"],
-        true
+        pages.put(&address, &json!({ "label": "unknown" })).json(),
+        json!({ "changed": true, "before": "Dress" })
     );
     assert_eq!(
         shop.row(&shop.inbox().join("photo-00002.png")).unwrap()["label"],
@@ -272,9 +274,15 @@ fn answers_are_what_the_document_says() {
     );
     let again = pages.post(&format!("/api/v1/models/{model}/promote"), &json!({}));
     check(&document, "post", "/api/v1/models/{model}/promote", &again.json());
-    pages.put(
+    let corrected = pages.put(
         &format!("/api/v1/images/{hash}/correction"),
         &json!({ "label": "bag" }),
+    );
+    check(
+        &document,
+        "put",
+        "/api/v1/images/{hash}/correction",
+        &corrected.json(),
     );
 
     let mut asked = 0;

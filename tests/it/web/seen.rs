@@ -121,7 +121,101 @@ fn a_photo_is_corrected_by_key_and_taken_back() {
         "return document.querySelector('.verdict b').textContent === 'None of these'",
     );
     browser.press(&["z"]);
+    browser.wait_for(
+        "the word before holds again",
+        "return document.querySelector('.verdict b').textContent === 'Dress'",
+    );
+    browser.press(&["z"]);
     wait_until("it is taken back", || corrected().as_array().unwrap().is_empty());
+    assert_eq!(daemon.end(), Some(0));
+}
+
+/// A corrected card kept its old text and went to the end of the grid, where the next word met the same photo again.
+#[test]
+fn a_card_that_matches_no_more_shows_what_holds_and_stays_in_its_place() {
+    let Some(browser) = Browser::open() else { return };
+    let (shop, daemon, pages) = drawn_shop(6);
+    let focused = "document.activeElement.closest('.card')";
+    let place = format!("return [...document.querySelectorAll('.card')].indexOf({focused})");
+    for order in ["", "&sort=path"] {
+        browser.go(&format!("{}/?status=review{order}", pages.base));
+        let total: u64 = browser.text("#total").parse().unwrap();
+        browser.press(&[keys::RIGHT, keys::RIGHT]);
+        let hash = browser.eval(&format!("return {focused}.dataset.hash"));
+        let next = browser.eval(&format!("return {focused}.nextElementSibling.dataset.hash"));
+        browser.press(&["9"]);
+        browser.wait_for(
+            "the card says so and the list is up to date",
+            &format!(
+                "return {focused}.querySelector('b').textContent === 'Bag'
+                     && {focused}.querySelector('.mark').matches('.s-corrected')
+                     && !{focused}.querySelector('.number')
+                     && document.querySelector('#total').textContent === '{}'",
+                total - 1
+            ),
+        );
+        assert_eq!(browser.eval(&place), 1, "{order}");
+        assert_eq!(browser.eval(&format!("return {focused}.dataset.hash")), hash);
+        browser.press(&[keys::RIGHT]);
+        assert_eq!(browser.eval(&format!("return {focused}.dataset.hash")), next);
+        browser.press(&["z"]);
+        browser.wait_for(
+            "it is taken back, and shown so",
+            &format!(
+                "const card = document.querySelector('.card[data-hash={hash}]');
+                 return card?.querySelector('.mark').textContent === 'review'
+                     && document.querySelector('#total').textContent === '{total}'"
+            ),
+        );
+        wait_until("it is taken back", || {
+            shop.count("SELECT count(*) FROM truths WHERE undone_at_ms IS NULL") == 0
+        });
+    }
+    assert_eq!(daemon.end(), Some(0));
+}
+
+/// The heading counted them, and those beyond the first page were not to be reached.
+#[test]
+fn many_photos_at_once_can_all_be_reached() {
+    let Some(browser) = Browser::open() else { return };
+    let shop = Shop::new();
+    for number in 0..5 {
+        drop_png(&shop.inbox(), number);
+    }
+    shop.ok(&["scan"]);
+    let (daemon, pages) = serving(&shop, &[]);
+    browser.go(&pages.base);
+    assert_eq!(browser.count(".card"), 5);
+    browser.press(&[keys::RIGHT, keys::RIGHT]);
+    let focused = "return document.activeElement.closest('.card')?.dataset.hash ?? null";
+    let hash = browser.eval(focused);
+    // The page looks when all are there.
+    browser.eval(
+        "Object.defineProperty(document, 'hidden', { value: true, configurable: true });
+         document.dispatchEvent(new Event('visibilitychange'));",
+    );
+    for number in 5..400 {
+        drop_png(&shop.inbox(), number);
+    }
+    shop.wait_for_rows(400);
+    browser.eval(
+        "Object.defineProperty(document, 'hidden', { value: false, configurable: true });
+         document.dispatchEvent(new Event('visibilitychange'));",
+    );
+    browser.wait_for(
+        "all are counted",
+        "return document.querySelector('#total').textContent === '400'",
+    );
+    assert_eq!(browser.eval(focused), hash, "whoever works at a card keeps it");
+    browser.wait_for(
+        "all are reached",
+        "document.querySelector('#more')?.scrollIntoView();
+         return document.querySelectorAll('.card').length === 400 && !document.querySelector('#more')",
+    );
+    assert_eq!(
+        browser.eval("return new Set([...document.querySelectorAll('.card')].map((card) => card.id)).size"),
+        400
+    );
     assert_eq!(daemon.end(), Some(0));
 }
 
@@ -189,6 +283,156 @@ fn enter_on_a_link_follows_it_and_says_nothing() {
     assert_eq!(daemon.end(), Some(0));
 }
 
+/// Words that waited for the one before them were lost with the page.
+#[test]
+fn review_is_not_left_before_all_that_was_said_has_arrived() {
+    let Some(browser) = Browser::open() else { return };
+    let (shop, daemon, pages) = drawn_shop(6);
+    browser.go(&format!("{}/review", pages.base));
+    browser.wait_for(
+        "the first photo is there",
+        "return document.querySelector('#review-picture').naturalWidth > 0",
+    );
+    browser.eval(
+        "const send = fetch;
+         const held = new Promise((resolve) => (window.letGo = resolve));
+         window.fetch = async (path, options) => {
+             if (options?.method === 'PUT') await held;
+             return send(path, options);
+         };
+         window.isAsked = () => {
+             const leaving = new Event('beforeunload', { cancelable: true });
+             dispatchEvent(leaving);
+             return leaving.defaultPrevented;
+         };",
+    );
+    assert_eq!(browser.eval("return isAsked()"), false);
+    let before = browser.text("#review-name");
+    browser.press(&["1"]);
+    browser.wait_for(
+        "the next photo is there",
+        &format!(
+            "const picture = document.querySelector('#review-picture');
+             return document.querySelector('#review-name').textContent !== {before:?} && picture.naturalWidth > 0"
+        ),
+    );
+    browser.press(&["2", "g", "s"]);
+    assert_eq!(browser.eval("return location.pathname"), "/review");
+    assert_eq!(browser.eval("return isAsked()"), true);
+    browser.eval("letGo()");
+    browser.wait_for("it leads on", "return location.pathname === '/status'");
+    assert_eq!(shop.count("SELECT count(*) FROM truths"), 2);
+    assert_eq!(daemon.end(), Some(0));
+}
+
+/// Enter said again, of the next photo, what had been clicked for the one before.
+#[test]
+fn enter_after_a_click_agrees_with_the_model() {
+    let Some(browser) = Browser::open() else { return };
+    let (shop, daemon, pages) = drawn_shop(6);
+    browser.go(&format!("{}/review", pages.base));
+    let is_there = "const picture = document.querySelector('#review-picture'); return picture.complete && picture.naturalWidth > 0";
+    browser.wait_for("the first photo is there", is_there);
+    browser.click("#correct [data-label=Sandal]");
+    browser.wait_for(
+        "the next photo is there",
+        &format!("if (document.querySelector('#review-done').textContent !== '1') return false; {is_there}"),
+    );
+    let verdict = browser.text("#review-verdict");
+    browser.press(&[keys::ENTER]);
+    wait_until("both are on record", || {
+        shop.count("SELECT count(*) FROM truths") == 2
+    });
+    let said = shop.json(&["corrections", "--format", "json"]);
+    let second = said[1]["truth"].as_str().unwrap();
+    assert_eq!(said[0]["truth"], "Sandal");
+    assert!(verdict.starts_with(&format!("{second} ")), "{second}: {verdict}");
+    assert_eq!(daemon.end(), Some(0));
+}
+
+/// The former photo stood beside the new name while the new one was loaded, and keys spoke about the new one.
+#[test]
+fn nothing_is_said_about_a_photo_that_is_not_there_yet() {
+    let Some(browser) = Browser::open() else { return };
+    let (shop, daemon, pages) = drawn_shop(20);
+    browser.go(&format!("{}/review", pages.base));
+    let is_there = "const picture = document.querySelector('#review-picture'); return picture.complete && picture.naturalWidth > 0";
+    browser.wait_for("the first photo is there", is_there);
+    // No picture is answered from here on; those that come next are loaded already.
+    daemon.signal("STOP");
+    for _ in 0..7 {
+        browser.press(&["s"]);
+    }
+    assert_eq!(
+        browser.eval("return document.querySelector('#review-picture').naturalWidth"),
+        0,
+        "nor is another one shown"
+    );
+    browser.press(&["1", keys::ENTER]);
+    assert_eq!(browser.text("#review-done"), "0");
+    daemon.signal("CONT");
+    browser.wait_for("the picture is there", is_there);
+    browser.press(&["1"]);
+    assert_eq!(browser.text("#review-done"), "1");
+    wait_until("it is on record", || {
+        shop.count("SELECT count(*) FROM truths") == 1
+    });
+    assert_eq!(daemon.end(), Some(0));
+}
+
+/// A colleague's word, said meanwhile, was overwritten unseen, and taking the new one back left neither.
+#[test]
+fn what_others_say_meanwhile_is_seen_and_comes_back() {
+    let Some(browser) = Browser::open() else { return };
+    let (shop, daemon, pages) = drawn_shop(6);
+    let say = |hash: &Value, label: &str| {
+        let address = format!("/api/v1/images/{}/correction", hash.as_str().unwrap());
+        let answer = pages.put(&address, &json!({ "label": label, "by": "Ada" }));
+        assert_eq!(answer.code, 200);
+    };
+    let standing = || shop.json(&["corrections", "--format", "json"]);
+
+    let queue = pages.get("/api/v1/review").json();
+    let hash = &queue["images"][0]["content_hash"];
+    browser.go(&format!("{}/photo/{}", pages.base, hash.as_str().unwrap()));
+    say(hash, "coat");
+    let shows =
+        |label: &str| format!("return document.querySelector('.verdict b').textContent === {label:?}");
+    browser.wait_for("the page shows it by itself", &shows("Coat"));
+    browser.press(&["9"]);
+    browser.wait_for("another word takes its place", &shows("Bag"));
+    browser.press(&["z"]);
+    browser.wait_for("it holds again", &shows("Coat"));
+    assert_eq!(standing()[0]["truth"], "Coat");
+
+    browser.go(&format!("{}/review", pages.base));
+    browser.wait_for(
+        "the queue is there",
+        "return document.querySelector('#review-picture').naturalWidth > 0 && review.queue.length > 1",
+    );
+    let queued = browser.eval("return review.queue.map((image) => image.content_hash)");
+    say(&queued[0], "coat");
+    browser.wait_for(
+        "it waits no more",
+        &format!(
+            "return !review.queue.some((image) => image.content_hash === {})",
+            queued[0]
+        ),
+    );
+    // One that was said of the photo in sight gives way, and holds again.
+    let current = browser.eval("return review.current.content_hash");
+    say(&current, "coat");
+    browser.press(&["9"]);
+    browser.wait_for("it is sent", "return review.sent === 1 && !review.underWay");
+    browser.press(&["z"]);
+    browser.wait_for("it is taken back", "return review.sent === 2 && !review.underWay");
+    let words = standing();
+    let words = words.as_array().unwrap();
+    assert_eq!(words.len(), 3);
+    assert!(words.iter().all(|word| word["truth"] == "Coat"), "{words:?}");
+    assert_eq!(daemon.end(), Some(0));
+}
+
 /// A change of the form dropped what it does not show.
 #[test]
 fn a_filter_from_the_address_outlives_a_change_of_the_form() {
@@ -243,6 +487,33 @@ fn a_page_listens_again_after_an_answer_that_is_no_stream() {
     browser.wait_for("it tries again", "return attempts >= 2");
     browser.eval("window.EventSource = Stream");
     browser.wait_for("the page listens", listens);
+    assert_eq!(daemon.end(), Some(0));
+}
+
+/// The page went on saying how things had been.
+#[test]
+fn a_page_says_that_nothing_answers_any_more() {
+    let Some(browser) = Browser::open() else { return };
+    let shop = Shop::new();
+    let (daemon, pages) = serving(&shop, &[]);
+    browser.go(&pages.base);
+    browser.wait_for(
+        "the page listens",
+        "return document.querySelector('#live').classList.contains('on')",
+    );
+    assert_eq!(daemon.end(), Some(0));
+    browser.wait_for(
+        "it says so",
+        "return !document.querySelector('#silent').hidden
+             && document.querySelector('#silent').textContent.startsWith('No answer from hangtag since ')
+             && document.querySelector('#live-text').textContent !== ''",
+    );
+    let same_address = format!("web.listen={}", pages.host());
+    let daemon = shop.daemon_with(&["--set", "web.enabled=true", "--set", &same_address]);
+    browser.wait_for(
+        "and takes it back",
+        "return document.querySelector('#silent').hidden && document.querySelector('#live-text').textContent === ''",
+    );
     assert_eq!(daemon.end(), Some(0));
 }
 
@@ -320,7 +591,11 @@ fn a_model_is_rolled_back_after_the_consequence_was_read() {
         "{consequence}"
     );
     browser.screenshot("confirm");
-    browser.click("#confirm-yes");
+    browser.click("#confirm-no");
+    assert_eq!(browser.count("dialog[open]"), 0);
+    browser.click("[data-confirm='/api/v1/models/rollback']");
+    // Enter in the field was "Cancel", silently.
+    browser.press(&["b", "a", "d", keys::ENTER]);
     wait_until("the shipped model serves again", || {
         pages.get("/api/v1/status").json()["model"] == shipped.as_str()
     });
@@ -328,11 +603,11 @@ fn a_model_is_rolled_back_after_the_consequence_was_read() {
         format!("return document.querySelector('#serving-title + .verdict b').textContent === {shipped:?}");
     browser.wait_for("the page says so", &back);
     let put_by = shop.sql().query_row(
-        "SELECT put_by FROM service_history WHERE until_ms IS NULL",
+        "SELECT put_by || ': ' || reason FROM service_history WHERE until_ms IS NULL",
         [],
         |row| row.get::<_, String>(0),
     );
-    assert_eq!(put_by.unwrap(), "person");
+    assert_eq!(put_by.unwrap(), "person: bad, by web");
     assert_eq!(daemon.end(), Some(0));
 }
 
