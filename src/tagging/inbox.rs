@@ -1,8 +1,8 @@
 //! What belongs to the inboxes, and what lies at a path.
 //!
-//! In: the watched folders, and what to pass over: names, hangtag's own folder. Out: whether a path is ours, and a [`Look`] at it; whether an inbox
-//! itself is there. Never: a byte of a file's content; a link followed out of the inboxes; an inbox that may merely not be
-//! mounted taken for an emptied one.
+//! In: the watched folders, and what to pass over: names, hangtag's own folder. Out: whether a path is ours, and a [`Look`]
+//! at it; whether an inbox itself is there. Never: a byte of a file's content; a link followed out of the inboxes; an inbox
+//! that may merely not be mounted taken for an emptied one.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,8 +1,8 @@
 //! JPEG -> its Y channel at a half, a quarter or an eighth of its size.
 //!
 //! In: the bytes of a sequential JPEG whose components are coded together, Y first: nearly all that cameras and shops
-//! write. Out: means of 2x2, 4x4 or 8x8 pixels. Never: an error, a part of a picture. What is unusual or broken in any way is
-//! left to the library, which says what is wrong with it, or reads it.
+//! write. Out: means of 2x2, 4x4 or 8x8 pixels. Never: an error, a part of a picture. What is unusual or seems broken is left
+//! to the library, which says what is wrong with it, or reads it.
 //!
 //! A photo of 12 million pixels becomes 28x28: to compute all of its pixels is most of the work, and nothing of it is
 //! seen. The library gives pictures at their full size only.

@@ -1,7 +1,7 @@
 //! The coefficients of a block of 8x8 pixels -> the means of its pixels, in squares of 2x2, 4x4 or 8x8.
 //!
-//! In: coefficients, one by one. Out: `SIDE` rows of `SIDE` grey values. Never: a pixel, of which there would be four times
-//! as many or more.
+//! In: coefficients, one by one. Out: `SIDE` rows of `SIDE` grey values. Never: a pixel, of which there would be four times as
+//! many or more.
 //!
 //! A mean of neighbours is a sum of cosines as a pixel is, and over a square of `8 / SIDE` pixels the frequencies fold:
 //! `k` and `2 SIDE - k` have the same `SIDE` values, but for a factor, and `SIDE` itself has none at all. So each coefficient
