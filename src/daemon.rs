@@ -20,7 +20,7 @@ mod sweeping;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use async_channel::bounded;
 use sd_notify::NotifyState;
@@ -41,8 +41,7 @@ pub use serve::{
 };
 
 use crate::config::{self, Config};
-use crate::model::DeviceReport;
-use crate::status::{DeviceStatus, Identity, StatusBoard};
+use crate::status::{Identity, StatusBoard};
 use crate::store::{Reader, Store, StoreError};
 use crate::tagging::inbox::Inboxes;
 use crate::tagging::line::{Drained, Haste, Line, LineError, LineInputs, LineParts, Queues};
@@ -429,31 +428,6 @@ async fn report(path: PathBuf, board: StatusBoard, identity: watch::Receiver<Ide
             tracing::error!("status: {trouble}");
         }
         board.until_report_is_due().await;
-    }
-}
-
-impl OpenedModel {
-    /// What `hangtag status` says of this process.
-    fn identity(&self, config: &Config) -> Identity {
-        Identity {
-            version: env!("CARGO_PKG_VERSION"),
-            pid: std::process::id(),
-            started_at: SystemTime::now().into(),
-            model: self.entry.id().clone(),
-            device: DeviceStatus::from(&self.device),
-            onnxruntime: self.runtime.clone(),
-            store: config.store_path().display().to_string(),
-        }
-    }
-}
-
-impl From<&DeviceReport> for DeviceStatus {
-    fn from(report: &DeviceReport) -> Self {
-        Self {
-            asked: report.asked,
-            used: report.got,
-            why: report.why.clone(),
-        }
     }
 }
 

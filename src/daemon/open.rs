@@ -3,6 +3,8 @@
 //! In: the settings. Out: ONNX Runtime loaded, the bundle checked, the device chosen, the model warm. Never: a
 //! model whose bundle does not fit, or a device other than the one that is reported.
 
+use std::time::SystemTime;
+
 use crate::config::{Config, Durability, RuntimeConfig};
 use crate::decode::DecodeLimits;
 use crate::domain::{Device, DevicePolicy, ParseError};
@@ -10,6 +12,7 @@ use crate::model::{
     AutoInstall, BundleError, Classifier, ClassifyError, DeviceReport, InferenceOptions, ModelBundle,
     OnnxClassifier, OpenError, Runtime, RuntimeError, RuntimeSettings, runtime,
 };
+use crate::status::{DeviceStatus, Identity};
 use crate::store::{self, NewModel};
 
 /// A model that is ready to answer.
@@ -41,10 +44,33 @@ pub enum OpeningError {
 }
 
 impl OpenedModel {
+    /// What `hangtag status` says of this process.
+    pub(super) fn identity(&self, config: &Config) -> Identity {
+        Identity {
+            version: env!("CARGO_PKG_VERSION"),
+            pid: std::process::id(),
+            started_at: SystemTime::now().into(),
+            model: self.entry.id().clone(),
+            device: DeviceStatus::from(&self.device),
+            onnxruntime: self.runtime.clone(),
+            store: config.store_path().display().to_string(),
+        }
+    }
+
     /// The first copy; the others are closed.
     pub fn into_one(self) -> Box<dyn Classifier> {
         let first = self.classifiers.into_iter().next();
         first.expect("an opened model has at least one copy; this is a bug")
+    }
+}
+
+impl From<&DeviceReport> for DeviceStatus {
+    fn from(report: &DeviceReport) -> Self {
+        Self {
+            asked: report.asked,
+            used: report.got,
+            why: report.why.clone(),
+        }
     }
 }
 
@@ -117,7 +143,7 @@ pub fn runtime_settings(config: &RuntimeConfig, device: DevicePolicy) -> Runtime
 pub(super) fn entry_of(bundle: &ModelBundle) -> Result<NewModel, ParseError> {
     let manifest = bundle.manifest();
     let json = serde_json::to_value(manifest).expect("a manifest that was read is plain JSON; this is a bug");
-    let now = std::time::SystemTime::now().into();
+    let now = SystemTime::now().into();
     let mut entry = NewModel::new(&manifest.model_sha256, manifest.preprocessing_version, now)?;
     entry.labels = manifest.labels.clone();
     entry.manifest = json;

@@ -30,7 +30,7 @@ impl Lookout {
         })
     }
 
-    /// What `look_blocking` saw; `None`: it is not known, for now.
+    /// What `look_blocking` saw; `None`: it did not come to an end in time.
     pub async fn look<R: Send + 'static>(
         &self,
         look_blocking: impl FnOnce() -> R + Send + 'static,

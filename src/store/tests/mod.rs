@@ -15,6 +15,7 @@ mod pages;
 mod queries;
 mod records;
 mod registry;
+mod renames;
 mod retag;
 mod trust;
 
@@ -129,6 +130,10 @@ fn content(text: &str) -> ContentFacts {
         format: Some(ImageFormat::Png),
         size_px: Some((3, 4)),
     }
+}
+
+fn label_of(fixture: &Fixture, name: &str) -> Option<usize> {
+    fixture.file(name).unwrap().label.map(Label::index)
 }
 
 /// Scores whose top is `label` with `confidence`.

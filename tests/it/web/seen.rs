@@ -325,18 +325,22 @@ fn review_is_not_left_before_all_that_was_said_has_arrived() {
     assert_eq!(daemon.end(), Some(0));
 }
 
+/// In the browser: whether the photo under review can be seen.
+const PHOTO_IS_THERE: &str = "const picture = document.querySelector('#review-picture'); return picture.complete && picture.naturalWidth > 0";
+
 /// Enter said again, of the next photo, what had been clicked for the one before.
 #[test]
 fn enter_after_a_click_agrees_with_the_model() {
     let Some(browser) = Browser::open() else { return };
     let (shop, daemon, pages) = drawn_shop(6);
     browser.go(&format!("{}/review", pages.base));
-    let is_there = "const picture = document.querySelector('#review-picture'); return picture.complete && picture.naturalWidth > 0";
-    browser.wait_for("the first photo is there", is_there);
+    browser.wait_for("the first photo is there", PHOTO_IS_THERE);
     browser.click("#correct [data-label=Sandal]");
     browser.wait_for(
         "the next photo is there",
-        &format!("if (document.querySelector('#review-done').textContent !== '1') return false; {is_there}"),
+        &format!(
+            "if (document.querySelector('#review-done').textContent !== '1') return false; {PHOTO_IS_THERE}"
+        ),
     );
     let verdict = browser.text("#review-verdict");
     browser.press(&[keys::ENTER]);
@@ -356,8 +360,7 @@ fn nothing_is_said_about_a_photo_that_is_not_there_yet() {
     let Some(browser) = Browser::open() else { return };
     let (shop, daemon, pages) = drawn_shop(20);
     browser.go(&format!("{}/review", pages.base));
-    let is_there = "const picture = document.querySelector('#review-picture'); return picture.complete && picture.naturalWidth > 0";
-    browser.wait_for("the first photo is there", is_there);
+    browser.wait_for("the first photo is there", PHOTO_IS_THERE);
     // No picture is answered from here on; those that come next are loaded already.
     daemon.signal("STOP");
     for _ in 0..7 {
@@ -371,7 +374,7 @@ fn nothing_is_said_about_a_photo_that_is_not_there_yet() {
     browser.press(&["1", keys::ENTER]);
     assert_eq!(browser.text("#review-done"), "0");
     daemon.signal("CONT");
-    browser.wait_for("the picture is there", is_there);
+    browser.wait_for("the picture is there", PHOTO_IS_THERE);
     browser.press(&["1"]);
     assert_eq!(browser.text("#review-done"), "1");
     wait_until("it is on record", || {
