@@ -97,7 +97,7 @@ pub enum Augmentation {
     None,
     /// Flips, shifts, erasing: for pictures like Fashion-MNIST's.
     Catalogue,
-    /// Half of them as a shop would have photographed them, and pictures of none of the classes between them.
+    /// A fifth of them as a shop would have photographed them, and pictures of none of the classes between them.
     Photo,
 }
 

@@ -12,6 +12,8 @@ use super::network::residual::NONE;
 use crate::domain::{Augmentation, INPUT_LEN, Truth};
 use crate::preprocess::InputTensor;
 
+/// Share of Fashion-MNIST's pictures that `Augmentation::Photo` draws as photos: docs/training.md says what others did.
+const PHOTO_LIKE: f32 = 0.2;
 /// Pictures of none of the classes for each one of Fashion-MNIST's.
 const OUTLIER_SHARE: f64 = 0.08;
 /// What an epoch that is never trained on is called: its pictures measure what normalises.
@@ -124,8 +126,6 @@ enum Lesson {
 pub struct Mix {
     /// What is done to Fashion-MNIST's pictures.
     pub augmentation: Augmentation,
-    /// Share of Fashion-MNIST's pictures that are drawn as photos, 0..=1; with `Augmentation::Photo` only.
-    pub photo_like: f32,
     /// Pictures of Fashion-MNIST.
     pub fashion: usize,
     /// Corrected photos, each as often as the others up to one; 0 where there are none.
@@ -265,7 +265,7 @@ impl Epoch<'_> {
                 let row = row as usize;
                 let pixels = picture(&lessons.images.pixels, row);
                 match (lessons.mix.augmentation, wardrobe) {
-                    (Augmentation::Photo, Some(wardrobe)) if draw.chance(lessons.mix.photo_like) => {
+                    (Augmentation::Photo, Some(wardrobe)) if draw.chance(PHOTO_LIKE) => {
                         augment::photo(wardrobe, pixels, lessons.images.labels[row], &mut draw, values);
                     }
                     (Augmentation::None, _) => plain(pixels, values),

@@ -48,7 +48,7 @@ impl TrainParameters {
         let common = Self {
             architecture,
             augmentation: Augmentation::None,
-            epochs: 50,
+            epochs: epochs(architecture, Augmentation::None),
             batch_size: 64,
             learning_rate: 1e-3,
             schedule: RateSchedule::Cosine,
@@ -61,7 +61,7 @@ impl TrainParameters {
             ArchitectureName::Reference => common,
             ArchitectureName::Residual => Self {
                 augmentation: Augmentation::Photo,
-                epochs: 52,
+                epochs: epochs(architecture, Augmentation::Photo),
                 batch_size: 256,
                 learning_rate: 0.02,
                 schedule: RateSchedule::OneCycle,
@@ -79,19 +79,33 @@ impl TrainParameters {
 
     /// The network's kind and sizes.
     pub fn network(&self) -> Architecture {
-        match self.architecture {
-            ArchitectureName::Reference => Architecture::REFERENCE,
-            ArchitectureName::Residual => Architecture::RESIDUAL,
+        match (self.architecture, self.augmentation) {
+            (ArchitectureName::Reference, _) => Architecture::REFERENCE,
+            (ArchitectureName::Residual, Augmentation::Catalogue) => Architecture::CATALOGUE,
+            (ArchitectureName::Residual, _) => Architecture::RESIDUAL,
         }
+    }
+}
+
+/// What two cores do within fifteen minutes.
+fn epochs(architecture: ArchitectureName, augmentation: Augmentation) -> u32 {
+    match (architecture, augmentation) {
+        (ArchitectureName::Reference, _) => 50,
+        // A larger network.
+        (ArchitectureName::Residual, Augmentation::Catalogue) => 36,
+        (ArchitectureName::Residual, _) => 52,
     }
 }
 
 impl From<&TrainConfig> for TrainParameters {
     fn from(config: &TrainConfig) -> Self {
         let recipe = Self::recipe(config.architecture);
+        let augmentation = config.augmentation.unwrap_or(recipe.augmentation);
         Self {
-            augmentation: config.augmentation.unwrap_or(recipe.augmentation),
-            epochs: config.epochs.unwrap_or(recipe.epochs),
+            augmentation,
+            epochs: config
+                .epochs
+                .unwrap_or_else(|| epochs(config.architecture, augmentation)),
             batch_size: config.batch_size.unwrap_or(recipe.batch_size),
             learning_rate: config.learning_rate.unwrap_or(recipe.learning_rate),
             schedule: config.schedule.unwrap_or(recipe.schedule),
@@ -238,6 +252,15 @@ mod tests {
             assert_eq!(TrainParameters::from(&config), recipe(architecture));
             assert!(TrainParameters::from(&config).check(60_000).is_ok());
         }
+        let catalogue = TrainConfig {
+            augmentation: Some(Augmentation::Catalogue),
+            ..open.clone()
+        };
+        let [catalogue, photo] = [&catalogue, &open].map(TrainParameters::from);
+        assert!(
+            catalogue.epochs < photo.epochs,
+            "each of them takes longer, in the larger network"
+        );
         let chosen = TrainConfig {
             augmentation: Some(Augmentation::Catalogue),
             epochs: Some(3),

@@ -43,21 +43,12 @@ fn row(layer: String, output: &[usize], parameters: usize, multiply_adds: usize)
 
 fn residual_layers(channels: &Channels) -> Vec<LayerRow> {
     let mut rows = vec![row("image".into(), &[1, INPUT_SIDE, INPUT_SIDE], 0, 0)];
-    for (number, unit) in channels.units().iter().enumerate() {
-        let is_stem = number == 0;
-        let side = if is_stem { 2 * unit.side } else { unit.side };
+    for unit in channels.units() {
         let weights = TAPS * unit.inputs * unit.outputs;
         let convolution = format!("convolution 3x3, {} -> {}", unit.inputs, unit.outputs);
-        rows.push(row(
-            convolution,
-            &[unit.outputs, side, side],
-            weights,
-            weights * side * side,
-        ));
         let shape = [unit.outputs, unit.side, unit.side];
-        if is_stem {
-            rows.push(row("max-pool 2x2".into(), &shape, 0, 0));
-        }
+        let pixels = unit.side * unit.side;
+        rows.push(row(convolution, &shape, weights, weights * pixels));
         let behind = match unit.closes_block {
             true => "normalisation, + input of block, ReLU",
             false => "normalisation, ReLU",

@@ -14,6 +14,7 @@ const SMALL: Architecture = Architecture::Plain(Plain {
 });
 const SMALL_RESIDUAL: Architecture = Architecture::Residual(Channels {
     stem: 4,
+    blocks: 1,
     upper: 6,
     middle: 6,
     deep: 8,

@@ -24,9 +24,6 @@ use crate::domain::{INPUT_LEN, LABEL_COUNT, Label, RateSchedule};
 pub const FOLDS: usize = 5;
 /// Pictures of a tuning.
 const PICTURES: usize = 30_000;
-/// Share of Fashion-MNIST's pictures that are drawn as photos: more than in a training, because a shop's photos are what it
-/// is for.
-const PHOTO_LIKE: f32 = 0.2;
 /// No photo is shown more often than this: a handful shall not be learned by heart.
 const MAX_VIEWS: usize = 120;
 /// The greatest rate, as a share of that of the training before.
@@ -225,7 +222,6 @@ impl Tuning<'_> {
         let views = views(photos, self.photo_share);
         Mix {
             augmentation: self.parameters.augmentation,
-            photo_like: PHOTO_LIKE,
             fashion: (PICTURES - views).min(fashion),
             photos: views,
         }

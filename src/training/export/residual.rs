@@ -25,7 +25,6 @@ struct UnitNames {
     means: String,
     variances: String,
     sums: String,
-    stem_pooled: String,
     normal: String,
     added: String,
     output: String,
@@ -47,7 +46,6 @@ impl Names {
                 means: name("means"),
                 variances: name("variances"),
                 sums: name("sums"),
-                stem_pooled: name("greatest_sums"),
                 normal: name("normal"),
                 added: name("added"),
                 output: name("output"),
@@ -121,12 +119,13 @@ fn nodes<'a>(
         let input = passed_on[number];
         let window = vec![integers("kernel_shape", &[3, 3]), integers("pads", &[1, 1, 1, 1])];
         nodes.push(node(OpType::Conv, &[input, &names.weights], &names.sums, window));
-        let mut sums = names.sums.as_str();
-        if number == 0 {
-            nodes.push(node(OpType::MaxPool, &[sums], &names.stem_pooled, pool()));
-            sums = &names.stem_pooled;
-        }
-        let statistics = [sums, &names.scales, &names.shifts, &names.means, &names.variances];
+        let statistics = [
+            names.sums.as_str(),
+            &names.scales,
+            &names.shifts,
+            &names.means,
+            &names.variances,
+        ];
         nodes.push(node(
             OpType::BatchNormalization,
             &statistics,

@@ -27,14 +27,10 @@ fn photos(count: usize) -> Photos {
 fn mix(augmentation: Augmentation, fashion: usize, photos: usize) -> Mix {
     Mix {
         augmentation,
-        photo_like: PHOTO_LIKE,
         fashion,
         photos,
     }
 }
-
-/// Share of pictures that are drawn as photos.
-const PHOTO_LIKE: f32 = 0.2;
 
 /// How often each lesson is in an epoch.
 fn counted(epoch: &Epoch) -> BTreeMap<String, usize> {

@@ -22,6 +22,8 @@ impl Architecture {
     pub const REFERENCE: Architecture = Architecture::Plain(Plain::REFERENCE);
     /// The network that ships.
     pub const RESIDUAL: Architecture = Architecture::Residual(Channels::DEFAULT);
+    /// The network that is best on Fashion-MNIST itself.
+    pub const CATALOGUE: Architecture = Architecture::Residual(Channels::CATALOGUE);
 
     /// How many numbers training finds.
     pub fn parameter_count(&self) -> usize {

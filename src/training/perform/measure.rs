@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::BoxedError;
-use crate::domain::{ArchitectureName, ContentHash, Label, Prediction};
+use crate::domain::{ContentHash, Label, Prediction};
 use crate::model::ModelBundle;
 use crate::training::corrections::Material;
 use crate::training::dataset::{DataSet, Images};
@@ -118,13 +118,16 @@ impl Measuring<'_> {
     }
 }
 
-/// Multiplications with additions of one picture through a bundle's network.
+/// Multiplications with additions of one picture through a bundle's network, which its number of parameters tells; of sizes
+/// that this hangtag does not train, those of the network that ships.
 fn multiply_adds(bundle: &ModelBundle) -> u64 {
-    let residual = ArchitectureName::Residual.to_string();
-    summary::multiply_adds(&match bundle.manifest().architecture == residual {
-        true => Architecture::RESIDUAL,
-        false => Architecture::REFERENCE,
-    })
+    let networks = [
+        Architecture::RESIDUAL,
+        Architecture::CATALOGUE,
+        Architecture::REFERENCE,
+    ];
+    let own = |network: &Architecture| network.parameter_count() as u64 == bundle.manifest().parameters;
+    summary::multiply_adds(&networks.into_iter().find(own).unwrap_or(Architecture::RESIDUAL))
 }
 
 fn answers(images: &Images, predictions: &[Prediction]) -> Vec<Answer> {

@@ -47,6 +47,7 @@ fn trained(augmentation: Augmentation, data: &DataSet) -> (Network, TrainParamet
     };
     let channels = Channels {
         stem: 4,
+        blocks: 1,
         upper: 6,
         middle: 6,
         deep: 8,

@@ -20,6 +20,7 @@ fn parameters() -> TrainParameters {
 fn start() -> Network {
     let channels = Channels {
         stem: 4,
+        blocks: 1,
         upper: 6,
         middle: 6,
         deep: 8,

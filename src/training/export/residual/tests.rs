@@ -7,6 +7,7 @@ use crate::training::network::random::{Purpose, Stream};
 
 const CHANNELS: Channels = Channels {
     stem: 3,
+    blocks: 1,
     upper: 4,
     middle: 4,
     deep: 5,
@@ -65,7 +66,7 @@ fn only_a_file_that_fits_gives_a_network() {
         PreprocessingVersion(4),
     );
     for (onnx, channels, words) in [
-        (&whole, wider, "it has no unit1_weights of 162 numbers"),
+        (&whole, wider, "it has no unit3_weights of 162 numbers"),
         (&reference, CHANNELS, "it has no unit0_weights of 27 numbers"),
         (
             &file(&network, 1.0, false),

@@ -19,7 +19,7 @@ const WIDEST_TILE: usize = 8;
 /// it moves along a row.
 const GROUP: usize = 16;
 /// The longest row.
-const WIDEST_SIDE: usize = INPUT_SIDE / 2;
+const WIDEST_SIDE: usize = INPUT_SIDE;
 
 /// Does convolutions one after the other, with room for the largest.
 #[derive(Debug)]

@@ -152,9 +152,9 @@ fn what_is_measured_is_mean_and_variance_of_the_pixels() {
 
 #[test]
 fn stem() {
-    let (images, channels) = (40, 5);
+    let (images, channels) = (20, 5);
     let grid = Grid {
-        side: INPUT_SIDE / 2,
+        side: INPUT_SIDE,
         images,
     };
     let mut stream = stream();
@@ -191,12 +191,11 @@ fn stem() {
     for number in 0..channels * grid.pixels() {
         let (column, row) = (number % grid.side, number / grid.side % grid.side);
         let (image, channel) = (number / (grid.side * grid.side) % images, number / grid.pixels());
-        let four = [0, 1, 2, 3].map(|n| sum(image, channel, 2 * row + n / 2, 2 * column + n % 2));
-        let greatest = four.into_iter().fold(f64::NEG_INFINITY, f64::max);
+        let expected = sum(image, channel, row, column);
         let found = output[channel * grid.plane_len() + grid.place(row, column) + image];
         assert!(
-            (f64::from(found) - greatest).abs() < 1e-5,
-            "{found}, not {greatest}"
+            (f64::from(found) - expected).abs() < 1e-5,
+            "{found}, not {expected}"
         );
     }
 
@@ -286,6 +285,7 @@ impl Whole {
     fn new() -> Self {
         let channels = Channels {
             stem: 3,
+            blocks: 1,
             upper: 4,
             middle: 4,
             deep: 5,
@@ -329,7 +329,7 @@ impl Whole {
 /// Numbers of every kind, none at its beginning, where shifts of zero make bends frequent.
 fn parameters(channels: &Channels) -> Vec<f32> {
     let mut stream = stream();
-    let mut parameters = super::fresh(channels, 6);
+    let mut parameters = super::fresh(channels, 3);
     for unit in channels.places().units {
         for (scale, shift) in unit.scales.zip(unit.shifts) {
             parameters[scale] = stream.next_unit() + 0.5;
@@ -358,7 +358,7 @@ fn whole_network() {
         let share = distance(
             &parameters[part.clone()],
             &gradient[part.clone()],
-            3e-4,
+            2e-4,
             &mut |values| {
                 all[part.clone()].copy_from_slice(values);
                 whole.loss(&all, Normalising::ByBatch)
@@ -366,7 +366,7 @@ fn whole_network() {
         );
         // What the stem changes goes over more bends than one layer has.
         assert!(
-            share < 0.05,
+            share < 0.03,
             "{part:?}: the gradient is off by {share} of its length"
         );
     }

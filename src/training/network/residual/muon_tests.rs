@@ -174,6 +174,7 @@ fn a_gradient_of_zero_changes_no_direction_and_harms_nothing() {
 fn what_is_no_convolution_takes_plain_steps_and_the_mean_follows() {
     let channels = Channels {
         stem: 2,
+        blocks: 1,
         upper: 3,
         middle: 3,
         deep: 4,

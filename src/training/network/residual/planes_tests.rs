@@ -9,7 +9,7 @@ use crate::training::network::random::{Purpose, Stream};
 
 /// Sides, images, input and output channels: odd sides; images, channels and both beyond what is done at a time, and no
 /// multiple of it.
-pub(super) const CASES: [(usize, usize, usize, usize); 10] = [
+pub(super) const CASES: [(usize, usize, usize, usize); 11] = [
     (1, 2, 1, 1),
     (2, 3, 3, 5),
     (5, 1, 4, 2),
@@ -20,6 +20,7 @@ pub(super) const CASES: [(usize, usize, usize, usize); 10] = [
     (3, 40, 50, 13),
     (14, 3, 33, 8),
     (7, 64, 17, 9),
+    (28, 3, 16, 9),
 ];
 
 pub(super) fn stream() -> Stream {

@@ -126,7 +126,7 @@ impl Shard {
             .max()
             .unwrap_or(0);
         let stem = Grid {
-            side: INPUT_SIDE / 2,
+            side: INPUT_SIDE,
             images,
         };
         Self {

@@ -138,6 +138,8 @@ impl WithSimd for WeightGradient<'_> {
             // Sixteen registers of eight lanes: twelve sums, two values, a factor. One lane does the same, so that tests
             // see this tile on any machine.
             1 | 8 => self.add_with::<S, 2, 6>(simd),
+            // A second register would hold no inputs.
+            lanes if self.unit.inputs <= lanes => self.add_with::<S, 1, WIDEST_TILE>(simd),
             _ => self.add_with::<S, 2, WIDEST_TILE>(simd),
         }
     }
