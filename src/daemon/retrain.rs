@@ -11,6 +11,8 @@ mod conclude;
 mod dead;
 mod decide_anew;
 mod due;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 use std::sync::Arc;
