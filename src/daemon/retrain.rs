@@ -2,7 +2,8 @@
 //!
 //! In: the schedule, the store, requests in the store. Out: runs on record, each ended with a reason or a verdict; a
 //! model in service that proved itself. Never: two runs at once, a model judged by pictures it was trained on, a run
-//! left "running" that no process carries out. The registry is all that is changed: who serves obeys it.
+//! left "running" that no process carries out. The registry is all that is changed: who serves obeys it. Where the settings
+//! name the model that is served, no rebuild is made or judged, and only what others left is put in order.
 //!
 //! Its writes are a few rows a run, and old answers thinned out in small steps, over a connection of its own, as those
 //! of a command would be; tags are written by the record station alone.
@@ -163,7 +164,7 @@ impl Retrainer {
                 continue; // A person's `hangtag train`, which may be alive.
             }
             match self.take_up_one_blocking(run.id) {
-                Ok(_) => {}
+                Ok(()) => {}
                 // It may work again in a moment.
                 Err(error @ RetrainError::Store(_)) => return Err(error),
                 // What it left does not get better, and must not keep all later runs from beginning.
@@ -173,11 +174,16 @@ impl Retrainer {
         Ok(())
     }
 
-    fn take_up_one_blocking(&mut self, run: RunId) -> Result<RunSummary, RetrainError> {
+    fn take_up_one_blocking(&mut self, run: RunId) -> Result<(), RetrainError> {
         let folder = RunFolder::of(&self.config.runs_dir(), run.0);
         let Some(conclusion) = folder.read_conclusion_blocking::<Conclusion>()? else {
-            return self.end(run, RunState::Stopped, folder.service_ended_blocking());
+            return self
+                .end(run, RunState::Stopped, folder.service_ended_blocking())
+                .map(drop);
         };
+        if self.is_pinned() {
+            return Ok(()); // Its verdict would change the registry, and waits until that counts again.
+        }
         let in_service = self.in_service()?;
         // The candidate itself serves where the service was killed between registry and record.
         let is_up_to_date =
@@ -193,9 +199,9 @@ impl Retrainer {
             };
             let reason =
                 format!("it was measured against {against}, which is no longer in service; {measures}");
-            return self.end(run, RunState::Failed, &reason);
+            return self.end(run, RunState::Failed, &reason).map(drop);
         }
-        self.conclude_blocking(run, &folder, conclusion)
+        self.conclude_blocking(run, &folder, conclusion).map(drop)
     }
 
     fn turn_blocking(&mut self, station: &Station) -> Result<(), RetrainError> {
@@ -204,6 +210,10 @@ impl Retrainer {
             self.close_dead_blocking()?;
         }
         let now = SystemTime::now().into();
+        if self.is_pinned() {
+            // No schedule is in force meanwhile, which this puts on record.
+            return Ok(self.in_force_since(now).map(drop)?);
+        }
         match decide(now, &rules(&self.config), &self.record(now)?) {
             Decision::Wait { .. } => Ok(()),
             Decision::Skip { due_at, reason } => {
@@ -372,6 +382,11 @@ impl Retrainer {
             reason: Some(reason.to_owned()),
             verdict: None,
         })
+    }
+
+    /// Whether the settings name the model that is served, whatever is rebuilt.
+    fn is_pinned(&self) -> bool {
+        self.config.inference.model.is_some()
     }
 
     fn in_service(&self) -> Result<ModelId, RetrainError> {
