@@ -30,7 +30,7 @@ use due::{passed_over, recorded};
 use super::prune::prune_blocking;
 use super::rebuild_run::{Carried, RunProcess};
 use crate::config::{Config, SeedPolicy};
-use crate::domain::{ModelId, Timestamp};
+use crate::domain::{ArchitectureName, ModelId, Timestamp};
 use crate::durable;
 use crate::model::BundleError;
 use crate::status::{Station, StatusBoard};
@@ -268,6 +268,7 @@ impl Retrainer {
             trigger,
             due_at,
             fingerprint: print,
+            corrections_read_at: job.corrections_read_at,
         })?;
         let taken = self.store.take_rebuild_requests(run, now);
         let carried = match taken {
@@ -282,8 +283,9 @@ impl Retrainer {
         })
     }
 
-    /// What is to be done, but for the run's number and the model in service. What decides the bytes is the settings', or
-    /// that of the run that is gone on from: its checkpoint fits nothing else.
+    /// What is to be done, but for the run's number and the model in service. What decides the bytes is the settings', or, as
+    /// far as its checkpoint fits nothing else, that of the run that is gone on from: a residual network learns corrections
+    /// behind it, and so those that stand now; a plain one has found them among its rows.
     fn job(&self, beginning: &Beginning, now: Timestamp) -> Result<Job, RetrainError> {
         let rules = &self.config.retrain;
         let mut parameters = TrainParameters::from(&self.config.train);
@@ -301,6 +303,7 @@ impl Retrainer {
             in_service_out_of_fold: Vec::new(),
             audited: Vec::new(),
             corrections: Vec::new(),
+            corrections_read_at: Some(now),
             corrections_dir: self.config.corrections_dir(),
             correction_weight: rules.correction_weight,
             warm_start: rules.warm_start,
@@ -311,6 +314,17 @@ impl Retrainer {
                 corrections: self.corrections()?,
                 ..job
             },
+            Beginning::Resumed { parameters, .. }
+                if parameters.architecture == ArchitectureName::Residual =>
+            {
+                Job {
+                    parameters: parameters.clone(),
+                    corrections: self.corrections()?,
+                    // It begins with its checkpoint, and with no other network.
+                    warm_start: false,
+                    ..job
+                }
+            }
             Beginning::Resumed {
                 checkpoint,
                 parameters,
@@ -319,8 +333,8 @@ impl Retrainer {
                 Job {
                     parameters: parameters.clone(),
                     corrections: old.corrections,
+                    corrections_read_at: old.corrections_read_at,
                     correction_weight: old.correction_weight,
-                    warm_start: old.warm_start,
                     ..job
                 }
             }
@@ -410,7 +424,7 @@ impl Retrainer {
 pub enum Beginning {
     /// With fresh weights.
     Fresh,
-    /// From another run's last whole epoch; data and parameters must be the same.
+    /// From another run's last whole epoch, by the same data and parameters.
     Resumed {
         /// That run's checkpoint.
         checkpoint: PathBuf,

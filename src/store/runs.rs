@@ -125,6 +125,8 @@ pub struct NewRun {
     pub due_at: Option<Timestamp>,
     /// A hash of all that decides what comes out: data, corrections, parameters, seed.
     pub fingerprint: Option<String>,
+    /// When the corrections were read that it knows; `None`: as it begins, or it knows none.
+    pub corrections_read_at: Option<Timestamp>,
 }
 
 impl NewRun {
@@ -136,6 +138,7 @@ impl NewRun {
             trigger: RunTrigger::Command,
             due_at: None,
             fingerprint: None,
+            corrections_read_at: None,
         }
     }
 }
@@ -278,14 +281,15 @@ impl Store {
 impl Batch<'_> {
     fn start_run(&self, run: &NewRun) -> rusqlite::Result<RunId> {
         self.transaction.execute(
-            "INSERT INTO runs (state, cause, due_at_ms, fingerprint, started_at_ms, parameters)
-             VALUES ('running', ?1, ?2, ?3, ?4, ?5)",
+            "INSERT INTO runs (state, cause, due_at_ms, fingerprint, started_at_ms, parameters, corrections_read_at_ms)
+             VALUES ('running', ?1, ?2, ?3, ?4, ?5, ?6)",
             params![
                 run.trigger.name(),
                 run.due_at.map(Timestamp::as_millis),
                 run.fingerprint,
                 run.started_at.as_millis(),
                 run.parameters.to_string(),
+                run.corrections_read_at.map(Timestamp::as_millis),
             ],
         )?;
         Ok(RunId(self.transaction.last_insert_rowid()))
@@ -394,14 +398,14 @@ impl Reader {
         Ok(failures.unwrap_or(0))
     }
 
-    /// How many corrections stand that were given since the latest rebuild began that took them into account, or found nothing
-    /// new in them. A training by hand knows none, and one that failed has learned nothing. One that began after `now`, under
+    /// How many corrections stand that were given since those were read that the latest rebuild took into account, or found
+    /// nothing new in. A training by hand knows none, and one that failed has learned nothing. One that began after `now`, under
     /// a clock that was ahead, would hide all corrections until then; nothing new comes of a run with those that it had.
     pub fn count_new_corrections(&self, now: Timestamp) -> Result<u64, StoreError> {
         let count: Option<i64> = self.row(
             "count the corrections since the last rebuild",
             "SELECT count(*) FROM truths WHERE undone_at_ms IS NULL AND corrected_at_ms >= coalesce(
-                 (SELECT started_at_ms FROM runs
+                 (SELECT coalesce(corrections_read_at_ms, started_at_ms) FROM runs
                   WHERE state IN ('finished', 'unchanged') AND cause <> 'command' AND started_at_ms <= ?1
                   ORDER BY id DESC LIMIT 1), 0)",
             [now.as_millis()],

@@ -56,7 +56,7 @@ pub struct ScheduleRecord {
     pub was_stopped: bool,
     /// When a person asked for a run that was not made yet.
     pub requested_at: Option<Timestamp>,
-    /// Corrections that came in since the newest rebuild started that took them into account.
+    /// Corrections that no rebuild has taken into account yet.
     pub new_corrections: u64,
     /// Runs that corrections started and of which nothing came since a rebuild last went through.
     pub failures: u32,

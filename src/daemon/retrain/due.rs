@@ -198,6 +198,7 @@ pub(super) fn passed_over(started_at: Timestamp, trigger: RunTrigger, due_at: Op
         trigger,
         due_at,
         fingerprint: None,
+        corrections_read_at: None,
     }
 }
 

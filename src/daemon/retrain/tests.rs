@@ -8,6 +8,7 @@ use crate::config::cron::CronSchedule;
 use crate::domain::{ContentHash, Truth};
 use crate::store::{NewCorrection, ScheduleInForce};
 use crate::tagging::testing::Shop;
+use crate::training::perform::wants_base;
 
 fn at(text: &str) -> Timestamp {
     let moment: jiff::Timestamp = text.parse().unwrap();
@@ -19,6 +20,7 @@ fn retrainer(shop: &Shop) -> Retrainer {
     let mut config = shop.config();
     config.retrain.schedule = Some(CronSchedule::parse("0 3 * * *", "UTC").unwrap());
     config.retrain.catch_up = CatchUp::Skip;
+    config.retrain.warm_start = true;
     let in_force = ScheduleInForce {
         expression: "0 3 * * *".into(),
         timezone: "UTC".into(),
@@ -78,4 +80,36 @@ fn a_training_that_began_under_a_clock_ahead_and_was_killed_is_closed() {
     close_dead_trainings_blocking(&shop.config(), (&shop.reader(), &mut shop.store())).unwrap();
     let closed = shop.reader().run(run).unwrap().unwrap();
     assert_eq!(closed.state, RunState::Failed);
+}
+
+/// It taught what had been withdrawn since, judged by it, and what had come since was neither learned nor counted any more.
+#[test]
+fn a_resumed_run_learns_the_corrections_that_stand_where_its_checkpoint_fits_any() {
+    let shop = Shop::new();
+    let retrainer = retrainer(&shop);
+    let began = at("2026-11-20T10:00:00Z");
+    let withdrawn = correct(&shop, "withdrawn", began);
+    let folder = RunFolder::of(&retrainer.config.runs_dir(), 1);
+    folder.begin_blocking().unwrap();
+    let left = retrainer.job(&Beginning::Fresh, began).unwrap();
+    folder.write_job_blocking(&left, "").unwrap();
+    let now = at("2026-11-23T10:00:00Z");
+    shop.store().undo_corrections(&[withdrawn], "anna", now).unwrap();
+    let given = correct(&shop, "given", at("2026-11-21T10:00:00Z"));
+    for (architecture, learned, read_at) in [
+        (ArchitectureName::Residual, given, now),
+        (ArchitectureName::Reference, withdrawn, began),
+    ] {
+        let parameters = TrainParameters::recipe(architecture);
+        let resumed = Beginning::Resumed {
+            checkpoint: folder.checkpoint_path(),
+            parameters: parameters.clone(),
+        };
+        let job = retrainer.job(&resumed, now).unwrap();
+        let hashes: Vec<_> = job.corrections.iter().map(|note| &note.content_hash).collect();
+        assert_eq!(hashes, [&learned.to_string()], "{architecture}");
+        assert_eq!(job.corrections_read_at, Some(read_at), "{architecture}");
+        assert_eq!(job.parameters.seed, parameters.seed, "{architecture}");
+        assert!(!wants_base(&job), "{architecture}");
+    }
 }

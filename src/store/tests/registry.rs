@@ -367,6 +367,15 @@ fn corrections_are_new_that_came_since_a_rebuild_that_had_them_began() {
         fixture.store.record_run(&run, &end).unwrap();
         assert_eq!(new(&fixture), expected, "{trigger:?} {state:?}");
     }
+    // It went on with a run that had been interrupted, and could learn what that one had read alone.
+    let resumed = NewRun {
+        trigger: RunTrigger::Person,
+        corrections_read_at: Some(at(150)),
+        ..NewRun::by_command(at(350), json!({}))
+    };
+    let end = RunEnd::without_result(RunState::Finished, at(360), "a test");
+    fixture.store.record_run(&resumed, &end).unwrap();
+    assert_eq!(new(&fixture), 2);
 }
 
 #[test]
