@@ -476,7 +476,7 @@ fn ask_everything(path: &Path, files: usize) {
         reader.review_candidates().expect("an answer").len() as u64
     });
     measure("draw 200 photos at random", path, |reader| {
-        let drawn = reader.draw_contents(model("0").id(), 1, 200);
+        let drawn = reader.draw_contents(1, 200);
         drawn.expect("an answer").contents.len() as u64
     });
     measure("explain one file", path, |reader| {

@@ -328,14 +328,15 @@ impl Service {
                 serving.await;
                 "serve"
             });
-            let program = std::env::current_exe().map_err(DaemonError::Program)?;
-            let retrainer = Retrainer::open(Arc::clone(config), program, Arc::clone(&stopped))?;
-            let (station, trouble) = (board.station("retrain"), board.clone());
-            sources.spawn_blocking(move || {
-                retrainer.run_blocking(&station, &trouble);
-                "retrain"
-            });
         }
+
+        let program = std::env::current_exe().map_err(DaemonError::Program)?;
+        let retrainer = Retrainer::open(Arc::clone(config), program, Arc::clone(&stopped))?;
+        let (station, trouble) = (board.station("retrain"), board.clone());
+        sources.spawn_blocking(move || {
+            retrainer.run_blocking(&station, &trouble);
+            "retrain"
+        });
 
         let ends = SettleEnds {
             noticed_rx,

@@ -6,21 +6,24 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use clap::Args;
 use serde::Serialize;
 use serde_json::json;
 
 use super::dataset::load_or_fetch_blocking;
-use super::labelled::{RejectedPhoto, prepare_blocking, read_labels};
+use super::labelled::{LabelledPhoto, RejectedPhoto, prepare_blocking, read_labels};
 use super::signals::end_at_a_signal;
 use super::{Ended, Format, UsageError, output};
 use crate::config::Config;
 use crate::daemon;
-use crate::domain::{INPUT_LEN, Label, Thresholds};
+use crate::domain::{INPUT_LEN, Label, Thresholds, Truth};
 use crate::model::{Classifier, ModelBundle};
 use crate::preprocess::{self, InputTensor};
 use crate::store::Reader;
+use crate::training::corrections::{
+    Correction, Material, kept_blocking, prepare_blocking as prepare_kept_blocking,
+};
 use crate::training::evaluate::{Evaluation, Judged, draw_as_text, draw_in_colour};
 use crate::training::manifest::{in_short, learned_by};
 use crate::training::scoring::evaluate_images;
@@ -79,8 +82,8 @@ pub fn run(arguments: &EvaluateArguments, config: &Config) -> anyhow::Result<End
         (Some(csv), _) => {
             let thresholds = thresholds_of(&bundle, arguments, &config)?;
             let learned = match arguments.with_learned {
-                true => HashSet::new(),
-                false => learned_by(&bundle),
+                true => Learned::default(),
+                false => Learned::of_blocking(&bundle, &config.corrections_dir())?,
             };
             let judges = Judges { csv, learned };
             on_photos(
@@ -176,8 +179,51 @@ fn thresholds_of(
 struct Judges<'a> {
     /// The list of them.
     csv: &'a Path,
-    /// Those among them that are not, [`in_short`].
-    learned: HashSet<&'a str>,
+    /// Those that are not.
+    learned: Learned<'a>,
+}
+
+/// The photos that a model knows by heart.
+#[derive(Default)]
+struct Learned<'a> {
+    /// Their hashes, [`in_short`].
+    hashes: HashSet<&'a str>,
+    /// Their pictures, as far as copies of them are kept here: one picture may be listed under another hash.
+    pictures: Material,
+}
+
+impl<'a> Learned<'a> {
+    fn of_blocking(bundle: &'a ModelBundle, corrections_dir: &Path) -> anyhow::Result<Self> {
+        let hashes = learned_by(bundle);
+        let kept = kept_blocking(corrections_dir)
+            .with_context(|| format!("could not list the copies in {}", corrections_dir.display()))?;
+        let kept = kept
+            .into_iter()
+            .filter(|hash| hashes.contains(in_short(hash).as_str()));
+        // What they show plays no part.
+        let truth = Truth::Unknown;
+        let kept: Vec<_> = kept.map(|hash| Correction { hash, truth }).collect();
+        let pictures = prepare_kept_blocking(corrections_dir, &kept);
+        if let Some(first) = pictures.unusable.first() {
+            tracing::warn!(
+                "{} of the photos that the model has learned are known by their hashes alone; the first: {}",
+                pictures.unusable.len(),
+                first.error
+            );
+        }
+        Ok(Self { hashes, pictures })
+    }
+
+    /// For each of some photos, whether the model has learned it.
+    fn known(&self, photos: &[LabelledPhoto]) -> Vec<bool> {
+        let mut all = self.pictures.clone();
+        for photo in photos {
+            let (hash, truth) = (photo.hash, photo.truth);
+            all.push(Correction { hash, truth }, &photo.as_kept);
+        }
+        let known = all.known(|hash| self.hashes.contains(in_short(hash).as_str()));
+        known[self.pictures.hashes.len()..].to_vec()
+    }
 }
 
 fn on_photos(
@@ -193,7 +239,8 @@ fn on_photos(
         let (mut photos, refused) = prepare_blocking(chunk, config);
         rejected.extend(refused);
         let all = photos.len();
-        photos.retain(|photo| !judges.learned.contains(in_short(&photo.hash).as_str()));
+        let mut known = judges.learned.known(&photos).into_iter();
+        photos.retain(|_| !known.next().unwrap_or(false));
         learned_left_out += (all - photos.len()) as u64;
         let inputs: Vec<&InputTensor> = photos.iter().map(|photo| &photo.input).collect();
         let answers = classifier.classify(&inputs)?;

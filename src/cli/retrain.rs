@@ -73,10 +73,9 @@ pub fn run(arguments: &RetrainArguments, config: Config) -> anyhow::Result<Ended
 fn status(limit: u32, config: &Config, format: Format) -> anyhow::Result<Ended> {
     let reader = Reader::open(&config.store_path())?;
     let runs = reader.runs(limit)?;
-    let last_start = reader.last_rebuild_start()?;
-    let new_corrections = reader.count_corrections_since(last_start.unwrap_or(Timestamp::from_millis(0)))?;
-    let running = StoreLock::holder(&config.lock_path())?.is_some();
     let now: Timestamp = SystemTime::now().into();
+    let new_corrections = reader.count_new_corrections(now)?;
+    let running = StoreLock::holder(&config.lock_path())?.is_some();
     let schedule = config.retrain.schedule.as_ref();
     let next = schedule.and_then(|schedule| {
         schedule

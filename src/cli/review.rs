@@ -107,9 +107,9 @@ fn drawn(count: u32, seed: Option<u32>, reader: &Reader, config: &Config) -> any
     let at: Timestamp = SystemTime::now().into();
     // The low bits of the moment: any seed is as good as any other.
     let seed = seed.unwrap_or(at.as_millis() as u32);
-    let drawn = reader.draw_contents(&model, seed, count as usize)?;
+    let drawn = reader.draw_contents(seed, count as usize)?;
     if drawn.contents.is_empty() {
-        bail!("there is no photo with a tag of model {model}");
+        bail!("there is no photo with a tag");
     }
     let photos = drawn.photos;
     let mut store = open_to_change(config)?;

@@ -16,7 +16,6 @@ use crate::config::Config;
 use crate::domain::{Basis, Chosen, Confidence, InventoryPath, Label, ModelId, Thresholds, Timestamp};
 use crate::store::{AuditProgress, NewThresholds, PAUSE_FOR_OTHERS, Reader, ThresholdsRow};
 use crate::training::binomial::lower_bound;
-use crate::training::manifest::learned_in;
 use crate::training::samples::{Pictures, Samples};
 use crate::training::thresholds::{FitOptions, LEVEL, Sample, fit, least_samples};
 
@@ -280,11 +279,17 @@ impl Shown {
 fn fitted(arguments: &FitArguments, config: &Config) -> anyhow::Result<Shown> {
     let reader = Reader::open(&config.store_path())?;
     let model = need_model_that_tags(config, &reader)?;
-    let row = reader.model(&model)?;
-    let learned = row.as_ref().map(|row| learned_in(&row.manifest["training"]));
+    let manifest = reader.model(&model)?.map(|row| row.manifest);
     let rows = reader.samples(&model)?;
     let pictures = Pictures::of_blocking(&config.corrections_dir(), &rows);
-    let samples = Samples::of(&rows, &learned.unwrap_or_default(), &pictures);
+    let samples = Samples::of(&rows, &manifest.unwrap_or_default(), &pictures);
+    if samples.unasked > 0 {
+        tracing::warn!(
+            "{} audited photos do not count, since model {model} was not asked about them: while the inventory follows it, those that do came first; \
+             fit again once it has (`hangtag stats`)",
+            samples.unasked
+        );
+    }
     let (basis, judged) = samples.best();
     let target = arguments.target.unwrap_or(config.tagging.target_precision);
     let usual = FitOptions::of(basis);

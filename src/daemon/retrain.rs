@@ -2,7 +2,8 @@
 //!
 //! In: the schedule, the store, requests in the store. Out: runs on record, each ended with a reason or a verdict; a
 //! model in service that proved itself. Never: two runs at once, a model judged by pictures it was trained on, a run
-//! left "running" that no process carries out. The registry is all that is changed: who serves obeys it.
+//! left "running" that no process carries out. The registry is all that is changed: who serves obeys it. Where the settings
+//! name the model that is served, no rebuild is made or judged, and only what others left is put in order.
 //!
 //! Its writes are a few rows a run, and old answers thinned out in small steps, over a connection of its own, as those
 //! of a command would be; tags are written by the record station alone.
@@ -11,6 +12,8 @@ mod conclude;
 mod dead;
 mod decide_anew;
 mod due;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -27,7 +30,7 @@ use due::{passed_over, recorded};
 use super::prune::prune_blocking;
 use super::rebuild_run::{Carried, RunProcess};
 use crate::config::{Config, SeedPolicy};
-use crate::domain::{ModelId, Timestamp};
+use crate::domain::{ArchitectureName, ModelId, Timestamp};
 use crate::durable;
 use crate::model::BundleError;
 use crate::status::{Station, StatusBoard};
@@ -161,7 +164,7 @@ impl Retrainer {
                 continue; // A person's `hangtag train`, which may be alive.
             }
             match self.take_up_one_blocking(run.id) {
-                Ok(_) => {}
+                Ok(()) => {}
                 // It may work again in a moment.
                 Err(error @ RetrainError::Store(_)) => return Err(error),
                 // What it left does not get better, and must not keep all later runs from beginning.
@@ -171,11 +174,16 @@ impl Retrainer {
         Ok(())
     }
 
-    fn take_up_one_blocking(&mut self, run: RunId) -> Result<RunSummary, RetrainError> {
+    fn take_up_one_blocking(&mut self, run: RunId) -> Result<(), RetrainError> {
         let folder = RunFolder::of(&self.config.runs_dir(), run.0);
         let Some(conclusion) = folder.read_conclusion_blocking::<Conclusion>()? else {
-            return self.end(run, RunState::Stopped, folder.service_ended_blocking());
+            return self
+                .end(run, RunState::Stopped, folder.service_ended_blocking())
+                .map(drop);
         };
+        if self.is_pinned() {
+            return Ok(()); // Its verdict would change the registry, and waits until that counts again.
+        }
         let in_service = self.in_service()?;
         // The candidate itself serves where the service was killed between registry and record.
         let is_up_to_date =
@@ -191,9 +199,9 @@ impl Retrainer {
             };
             let reason =
                 format!("it was measured against {against}, which is no longer in service; {measures}");
-            return self.end(run, RunState::Failed, &reason);
+            return self.end(run, RunState::Failed, &reason).map(drop);
         }
-        self.conclude_blocking(run, &folder, conclusion)
+        self.conclude_blocking(run, &folder, conclusion).map(drop)
     }
 
     fn turn_blocking(&mut self, station: &Station) -> Result<(), RetrainError> {
@@ -202,6 +210,10 @@ impl Retrainer {
             self.close_dead_blocking()?;
         }
         let now = SystemTime::now().into();
+        if self.is_pinned() {
+            // No schedule is in force meanwhile, which this puts on record.
+            return Ok(self.in_force_since(now).map(drop)?);
+        }
         match decide(now, &rules(&self.config), &self.record(now)?) {
             Decision::Wait { .. } => Ok(()),
             Decision::Skip { due_at, reason } => {
@@ -256,6 +268,7 @@ impl Retrainer {
             trigger,
             due_at,
             fingerprint: print,
+            corrections_read_at: job.corrections_read_at,
         })?;
         let taken = self.store.take_rebuild_requests(run, now);
         let carried = match taken {
@@ -270,8 +283,9 @@ impl Retrainer {
         })
     }
 
-    /// What is to be done, but for the run's number and the model in service. What decides the bytes is the settings', or
-    /// that of the run that is gone on from: its checkpoint fits nothing else.
+    /// What is to be done, but for the run's number and the model in service. What decides the bytes is the settings', or, as
+    /// far as its checkpoint fits nothing else, that of the run that is gone on from: a residual network learns corrections
+    /// behind it, and so those that stand now; a plain one has found them among its rows.
     fn job(&self, beginning: &Beginning, now: Timestamp) -> Result<Job, RetrainError> {
         let rules = &self.config.retrain;
         let mut parameters = TrainParameters::from(&self.config.train);
@@ -289,6 +303,7 @@ impl Retrainer {
             in_service_out_of_fold: Vec::new(),
             audited: Vec::new(),
             corrections: Vec::new(),
+            corrections_read_at: Some(now),
             corrections_dir: self.config.corrections_dir(),
             correction_weight: rules.correction_weight,
             warm_start: rules.warm_start,
@@ -299,6 +314,17 @@ impl Retrainer {
                 corrections: self.corrections()?,
                 ..job
             },
+            Beginning::Resumed { parameters, .. }
+                if parameters.architecture == ArchitectureName::Residual =>
+            {
+                Job {
+                    parameters: parameters.clone(),
+                    corrections: self.corrections()?,
+                    // It begins with its checkpoint, and with no other network.
+                    warm_start: false,
+                    ..job
+                }
+            }
             Beginning::Resumed {
                 checkpoint,
                 parameters,
@@ -307,8 +333,8 @@ impl Retrainer {
                 Job {
                     parameters: parameters.clone(),
                     corrections: old.corrections,
+                    corrections_read_at: old.corrections_read_at,
                     correction_weight: old.correction_weight,
-                    warm_start: old.warm_start,
                     ..job
                 }
             }
@@ -372,6 +398,11 @@ impl Retrainer {
         })
     }
 
+    /// Whether the settings name the model that is served, whatever is rebuilt.
+    fn is_pinned(&self) -> bool {
+        self.config.inference.model.is_some()
+    }
+
     fn in_service(&self) -> Result<ModelId, RetrainError> {
         self.reader
             .model_in_service_id()?
@@ -393,7 +424,7 @@ impl Retrainer {
 pub enum Beginning {
     /// With fresh weights.
     Fresh,
-    /// From another run's last whole epoch; data and parameters must be the same.
+    /// From another run's last whole epoch, by the same data and parameters.
     Resumed {
         /// That run's checkpoint.
         checkpoint: PathBuf,

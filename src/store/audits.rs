@@ -1,7 +1,8 @@
 //! Random samples of the photos, drawn for people to look at.
 //!
-//! In: a seed and how many. Out: contents that a model tagged, each as likely as any other, the record of the draw, and how
-//! far people have come with it. Never: a choice by what the model said; a truth (a correction is one).
+//! In: a seed and how many. Out: contents that have a tag, each as likely as any other, the record of the draw, and how
+//! far people have come with it. Never: a choice by what a model said, or which one said it: while the inventory follows a new
+//! one, its tags are those of the photos that came first; a truth (a correction is one).
 //!
 //! Seed and content give each drawn photo its place, and the places are the order in which people look. What counts of a
 //! draw are the photos before the first place that is still open: wherever people stop, those are a random sample, which
@@ -11,7 +12,7 @@
 
 use std::collections::{BTreeSet, BinaryHeap};
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::params;
 use serde::Serialize;
 
 use super::error::StoreError;
@@ -37,7 +38,7 @@ pub struct Drawn {
 /// A draw to be recorded.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewAudit {
-    /// Whose tags are looked at.
+    /// The model that tags when it is drawn.
     pub model: ModelId,
     /// What decided the draw.
     pub seed: u32,
@@ -132,13 +133,13 @@ impl DrawnContent {
 }
 
 impl Reader {
-    /// Draws up to `count` of the contents that are there and that show this model's tag (or would, if nobody had
-    /// corrected them), each as likely as any other. The same seed draws the same ones, as far as they are still there:
-    /// a content's place in the draw depends on the seed and its bytes alone.
-    pub fn draw_contents(&self, model: &ModelId, seed: u32, count: usize) -> Result<Drawn, StoreError> {
+    /// Draws up to `count` of the contents that are there and that show a tag (or would, if nobody had corrected them), each
+    /// as likely as any other. The same seed draws the same ones, as far as they are still there: a content's place in the
+    /// draw depends on the seed and its bytes alone.
+    pub fn draw_contents(&self, seed: u32, count: usize) -> Result<Drawn, StoreError> {
         const OPERATION: &str = "draw photos at random";
         let draw = || -> rusqlite::Result<Drawn> {
-            let candidates = self.tagged_contents(model)?;
+            let candidates = self.tagged_contents()?;
             let mut statement = self
                 .connection
                 .prepare("SELECT id, content_hash FROM images INDEXED BY images_by_hash")?;
@@ -169,22 +170,15 @@ impl Reader {
         })
     }
 
-    /// Rows of the contents that are there and have this model's tag.
-    fn tagged_contents(&self, model: &ModelId) -> rusqlite::Result<BTreeSet<i64>> {
-        let model_id: Option<i64> = self
-            .connection
-            .query_row(
-                "SELECT id FROM models WHERE model = ?1",
-                [model.as_str()],
-                |row| row.get(0),
-            )
-            .optional()?;
+    /// Rows of the contents that are there and have a tag.
+    fn tagged_contents(&self) -> rusqlite::Result<BTreeSet<i64>> {
         let mut statement = self.connection.prepare(
             "SELECT f.image_id FROM files f INDEXED BY files_by_image
-             WHERE f.image_id IS NOT NULL AND f.model_id = ?1 AND f.is_present = 1
-               AND (SELECT o.label_id FROM outcomes o WHERE o.image_id = f.image_id AND o.model_id = ?1) IS NOT NULL",
+             WHERE f.image_id IS NOT NULL AND f.is_present = 1
+               AND (SELECT o.label_id FROM outcomes o
+                    WHERE o.image_id = f.image_id AND o.model_id = f.model_id) IS NOT NULL",
         )?;
-        statement.query_map([model_id], |row| row.get(0))?.collect()
+        statement.query_map([], |row| row.get(0))?.collect()
     }
 
     /// How far people have come with all draws on record. A walk over what was drawn, some microseconds a photo.

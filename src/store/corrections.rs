@@ -230,17 +230,6 @@ impl Reader {
         }
     }
 
-    /// How many corrections stand that were given at this moment or later.
-    pub fn count_corrections_since(&self, since: Timestamp) -> Result<u64, StoreError> {
-        let count: Option<i64> = self.row(
-            "count the corrections since a moment",
-            "SELECT count(*) FROM truths WHERE corrected_at_ms >= ?1 AND undone_at_ms IS NULL",
-            [since.as_millis()],
-            |row| row.get(0),
-        )?;
-        Ok(count.unwrap_or(0).cast_unsigned())
-    }
-
     fn paths_of(&self, hash: &ContentHash) -> Result<Vec<InventoryPath>, StoreError> {
         self.rows(
             "list the files of a corrected content",

@@ -125,6 +125,8 @@ pub struct NewRun {
     pub due_at: Option<Timestamp>,
     /// A hash of all that decides what comes out: data, corrections, parameters, seed.
     pub fingerprint: Option<String>,
+    /// When the corrections were read that it knows; `None`: as it begins, or it knows none.
+    pub corrections_read_at: Option<Timestamp>,
 }
 
 impl NewRun {
@@ -136,6 +138,7 @@ impl NewRun {
             trigger: RunTrigger::Command,
             due_at: None,
             fingerprint: None,
+            corrections_read_at: None,
         }
     }
 }
@@ -278,14 +281,15 @@ impl Store {
 impl Batch<'_> {
     fn start_run(&self, run: &NewRun) -> rusqlite::Result<RunId> {
         self.transaction.execute(
-            "INSERT INTO runs (state, cause, due_at_ms, fingerprint, started_at_ms, parameters)
-             VALUES ('running', ?1, ?2, ?3, ?4, ?5)",
+            "INSERT INTO runs (state, cause, due_at_ms, fingerprint, started_at_ms, parameters, corrections_read_at_ms)
+             VALUES ('running', ?1, ?2, ?3, ?4, ?5, ?6)",
             params![
                 run.trigger.name(),
                 run.due_at.map(Timestamp::as_millis),
                 run.fingerprint,
                 run.started_at.as_millis(),
                 run.parameters.to_string(),
+                run.corrections_read_at.map(Timestamp::as_millis),
             ],
         )?;
         Ok(RunId(self.transaction.last_insert_rowid()))
@@ -340,24 +344,27 @@ impl Reader {
 
     /// The latest moment of the schedule that is dealt with, by a run or by being passed over. A run that was stopped, which
     /// the service's end does, has not dealt with its moment; a second one has, since it may be the run that ends the service.
-    /// Where there are none but such, all before them are dealt with.
-    pub fn last_due(&self) -> Result<Option<Timestamp>, StoreError> {
+    /// Where there are none but such, all before them are dealt with. A moment later than `no_later_than` plays no part: it was
+    /// written under a wrong clock.
+    pub fn last_due(&self, no_later_than: Timestamp) -> Result<Option<Timestamp>, StoreError> {
         let last: Option<Option<i64>> = self.row(
             "look up the last moment of the schedule that was answered",
             "SELECT coalesce(max(CASE WHEN tries > 1 OR was_ended THEN due_at_ms END), min(due_at_ms) - 1)
              FROM (SELECT due_at_ms, count(*) AS tries, max(state <> 'stopped') AS was_ended
-                   FROM runs WHERE due_at_ms IS NOT NULL GROUP BY due_at_ms)",
-            [],
+                   FROM runs WHERE due_at_ms <= ?1 GROUP BY due_at_ms)",
+            [no_later_than.as_millis()],
             |row| row.get(0),
         )?;
         Ok(last.flatten().map(Timestamp::from_millis))
     }
 
-    /// When the latest run began that was not merely passed over, and where it stands.
-    pub fn last_run_start(&self) -> Result<Option<(Timestamp, RunState)>, StoreError> {
+    /// When the latest rebuild began that was not merely passed over, and where it stands. A training by hand is none: it
+    /// knows no corrections, and goes into service by no gate.
+    pub fn last_rebuild_start(&self) -> Result<Option<(Timestamp, RunState)>, StoreError> {
         self.row(
-            "look up when the last training run began",
-            "SELECT started_at_ms, state FROM runs WHERE state <> 'skipped' ORDER BY id DESC LIMIT 1",
+            "look up when the last rebuild began",
+            "SELECT started_at_ms, state FROM runs WHERE state <> 'skipped' AND cause <> 'command'
+             ORDER BY id DESC LIMIT 1",
             [],
             |row| {
                 let began = Timestamp::from_millis(row.get(0)?);
@@ -366,12 +373,13 @@ impl Reader {
         )
     }
 
-    /// When the latest run began that drift started, whatever became of it.
-    pub fn last_start_for_drift(&self) -> Result<Option<Timestamp>, StoreError> {
+    /// When the latest run began that drift started, whatever became of it. One that began after `now` tells of a clock that
+    /// was ahead, and of nothing else.
+    pub fn last_start_for_drift(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
         let last: Option<i64> = self.row(
             "look up when the last run began that drift started",
-            "SELECT started_at_ms FROM runs WHERE cause = 'drift' ORDER BY id DESC LIMIT 1",
-            [],
+            "SELECT started_at_ms FROM runs WHERE cause = 'drift' AND started_at_ms <= ?1 ORDER BY id DESC LIMIT 1",
+            [now.as_millis()],
             |row| row.get(0),
         )?;
         Ok(last.map(Timestamp::from_millis))
@@ -390,17 +398,20 @@ impl Reader {
         Ok(failures.unwrap_or(0))
     }
 
-    /// When the latest rebuild began that took the corrections into account, or found nothing new in them. A training by
-    /// hand knows none, and one that failed has learned nothing.
-    pub fn last_rebuild_start(&self) -> Result<Option<Timestamp>, StoreError> {
-        let last: Option<i64> = self.row(
-            "look up when the last rebuild began",
-            "SELECT started_at_ms FROM runs WHERE state IN ('finished', 'unchanged') AND cause <> 'command'
-             ORDER BY id DESC LIMIT 1",
-            [],
+    /// How many corrections stand that were given since those were read that the latest rebuild took into account, or found
+    /// nothing new in. A training by hand knows none, and one that failed has learned nothing. One that began after `now`, under
+    /// a clock that was ahead, would hide all corrections until then; nothing new comes of a run with those that it had.
+    pub fn count_new_corrections(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let count: Option<i64> = self.row(
+            "count the corrections since the last rebuild",
+            "SELECT count(*) FROM truths WHERE undone_at_ms IS NULL AND corrected_at_ms >= coalesce(
+                 (SELECT coalesce(corrections_read_at_ms, started_at_ms) FROM runs
+                  WHERE state IN ('finished', 'unchanged') AND cause <> 'command' AND started_at_ms <= ?1
+                  ORDER BY id DESC LIMIT 1), 0)",
+            [now.as_millis()],
             |row| row.get(0),
         )?;
-        Ok(last.map(Timestamp::from_millis))
+        Ok(count.unwrap_or(0).cast_unsigned())
     }
 
     fn runs_where(&self, condition: &str, params: impl Params) -> Result<Vec<RunRow>, StoreError> {

@@ -30,6 +30,8 @@ pub struct SampleRow {
     pub truth: Truth,
     /// When that was said.
     pub corrected_at: Timestamp,
+    /// Whether that had been said when the corrections were read for the rebuild that made the model.
+    pub was_there: bool,
     /// Whether it was drawn at random, and [its turn](super::AuditProgress::audited) has come.
     pub is_audited: bool,
     /// What the model said of it; `None` where it has not been asked, or could not answer.
@@ -73,7 +75,11 @@ impl Reader {
             let audited = self.audit_progress()?.audited;
             self.rows(
                 OPERATION,
-                "SELECT t.content_hash, t.label_id, t.corrected_at_ms, o.scores, o.unknown, x.scores, x.unknown
+                "SELECT t.content_hash, t.label_id, t.corrected_at_ms, o.scores, o.unknown, x.scores, x.unknown,
+                     coalesce(t.corrected_at_ms < (
+                         SELECT coalesce(r.corrections_read_at_ms, r.started_at_ms) FROM runs r
+                         WHERE r.model = ?1 AND r.state = 'finished' AND r.cause <> 'command'
+                         ORDER BY r.id DESC LIMIT 1), 0)
                  FROM truths t INDEXED BY truths_by_time
                  CROSS JOIN models m ON m.model = ?1
                  LEFT JOIN images i ON i.content_hash = t.content_hash
@@ -87,6 +93,7 @@ impl Reader {
                         hash,
                         truth: rows::label(row, 1)?.into(),
                         corrected_at: Timestamp::from_millis(row.get(2)?),
+                        was_there: row.get(7)?,
                         is_audited: audited.contains(&hash),
                         recorded: prediction(row, 3)?,
                         out_of_fold: prediction(row, 5)?,

@@ -8,6 +8,7 @@
 //! 28x28, at some ten kilobytes. It goes through the same preprocessing as a photo in service.
 
 use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -22,7 +23,7 @@ use super::lessons::Photos;
 use crate::decode::{self, DecodeError, DecodeLimits};
 use crate::domain::{ContentHash, DecodedImage, Severity, Truth};
 use crate::durable;
-use crate::preprocess::Preprocessor;
+use crate::preprocess::{InputTensor, Preprocessor};
 
 mod mix;
 
@@ -68,6 +69,12 @@ impl Material {
             .filter_map(|(hash, &place)| is_learned(hash).then_some(place))
             .collect();
         places.iter().map(|place| learned.contains(place)).collect()
+    }
+
+    /// One more, as preprocessing left it.
+    pub fn push(&mut self, Correction { hash, truth }: Correction, input: &InputTensor) {
+        self.photos.push(input, truth);
+        self.hashes.push(hash);
     }
 
     /// Those that fulfil a condition, in their order.
@@ -155,13 +162,28 @@ pub fn copy_path(folder: &Path, hash: &ContentHash) -> PathBuf {
 
 /// Keeps a copy of a corrected photo, shrunk to at most 256 pixels, replacing an earlier one.
 pub fn keep_blocking(folder: &Path, hash: &ContentHash, image: &DecodedImage) -> Result<(), CorrectionError> {
-    let (luma, width, height) = shrink(image);
+    let kept = as_kept(image);
     let mut png = Vec::new();
     PngEncoder::new(&mut png)
-        .write_image(&luma, width, height, ExtendedColorType::L8)
+        .write_image(&kept.luma, kept.width, kept.height, ExtendedColorType::L8)
         .expect("grey values of the right number are written to memory; this is a bug");
     durable::write_file(&copy_path(folder, hash), &png)?;
     Ok(())
+}
+
+/// The contents of which a copy is kept, whether their corrections stand or were undone; none where there is no folder.
+pub fn kept_blocking(folder: &Path) -> io::Result<Vec<ContentHash>> {
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut hashes = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        let name = path.file_stem().and_then(OsStr::to_str);
+        hashes.extend(name.and_then(|name| name.parse::<ContentHash>().ok()));
+    }
+    Ok(hashes)
 }
 
 /// Reads the copy of a corrected photo.
@@ -194,14 +216,11 @@ pub fn prepare_blocking(folder: &Path, corrections: &[Correction]) -> Material {
     let mut sorted = corrections.to_vec();
     sorted.sort_by_key(|correction| correction.hash);
     let (mut material, mut preprocessor) = (Material::default(), Preprocessor::new());
-    for Correction { hash, truth } in &sorted {
-        match read_blocking(folder, hash) {
-            Ok(image) => {
-                material.photos.push(&preprocessor.prepare(&image), *truth);
-                material.hashes.push(*hash);
-            }
+    for correction in sorted {
+        match read_blocking(folder, &correction.hash) {
+            Ok(image) => material.push(correction, &preprocessor.prepare(&image)),
             Err(error) => material.unusable.push(Unusable {
-                hash: hash.to_string(),
+                hash: correction.hash.to_string(),
                 error: error.to_string(),
             }),
         }
@@ -223,11 +242,11 @@ impl MaterialSummary {
     }
 }
 
-/// Grey values, width and height with the longest edge at no more than 256 pixels; never enlarged.
-fn shrink(image: &DecodedImage) -> (Vec<u8>, u32, u32) {
+/// A photo as its copy holds it: with the longest edge at no more than 256 pixels; never enlarged.
+pub fn as_kept(image: &DecodedImage) -> DecodedImage {
     let longest = image.width.max(image.height);
     if longest <= MAX_SIDE {
-        return (image.luma.clone(), image.width, image.height);
+        return image.clone();
     }
     let fitted = |edge: u32| {
         let (edge, side, longest) = (u64::from(edge), u64::from(MAX_SIDE), u64::from(longest));
@@ -242,8 +261,12 @@ fn shrink(image: &DecodedImage) -> (Vec<u8>, u32, u32) {
     Resizer::new()
         .resize_typed(&source, &mut small, &options)
         .expect("both pictures are grey and not empty; this is a bug");
-    let values = small.pixels().iter().map(|pixel| pixel.0).collect();
-    (values, width, height)
+    DecodedImage {
+        luma: small.pixels().iter().map(|pixel| pixel.0).collect(),
+        width,
+        height,
+        ..*image
+    }
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ use super::corrections::Correction;
 use super::out_of_fold::OutOfFold;
 use super::parameters::TrainParameters;
 use super::report::EpochFigures;
-use crate::domain::ParseError;
+use crate::domain::{ParseError, Timestamp};
 use crate::durable::{self, WriteError};
 
 mod lock;
@@ -54,6 +54,9 @@ pub struct Job {
     pub audited: Vec<String>,
     /// What people have put right, in the order of their hashes.
     pub corrections: Vec<CorrectionNote>,
+    /// When they were read; absent in what an older hangtag left.
+    #[serde(default)]
+    pub corrections_read_at: Option<Timestamp>,
     /// Where the pictures of corrected photos lie.
     pub corrections_dir: PathBuf,
     /// Share of an epoch's images that are corrections.

@@ -9,7 +9,6 @@ use std::path::Path;
 use crate::domain::{Basis, ModelId, Timestamp};
 use crate::store::{BY_REBUILD, ModelState, NewThresholds, Reader, Store, StoreError, ThresholdsRow};
 
-use super::manifest::learned_in;
 use super::samples::{ENOUGH_AUDITED, Pictures, Samples};
 use super::thresholds::{FitOptions, fit};
 
@@ -39,14 +38,13 @@ pub fn fit_on_audit(
     if has_served || holding.as_ref().is_some_and(ThresholdsRow::is_a_persons) {
         return Ok(());
     }
-    let learned = learned_in(&row.manifest["training"]);
     let rows = reader.samples(model)?;
     // Before all the copies are read.
     if rows.iter().filter(|row| row.is_audited).count() < ENOUGH_AUDITED {
         return Ok(());
     }
     let pictures = Pictures::of_blocking(aim.corrections_dir, &rows);
-    let (basis, judged) = Samples::of(&rows, &learned, &pictures).best();
+    let (basis, judged) = Samples::of(&rows, &row.manifest, &pictures).best();
     if basis != Basis::Audit {
         return Ok(());
     }

@@ -7,14 +7,19 @@
 //! those the answer of a fold that had not seen it stands in; where there is none, the photo is left out. It knows the
 //! picture, under whatever content hash: a file that was exported once more is not another one to it. So, too, one picture
 //! that people chose under many hashes proves as much as one. Of a random draw each photo counts: the draw is of photos.
+//!
+//! A reference network learns four in five photos of the classes and none of the others: with all of those that were there, a
+//! random draw would be one of mostly watches. Of both kinds the fifth counts that it holds out.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
+use serde_json::Value;
+
 use super::corrections::{Correction, prepare_blocking};
 use super::evaluate::Judged;
-use super::manifest::in_short;
-use crate::domain::{Basis, ContentHash, Prediction};
+use super::manifest::{in_short, learned_in};
+use crate::domain::{ArchitectureName, Basis, ContentHash, Prediction, held_out};
 use crate::store::SampleRow;
 
 /// So many audited photos are preferred to any number of corrections.
@@ -27,9 +32,11 @@ pub struct Samples {
     pub audited: Vec<Judged>,
     /// Those that people chose, each picture once, and none that was drawn.
     pub chosen: Vec<Judged>,
-    /// Photos of known truth that do not count: without an answer that the model gave unseeing, or chosen and the same picture
-    /// as one that counts.
+    /// Photos of known truth that do not count: without an answer that the model gave unseeing, chosen and the same picture as
+    /// one that counts, or such as would make a draw one of mostly those that show none of the classes.
     pub left_out: u64,
+    /// Those of them that were drawn and that the model was not asked about, or not yet.
+    pub unasked: u64,
 }
 
 /// Which photos are one picture to a network.
@@ -64,8 +71,14 @@ impl Pictures {
 }
 
 impl Samples {
-    /// Takes what can be used; `learned` are the photos that the model was trained on, [`in_short`].
-    pub fn of(rows: &[SampleRow], learned: &HashSet<&str>, pictures: &Pictures) -> Samples {
+    /// Takes what can be used by a model with this manifest.
+    pub fn of(rows: &[SampleRow], manifest: &Value, pictures: &Pictures) -> Samples {
+        let learned = learned_in(&manifest["training"]);
+        let holds_out = !learned.is_empty()
+            && manifest["architecture"] == ArchitectureName::Reference.to_string().as_str();
+        let is_one_of_too_many = |row: &SampleRow| {
+            holds_out && row.was_there && row.truth.label().is_none() && !held_out(&row.hash)
+        };
         let was_learned = |row: &&SampleRow| learned.contains(in_short(&row.hash).as_str());
         let seen: HashSet<Picture> = rows
             .iter()
@@ -84,9 +97,15 @@ impl Samples {
         let (audited, chosen): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.is_audited);
         for row in audited.into_iter().chain(chosen) {
             let picture = pictures.of(row);
-            let is_another = row.is_audited || !counted.contains(&picture);
-            let Some(prediction) = unseeing(row, picture).filter(|_| is_another) else {
+            let may_count = match row.is_audited {
+                true => !is_one_of_too_many(row),
+                false => !counted.contains(&picture),
+            };
+            let answer = unseeing(row, picture);
+            let Some(prediction) = answer.filter(|_| may_count) else {
                 samples.left_out += 1;
+                let is_unasked = answer.is_none() && !seen.contains(&picture);
+                samples.unasked += u64::from(row.is_audited && may_count && is_unasked);
                 continue;
             };
             counted.insert(picture);
@@ -114,6 +133,8 @@ impl Samples {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::domain::{DecodedImage, ImageFormat, LABEL_COUNT, Scores, Timestamp, Truth};
     use crate::training::corrections::keep_blocking;
@@ -129,16 +150,21 @@ mod tests {
             hash: ContentHash::of(b"photo"),
             truth: Truth::Unknown,
             corrected_at: Timestamp::from_millis(50),
+            was_there: false,
             is_audited: false,
             recorded: recorded.map(prediction),
             out_of_fold: out_of_fold.map(prediction),
         }
     }
 
+    fn manifest(learned: &[String]) -> Value {
+        json!({ "architecture": "reference", "training": { "learned_corrections": learned } })
+    }
+
     #[test]
     fn no_photo_is_judged_by_an_answer_that_knew_its_truth() {
-        let it = in_short(&ContentHash::of(b"photo"));
-        let (learned, others) = (HashSet::from([it.as_str()]), HashSet::from(["0123456789abcdef"]));
+        let learned = manifest(&[in_short(&ContentHash::of(b"photo"))]);
+        let others = manifest(&["0123456789abcdef".to_owned()]);
         let cases = [
             ("a fold's answer", row(Some(0.9), Some(0.6)), &learned, Some(0.6)),
             ("trained on, no fold", row(Some(0.9), None), &learned, None),
@@ -155,6 +181,72 @@ mod tests {
             assert_eq!(tops, expected.into_iter().collect::<Vec<_>>(), "{name}");
             assert_eq!(found.left_out, u64::from(expected.is_none()), "{name}");
         }
+    }
+
+    /// Four in five photos of the classes were missing, since they had been learned, and none of the others.
+    #[test]
+    fn of_a_draw_that_a_reference_network_has_learned_the_held_out_fifth_counts() {
+        let sample = |number: usize, truth: Truth, was_there| SampleRow {
+            hash: ContentHash::of(&number.to_le_bytes()),
+            truth,
+            was_there,
+            is_audited: true,
+            ..row(Some(0.9), None)
+        };
+        let dress: Truth = "dress".parse().unwrap();
+        let truth = |number: usize| {
+            if number.is_multiple_of(2) {
+                dress
+            } else {
+                Truth::Unknown
+            }
+        };
+        let rows: Vec<_> = (0..600)
+            .map(|number| sample(number, truth(number), number < 500))
+            .collect();
+        let was_learned = |row: &&SampleRow| row.was_there && row.truth == dress && !held_out(&row.hash);
+        let learned: Vec<_> = rows
+            .iter()
+            .filter(was_learned)
+            .map(|row| in_short(&row.hash))
+            .collect();
+        let found = Samples::of(&rows, &manifest(&learned), &Pictures::default());
+        let expected: Vec<_> = rows
+            .iter()
+            .filter(|row| !row.was_there || held_out(&row.hash))
+            .map(|row| row.truth.label())
+            .collect();
+        assert!((160..240).contains(&expected.len()), "{}", expected.len());
+        let counted: Vec<_> = found.audited.iter().map(|one| one.truth).collect();
+        assert_eq!(counted, expected);
+        assert_eq!(
+            (found.left_out, found.unasked),
+            ((600 - expected.len()) as u64, 0)
+        );
+
+        // A residual network has an answer for each, and one that has learned nothing has missed nothing.
+        let residual = json!({ "architecture": "residual", "training": { "learned_corrections": learned } });
+        for (manifest, missing) in [(&residual, learned.len()), (&manifest(&[]), 0)] {
+            let found = Samples::of(&rows, manifest, &Pictures::default());
+            assert_eq!(found.audited.len(), 600 - missing);
+        }
+    }
+
+    /// While the inventory follows a new model, nobody was told that those of an audit that count came first.
+    #[test]
+    fn drawn_photos_that_were_not_asked_about_are_told_apart() {
+        let rows = [(None, true), (None, false), (Some(0.9), true)];
+        let rows: Vec<_> = rows
+            .into_iter()
+            .enumerate()
+            .map(|(number, (recorded, is_audited))| SampleRow {
+                hash: ContentHash::of(&number.to_le_bytes()),
+                is_audited,
+                ..row(recorded, None)
+            })
+            .collect();
+        let found = Samples::of(&rows, &Value::Null, &Pictures::default());
+        assert_eq!((found.audited.len(), found.left_out, found.unasked), (1, 2, 1));
     }
 
     #[test]
@@ -178,7 +270,7 @@ mod tests {
             (0, 3, (Basis::Corrections, 3)),
         ] {
             let (basis, samples) =
-                Samples::of(&rows(audited, chosen), &HashSet::new(), &Pictures::default()).best();
+                Samples::of(&rows(audited, chosen), &Value::Null, &Pictures::default()).best();
             assert_eq!((basis, samples.len()), expected);
         }
     }
@@ -218,7 +310,7 @@ mod tests {
     fn of_chosen_photos_each_picture_counts_once_and_of_drawn_ones_each_photo() {
         let folder = tempfile::tempdir().unwrap();
         let mut rows = photos(folder.path(), &[1, 1, 1, 2, 3, 3]);
-        let none = HashSet::new();
+        let none = Value::Null;
         let count = |rows: &[SampleRow]| {
             let found = Samples::of(rows, &none, &Pictures::of_blocking(folder.path(), rows));
             (found.audited.len(), found.chosen.len(), found.left_out)
@@ -238,8 +330,7 @@ mod tests {
     fn a_picture_that_was_learned_under_another_hash_is_known_by_heart() {
         let folder = tempfile::tempdir().unwrap();
         let mut rows = photos(folder.path(), &[1, 1, 2, 2]);
-        let learned = [&rows[0], &rows[2]].map(|row| in_short(&row.hash));
-        let learned = learned.iter().map(String::as_str).collect();
+        let learned = manifest(&[&rows[0], &rows[2]].map(|row| in_short(&row.hash)));
         rows[2].out_of_fold = Some(prediction(0.6));
         for row in &mut rows {
             row.is_audited = true;

@@ -24,7 +24,7 @@ const SHORTEST_RETRY: Duration = Duration::from_secs(120);
 const LONGEST_RETRY: Duration = Duration::from_secs(24 * 3600);
 /// A run that drift starts keeps so far from the last one and from the next that is due: two runs would learn the same.
 const DRIFT_KEEPS_OFF: Duration = Duration::from_secs(24 * 3600);
-/// A due time on record that lies further ahead than this was written under a wrong clock, and holds nothing back.
+/// So far a clock may be set back, and no due time comes twice.
 const LONGEST_STEP_BACK: Duration = Duration::from_secs(32 * 24 * 3600);
 
 /// What a person has set.
@@ -47,16 +47,16 @@ pub struct ScheduleRecord {
     pub up_since: Timestamp,
     /// Since when a daemon has gone by this very schedule, across its restarts: no earlier due time counts.
     pub in_force_since: Timestamp,
-    /// The newest due time that is dealt with, as run or as skipped. A run that the service's end interrupted has not dealt
-    /// with its due time; a second one has.
+    /// The newest due time that is dealt with, as run or as skipped, of those that are [credible](latest_credible_due). A run
+    /// that the service's end interrupted has not dealt with its due time; a second one has.
     pub last_due: Option<Timestamp>,
-    /// When the newest run started, whatever became of it and whoever asked for it.
+    /// When the newest rebuild started, whatever became of it and whoever asked for it; a training by hand is none.
     pub last_start: Option<Timestamp>,
     /// Whether that one was stopped, as the service's end does.
     pub was_stopped: bool,
     /// When a person asked for a run that was not made yet.
     pub requested_at: Option<Timestamp>,
-    /// Corrections that came in since the newest run started.
+    /// Corrections that no rebuild has taken into account yet.
     pub new_corrections: u64,
     /// Runs that corrections started and of which nothing came since a rebuild last went through.
     pub failures: u32,
@@ -123,6 +123,12 @@ pub enum Decision {
     },
 }
 
+/// The latest due time on record that counts: a later one was written under a wrong clock, and would silence the schedule
+/// until then.
+pub fn latest_credible_due(now: Timestamp) -> Timestamp {
+    after(now, LONGEST_STEP_BACK)
+}
+
 /// Decides; asked only while no run is under way.
 pub fn decide(now: Timestamp, rules: &ScheduleRules, record: &ScheduleRecord) -> Decision {
     if let Some(due_at) = record.requested_at {
@@ -166,7 +172,8 @@ fn decide_due(
     rules: &ScheduleRules,
     record: &ScheduleRecord,
 ) -> Decision {
-    let was_down = due_at < record.up_since;
+    // A daemon that came up in the future did so under a clock that was ahead, and is up.
+    let was_down = due_at < record.up_since && record.up_since <= now;
     let skip = |reason| Decision::Skip { due_at, reason };
     match (
         was_down,
@@ -196,11 +203,9 @@ fn decide_due(
 fn dealt_with_until(now: Timestamp, record: &ScheduleRecord) -> Timestamp {
     // A clock set back since then must not silence it until then.
     let in_force_since = record.in_force_since.min(now);
-    match record.last_due {
-        Some(last_due) if last_due <= after(now, LONGEST_STEP_BACK) => last_due.max(in_force_since),
-        Some(_) => now,
-        None => in_force_since,
-    }
+    record
+        .last_due
+        .map_or(in_force_since, |last_due| last_due.max(in_force_since))
 }
 
 /// Why nothing but a person may start a run now.

@@ -1,6 +1,7 @@
 //! The cases of the schedule: a table of single decisions, and a fake clock under which a daemon comes and goes.
 
 use super::*;
+use crate::store::{Durability, NewRun, Reader, RunEnd, RunState, RunTrigger, Store};
 
 fn at(text: &str) -> Timestamp {
     let moment: jiff::Timestamp = text.parse().unwrap();
@@ -185,25 +186,57 @@ fn a_clock_set_back_does_not_run_a_due_time_twice() {
     );
 }
 
+/// It stayed the newest on record for good, and the schedule was silent until then.
 #[test]
 fn a_due_time_written_under_a_clock_decades_ahead_silences_nothing() {
-    let mut record = ScheduleRecord {
-        last_due: Some(at("2099-01-01T02:00:00Z")),
-        last_start: Some(at("2099-01-01T02:00:01Z")),
-        ..fresh("2098-12-31T00:00:00Z")
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hangtag.db");
+    let mut store = Store::open(&path, Durability::Normal).unwrap();
+    let reader = Reader::open(&path).unwrap();
+    let mut put = |due_at| {
+        let run = NewRun {
+            trigger: RunTrigger::Schedule,
+            due_at: Some(due_at),
+            ..NewRun::by_command(due_at, serde_json::json!({}))
+        };
+        let end = RunEnd::without_result(RunState::Failed, due_at, "a test");
+        store.record_run(&run, &end).unwrap();
     };
-    let rules = rules("0 3 * * *");
-    let next = Some(at("2026-11-24T02:00:00Z"));
-    assert_eq!(
-        decide(at("2026-11-23T10:00:00Z"), &rules, &record),
-        Decision::Wait { next }
-    );
-    // The daemon is started again under the right clock, and another run puts a right start on record.
-    record.up_since = at("2026-11-23T11:00:00Z");
-    record.in_force_since = record.up_since;
-    record.last_due = Some(at("2026-11-23T02:00:00Z"));
-    let done = live(&rules, &mut record, &["2026-11-24T02:00:00Z"]);
-    assert_eq!(done, ["2026-11-24T02:00:00Z Schedule 2026-11-24T02:00:00.000Z"]);
+    put(at("2026-11-22T02:00:00Z"));
+    put(at("2099-01-01T02:00:00Z"));
+    for due in [
+        "2026-11-23T02:00:00Z",
+        "2026-11-24T02:00:00Z",
+        "2026-11-25T02:00:00Z",
+    ] {
+        let now = at(due);
+        let record = ScheduleRecord {
+            last_due: reader.last_due(latest_credible_due(now)).unwrap(),
+            ..fresh("2026-11-01T00:00:00Z")
+        };
+        let run = Decision::Run {
+            trigger: Trigger::Schedule,
+            due_at: now,
+        };
+        assert_eq!(decide(now, &rules("0 3 * * *"), &record), run);
+        put(now);
+    }
+}
+
+/// With `catch_up = "skip"` every due time was passed over until then.
+#[test]
+fn a_daemon_that_came_up_under_a_clock_ahead_is_up() {
+    let skip = ScheduleRules {
+        catch_up: CatchUp::Skip,
+        ..rules("0 3 * * *")
+    };
+    let mut record = ScheduleRecord {
+        in_force_since: at("2026-11-01T00:00:00Z"),
+        last_due: Some(at("2026-11-22T02:00:00Z")),
+        ..fresh("2099-01-01T00:00:00Z")
+    };
+    let done = live(&skip, &mut record, &["2026-11-23T02:00:00Z"]);
+    assert_eq!(done, ["2026-11-23T02:00:00Z Schedule 2026-11-23T02:00:00.000Z"]);
 }
 
 #[test]

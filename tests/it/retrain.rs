@@ -7,6 +7,7 @@ pub mod drift;
 mod due;
 mod follow;
 mod gate;
+mod pinned;
 
 use std::collections::BTreeMap;
 use std::path::Path;

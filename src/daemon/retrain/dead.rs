@@ -21,10 +21,12 @@ pub fn close_dead_trainings_blocking(
     let now: Timestamp = SystemTime::now().into();
     let running = reader.running_runs()?.into_iter();
     for run in running.filter(|run| run.trigger == RunTrigger::Command) {
-        let age = u64::try_from(now.as_millis() - run.started_at.as_millis()).unwrap_or(0);
+        // One that began in the future, under a clock that was ahead, would be young until then.
+        let age = u64::try_from(now.as_millis() - run.started_at.as_millis());
+        let is_young = age.is_ok_and(|age| Duration::from_millis(age) < YOUNG);
         let folder = RunFolder::of(&config.runs_dir(), run.id.0);
         match folder.is_locked_blocking() {
-            _ if Duration::from_millis(age) < YOUNG => {}
+            _ if is_young => {}
             Ok(true) => {}
             Ok(false) => {
                 // It lets go of its lock after it has ended its run, which may have been just now.

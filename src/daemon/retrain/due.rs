@@ -4,7 +4,6 @@
 //! recorded without being made. Never: a run of its own.
 
 use std::num::NonZeroU64;
-use std::time::SystemTime;
 
 use super::{RetrainError, Retrainer, RunSummary};
 use crate::config::Config;
@@ -16,7 +15,7 @@ use crate::training::drift::{Drift, Window, Windows};
 use crate::training::job::{CorrectionNote, Job};
 use crate::training::out_of_fold::OutOfFold;
 use crate::training::perform::{begins_with, fingerprint, usable_blocking, wants_base};
-use crate::training::schedule::{ScheduleRecord, ScheduleRules, Trigger};
+use crate::training::schedule::{ScheduleRecord, ScheduleRules, Trigger, latest_credible_due};
 
 impl Retrainer {
     /// What stands for all that decides the bytes of the job's model. `None` where the data set is not there yet, which the run then
@@ -90,30 +89,25 @@ impl Retrainer {
 
     pub(super) fn record(&mut self, now: Timestamp) -> Result<ScheduleRecord, StoreError> {
         let in_force_since = self.in_force_since(now)?;
-        let (last_start, state) = self.reader.last_run_start()?.unzip();
-        // One that began under a clock that was ahead would hide all corrections until then; nothing new comes of a run with
-        // those that it had.
-        let last_rebuild = self.reader.last_rebuild_start()?;
-        let since = last_rebuild.filter(|start| *start <= now);
-        let since = since.unwrap_or(Timestamp::from_millis(0));
+        let (last_start, state) = self.reader.last_rebuild_start()?.unzip();
         Ok(ScheduleRecord {
             up_since: self.up_since,
             in_force_since,
-            last_due: self.reader.last_due()?,
+            last_due: self.reader.last_due(latest_credible_due(now))?,
             last_start,
             was_stopped: state == Some(RunState::Stopped),
             requested_at: self
                 .reader
                 .open_rebuild_request()?
                 .map(|request| request.asked_at),
-            new_corrections: self.reader.count_corrections_since(since)?,
+            new_corrections: self.reader.count_new_corrections(now)?,
             failures: self.reader.failures_for_corrections()?,
-            has_drifted: self.has_drifted()?,
+            has_drifted: self.has_drifted(now)?,
         })
     }
 
     /// Since when a service has gone by the schedule of the settings; one that was not on record yet is from now on.
-    fn in_force_since(&mut self, now: Timestamp) -> Result<Timestamp, StoreError> {
+    pub(super) fn in_force_since(&mut self, now: Timestamp) -> Result<Timestamp, StoreError> {
         let schedule = self.config.retrain.schedule.as_ref();
         let schedule = schedule.map(|schedule| ScheduleInForce {
             expression: schedule.expression().to_owned(),
@@ -132,7 +126,7 @@ impl Retrainer {
         }
     }
 
-    fn has_drifted(&self) -> Result<bool, StoreError> {
+    fn has_drifted(&self, now: Timestamp) -> Result<bool, StoreError> {
         let enough = self.config.retrain.on_drift;
         if enough == 0.0 {
             return Ok(false);
@@ -140,12 +134,11 @@ impl Retrainer {
         let Some(model) = self.reader.model_in_service_id()? else {
             return Ok(false);
         };
-        let now: Timestamp = SystemTime::now().into();
         let windows = self
             .reader
             .first_served(&model)?
             .and_then(|since| Windows::of(since, now));
-        let last_drift_start = self.reader.last_start_for_drift()?;
+        let last_drift_start = self.reader.last_start_for_drift(now)?;
         let Some(windows) = windows.filter(|windows| !windows.are_answered_by(last_drift_start)) else {
             return Ok(false);
         };
@@ -205,6 +198,7 @@ pub(super) fn passed_over(started_at: Timestamp, trigger: RunTrigger, due_at: Op
         trigger,
         due_at,
         fingerprint: None,
+        corrections_read_at: None,
     }
 }
 

@@ -9,15 +9,14 @@ fn a_draw_is_reproducible_and_gives_every_photo_its_chance() {
     for name in &names {
         fixture.apply(certain(name, "a", 3, 0.9, 0.0));
     }
-    // None of these can be drawn: no tag, another model's, gone. A second name of a content is no second chance.
+    // None of these can be drawn: no tag, gone. A second name of a content is no second chance.
     fixture.apply(rejected("bad.jpg", "bad.jpg", "a"));
-    fixture.apply(certain("other.jpg", "b", 3, 0.9, 0.0));
     fixture.apply(certain("gone.jpg", "a", 3, 0.9, 0.0));
     fixture.apply(absent("gone.jpg"));
     fixture.apply(known("twin.jpg", "0.jpg", "a"));
     fixture.store.correct(&[correction("1.jpg", Some(1))]).unwrap();
 
-    let draw = |seed, count| fixture.reader().draw_contents(&model("a"), seed, count).unwrap();
+    let draw = |seed, count| fixture.reader().draw_contents(seed, count).unwrap();
     assert_eq!(draw(1, 20), draw(1, 20));
     assert_ne!(draw(1, 20).contents, draw(2, 20).contents);
     assert_eq!(draw(1, 20).photos, 60);
@@ -43,10 +42,23 @@ fn a_draw_is_reproducible_and_gives_every_photo_its_chance() {
         "{:?}",
         times.values()
     );
-    assert_eq!(
-        fixture.reader().draw_contents(&model("c"), 1, 9).unwrap().photos,
-        0
-    );
+}
+
+/// Only photos with a tag of the model in service were drawn: while the inventory followed a new one, those that came first.
+#[test]
+fn a_draw_is_of_all_photos_while_the_inventory_follows_a_new_model() {
+    let mut fixture = Fixture::new();
+    for number in 0..30 {
+        fixture.apply(certain(&format!("{number}.jpg"), "a", 3, 0.9, 0.0));
+    }
+    let before = fixture.reader().draw_contents(1, 10).unwrap();
+    for number in 0..5 {
+        fixture.apply(certain(&format!("{number}.jpg"), "b", 4, 0.9, 0.0));
+    }
+    assert_eq!(fixture.reader().draw_contents(1, 10).unwrap(), before);
+    fixture.apply(rejected("29.jpg", "29.jpg", "b"));
+    let without_tag = fixture.reader().draw_contents(1, 99).unwrap();
+    assert_eq!((without_tag.photos, without_tag.contents.len()), (29, 29));
 }
 
 /// A fixture with a draw of six photos, and their names by their places in it.
@@ -56,7 +68,7 @@ fn drawn_fixture() -> (Fixture, Vec<String>) {
     for name in names {
         fixture.apply(certain(name, "a", 3, 0.9, 0.0));
     }
-    let drawn = fixture.reader().draw_contents(&model("a"), 7, 9).unwrap();
+    let drawn = fixture.reader().draw_contents(7, 9).unwrap();
     let in_order = drawn.contents.iter().map(|hash| {
         let name = names.iter().find(|name| content(name).hash == *hash);
         name.unwrap().to_string()
@@ -194,7 +206,7 @@ fn a_photo_of_two_draws_is_listed_and_counted_once() {
     let again = NewAudit {
         model: model("a"),
         seed: 8,
-        drawn: fixture.reader().draw_contents(&model("a"), 8, 3).unwrap(),
+        drawn: fixture.reader().draw_contents(8, 3).unwrap(),
         by: "bert".into(),
         at: at(4_500),
     };
@@ -204,4 +216,44 @@ fn a_photo_of_two_draws_is_listed_and_counted_once() {
     let name = names.iter().find(|name| content(name).hash == first).unwrap();
     look(&mut fixture, &[name]);
     assert_eq!(counts(&fixture), (6, 1, 1), "the first of either draw counts");
+}
+
+/// Without it nobody could tell which photos of none of the classes a reference network passed over and which came later.
+#[test]
+fn samples_tell_which_truths_were_there_when_the_model_was_made() {
+    let mut fixture = Fixture::new();
+    for (name, ms) in [("a", 100), ("b", 300)] {
+        let given = NewCorrection {
+            at: at(ms),
+            ..correction(name, None)
+        };
+        fixture.store.correct(&[given]).unwrap();
+    }
+    let were_there = |fixture: &Fixture| -> Vec<bool> {
+        let samples = fixture.reader().samples(&model("a")).unwrap();
+        samples.iter().map(|sample| sample.was_there).collect()
+    };
+    for (trigger, started, read_at, expected) in [
+        (RunTrigger::Command, 400, None, [false, false]),
+        (RunTrigger::Person, 200, None, [true, false]),
+        (RunTrigger::Person, 400, Some(at(300)), [true, false]),
+        (RunTrigger::Person, 400, None, [true, true]),
+    ] {
+        let run = NewRun {
+            trigger,
+            corrections_read_at: read_at,
+            ..NewRun::by_command(at(started), serde_json::json!({}))
+        };
+        let end = RunEnd {
+            model: Some(model("a")),
+            reason: None,
+            ..RunEnd::without_result(RunState::Finished, at(500), "")
+        };
+        fixture.store.record_run(&run, &end).unwrap();
+        assert_eq!(
+            were_there(&fixture),
+            expected,
+            "{trigger:?} {started} {read_at:?}"
+        );
+    }
 }

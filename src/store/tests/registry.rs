@@ -179,7 +179,7 @@ fn runs_say_why_they_began_and_what_came_of_them() {
     let reader = fixture.reader();
     assert_eq!(reader.running_runs().unwrap(), []);
     assert_eq!(
-        reader.last_due().unwrap(),
+        reader.last_due(at(300)).unwrap(),
         Some(at(300)),
         "the greatest, not the latest recorded"
     );
@@ -203,7 +203,12 @@ fn runs_say_why_they_began_and_what_came_of_them() {
         .map(|run| run.state.name())
         .collect();
     assert_eq!(words, ["skipped", "unchanged", "finished"]);
-    assert_eq!(Fixture::new().reader().last_due().unwrap(), None);
+    assert_eq!(
+        reader.last_due(at(299)).unwrap(),
+        Some(at(250)),
+        "of those that count"
+    );
+    assert_eq!(Fixture::new().reader().last_due(at(300)).unwrap(), None);
 }
 
 #[test]
@@ -240,8 +245,8 @@ fn a_moment_is_dealt_with_unless_its_only_run_was_stopped() {
         let end = RunEnd::without_result(state, at(due + 2), "a test");
         fixture.store.record_run(&run, &end).unwrap();
         let reader = fixture.reader();
-        assert_eq!(reader.last_run_start().unwrap(), Some((at(due + 1), state)));
-        reader.last_due().unwrap()
+        assert_eq!(reader.last_rebuild_start().unwrap(), Some((at(due + 1), state)));
+        reader.last_due(at(1_000)).unwrap()
     };
     assert_eq!(ended(100, RunState::Stopped), Some(at(99)));
     assert_eq!(ended(200, RunState::Failed), Some(at(200)));
@@ -250,6 +255,36 @@ fn a_moment_is_dealt_with_unless_its_only_run_was_stopped() {
     // A run that brings the service down was begun again at every start.
     assert_eq!(ended(400, RunState::Stopped), Some(at(300)));
     assert_eq!(ended(400, RunState::Stopped), Some(at(400)));
+}
+
+/// A `hangtag train` made the next rebuild "too soon", or was taken for one that the service's end had interrupted.
+#[test]
+fn a_training_by_hand_is_no_rebuild() {
+    let mut fixture = Fixture::new();
+    for (number, (trigger, state, expected)) in [
+        (RunTrigger::Command, RunState::Stopped, None),
+        (
+            RunTrigger::Person,
+            RunState::Failed,
+            Some((at(1), RunState::Failed)),
+        ),
+        (
+            RunTrigger::Command,
+            RunState::Finished,
+            Some((at(1), RunState::Failed)),
+        ),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let run = NewRun {
+            trigger,
+            ..NewRun::by_command(at(number as i64), json!({}))
+        };
+        let end = RunEnd::without_result(state, at(9), "a test");
+        fixture.store.record_run(&run, &end).unwrap();
+        assert_eq!(fixture.reader().last_rebuild_start().unwrap(), expected);
+    }
 }
 
 #[test]
@@ -294,8 +329,53 @@ fn only_a_run_that_drift_started_counts_for_drift() {
         };
         let end = RunEnd::without_result(RunState::Failed, at(9), "a test");
         fixture.store.record_run(&run, &end).unwrap();
-        assert_eq!(fixture.reader().last_start_for_drift().unwrap(), expected);
+        assert_eq!(fixture.reader().last_start_for_drift(at(9)).unwrap(), expected);
     }
+    assert_eq!(
+        fixture.reader().last_start_for_drift(at(3)).unwrap(),
+        Some(at(2)),
+        "the later one began under a clock that was ahead"
+    );
+}
+
+/// `hangtag retrain` and the service counted each by itself: after a clock was set back, one of them 0.
+#[test]
+fn corrections_are_new_that_came_since_a_rebuild_that_had_them_began() {
+    let mut fixture = Fixture::new();
+    for (name, ms) in [("a", 100), ("b", 200), ("c", 300)] {
+        let given = NewCorrection {
+            at: at(ms),
+            ..correction(name, Some(3))
+        };
+        fixture.store.correct(&[given]).unwrap();
+    }
+    let new = |fixture: &Fixture| fixture.reader().count_new_corrections(at(400)).unwrap();
+    assert_eq!(new(&fixture), 3);
+    for (started, trigger, state, expected) in [
+        (200, RunTrigger::Schedule, RunState::Finished, 2),
+        (250, RunTrigger::Schedule, RunState::Failed, 2),
+        (250, RunTrigger::Command, RunState::Finished, 2),
+        (201, RunTrigger::Person, RunState::Unchanged, 1),
+        // Under a clock that was ahead.
+        (9_000, RunTrigger::Schedule, RunState::Finished, 1),
+    ] {
+        let run = NewRun {
+            trigger,
+            ..NewRun::by_command(at(started), json!({}))
+        };
+        let end = RunEnd::without_result(state, at(started), "a test");
+        fixture.store.record_run(&run, &end).unwrap();
+        assert_eq!(new(&fixture), expected, "{trigger:?} {state:?}");
+    }
+    // It went on with a run that had been interrupted, and could learn what that one had read alone.
+    let resumed = NewRun {
+        trigger: RunTrigger::Person,
+        corrections_read_at: Some(at(150)),
+        ..NewRun::by_command(at(350), json!({}))
+    };
+    let end = RunEnd::without_result(RunState::Finished, at(360), "a test");
+    fixture.store.record_run(&resumed, &end).unwrap();
+    assert_eq!(new(&fixture), 2);
 }
 
 #[test]

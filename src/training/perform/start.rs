@@ -120,6 +120,7 @@ mod tests {
                     label: None,
                 })
                 .collect(),
+            corrections_read_at: None,
             corrections_dir: "corrections".into(),
             correction_weight: 0.3,
             warm_start,

@@ -1,0 +1,115 @@
+//! What the rebuild goes by, over a store on the disk: under a clock that was ahead, and after corrections have changed.
+
+use serde_json::json;
+
+use super::*;
+use crate::config::CatchUp;
+use crate::config::cron::CronSchedule;
+use crate::domain::{ContentHash, Truth};
+use crate::store::{NewCorrection, ScheduleInForce};
+use crate::tagging::testing::Shop;
+use crate::training::perform::wants_base;
+
+fn at(text: &str) -> Timestamp {
+    let moment: jiff::Timestamp = text.parse().unwrap();
+    Timestamp::from_millis(moment.as_millisecond())
+}
+
+/// One who goes by a daily schedule, and has since the beginning of the month.
+fn retrainer(shop: &Shop) -> Retrainer {
+    let mut config = shop.config();
+    config.retrain.schedule = Some(CronSchedule::parse("0 3 * * *", "UTC").unwrap());
+    config.retrain.catch_up = CatchUp::Skip;
+    config.retrain.warm_start = true;
+    let in_force = ScheduleInForce {
+        expression: "0 3 * * *".into(),
+        timezone: "UTC".into(),
+        since: at("2026-11-01T00:00:00Z"),
+    };
+    shop.store().put_schedule_in_force(Some(&in_force)).unwrap();
+    Retrainer::open(Arc::new(config), "hangtag".into(), Arc::default()).unwrap()
+}
+
+fn correct(shop: &Shop, photo: &str, at: Timestamp) -> ContentHash {
+    let correction = NewCorrection {
+        hash: ContentHash::of(photo.as_bytes()),
+        truth: Truth::Unknown,
+        by: "anna".into(),
+        at,
+    };
+    let hash = correction.hash;
+    shop.store().correct(&[correction]).unwrap();
+    hash
+}
+
+/// The schedule was silent until then, corrections were too few until then, and nothing was up before.
+#[test]
+fn what_was_written_under_a_clock_decades_ahead_holds_nothing_back() {
+    let shop = Shop::new();
+    let mut retrainer = retrainer(&shop);
+    retrainer.up_since = at("2099-01-01T00:00:00Z");
+    let ahead = at("2099-01-01T03:00:00Z");
+    for trigger in [RunTrigger::Drift, RunTrigger::Schedule] {
+        let end = RunEnd::without_result(RunState::Unchanged, ahead, "a test");
+        let run = NewRun {
+            due_at: Some(ahead),
+            ..NewRun::by_command(ahead, json!({}))
+        };
+        shop.store().record_run(&NewRun { trigger, ..run }, &end).unwrap();
+    }
+    let now = at("2026-11-23T03:00:00Z");
+    correct(&shop, "photo", now);
+    let record = retrainer.record(now).unwrap();
+    assert_eq!(record.new_corrections, 1);
+    let due = Decision::Run {
+        trigger: Trigger::Schedule,
+        due_at: now,
+    };
+    assert_eq!(decide(now, &rules(&retrainer.config), &record), due);
+}
+
+/// It was as young as on its first day until then.
+#[test]
+fn a_training_that_began_under_a_clock_ahead_and_was_killed_is_closed() {
+    let shop = Shop::new();
+    let ahead = at("2099-01-01T03:00:00Z");
+    let run = shop
+        .store()
+        .start_run(&NewRun::by_command(ahead, json!({})))
+        .unwrap();
+    close_dead_trainings_blocking(&shop.config(), (&shop.reader(), &mut shop.store())).unwrap();
+    let closed = shop.reader().run(run).unwrap().unwrap();
+    assert_eq!(closed.state, RunState::Failed);
+}
+
+/// It taught what had been withdrawn since, judged by it, and what had come since was neither learned nor counted any more.
+#[test]
+fn a_resumed_run_learns_the_corrections_that_stand_where_its_checkpoint_fits_any() {
+    let shop = Shop::new();
+    let retrainer = retrainer(&shop);
+    let began = at("2026-11-20T10:00:00Z");
+    let withdrawn = correct(&shop, "withdrawn", began);
+    let folder = RunFolder::of(&retrainer.config.runs_dir(), 1);
+    folder.begin_blocking().unwrap();
+    let left = retrainer.job(&Beginning::Fresh, began).unwrap();
+    folder.write_job_blocking(&left, "").unwrap();
+    let now = at("2026-11-23T10:00:00Z");
+    shop.store().undo_corrections(&[withdrawn], "anna", now).unwrap();
+    let given = correct(&shop, "given", at("2026-11-21T10:00:00Z"));
+    for (architecture, learned, read_at) in [
+        (ArchitectureName::Residual, given, now),
+        (ArchitectureName::Reference, withdrawn, began),
+    ] {
+        let parameters = TrainParameters::recipe(architecture);
+        let resumed = Beginning::Resumed {
+            checkpoint: folder.checkpoint_path(),
+            parameters: parameters.clone(),
+        };
+        let job = retrainer.job(&resumed, now).unwrap();
+        let hashes: Vec<_> = job.corrections.iter().map(|note| &note.content_hash).collect();
+        assert_eq!(hashes, [&learned.to_string()], "{architecture}");
+        assert_eq!(job.corrections_read_at, Some(read_at), "{architecture}");
+        assert_eq!(job.parameters.seed, parameters.seed, "{architecture}");
+        assert!(!wants_base(&job), "{architecture}");
+    }
+}
