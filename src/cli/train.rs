@@ -21,6 +21,7 @@ use crate::daemon;
 use crate::domain::DevicePolicy;
 use crate::model::{Classifier, ModelBundle, Runtime};
 use crate::store::{EpochRow, NewRun, Reader, RunEnd, RunId, RunRow, RunState, RunTrigger, Store};
+use crate::training::checkpoint::{self, CheckpointError, Identity};
 use crate::training::dataset::DataSet;
 use crate::training::evaluate::Evaluation;
 use crate::training::job::{RunFolder, RunFolderError, RunLock};
@@ -217,7 +218,6 @@ fn begin(
     if arguments.resume {
         let (old, path) = last_interrupted(config, |run| run.trigger == RunTrigger::Command)?;
         let old: TrainParameters = serde_json::from_value(old.parameters)?;
-        // Seed and data may not change, and epochs only under a constant rate; the trainer refuses what does not fit.
         parameters = TrainParameters {
             threads: parameters.threads,
             ..old
@@ -226,10 +226,13 @@ fn begin(
         parameters.seed = arguments.seed.unwrap_or(parameters.seed);
         checkpoint = Some(path);
     }
-    // What cannot be begun leaves no run behind.
+    // What cannot be begun leaves no run behind: the next `--resume` would take that one for what it is to go on with.
     parameters
         .check(data.train.len())
         .map_err(|error| UsageError(error.to_string()))?;
+    if let Some(path) = &checkpoint {
+        check_checkpoint_blocking(path, &parameters, data)?;
+    }
     let started_at = SystemTime::now().into();
     let run = store.start_run(&NewRun::by_command(started_at, json!(parameters)))?;
     let folder = RunFolder::of(&config.runs_dir(), run.0);
@@ -244,6 +247,24 @@ fn begin(
             end_run(store, run, RunState::Failed, error.to_string())?;
             Err(error.into())
         }
+    }
+}
+
+/// Seed and data may not change, and epochs only under a constant rate.
+fn check_checkpoint_blocking(
+    path: &Path,
+    parameters: &TrainParameters,
+    data: &DataSet,
+) -> anyhow::Result<()> {
+    let identity = Identity {
+        architecture: parameters.network(),
+        parameters,
+        files: &data.files,
+    };
+    match checkpoint::read_blocking(path, &identity) {
+        Ok(_) => Ok(()),
+        Err(error @ CheckpointError::Other { .. }) => Err(UsageError(error.to_string()).into()),
+        Err(error) => Err(error.into()),
     }
 }
 
