@@ -234,6 +234,13 @@ fn statuses(text: &str) -> Result<Statuses, String> {
 /// A date, a time, or how long ago.
 fn moment(text: &str) -> Result<Timestamp, String> {
     let of = |time: jiff::Timestamp| Timestamp::from_millis(time.as_millisecond());
+    // The others would pass over a zone that is written, also over one that does not exist.
+    if text.contains('[') {
+        let zoned = text.parse::<jiff::ZonedDateTime>();
+        return zoned
+            .map(|time| of(time.timestamp()))
+            .map_err(|error| error.to_string());
+    }
     if let Ok(time) = text.parse::<jiff::Timestamp>() {
         return Ok(of(time));
     }
@@ -337,6 +344,9 @@ mod tests {
             1_700_000_000_250
         );
         assert!(moment("2023-11-14").is_ok());
+        let in_tokyo = moment("2023-11-15T07:13:20.25[Asia/Tokyo]").unwrap();
+        assert_eq!(in_tokyo.as_millis(), 1_700_000_000_250);
+        assert!(moment("2023-11-14[Asia/Tokio]").unwrap_err().contains("Tokio"));
         let now: Timestamp = SystemTime::now().into();
         let ago = now.as_millis() - moment("2h").unwrap().as_millis();
         assert!((7_200_000..7_260_000).contains(&ago), "{ago}");
