@@ -180,12 +180,8 @@ fn export(file: &Path, config: &Config) -> anyhow::Result<()> {
         return output::print(&String::from_utf8(csv)?);
     }
     crate::durable::write_named_file(file, &csv)?;
-    tracing::info!(
-        "{} {} written to {}",
-        rows.len(),
-        photos(rows.len() as u64),
-        file.display()
-    );
+    let (count, file) = (rows.len(), file.display());
+    output::note(&format!("{count} {} written to {file}", photos(count as u64)));
     Ok(())
 }
 
@@ -234,7 +230,7 @@ fn read_list(sheet: &Sheet, known: Option<&Reader>) -> anyhow::Result<Truths> {
     let mut problems = Vec::new();
     let rows = sheet.rows();
     if rows.is_empty() {
-        tracing::warn!("there are no rows below the header of the list");
+        output::note("there are no rows below the header of the list");
     }
     for (place, row) in rows {
         match row.and_then(|row| content_in(row, known)) {
@@ -311,10 +307,10 @@ fn record(store: &mut Store, truths: Truths, config: &Config) -> anyhow::Result<
         .collect();
     let count = store.correct(&new)?;
     if without_picture > 0 {
-        tracing::warn!(
+        output::note(&format!(
             "{without_picture} {} cannot be read (any more): the correction counts, but no rebuild can learn from it",
             photos(without_picture)
-        );
+        ));
     }
     Ok(count)
 }
@@ -326,7 +322,7 @@ fn keep_picture(file: &Path, hash: &ContentHash, (limits, folder): (&DecodeLimit
         .filter(|bytes| ContentHash::of(bytes) == *hash)?;
     let image = decode(&bytes, limits).ok()?;
     let kept = keep_blocking(folder, hash, &image);
-    kept.map_err(|error| tracing::warn!("{error}")).ok()
+    kept.map_err(|error| output::note(&error.to_string())).ok()
 }
 
 /// The contents that a person means, each with files that hold it.

@@ -131,7 +131,7 @@ fn base_blocking(config: &Config, parameters: &TrainParameters) -> anyhow::Resul
 fn collect_blocking(csv: &Path, config: &Config) -> anyhow::Result<Collection> {
     let (photos, rejected) = prepare_blocking(&read_labels(csv)?, config);
     for photo in &rejected {
-        tracing::warn!("left out: {photo}");
+        output::note(&format!("left out: {photo}"));
     }
     let contents: Vec<_> = photos
         .iter()
@@ -150,7 +150,9 @@ fn collect_blocking(csv: &Path, config: &Config) -> anyhow::Result<Collection> {
     })?;
     let more = photos.len() - collection.hashes.len();
     if more > 0 {
-        tracing::warn!("{more} rows hold a photo that another row holds, too; each photo counts once");
+        output::note(&format!(
+            "{more} rows hold a photo that another row holds, too; each photo counts once"
+        ));
     }
     Ok(collection)
 }
@@ -197,7 +199,8 @@ impl Experiment<'_> {
         let mut points = Vec::with_capacity(portions.len());
         for portion in portions {
             let Some(point) = self.point_blocking(portion)? else {
-                tracing::info!("stopped; {} of {} sizes are done", points.len(), portions.len());
+                let (done, all) = (points.len(), portions.len());
+                output::note(&format!("stopped; {done} of {all} sizes are done"));
                 break;
             };
             tracing::info!("{}", in_one_line(&point));

@@ -219,7 +219,8 @@ pub fn in_words(error: &anyhow::Error) -> String {
 
 /// Says on standard error why the command failed. Whoever closed it, or filled its disk, is told by the exit code alone.
 pub fn tell_failure(error: &anyhow::Error) {
-    let _ = writeln!(std::io::stderr(), "hangtag: {}", in_words(error));
+    let line = format!("hangtag: {}\n", in_words(error));
+    let _ = output::StandardError.write_all(line.as_bytes());
 }
 
 /// Who gives the command, for records: the name that the session goes by, else the user's number.
@@ -255,7 +256,8 @@ fn key_and_value(text: &str) -> Result<(String, String), String> {
     Ok((key.trim().to_owned(), value.trim().to_owned()))
 }
 
-/// Messages go to standard error; what `RUST_LOG` says of other parts than hangtag's own is added to the settings.
+/// What a service or a long work has to tell, on standard error; what a command promises to say is said by
+/// [`output::note`]. What `RUST_LOG` says of other parts than hangtag's own is added to the settings.
 fn start_log(config: &Config) {
     use tracing_subscriber::EnvFilter;
     let level = match config.log.level {
@@ -270,7 +272,7 @@ fn start_log(config: &Config) {
     let filter = EnvFilter::try_new(format!("{usual},{more}")).unwrap_or_else(|_| EnvFilter::new(&usual));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(|| output::StandardError)
         // A line that cannot be written (the pipe is closed, the disk full) is lost. To tell of it there would panic.
         .log_internal_errors(false)
         .with_target(false);

@@ -151,7 +151,9 @@ pub fn run(arguments: QueryArguments, config: &Config) -> anyhow::Result<Ended> 
 fn tell_gone(gone: u64) {
     let are = if gone == 1 { "is" } else { "are" };
     if gone > 0 {
-        tracing::info!("{gone} of them {are} gone; --presence present leaves those out");
+        output::note(&format!(
+            "{gone} of them {are} gone; --presence present leaves those out"
+        ));
     }
 }
 

@@ -144,8 +144,8 @@ pub fn run(arguments: &TrainArguments, config: &Config) -> anyhow::Result<Ended>
             let reason = format!("stopped after {} whole epochs", history.len());
             end_run(&mut store, started.run, RunState::Stopped, reason.clone())?;
             match history.is_empty() {
-                true => tracing::info!("{reason}"),
-                false => tracing::info!("{reason}; `hangtag train --resume` goes on from there"),
+                true => output::note(&reason),
+                false => output::note(&format!("{reason}; `hangtag train --resume` goes on from there")),
             }
             Ok(INTERRUPTED)
         }
@@ -370,6 +370,7 @@ impl<'a> Watching<'a> {
         bar.set_style(ProgressStyle::with_template(
             "{msg} {wide_bar} {pos}/{len} {per_sec}",
         )?);
+        output::keep_below(&bar);
         listen_for_signals(Arc::clone(&stop))?;
         Ok(Self {
             store,
@@ -423,12 +424,15 @@ impl Observer for Watching<'_> {
             tracing::warn!("{error}");
         }
         let (left, epochs) = (self.seconds_left(record.epoch), self.epochs);
-        self.bar.suspend(|| {
-            tracing::info!(
-                "epoch {}/{epochs}: {:.1} s, loss {:.4}, accuracy {:.4}, validation loss {:.4}, accuracy {:.4}; {left:.0} s left",
-                record.epoch, record.seconds, record.loss, record.accuracy, record.val_loss, record.val_accuracy,
-            );
-        });
+        tracing::info!(
+            "epoch {}/{epochs}: {:.1} s, loss {:.4}, accuracy {:.4}, validation loss {:.4}, accuracy {:.4}; {left:.0} s left",
+            record.epoch,
+            record.seconds,
+            record.loss,
+            record.accuracy,
+            record.val_loss,
+            record.val_accuracy,
+        );
         self.flow()
     }
 }

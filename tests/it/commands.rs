@@ -1,5 +1,7 @@
 //! The commands as a person types them: answers, formats, mistakes.
 
+mod beside;
+
 use crate::util::{Shop, drop_png, is_tagged, png, text};
 
 fn tagged_shop() -> Shop {

@@ -125,6 +125,7 @@ pub fn preview(model: &str, limit: Option<u32>, config: &Config, format: Format)
         None => photos,
     };
     let bar = ProgressBar::new(photos.len() as u64);
+    output::keep_below(&bar);
     let mut changes = BTreeMap::new();
     let mut asking = Asking::new(config);
     for some in photos.chunks(64) {
@@ -143,7 +144,9 @@ pub fn preview(model: &str, limit: Option<u32>, config: &Config, format: Format)
     }
     let unread = photos.len() as u64 - asked;
     if unread > 0 {
-        tracing::warn!("{unread} photos on record could not be read and are left out");
+        output::note(&format!(
+            "{unread} photos on record could not be read and are left out"
+        ));
     }
     let after = bundle.id().clone();
     print_changes(

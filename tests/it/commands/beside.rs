@@ -1,0 +1,41 @@
+//! What commands say beside their answers: whatever is logged, and in plain words.
+
+use super::tagged_shop;
+use crate::util::text;
+
+/// `log.level = "warn"`, meant for the service, silenced what a backup needs besides; `log.format = "json"` made JSON of it.
+#[test]
+fn what_a_command_promises_to_say_does_not_depend_on_the_log() {
+    let shop = tagged_shop();
+    std::fs::remove_file(shop.inbox().join("photo-00003.png")).unwrap();
+    shop.ok(&["scan"]);
+    let empty = shop.path().join("empty.csv");
+    std::fs::write(&empty, "file,label\n").unwrap();
+    let empty = empty.to_str().unwrap();
+    for (command, said) in [
+        (
+            &["backup", "first.db"][..],
+            "the store was copied to first.db; a backup needs ",
+        ),
+        (&["query", "--count"], "1 of them is gone; "),
+        (
+            &["correct", "inbox/note.jpg", "--unknown"],
+            "1 photo cannot be read (any more): the correction counts, but no rebuild can learn from it",
+        ),
+        (
+            &["corrections", "export", "truth.csv"],
+            "1 photo written to truth.csv",
+        ),
+        (&["corrections", "import", empty], "there are no rows below "),
+        (&["review", "--audit", "3", "--seed", "7"], "audit 1: drawn from "),
+    ] {
+        let quiet = ["--set", "log.level=error", "--set", "log.format=json"];
+        let output = shop.run(&[command, &quiet].concat());
+        let lines = text(&output.stderr);
+        assert!(output.status.success(), "{command:?}: {lines}");
+        assert!(
+            lines.starts_with(said) && lines.lines().count() == 1,
+            "{command:?}: {lines}"
+        );
+    }
+}
