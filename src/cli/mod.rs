@@ -67,14 +67,8 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 130 ended by a signal."
 /// Where the settings come from; for every command.
 #[derive(Debug, Clone, Args)]
 pub struct SettingsArguments {
-    /// Settings file (TOML); without it the built-in defaults hold
-    #[arg(
-        long,
-        global = true,
-        help_heading = "Settings",
-        value_name = "FILE",
-        env = "HANGTAG_CONFIG"
-    )]
+    /// Settings file (TOML); without it the one that HANGTAG_CONFIG names, and without that the built-in defaults hold
+    #[arg(long, global = true, help_heading = "Settings", value_name = "FILE")]
     config: Option<PathBuf>,
     /// Sets one key, over file and environment; may be repeated
     #[arg(long, global = true, help_heading = "Settings", value_name = "KEY=VALUE", value_parser = key_and_value)]
@@ -245,7 +239,13 @@ impl SettingsArguments {
                 .iter()
                 .map(|folder| ("data_dir".to_owned(), folder.clone())),
         );
-        Config::load(self.config.as_deref(), flags)
+        Config::load(self.file().as_deref(), flags)
+    }
+
+    /// An empty variable is one that is not set, as those leave it who pass on what they have not.
+    fn file(&self) -> Option<PathBuf> {
+        let named = || std::env::var_os("HANGTAG_CONFIG").filter(|name| !name.is_empty());
+        self.config.clone().or_else(|| named().map(PathBuf::from))
     }
 }
 

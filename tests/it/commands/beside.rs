@@ -39,3 +39,27 @@ fn what_a_command_promises_to_say_does_not_depend_on_the_log() {
         );
     }
 }
+
+/// `HANGTAG_CONFIG=` ended every command with 2, which for `status` means "not running".
+#[test]
+fn an_empty_variable_names_no_settings_file() {
+    let shop = tagged_shop();
+    let with = |value: &str, arguments: &[&str]| {
+        let mut command = shop.command(arguments);
+        command.env("HANGTAG_CONFIG", value).output().unwrap()
+    };
+    let counted = with("", &["query", "--count"]);
+    assert_eq!(text(&counted.stdout), "14\n", "{}", text(&counted.stderr));
+    let status = with("", &["status"]);
+    assert!(text(&status.stdout).starts_with("not running"));
+    std::fs::write(shop.path().join("named.toml"), "[train]\nepochs = 7\n").unwrap();
+    std::fs::write(shop.path().join("flag.toml"), "[train]\nepochs = 8\n").unwrap();
+    let named = with("named.toml", &["config", "print"]);
+    assert!(text(&named.stdout).contains("epochs = 7"));
+    let flag = with("named.toml", &["config", "print", "--config", "flag.toml"]);
+    assert!(text(&flag.stdout).contains("epochs = 8"));
+    let missing = with("none.toml", &["status"]);
+    assert_eq!(missing.status.code(), Some(3));
+    assert!(text(&missing.stderr).contains("HANGTAG_CONFIG"));
+    assert!(shop.ok(&["query", "--help"]).contains("HANGTAG_CONFIG"));
+}
