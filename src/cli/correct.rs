@@ -11,7 +11,7 @@ use anyhow::Context;
 use clap::{ArgGroup, Args, Subcommand};
 use serde_json::json;
 
-use super::explain::real_path;
+use super::paths::{path_meant, real_path};
 use super::sheet::{NamedBy, Sheet, SheetRow};
 use super::store::open_to_change;
 use super::{Ended, Format, UsageError, output, person};
@@ -331,6 +331,7 @@ fn contents_of(
     reader: &Reader,
     own: &OwnFolder,
 ) -> anyhow::Result<BTreeMap<ContentHash, Vec<PathBuf>>> {
+    let path = &*path_meant(path);
     let hash = path.to_str().and_then(|text| text.parse::<ContentHash>().ok());
     if let Some(hash) = hash.filter(|_| !path.exists()) {
         return Ok([(hash, files_with(&hash, reader)?)].into());

@@ -16,6 +16,7 @@ mod labelled;
 mod learn_curve;
 mod models;
 mod output;
+mod paths;
 mod query;
 mod report;
 mod retrain;

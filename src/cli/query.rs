@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use clap::{Args, ValueEnum};
 
 use super::correct::literal;
-use super::explain::real_path;
+use super::paths::real_path;
 use super::{Ended, UsageError, output};
 use crate::config::Config;
 use crate::domain::{Confidence, InventoryPath, Label, Status, Timestamp, Truth};

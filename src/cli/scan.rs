@@ -10,6 +10,7 @@ use std::time::Duration;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::paths::path_meant;
 use super::run::LeftRuntime;
 use super::signals::Signals;
 use super::{Ended, Format, INTERRUPTED, output};
@@ -51,7 +52,7 @@ pub fn run(arguments: ScanArguments, config: Config) -> anyhow::Result<Ended> {
         }
         config.inboxes.clone()
     } else {
-        arguments.paths
+        arguments.paths.iter().map(|path| path_meant(path)).collect()
     };
     let rejected = match arguments.retry_rejected {
         true => RejectedFiles::ReadAgain,

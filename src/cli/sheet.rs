@@ -1,12 +1,13 @@
 //! A list of photos and what they show, as people keep one: a CSV file.
 //!
 //! In: the file. Out: its rows, each with its place, and what is wrong with a row in words; or, once for all of them, that
-//! this is no such list. Never: a look at a photo.
+//! this is no such list. Never: a photo opened.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
+use super::paths::path_meant;
 use crate::domain::{ContentHash, Truth};
 
 /// Problems listed one by one; of more, only the number is told.
@@ -115,7 +116,7 @@ impl Columns {
         let cell = |column: Option<usize>| column.and_then(|at| row.get(at)).filter(|cell| !cell.is_empty());
         let content_hash = cell(self.content_hash).map(|cell| cell.trim().parse::<ContentHash>());
         let row = SheetRow {
-            file: cell(self.file).map(|file| folder.join(file)),
+            file: cell(self.file).map(|file| path_meant(&folder.join(file))),
             content_hash: content_hash.transpose().map_err(|error| error.to_string())?,
             truth: truth_in(row.get(self.label).unwrap_or_default())?,
         };

@@ -1,6 +1,8 @@
 //! The commands as a person types them: answers, formats, mistakes.
 
 mod beside;
+mod explain;
+mod names;
 
 use crate::util::{Shop, drop_png, is_tagged, png, text};
 
