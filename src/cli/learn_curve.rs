@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use anyhow::anyhow;
+use anyhow::{anyhow, bail};
 use clap::Args;
 
 use super::dataset::load_or_fetch_blocking;
@@ -130,6 +130,15 @@ fn base_blocking(config: &Config, parameters: &TrainParameters) -> anyhow::Resul
 /// The photos of the list, each content once; what is left out is said.
 fn collect_blocking(csv: &Path, config: &Config) -> anyhow::Result<Collection> {
     let (photos, rejected) = prepare_blocking(&read_labels(csv)?, config);
+    if photos.is_empty()
+        && let Some(first) = rejected.first()
+    {
+        bail!(
+            "{}: none of its {} photos can be used, so that nothing can be learned; the first: {first}",
+            csv.display(),
+            rejected.len()
+        );
+    }
     for photo in &rejected {
         output::note(&format!("left out: {photo}"));
     }
