@@ -153,7 +153,7 @@ fn list(config: &Config, format: Format) -> anyhow::Result<()> {
             row.by.clone(),
             row.paths
                 .first()
-                .map_or_else(|| row.hash.to_string(), |path| output::shown(path.as_str())),
+                .map_or_else(|| row.hash.to_string(), ToString::to_string),
         ]
     });
     output::print(&output::table(

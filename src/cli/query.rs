@@ -280,7 +280,7 @@ fn as_table(rows: &[FileRow]) -> String {
                 .map(|confidence| format!("{:.4}", confidence.get()))
                 .unwrap_or_default(),
             row.tagged_at.to_string(),
-            format!("{}{gone}", output::shown(row.path.as_str())),
+            format!("{}{gone}", row.path),
         ]
     });
     output::table(
