@@ -136,6 +136,11 @@ pub fn corrections(arguments: CorrectionsArguments, config: &Config) -> anyhow::
                 }
             }
         }
+        CorrectionsCommand::Export { .. } if arguments.format == Format::Json => {
+            let message =
+                "an exported list is CSV; `hangtag corrections list --format json` prints the same as JSON";
+            return Err(UsageError(message.into()).into());
+        }
         CorrectionsCommand::Export { file } => export(&file, config)?,
     }
     Ok(Ended::Well)

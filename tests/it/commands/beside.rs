@@ -40,6 +40,20 @@ fn what_a_command_promises_to_say_does_not_depend_on_the_log() {
     }
 }
 
+#[test]
+fn an_answer_is_in_the_format_that_was_asked_for_or_refused() {
+    let shop = tagged_shop();
+    let refused = shop.run(&["corrections", "--format", "json", "export", "-"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(refused.stdout.is_empty() && text(&refused.stderr).contains("is CSV"));
+    let report = shop.json(&["runtime", "--format", "json"]);
+    // Elsewhere it would be fetched first.
+    if report["found_in"] == "cache" {
+        let installed = shop.json(&["runtime", "--format", "json", "install"]);
+        assert!(installed["path"].is_string(), "{installed}");
+    }
+}
+
 /// `HANGTAG_CONFIG=` ended every command with 2, which for `status` means "not running".
 #[test]
 fn an_empty_variable_names_no_settings_file() {
