@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::Ended;
+use super::{Ended, output};
 use crate::config::Config;
 use crate::store::Reader;
 
@@ -39,6 +39,7 @@ pub fn run(arguments: &BackupArguments, config: &Config) -> anyhow::Result<Ended
             folders.join(", ")
         ),
     };
-    tracing::info!("the store was copied to {}{left_out}", arguments.file.display());
+    let copy = arguments.file.display();
+    output::note(&format!("the store was copied to {copy}{left_out}"));
     Ok(Ended::Well)
 }

@@ -11,7 +11,7 @@ use anyhow::Context;
 use clap::{ArgGroup, Args, Subcommand};
 use serde_json::json;
 
-use super::explain::real_path;
+use super::paths::{path_meant, real_path};
 use super::sheet::{NamedBy, Sheet, SheetRow};
 use super::store::open_to_change;
 use super::{Ended, Format, UsageError, output, person};
@@ -136,6 +136,11 @@ pub fn corrections(arguments: CorrectionsArguments, config: &Config) -> anyhow::
                 }
             }
         }
+        CorrectionsCommand::Export { .. } if arguments.format == Format::Json => {
+            let message =
+                "an exported list is CSV; `hangtag corrections list --format json` prints the same as JSON";
+            return Err(UsageError(message.into()).into());
+        }
         CorrectionsCommand::Export { file } => export(&file, config)?,
     }
     Ok(Ended::Well)
@@ -153,7 +158,7 @@ fn list(config: &Config, format: Format) -> anyhow::Result<()> {
             row.by.clone(),
             row.paths
                 .first()
-                .map_or_else(|| row.hash.to_string(), |path| output::shown(path.as_str())),
+                .map_or_else(|| row.hash.to_string(), ToString::to_string),
         ]
     });
     output::print(&output::table(
@@ -180,12 +185,8 @@ fn export(file: &Path, config: &Config) -> anyhow::Result<()> {
         return output::print(&String::from_utf8(csv)?);
     }
     crate::durable::write_named_file(file, &csv)?;
-    tracing::info!(
-        "{} {} written to {}",
-        rows.len(),
-        photos(rows.len() as u64),
-        file.display()
-    );
+    let (count, file) = (rows.len(), file.display());
+    output::note(&format!("{count} {} written to {file}", photos(count as u64)));
     Ok(())
 }
 
@@ -234,7 +235,7 @@ fn read_list(sheet: &Sheet, known: Option<&Reader>) -> anyhow::Result<Truths> {
     let mut problems = Vec::new();
     let rows = sheet.rows();
     if rows.is_empty() {
-        tracing::warn!("there are no rows below the header of the list");
+        output::note("there are no rows below the header of the list");
     }
     for (place, row) in rows {
         match row.and_then(|row| content_in(row, known)) {
@@ -311,10 +312,10 @@ fn record(store: &mut Store, truths: Truths, config: &Config) -> anyhow::Result<
         .collect();
     let count = store.correct(&new)?;
     if without_picture > 0 {
-        tracing::warn!(
+        output::note(&format!(
             "{without_picture} {} cannot be read (any more): the correction counts, but no rebuild can learn from it",
             photos(without_picture)
-        );
+        ));
     }
     Ok(count)
 }
@@ -326,7 +327,7 @@ fn keep_picture(file: &Path, hash: &ContentHash, (limits, folder): (&DecodeLimit
         .filter(|bytes| ContentHash::of(bytes) == *hash)?;
     let image = decode(&bytes, limits).ok()?;
     let kept = keep_blocking(folder, hash, &image);
-    kept.map_err(|error| tracing::warn!("{error}")).ok()
+    kept.map_err(|error| output::note(&error.to_string())).ok()
 }
 
 /// The contents that a person means, each with files that hold it.
@@ -335,6 +336,7 @@ fn contents_of(
     reader: &Reader,
     own: &OwnFolder,
 ) -> anyhow::Result<BTreeMap<ContentHash, Vec<PathBuf>>> {
+    let path = &*path_meant(path);
     let hash = path.to_str().and_then(|text| text.parse::<ContentHash>().ok());
     if let Some(hash) = hash.filter(|_| !path.exists()) {
         return Ok([(hash, files_with(&hash, reader)?)].into());

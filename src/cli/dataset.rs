@@ -159,6 +159,7 @@ fn load_blocking(config: &Config) -> Result<DataSet, DatasetError> {
 
 fn fetch_with_bar_blocking(config: &Config) -> anyhow::Result<()> {
     let bar = ProgressBar::new(0);
+    output::keep_below(&bar);
     bar.set_style(ProgressStyle::with_template(
         "{msg} {wide_bar} {binary_bytes}/{binary_total_bytes}",
     )?);

@@ -266,9 +266,9 @@ fn on_photos(
         );
     }
     if learned_left_out > 0 {
-        tracing::warn!(
+        output::note(&format!(
             "{learned_left_out} photos are left out: model {model} has learned them (--with-learned scores them, too)"
-        );
+        ));
     }
     let evaluation = Evaluation::with_thresholds(&judged, thresholds);
     match format {

@@ -4,9 +4,12 @@
 //! the model sees. Never: a write into the store; what is not on record is found out by looking at the file as the
 //! pipeline would.
 
+mod font;
+mod now;
+mod picture;
 mod why;
+mod words;
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -14,6 +17,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::labelled::read_photo;
+use super::paths::{path_meant, real_path};
 use super::{Ended, Format, UsageError, output};
 use crate::config::Config;
 use crate::daemon::{self, StoreLock};
@@ -21,11 +25,10 @@ use crate::decode::decode;
 use crate::domain::{ContentHash, Decision, InventoryPath, Truth};
 use crate::durable;
 use crate::preprocess::Preprocessor;
-use crate::store::{ContentHistory, FileHistory, Reader, StoreError};
-use crate::tagging::inbox::{Inboxes, Look, PassedOver};
-
-mod font;
-mod picture;
+use crate::store::{ContentHistory, CorrectionRow, FileHistory, FileRow, Reader, StoreError};
+use crate::tagging::inbox::Inboxes;
+use now::{Now, look_blocking};
+use words::in_words;
 
 /// Everything known about a file, or why it has no tag.
 #[derive(Debug, Args)]
@@ -55,8 +58,10 @@ struct Explanation {
     answer: String,
     /// What the store knows.
     history: Option<FileHistory>,
-    /// What the store knows of a content that was asked for by its hash.
+    /// What the store knows of a content that was asked for by its hash, or lies at a path of which it knows nothing.
     content: Option<ContentHistory>,
+    /// What a person said of the content, whether or not the store has seen it.
+    correction: Option<CorrectionRow>,
     /// What a look at the file shows now.
     now: Vec<String>,
     /// Why each model's answer counts, or does not.
@@ -75,34 +80,28 @@ impl Explanation {
 
 /// Looks it up and prints it.
 pub fn run(arguments: &ExplainArguments, config: &Config) -> anyhow::Result<Ended> {
-    if let Some(picture) = &arguments.picture {
-        check_picture_path(picture, &arguments.path, config)?;
-    }
     let reader = match Reader::open(&config.store_path()) {
         Ok(reader) => Some(reader),
         Err(StoreError::Missing { .. }) => None,
         Err(error) => return Err(error.into()),
     };
-    let hash = arguments
-        .path
-        .to_str()
-        .and_then(|text| text.parse::<ContentHash>().ok());
-    let explanation = match (hash, &reader) {
-        (Some(hash), Some(reader)) if !arguments.path.exists() => by_hash(&hash, reader)?,
-        _ => by_path(&arguments.path, reader.as_ref(), config)?,
+    let path = path_meant(&arguments.path);
+    let hash = path.to_str().and_then(|text| text.parse::<ContentHash>().ok());
+    let hash = hash.filter(|_| !path.exists());
+    let mut explanation = match (hash, &reader) {
+        (Some(hash), Some(reader)) => by_hash(&hash, reader)?,
+        _ => by_path(&path, reader.as_ref(), config)?,
     };
-    let mut explanation = match &reader {
-        Some(reader) => Explanation {
-            decisions: match explanation.content() {
-                Some(content) => reader.decisions_on(content)?,
-                None => Vec::new(),
-            },
-            ..explanation
-        },
-        None => explanation,
-    };
+    if let (Some(reader), Some(content)) = (&reader, explanation.content()) {
+        explanation.decisions = reader.decisions_on(content)?;
+    }
     if let Some(picture) = &arguments.picture {
-        draw_picture_blocking(&arguments.path, picture, config)?;
+        let photo = match hash {
+            Some(hash) => file_with_blocking(&hash, explanation.content(), config)?,
+            None => path,
+        };
+        check_picture_path(picture, &photo, config)?;
+        draw_picture_blocking(&photo, picture, config)?;
         explanation.picture = Some(picture.clone());
     }
     match arguments.format {
@@ -160,25 +159,63 @@ fn draw_picture_blocking(path: &Path, picture: &Path, config: &Config) -> anyhow
     Ok(durable::write_named_file(picture, &png)?)
 }
 
-fn by_hash(hash: &ContentHash, reader: &Reader) -> anyhow::Result<Explanation> {
-    let content = reader.history_of_content(hash)?;
-    let correction = content.as_ref().and_then(|content| content.correction.as_ref());
-    let outcome = content.as_ref().and_then(|content| content.outcomes.last());
-    let answer = match (correction, outcome) {
-        (Some(correction), _) => format!("corrected to {} by {}", correction.truth, correction.by),
-        (None, Some(outcome)) => match (outcome.label, outcome.confidence, outcome.reason) {
-            (Some(label), Some(confidence), _) => why::tag(outcome.status, label, confidence),
-            (_, _, Some(reason)) => format!("rejected: {reason}"),
-            _ => "no outcome".to_owned(),
-        },
-        (None, None) => "no content with this hash has been seen".to_owned(),
+/// A file that holds this content still.
+fn file_with_blocking(
+    hash: &ContentHash,
+    content: Option<&ContentHistory>,
+    config: &Config,
+) -> anyhow::Result<PathBuf> {
+    let paths = content.iter().flat_map(|content| &content.present_paths);
+    let holds_it = |path: &PathBuf| {
+        let bytes = read_photo(path, config.limits.max_file_bytes);
+        bytes.is_ok_and(|bytes| ContentHash::of(&bytes) == *hash)
     };
-    let path = InventoryPath::from_stored(hash.to_string());
+    let found = paths.map(InventoryPath::to_path).find(holds_it);
+    found.with_context(|| {
+        format!("no picture of what the model sees of {hash}: no file with this content is there")
+    })
+}
+
+/// What the store knows of a content, whatever its files are called.
+#[derive(Debug, Default)]
+struct Known {
+    content: Option<ContentHistory>,
+    /// There may be one of a content that no model was asked about.
+    correction: Option<CorrectionRow>,
+}
+
+impl Known {
+    fn of(hash: &ContentHash, reader: &Reader) -> Result<Self, StoreError> {
+        Ok(Self {
+            content: reader.history_of_content(hash)?,
+            correction: reader.correction_of(hash)?,
+        })
+    }
+
+    /// `None` where nothing is known.
+    fn answer(&self) -> Option<String> {
+        let outcome = self.content.as_ref().and_then(|content| content.outcomes.last());
+        match (&self.correction, outcome) {
+            (Some(correction), _) => Some(format!("corrected to {} by {}", correction.truth, correction.by)),
+            (None, Some(outcome)) => Some(match (outcome.label, outcome.confidence, outcome.reason) {
+                (Some(label), Some(confidence), _) => why::tag(outcome.status, label, confidence),
+                (_, _, Some(reason)) => format!("rejected: {reason}"),
+                _ => "no outcome".to_owned(),
+            }),
+            (None, None) => None,
+        }
+    }
+}
+
+fn by_hash(hash: &ContentHash, reader: &Reader) -> anyhow::Result<Explanation> {
+    let known = Known::of(hash, reader)?;
+    let answer = known.answer();
     Ok(Explanation {
-        path,
-        answer,
+        path: InventoryPath::from_stored(hash.to_string()),
+        answer: answer.unwrap_or_else(|| "no content with this hash has been seen".to_owned()),
         history: None,
-        content,
+        content: known.content,
+        correction: known.correction,
         now: Vec::new(),
         decisions: Vec::new(),
         picture: None,
@@ -197,53 +234,59 @@ fn by_path(path: &Path, reader: Option<&Reader>, config: &Config) -> anyhow::Res
         .iter()
         .map(|inbox| inbox.canonicalize().unwrap_or_else(|_| inbox.clone()));
     let inboxes = Inboxes::of(config, roots.collect());
-    let now = look_now(&real, &inboxes, config, history.as_ref());
-    let answer = answer_of(history.as_ref(), &now, config)?;
+    let recorded = history.as_ref().and_then(|history| history.file.content_hash);
+    let now = look_blocking(&real, &inboxes, config, recorded);
+    let (answer, known) = match (&history, reader, now.content) {
+        (Some(history), _, _) => {
+            let correction = history.content.as_ref();
+            let correction = correction.and_then(|content| content.correction.clone());
+            let known = Known {
+                content: None,
+                correction,
+            };
+            (answer_of(&history.file), known)
+        }
+        (None, Some(reader), Some(hash)) => {
+            let known = Known::of(&hash, reader)?;
+            let answer = match known.answer() {
+                Some(answer) => format!("nothing on record of this path, but of its content: {answer}"),
+                None => nothing_on_record(&now, config)?,
+            };
+            (answer, known)
+        }
+        (None, _, _) => (nothing_on_record(&now, config)?, Known::default()),
+    };
     Ok(Explanation {
         path: stored,
         answer,
         history,
-        content: None,
-        now,
+        content: known.content,
+        correction: known.correction,
+        now: now.lines,
         decisions: Vec::new(),
         picture: None,
     })
 }
 
-/// As the pipeline writes it: the folder's real path and the name as it is.
-pub(super) fn real_path(path: &Path) -> PathBuf {
-    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    match (
-        absolute.parent().and_then(|folder| folder.canonicalize().ok()),
-        absolute.file_name(),
-    ) {
-        (Some(folder), Some(name)) => folder.join(name),
-        _ => absolute,
-    }
+fn nothing_on_record(now: &Now, config: &Config) -> anyhow::Result<String> {
+    let why = now.lines.last().cloned().unwrap_or_default();
+    let running = match StoreLock::holder(&config.lock_path())? {
+        Some(_) => "a daemon is running",
+        None => "no daemon is running (start `hangtag run`, or tag it with `hangtag scan`)",
+    };
+    Ok(format!("no tag, and nothing on record: {why}; {running}"))
 }
 
-fn answer_of(history: Option<&FileHistory>, now: &[String], config: &Config) -> anyhow::Result<String> {
-    let Some(history) = history else {
-        let why = now.last().cloned().unwrap_or_default();
-        let running = match StoreLock::holder(&config.lock_path())? {
-            Some(_) => "a daemon is running",
-            None => "no daemon is running (start `hangtag run`, or tag it with `hangtag scan`)",
-        };
-        return Ok(format!("no tag, and nothing on record: {why}; {running}"));
-    };
-    let file = &history.file;
+fn answer_of(file: &FileRow) -> String {
     let gone = if file.present {
         ""
     } else {
         "; the file is gone, its record stays"
     };
     if let Some(corrected_at) = file.corrected_at {
-        return Ok(format!(
-            "corrected to {} at {corrected_at}{gone}",
-            Truth::from(file.label)
-        ));
+        return format!("corrected to {} at {corrected_at}{gone}", Truth::from(file.label));
     }
-    Ok(match (file.label, file.confidence, file.reason) {
+    match (file.label, file.confidence, file.reason) {
         (Some(label), Some(confidence), _) => {
             format!("{}{gone}", why::tag(file.status, label, confidence))
         }
@@ -254,160 +297,5 @@ fn answer_of(history: Option<&FileHistory>, now: &[String], config: &Config) -> 
             )
         }
         _ => format!("no tag{gone}"),
-    })
-}
-
-/// What the pipeline would find now, in its order; the last line is what decides.
-fn look_now(path: &Path, inboxes: &Inboxes, config: &Config, history: Option<&FileHistory>) -> Vec<String> {
-    let mut lines = Vec::new();
-    let is_inside = inboxes.root_of(path).is_some();
-    match inboxes.passed_over(path) {
-        // The scan of a path counts its names only from there on.
-        Some(PassedOver::Name(_)) if !is_inside => {}
-        Some(why) => return vec![why.to_string()],
-        None => {}
-    }
-    if !is_inside {
-        lines.push("it lies in no inbox, so it is tagged only by `hangtag scan PATH`".to_owned());
-    }
-    match inboxes.look_blocking(path) {
-        Look::Missing => lines.push("there is no such file".to_owned()),
-        Look::Folder => lines.push("it is a folder".to_owned()),
-        Look::Refused(rejection, _) => lines.push(rejection.detail),
-        Look::File(seen) if seen.stamp.size > config.limits.max_file_bytes => lines.push(format!(
-            "it has {} bytes, more than limits.max_file_bytes = {}",
-            seen.stamp.size, config.limits.max_file_bytes
-        )),
-        Look::File(seen) => {
-            lines.push(format!(
-                "a file of {} bytes, last changed {:.1} s ago",
-                seen.stamp.size,
-                seen.age.as_secs_f64()
-            ));
-            if seen.age < config.settle.quiet {
-                lines.push("it may still be written (settle.quiet)".to_owned());
-            }
-            lines.push(content_now(path, config, history));
-        }
-    }
-    lines
-}
-
-fn content_now(path: &Path, config: &Config, history: Option<&FileHistory>) -> String {
-    let mut bytes = Vec::new();
-    let read = std::fs::File::open(path)
-        .and_then(|file| file.take(config.limits.max_file_bytes).read_to_end(&mut bytes));
-    if let Err(error) = read {
-        return format!("it cannot be read: {error}");
-    }
-    let hash = ContentHash::of(&bytes);
-    if let Some(recorded) = history.and_then(|history| history.file.content_hash) {
-        return if recorded == hash {
-            "its content is the one on record".to_owned()
-        } else {
-            format!("its content has changed since (it is {hash} now); the next sweep tags it anew")
-        };
-    }
-    let limits = daemon::decode_limits(config);
-    match decode(&bytes, &limits) {
-        Ok(image) => format!(
-            "a {} of {}x{} pixels that can be tagged",
-            image.format.name(),
-            image.photo_size.0,
-            image.photo_size.1
-        ),
-        Err(error) => format!("it cannot be tagged: {}", error),
-    }
-}
-
-fn in_words(explanation: &Explanation) -> String {
-    let mut lines = vec![
-        output::shown(explanation.path.as_str()),
-        format!("  {}", output::shown(&explanation.answer)),
-    ];
-    for line in &explanation.now {
-        lines.push(format!("  now: {}", output::shown(line)));
-    }
-    if let Some(history) = &explanation.history {
-        lines.push(format!("  answered at {}", history.file.tagged_at));
-        if let Some(absent_at) = history.absent_at {
-            lines.push(format!("  found to be gone at {absent_at}"));
-        }
-    }
-    if let Some(content) = explanation.content() {
-        content_in_words(content, &explanation.decisions, &mut lines);
-    }
-    if let Some(picture) = &explanation.picture {
-        let picture = picture.display().to_string();
-        lines.push(format!("  what the model sees: {}", output::shown(&picture)));
-    }
-    lines.join("\n") + "\n"
-}
-
-fn content_in_words(content: &ContentHistory, decisions: &[Decision], lines: &mut Vec<String>) {
-    let size = content
-        .width
-        .zip(content.height)
-        .map(|(width, height)| format!(", {width}x{height} pixels"));
-    let format = content.format.as_deref().unwrap_or("unknown format");
-    lines.push(format!("  content {}", content.content_hash));
-    lines.push(format!(
-        "    {format}{}, {} bytes, first seen {}",
-        size.unwrap_or_default(),
-        content.bytes,
-        content.first_seen_at
-    ));
-    for path in &content.present_paths {
-        lines.push(format!("    at {}", output::shown(path.as_str())));
-    }
-    for path in &content.absent_paths {
-        lines.push(format!("    was at {}", output::shown(path.as_str())));
-    }
-    if let Some(correction) = &content.correction {
-        lines.push(format!(
-            "  corrected to {} by {} at {}",
-            correction.truth,
-            output::shown(&correction.by),
-            correction.at
-        ));
-    }
-    for outcome in &content.outcomes {
-        let model = outcome
-            .model
-            .as_ref()
-            .map(ToString::to_string)
-            .unwrap_or_default();
-        let device = outcome
-            .device
-            .map(|device| format!(" on {device}"))
-            .unwrap_or_default();
-        let preprocessing = outcome.preprocessing.0;
-        lines.push(format!(
-            "  by model {model}{device}, preprocessing {preprocessing}, {}",
-            outcome.tagged_at
-        ));
-        let decided = decisions
-            .iter()
-            .filter(|decision| Some(&decision.model) == outcome.model.as_ref());
-        lines.extend(decided.map(|decision| format!("    {decision}")));
-        match &outcome.scores {
-            Some(scores) => {
-                let mut ranked: Vec<_> = crate::domain::Label::all().zip(scores.values()).collect();
-                ranked.sort_by(|a, b| b.1.total_cmp(a.1));
-                ranked
-                    .iter()
-                    .for_each(|(label, score)| lines.push(format!("    {label:<12} {score:.4}")));
-            }
-            None => {
-                let reason = outcome
-                    .reason
-                    .map(|reason| reason.to_string())
-                    .unwrap_or_default();
-                lines.push(format!(
-                    "    rejected as {reason}: {}",
-                    outcome.detail.as_deref().unwrap_or_default()
-                ));
-            }
-        }
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use anyhow::anyhow;
+use anyhow::{anyhow, bail};
 use clap::Args;
 
 use super::dataset::load_or_fetch_blocking;
@@ -130,8 +130,17 @@ fn base_blocking(config: &Config, parameters: &TrainParameters) -> anyhow::Resul
 /// The photos of the list, each content once; what is left out is said.
 fn collect_blocking(csv: &Path, config: &Config) -> anyhow::Result<Collection> {
     let (photos, rejected) = prepare_blocking(&read_labels(csv)?, config);
+    if photos.is_empty()
+        && let Some(first) = rejected.first()
+    {
+        bail!(
+            "{}: none of its {} photos can be used, so that nothing can be learned; the first: {first}",
+            csv.display(),
+            rejected.len()
+        );
+    }
     for photo in &rejected {
-        tracing::warn!("left out: {photo}");
+        output::note(&format!("left out: {photo}"));
     }
     let contents: Vec<_> = photos
         .iter()
@@ -150,7 +159,9 @@ fn collect_blocking(csv: &Path, config: &Config) -> anyhow::Result<Collection> {
     })?;
     let more = photos.len() - collection.hashes.len();
     if more > 0 {
-        tracing::warn!("{more} rows hold a photo that another row holds, too; each photo counts once");
+        output::note(&format!(
+            "{more} rows hold a photo that another row holds, too; each photo counts once"
+        ));
     }
     Ok(collection)
 }
@@ -197,7 +208,8 @@ impl Experiment<'_> {
         let mut points = Vec::with_capacity(portions.len());
         for portion in portions {
             let Some(point) = self.point_blocking(portion)? else {
-                tracing::info!("stopped; {} of {} sizes are done", points.len(), portions.len());
+                let (done, all) = (points.len(), portions.len());
+                output::note(&format!("stopped; {done} of {all} sizes are done"));
                 break;
             };
             tracing::info!("{}", in_one_line(&point));

@@ -16,6 +16,7 @@ mod labelled;
 mod learn_curve;
 mod models;
 mod output;
+mod paths;
 mod query;
 mod report;
 mod retrain;
@@ -67,14 +68,8 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 130 ended by a signal."
 /// Where the settings come from; for every command.
 #[derive(Debug, Clone, Args)]
 pub struct SettingsArguments {
-    /// Settings file (TOML); without it the built-in defaults hold
-    #[arg(
-        long,
-        global = true,
-        help_heading = "Settings",
-        value_name = "FILE",
-        env = "HANGTAG_CONFIG"
-    )]
+    /// Settings file (TOML); without it the one that HANGTAG_CONFIG names, and without that the built-in defaults hold
+    #[arg(long, global = true, help_heading = "Settings", value_name = "FILE")]
     config: Option<PathBuf>,
     /// Sets one key, over file and environment; may be repeated
     #[arg(long, global = true, help_heading = "Settings", value_name = "KEY=VALUE", value_parser = key_and_value)]
@@ -219,7 +214,8 @@ pub fn in_words(error: &anyhow::Error) -> String {
 
 /// Says on standard error why the command failed. Whoever closed it, or filled its disk, is told by the exit code alone.
 pub fn tell_failure(error: &anyhow::Error) {
-    let _ = writeln!(std::io::stderr(), "hangtag: {}", in_words(error));
+    let line = format!("hangtag: {}\n", in_words(error));
+    let _ = output::StandardError.write_all(line.as_bytes());
 }
 
 /// Who gives the command, for records: the name that the session goes by, else the user's number.
@@ -244,7 +240,13 @@ impl SettingsArguments {
                 .iter()
                 .map(|folder| ("data_dir".to_owned(), folder.clone())),
         );
-        Config::load(self.config.as_deref(), flags)
+        Config::load(self.file().as_deref(), flags)
+    }
+
+    /// An empty variable is one that is not set, as those leave it who pass on what they have not.
+    fn file(&self) -> Option<PathBuf> {
+        let named = || std::env::var_os("HANGTAG_CONFIG").filter(|name| !name.is_empty());
+        self.config.clone().or_else(|| named().map(PathBuf::from))
     }
 }
 
@@ -255,7 +257,8 @@ fn key_and_value(text: &str) -> Result<(String, String), String> {
     Ok((key.trim().to_owned(), value.trim().to_owned()))
 }
 
-/// Messages go to standard error; what `RUST_LOG` says of other parts than hangtag's own is added to the settings.
+/// What a service or a long work has to tell, on standard error; what a command promises to say is said by
+/// [`output::note`]. What `RUST_LOG` says of other parts than hangtag's own is added to the settings.
 fn start_log(config: &Config) {
     use tracing_subscriber::EnvFilter;
     let level = match config.log.level {
@@ -270,7 +273,7 @@ fn start_log(config: &Config) {
     let filter = EnvFilter::try_new(format!("{usual},{more}")).unwrap_or_else(|_| EnvFilter::new(&usual));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(|| output::StandardError)
         // A line that cannot be written (the pipe is closed, the disk full) is lost. To tell of it there would panic.
         .log_internal_errors(false)
         .with_target(false);

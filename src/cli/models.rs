@@ -154,12 +154,12 @@ fn show(model: &str, config: &Config, format: Format) -> anyhow::Result<()> {
         row.state_since,
         row.state_reason
             .as_deref()
-            .map(|why| format!(": {why}"))
+            .map(|why| format!(": {}", output::shown(why)))
             .unwrap_or_default(),
         percent(&manifest["figures"]["test_accuracy"]),
         row.preprocessing.0,
         manifest["hangtag_version"].as_str().unwrap_or("?"),
-        manifest["command"].as_str().unwrap_or_default(),
+        output::shown(manifest["command"].as_str().unwrap_or_default()),
         if folder.exists() {
             folder.display().to_string()
         } else {
@@ -171,7 +171,9 @@ fn show(model: &str, config: &Config, format: Format) -> anyhow::Result<()> {
         let forced = if served.forced { ", against the gate" } else { "" };
         text += &format!(
             "  served from {} to {until}, put there by {}{forced}: {}\n",
-            served.since, served.by, served.reason
+            served.since,
+            served.by,
+            output::shown(&served.reason)
         );
     }
     output::print(&text)

@@ -1,11 +1,14 @@
-//! Standard output: whole answers, and no complaint when the reader has had enough.
+//! Standard output: whole answers, and no complaint when the reader has had enough. Standard error: what is said beside
+//! them, and how far the work is.
 //!
-//! In: text, JSON values, tables. Out: bytes on standard output. Never: a panic because of a closed pipe
-//! (`hangtag query | head`).
+//! In: text, JSON values, tables, bars. Out: bytes on both. Never: a panic because of a closed pipe
+//! (`hangtag query | head`); a line and a bar in each other's place.
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
+use std::sync::{Mutex, PoisonError};
 
+use indicatif::{ProgressBar, WeakProgressBar};
 use serde::Serialize;
 
 /// Prints text as it is.
@@ -14,6 +17,43 @@ pub fn print(text: &str) -> anyhow::Result<()> {
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => Ok(written?),
+    }
+}
+
+/// Says in a line of its own what belongs to an answer and stands beside it: a command promises it, so that no `log.level`
+/// silences it and no `log.format` makes JSON of it. Whoever closed standard error has had enough of it.
+pub fn note(text: &str) {
+    let line = shown(text) + "\n";
+    let _ = StandardError.write_all(line.as_bytes());
+}
+
+/// Lets what is written to standard error stand above this bar from now on.
+pub fn keep_below(bar: &ProgressBar) {
+    *BAR.lock().unwrap_or_else(PoisonError::into_inner) = Some(bar.downgrade());
+}
+
+/// The bar on the terminal, of which a command shows one at a time. Owner: this file, through which goes what is written to
+/// standard error.
+static BAR: Mutex<Option<WeakProgressBar>> = Mutex::new(None);
+
+/// Standard error, to be given whole lines: the bar makes way for what is written.
+pub struct StandardError;
+
+impl Write for StandardError {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_all(bytes).map(|()| bytes.len())
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let bar = BAR.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match bar.and_then(|bar| bar.upgrade()) {
+            Some(bar) => bar.suspend(|| io::stderr().write_all(bytes)),
+            None => io::stderr().write_all(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
     }
 }
 
@@ -31,8 +71,10 @@ pub fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
     print(&(serde_json::to_string_pretty(value)? + "\n"))
 }
 
-/// Rows in columns, each as wide as its widest cell; numbers stand right, the last column is not padded.
+/// Rows in columns, each as wide as its widest cell; numbers stand right, the last column is not padded. Cells are [`shown`].
 pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+    let of_row = |row: &Vec<String>| row.iter().map(|cell| shown(cell)).collect();
+    let rows: Vec<Vec<String>> = rows.iter().map(of_row).collect();
     let columns = head.len();
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
@@ -93,6 +135,13 @@ mod tests {
             table(&["name", "n", "rest"], &rows),
             "name    n  rest\na     9.5  x\nbcd    10  yy\n"
         );
+    }
+
+    /// A reason of two lines, given to `models rollback`, broke the table of models.
+    #[test]
+    fn a_cell_stays_in_its_row() {
+        let rows = [vec!["a\nb".into(), "\u{1b}[31mx".into()]];
+        assert_eq!(table(&["by", "why"], &rows), "by    why\na\\nb  \\u{1b}[31mx\n");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use clap::{Args, ValueEnum};
 
 use super::correct::literal;
-use super::explain::real_path;
+use super::paths::real_path;
 use super::{Ended, UsageError, output};
 use crate::config::Config;
 use crate::domain::{Confidence, InventoryPath, Label, Status, Timestamp, Truth};
@@ -151,7 +151,9 @@ pub fn run(arguments: QueryArguments, config: &Config) -> anyhow::Result<Ended> 
 fn tell_gone(gone: u64) {
     let are = if gone == 1 { "is" } else { "are" };
     if gone > 0 {
-        tracing::info!("{gone} of them {are} gone; --presence present leaves those out");
+        output::note(&format!(
+            "{gone} of them {are} gone; --presence present leaves those out"
+        ));
     }
 }
 
@@ -234,6 +236,13 @@ fn statuses(text: &str) -> Result<Statuses, String> {
 /// A date, a time, or how long ago.
 fn moment(text: &str) -> Result<Timestamp, String> {
     let of = |time: jiff::Timestamp| Timestamp::from_millis(time.as_millisecond());
+    // The others would pass over a zone that is written, also over one that does not exist.
+    if text.contains('[') {
+        let zoned = text.parse::<jiff::ZonedDateTime>();
+        return zoned
+            .map(|time| of(time.timestamp()))
+            .map_err(|error| error.to_string());
+    }
     if let Ok(time) = text.parse::<jiff::Timestamp>() {
         return Ok(of(time));
     }
@@ -271,7 +280,7 @@ fn as_table(rows: &[FileRow]) -> String {
                 .map(|confidence| format!("{:.4}", confidence.get()))
                 .unwrap_or_default(),
             row.tagged_at.to_string(),
-            format!("{}{gone}", output::shown(row.path.as_str())),
+            format!("{}{gone}", row.path),
         ]
     });
     output::table(
@@ -337,6 +346,9 @@ mod tests {
             1_700_000_000_250
         );
         assert!(moment("2023-11-14").is_ok());
+        let in_tokyo = moment("2023-11-15T07:13:20.25[Asia/Tokyo]").unwrap();
+        assert_eq!(in_tokyo.as_millis(), 1_700_000_000_250);
+        assert!(moment("2023-11-14[Asia/Tokio]").unwrap_err().contains("Tokio"));
         let now: Timestamp = SystemTime::now().into();
         let ago = now.as_millis() - moment("2h").unwrap().as_millis();
         assert!((7_200_000..7_260_000).contains(&ago), "{ago}");

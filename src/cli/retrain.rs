@@ -229,6 +229,7 @@ fn here(resume: bool, config: Config, format: Format) -> anyhow::Result<Ended> {
     let mut retrainer = Retrainer::open(Arc::new(config), program, stop)?;
     retrainer.take_up_blocking()?;
     let spinner = ProgressBar::new_spinner().with_message("training; the run's folder tells how it goes");
+    output::keep_below(&spinner);
     spinner.enable_steady_tick(Duration::from_millis(200));
     let summary = retrainer.rebuild_blocking(RunTrigger::Person, due_at, beginning)?;
     spinner.finish_and_clear();

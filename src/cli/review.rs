@@ -121,21 +121,21 @@ fn drawn(count: u32, seed: Option<u32>, reader: &Reader, config: &Config) -> any
         at,
     })?;
     let lines = to_audit(reader, usize::MAX)?;
-    tracing::info!(
+    output::note(&format!(
         "audit {}: drawn from {photos} photos with seed {seed}; {} photos are to be looked at",
         audit.0,
         lines.len()
-    );
+    ));
     Ok(lines)
 }
 
 fn to_audit(reader: &Reader, limit: usize) -> anyhow::Result<Vec<Line>> {
     let progress = reader.audit_progress()?;
     if progress.out_of_order() > 0 {
-        tracing::warn!(
+        output::note(&format!(
             "{} photos were looked at before their turn: they count once those listed before them are looked at",
             progress.out_of_order()
-        );
+        ));
     }
     let mut lines = Vec::new();
     for path in progress.open.into_iter().take(limit) {

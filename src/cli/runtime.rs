@@ -4,6 +4,7 @@
 //! Never: a library loaded that was not checked.
 
 use clap::{Args, Subcommand};
+use serde_json::json;
 
 use super::{Ended, Format, output};
 use crate::config::Config;
@@ -23,7 +24,7 @@ pub struct RuntimeArguments {
     #[command(subcommand)]
     action: Option<Action>,
     /// How it is printed
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_enum, default_value_t, global = true)]
     format: Format,
 }
 
@@ -45,7 +46,10 @@ pub fn run(arguments: &RuntimeArguments, config: &Config) -> anyhow::Result<Ende
         let flavour = if cuda { Flavour::Cuda } else { Flavour::Cpu };
         let settings = runtime_settings(&config.runtime, device);
         let path = runtime::install_blocking(&settings, flavour, &mut |line| tracing::info!("{line}"))?;
-        output::print(&format!("ONNX Runtime is at {}\n", path.display()))?;
+        match arguments.format {
+            Format::Json => output::print_json(&json!({ "path": path }))?,
+            Format::Text => output::print(&format!("ONNX Runtime is at {}\n", path.display()))?,
+        }
         return Ok(Ended::Well);
     }
     let runtime = load_runtime_blocking(&config.runtime, device)?;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::paths::path_meant;
 use super::run::LeftRuntime;
 use super::signals::Signals;
 use super::{Ended, Format, INTERRUPTED, output};
@@ -51,7 +52,7 @@ pub fn run(arguments: ScanArguments, config: Config) -> anyhow::Result<Ended> {
         }
         config.inboxes.clone()
     } else {
-        arguments.paths
+        arguments.paths.iter().map(|path| path_meant(path)).collect()
     };
     let rejected = match arguments.retry_rejected {
         true => RejectedFiles::ReadAgain,
@@ -59,6 +60,11 @@ pub fn run(arguments: ScanArguments, config: Config) -> anyhow::Result<Ended> {
     };
     let config = Arc::new(config);
     let progress = Arc::new(ScanProgress::default());
+    let bar = ProgressBar::new_spinner();
+    bar.set_style(ProgressStyle::with_template(
+        "{spinner} {pos} files, {per_sec}, {elapsed}",
+    )?);
+    output::keep_below(&bar);
     let runtime = LeftRuntime::with_workers(1)?;
     let summary = runtime.block_on(async {
         let mut signals = Signals::listen()?;
@@ -69,9 +75,12 @@ pub fn run(arguments: ScanArguments, config: Config) -> anyhow::Result<Ended> {
             signals.next().await;
             std::process::exit(130);
         });
-        let bar = tokio::spawn(show(Arc::clone(&progress)));
+        let showing = tokio::spawn(show(bar.clone(), Arc::clone(&progress)));
         let summary = scan(&config, &paths, rejected, &progress).await;
-        bar.abort();
+        showing.abort();
+        // It may be about to draw; that it was cancelled is no news.
+        let _ = showing.await;
+        bar.finish_and_clear();
         Ok::<_, anyhow::Error>(summary?)
     })?;
     match arguments.format {
@@ -94,11 +103,7 @@ pub fn run(arguments: ScanArguments, config: Config) -> anyhow::Result<Ended> {
 }
 
 /// A line on the terminal, if standard error is one.
-async fn show(progress: Arc<ScanProgress>) {
-    let bar = ProgressBar::new_spinner();
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {pos} files, {per_sec}, {elapsed}") {
-        bar.set_style(style);
-    }
+async fn show(bar: ProgressBar, progress: Arc<ScanProgress>) {
     loop {
         bar.set_position(progress.seen());
         tokio::time::sleep(Duration::from_millis(100)).await;

@@ -1,12 +1,13 @@
 //! A list of photos and what they show, as people keep one: a CSV file.
 //!
 //! In: the file. Out: its rows, each with its place, and what is wrong with a row in words; or, once for all of them, that
-//! this is no such list. Never: a look at a photo.
+//! this is no such list. Never: a photo opened.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
+use super::paths::path_meant;
 use crate::domain::{ContentHash, Truth};
 
 /// Problems listed one by one; of more, only the number is told.
@@ -80,6 +81,9 @@ impl Sheet {
     pub fn rows(&self) -> Vec<(Place, Result<SheetRow, String>)> {
         let folder = crate::durable::folder_of(&self.path);
         let mut reader = reader_of(&self.bytes);
+        // Read with the header in one go, a first row that cannot be read would have the header's place. That the header
+        // can be read is known.
+        let _ = reader.headers();
         let rows = reader.records().map(|row| {
             let begun = match &row {
                 Ok(row) => row.position(),
@@ -115,7 +119,7 @@ impl Columns {
         let cell = |column: Option<usize>| column.and_then(|at| row.get(at)).filter(|cell| !cell.is_empty());
         let content_hash = cell(self.content_hash).map(|cell| cell.trim().parse::<ContentHash>());
         let row = SheetRow {
-            file: cell(self.file).map(|file| folder.join(file)),
+            file: cell(self.file).map(|file| path_meant(&folder.join(file))),
             content_hash: content_hash.transpose().map_err(|error| error.to_string())?,
             truth: truth_in(row.get(self.label).unwrap_or_default())?,
         };
@@ -253,6 +257,22 @@ mod tests {
             let shirt = Truth::Label("T-shirt/top".parse::<Label>().unwrap());
             assert_eq!(truths, [none, none, none, shirt]);
             assert!(rows[4].as_ref().unwrap_err().contains("hat"), "{rows:?}");
+        }
+    }
+
+    /// What cannot be read as text in the first row was told of the header's line.
+    #[test]
+    fn a_first_row_that_cannot_be_read_has_its_own_line() {
+        for (text, line) in [
+            (&b"file,label\nb\xff.jpg,Bag\n"[..], 2),
+            (b"file,label\r\n\r\nb\xff.jpg,Bag\n", 3),
+        ] {
+            let sheet = opened(text, NamedBy::File).unwrap();
+            let rows = sheet.rows();
+            let [(place, Err(_))] = &rows[..] else {
+                panic!("{rows:?}")
+            };
+            assert_eq!(sheet.line_of(*place), line);
         }
     }
 

@@ -5,6 +5,7 @@
 
 use std::os::unix::fs::MetadataExt;
 
+use super::output;
 use crate::config::Config;
 use crate::store::{Store, StoreError};
 
@@ -14,12 +15,12 @@ pub fn open_to_change(config: &Config) -> Result<Store, StoreError> {
     if let Ok(folder) = config.data_dir.metadata()
         && is_of_somebody_else(rustix::process::geteuid().as_raw(), folder.uid())
     {
-        tracing::warn!(
+        output::note(&format!(
             "{folder} belongs to user {owner}: folders that root makes there are closed to the service; run this as \
              sudo -H -u '#{owner}' hangtag …",
             folder = config.data_dir.display(),
             owner = folder.uid(),
-        );
+        ));
     }
     Ok(store)
 }

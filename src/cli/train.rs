@@ -21,6 +21,7 @@ use crate::daemon;
 use crate::domain::DevicePolicy;
 use crate::model::{Classifier, ModelBundle, Runtime};
 use crate::store::{EpochRow, NewRun, Reader, RunEnd, RunId, RunRow, RunState, RunTrigger, Store};
+use crate::training::checkpoint::{self, CheckpointError, Identity};
 use crate::training::dataset::DataSet;
 use crate::training::evaluate::Evaluation;
 use crate::training::job::{RunFolder, RunFolderError, RunLock};
@@ -143,8 +144,8 @@ pub fn run(arguments: &TrainArguments, config: &Config) -> anyhow::Result<Ended>
             let reason = format!("stopped after {} whole epochs", history.len());
             end_run(&mut store, started.run, RunState::Stopped, reason.clone())?;
             match history.is_empty() {
-                true => tracing::info!("{reason}"),
-                false => tracing::info!("{reason}; `hangtag train --resume` goes on from there"),
+                true => output::note(&reason),
+                false => output::note(&format!("{reason}; `hangtag train --resume` goes on from there")),
             }
             Ok(INTERRUPTED)
         }
@@ -217,7 +218,6 @@ fn begin(
     if arguments.resume {
         let (old, path) = last_interrupted(config, |run| run.trigger == RunTrigger::Command)?;
         let old: TrainParameters = serde_json::from_value(old.parameters)?;
-        // Seed and data may not change, and epochs only under a constant rate; the trainer refuses what does not fit.
         parameters = TrainParameters {
             threads: parameters.threads,
             ..old
@@ -226,10 +226,13 @@ fn begin(
         parameters.seed = arguments.seed.unwrap_or(parameters.seed);
         checkpoint = Some(path);
     }
-    // What cannot be begun leaves no run behind.
+    // What cannot be begun leaves no run behind: the next `--resume` would take that one for what it is to go on with.
     parameters
         .check(data.train.len())
         .map_err(|error| UsageError(error.to_string()))?;
+    if let Some(path) = &checkpoint {
+        check_checkpoint_blocking(path, &parameters, data)?;
+    }
     let started_at = SystemTime::now().into();
     let run = store.start_run(&NewRun::by_command(started_at, json!(parameters)))?;
     let folder = RunFolder::of(&config.runs_dir(), run.0);
@@ -244,6 +247,24 @@ fn begin(
             end_run(store, run, RunState::Failed, error.to_string())?;
             Err(error.into())
         }
+    }
+}
+
+/// Seed and data may not change, and epochs only under a constant rate.
+fn check_checkpoint_blocking(
+    path: &Path,
+    parameters: &TrainParameters,
+    data: &DataSet,
+) -> anyhow::Result<()> {
+    let identity = Identity {
+        architecture: parameters.network(),
+        parameters,
+        files: &data.files,
+    };
+    match checkpoint::read_blocking(path, &identity) {
+        Ok(_) => Ok(()),
+        Err(error @ CheckpointError::Other { .. }) => Err(UsageError(error.to_string()).into()),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -349,6 +370,7 @@ impl<'a> Watching<'a> {
         bar.set_style(ProgressStyle::with_template(
             "{msg} {wide_bar} {pos}/{len} {per_sec}",
         )?);
+        output::keep_below(&bar);
         listen_for_signals(Arc::clone(&stop))?;
         Ok(Self {
             store,
@@ -402,12 +424,15 @@ impl Observer for Watching<'_> {
             tracing::warn!("{error}");
         }
         let (left, epochs) = (self.seconds_left(record.epoch), self.epochs);
-        self.bar.suspend(|| {
-            tracing::info!(
-                "epoch {}/{epochs}: {:.1} s, loss {:.4}, accuracy {:.4}, validation loss {:.4}, accuracy {:.4}; {left:.0} s left",
-                record.epoch, record.seconds, record.loss, record.accuracy, record.val_loss, record.val_accuracy,
-            );
-        });
+        tracing::info!(
+            "epoch {}/{epochs}: {:.1} s, loss {:.4}, accuracy {:.4}, validation loss {:.4}, accuracy {:.4}; {left:.0} s left",
+            record.epoch,
+            record.seconds,
+            record.loss,
+            record.accuracy,
+            record.val_loss,
+            record.val_accuracy,
+        );
         self.flow()
     }
 }

@@ -166,8 +166,8 @@ impl Reader {
         })
     }
 
-    /// How two models answer the contents that both have answered, equal answers included; the most frequent pairs
-    /// first. Reads all of the history.
+    /// How two models answer the contents that both have answered and one of them at least has tagged, equal answers
+    /// included; the most frequent pairs first. Reads all of the history.
     pub fn tag_changes(&self, from: &ModelId, to: &ModelId) -> Result<Vec<LabelChange>, StoreError> {
         const OPERATION: &str = "compare the answers of two models";
         let (Some(from), Some(to)) = (
@@ -181,7 +181,8 @@ impl Reader {
         let mut count = || -> rusqlite::Result<()> {
             let mut statement = self.connection.prepare_cached(
                 "SELECT a.label_id, b.label_id FROM outcomes a
-                 JOIN outcomes b ON b.image_id = a.image_id AND b.model_id = ?2 WHERE a.model_id = ?1",
+                 JOIN outcomes b ON b.image_id = a.image_id AND b.model_id = ?2
+                 WHERE a.model_id = ?1 AND (a.label_id IS NOT NULL OR b.label_id IS NOT NULL)",
             )?;
             let mut pairs = statement.query([from, to])?;
             while let Some(pair) = pairs.next()? {

@@ -1,5 +1,9 @@
 //! The commands as a person types them: answers, formats, mistakes.
 
+mod beside;
+mod explain;
+mod names;
+
 use crate::util::{Shop, drop_png, is_tagged, png, text};
 
 fn tagged_shop() -> Shop {

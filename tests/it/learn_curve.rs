@@ -187,6 +187,15 @@ fn what_cannot_be_measured_is_said_before_anything_is_trained() {
         assert_eq!(found, Some(code), "{message}");
         assert!(message.contains(words), "{message}");
     }
+    let gone = shop.path().join("gone.csv");
+    std::fs::write(&gone, "file,label\nnone.png,Dress\n").unwrap();
+    let output = shop.run(&["learn-curve", "--labels", gone.to_str().unwrap()]);
+    let message = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert!(
+        message.contains("none of its 1 photos can be used") && message.contains("none.png: unreadable"),
+        "{message}"
+    );
     let rows = std::fs::read_to_string(&csv).unwrap() + "0.png,Dress\n";
     std::fs::write(&csv, rows).unwrap();
     let (found, message) = refused(&[]);

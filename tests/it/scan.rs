@@ -1,6 +1,9 @@
 //! `hangtag scan`: everything once, with a summary.
 
+use std::io::Read;
 use std::time::Duration;
+
+use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
 
 use crate::util::{Shop, age, drop_png, is_tagged, png, shared, text};
 
@@ -152,6 +155,76 @@ fn a_truncated_file_is_rejected_once_it_has_rested() {
     assert_eq!(shop.row(&path).unwrap()["reason"], "truncated");
     std::fs::write(&path, &whole).unwrap();
     assert_eq!(shop.json(&["scan", "--format", "json"])["tagged"], 1);
+}
+
+/// The answer and the warnings stood behind the line that shows how far the scan is.
+#[test]
+fn on_a_terminal_each_line_stands_by_itself() {
+    let shop = Shop::new();
+    for number in 0..3 {
+        drop_png(&shop.inbox(), number);
+    }
+    shop.ok(&["scan"]);
+    let archive = shop.path().join("archive");
+    std::fs::rename(shop.inbox(), &archive).unwrap();
+    std::fs::create_dir(shop.inbox()).unwrap();
+    for number in 3..300 {
+        drop_png(&archive, number);
+    }
+    // Without a warning of a device that cannot be had.
+    let scan = ["scan", "inbox", "archive", "--set", "inference.device=cpu"];
+    let lines = lines_on_a_terminal(shop.command(&scan));
+    let [warning, answer, rest] = &lines[..] else {
+        panic!("{lines:?}")
+    };
+    assert!(
+        warning.contains(" WARN ") && warning.contains("is it mounted?"),
+        "{lines:?}"
+    );
+    assert!(
+        warning.starts_with("20") && answer.starts_with("300 files seen: ") && rest.is_empty(),
+        "{lines:?}"
+    );
+}
+
+/// What stands on a terminal, line by line, once a command has ended.
+fn lines_on_a_terminal(mut command: std::process::Command) -> Vec<String> {
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY;
+    let terminal = openpt(flags).unwrap();
+    unlockpt(&terminal).unwrap();
+    let inner = ioctl_tiocgptpeer(&terminal, flags).unwrap();
+    command
+        .env("TERM", "xterm")
+        .stdout(inner.try_clone().unwrap())
+        .stderr(inner);
+    let mut child = command.spawn().unwrap();
+    drop(command); // Holds the terminal open.
+    let mut written = Vec::new();
+    // Ends with an error once nobody has the other side any more.
+    let _ = std::fs::File::from(terminal).read_to_end(&mut written);
+    assert!(child.wait().unwrap().success());
+    let mut lines = vec![Vec::new()];
+    let (mut column, written) = (0, text(&written));
+    let mut characters = written.chars();
+    while let Some(character) = characters.next() {
+        let line = lines.last_mut().unwrap();
+        match character {
+            '\n' => lines.push(Vec::new()),
+            '\r' => column = 0,
+            '\u{1b}' => {
+                let ended = characters.find(char::is_ascii_alphabetic);
+                if ended == Some('K') {
+                    line.clear();
+                }
+            }
+            shown => {
+                line.resize(line.len().max(column + 1), ' ');
+                line[column] = shown;
+                column += 1;
+            }
+        }
+    }
+    lines.iter().map(|line| line.iter().collect()).collect()
 }
 
 /// A raised limit changed nothing for what had been rejected by the former one.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 
-use crate::util::{Shop, drop_png, shared, small_data_set, text};
+use crate::util::{Shop, drop_png, shared, small_data_set, text, wait_until};
 
 /// A shop that trains the reference network, which is quick, on a data set of so many pictures for training and test.
 fn shop(pictures: (u32, u32)) -> Shop {
@@ -108,17 +108,15 @@ fn a_bundle_that_was_tampered_with_is_refused() {
     );
 }
 
-#[test]
-fn a_training_that_was_interrupted_is_resumed_to_the_same_bytes() {
-    let shop = shop((100, 50));
-    let whole = shop.json(&["train", "--epochs", "40", "--format", "json"]);
+/// Ends a training of 40 epochs, the run of this number, after its first one or so.
+fn interrupt_a_training(shop: &Shop, run: i64) {
     let mut child = shop
         .command(&["train", "--epochs", "40"])
         .stderr(std::process::Stdio::null())
         .spawn()
         .unwrap();
-    let checkpoint = shop.data().join("runs").join("000002").join("checkpoint");
-    crate::util::wait_until("a checkpoint is there", || checkpoint.is_file());
+    let checkpoint = shop.data().join(format!("runs/{run:06}/checkpoint"));
+    wait_until("a checkpoint is there", || checkpoint.is_file());
     std::process::Command::new("kill")
         .arg("-INT")
         .arg(child.id().to_string())
@@ -126,6 +124,40 @@ fn a_training_that_was_interrupted_is_resumed_to_the_same_bytes() {
         .unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert_eq!(shop.count("SELECT count(*) FROM runs WHERE state = 'stopped'"), 1);
+}
+
+/// One that was refused left a run with a copy of the checkpoint and the parameters that do not fit it, which every later
+/// `--resume` went on with, in vain.
+#[test]
+fn a_resume_that_does_not_fit_is_refused_and_stands_in_nobodys_way() {
+    let shop = shop((100, 50));
+    interrupt_a_training(&shop, 1);
+    for (other, key) in [
+        (["--epochs", "30"], "train.epochs"),
+        (["--seed", "9"], "train.seed"),
+    ] {
+        let refused = shop.run(&[&["train", "--resume"], &other[..]].concat());
+        let complaint = text(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(2), "{complaint}");
+        assert!(complaint.contains(key), "{complaint}");
+    }
+    let checkpoint = shop.data().join("runs/000001/checkpoint");
+    let whole = std::fs::read(&checkpoint).unwrap();
+    std::fs::write(&checkpoint, &whole[..whole.len() / 2]).unwrap();
+    let refused = shop.run(&["train", "--resume"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(text(&refused.stderr).contains("no usable checkpoint"));
+    std::fs::write(&checkpoint, whole).unwrap();
+    assert_eq!(shop.count("SELECT count(*) FROM runs"), 1);
+    let resumed = shop.json(&["train", "--resume", "--format", "json"]);
+    assert_eq!(resumed["epochs"].as_array().unwrap().len(), 40);
+}
+
+#[test]
+fn a_training_that_was_interrupted_is_resumed_to_the_same_bytes() {
+    let shop = shop((100, 50));
+    let whole = shop.json(&["train", "--epochs", "40", "--format", "json"]);
+    interrupt_a_training(&shop, 2);
     let resumed = shop.json(&["train", "--resume", "--format", "json"]);
     assert_eq!(resumed["model"], whole["model"]);
     assert_eq!(resumed["epochs"].as_array().unwrap().len(), 40);

@@ -120,9 +120,12 @@ pub fn preview(model: &str, limit: Option<u32>, config: &Config, format: Format)
         let message = "no photo that is there shows a model's tag, so there is nothing to compare with; `hangtag scan` tags what lies in the inbox";
         return Err(UsageError(message.into()).into());
     }
-    let step = limit.map_or(1, |limit| photos.len().div_ceil(limit as usize).max(1));
-    let photos: Vec<_> = photos.into_iter().step_by(step).collect();
+    let photos = match limit {
+        Some(limit) => evenly_spread(&photos, limit as usize),
+        None => photos,
+    };
     let bar = ProgressBar::new(photos.len() as u64);
+    output::keep_below(&bar);
     let mut changes = BTreeMap::new();
     let mut asking = Asking::new(config);
     for some in photos.chunks(64) {
@@ -141,7 +144,9 @@ pub fn preview(model: &str, limit: Option<u32>, config: &Config, format: Format)
     }
     let unread = photos.len() as u64 - asked;
     if unread > 0 {
-        tracing::warn!("{unread} photos on record could not be read and are left out");
+        output::note(&format!(
+            "{unread} photos on record could not be read and are left out"
+        ));
     }
     let after = bundle.id().clone();
     print_changes(
@@ -157,6 +162,13 @@ pub fn preview(model: &str, limit: Option<u32>, config: &Config, format: Format)
         },
         format,
     )
+}
+
+/// So many of them, or all if there are fewer, from all parts.
+fn evenly_spread<T: Clone>(all: &[T], count: usize) -> Vec<T> {
+    let count = count.min(all.len());
+    let places = (0..count).map(|number| number * all.len() / count);
+    places.map(|place| all[place].clone()).collect()
 }
 
 /// Reads photos and asks a model about them, without a store.
@@ -192,5 +204,26 @@ impl Asking {
         let answers = classifier.classify(&inputs.iter().collect::<Vec<_>>())?;
         let after = answers.iter().map(|answer| Some(answer.scores.top().0));
         Ok(before.into_iter().zip(after).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `--limit 500` asked about 308 of 615 photos.
+    #[test]
+    fn as_many_are_asked_as_were_wanted_and_from_all_parts() {
+        let all: Vec<usize> = (0..615).collect();
+        for (wanted, got) in [(1, 1), (2, 2), (500, 500), (614, 614), (615, 615), (2_000, 615)] {
+            let spread = evenly_spread(&all, wanted);
+            assert_eq!(spread.len(), got, "{wanted}");
+            let gaps = spread.windows(2).map(|pair| pair[1] - pair[0]);
+            assert!(
+                gaps.into_iter().all(|gap| gap.abs_diff(615 / got) <= 1),
+                "{wanted}"
+            );
+        }
+        assert!(evenly_spread::<usize>(&[], 5).is_empty());
     }
 }

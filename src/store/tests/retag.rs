@@ -176,6 +176,8 @@ fn two_models_are_compared_over_what_both_answered() {
         ("2", Some(1), Some(2)),
         ("3", Some(1), Some(2)),
         ("4", None, Some(2)),
+        // No photo for either.
+        ("6", None, None),
     ] {
         for (digit, label) in [("a", from), ("b", to)] {
             fixture.apply(match label {

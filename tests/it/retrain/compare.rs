@@ -33,7 +33,11 @@ fn a_preview_touches_no_tag_and_says_what_the_diff_says_afterwards() {
     );
 
     let promote = ["models", "promote", &other, "--force", "--format", "json"];
-    assert_eq!(shop.json(&promote)["in_service"], other.as_str());
+    let with_reason = [&promote[..], &["--reason", "two\nlines \u{1b}[31m"]].concat();
+    assert_eq!(shop.json(&with_reason)["in_service"], other.as_str());
+    for said in [shop.ok(&["models"]), shop.ok(&["models", "show", &other])] {
+        assert!(said.contains("two\\nlines \\u{1b}[31m"), "{said}");
+    }
     shop.ok(&["scan"]);
     let diff = shop.json(&["models", "diff", &shipped[..8], &other[..8], "--format", "json"]);
     assert_eq!(diff, preview);
