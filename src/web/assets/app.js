@@ -147,14 +147,14 @@ async function leave(address) {
 
 /** A picture that cannot be had, such as one of a disk that does not answer, is asked for again, each time later. */
 const PICTURE_AGAIN_MS = [2000, 5000, 15000, 60000];
-const attempts = new WeakMap();
+const failedPictures = new WeakMap();
 
 function askAgain(picture) {
   const address = picture.getAttribute("src");
-  const before = attempts.get(picture);
+  const before = failedPictures.get(picture);
   const count = before?.address === address ? before.count : 0;
   if (!address || count >= PICTURE_AGAIN_MS.length) return;
-  attempts.set(picture, { address, count: count + 1 });
+  failedPictures.set(picture, { address, count: count + 1 });
   setTimeout(() => {
     if (picture.isConnected && picture.getAttribute("src") === address) picture.src = address;
   }, PICTURE_AGAIN_MS[count]);
