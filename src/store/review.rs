@@ -1,7 +1,7 @@
 //! Photos that may be worth a look: a bounded choice from which the most useful are picked.
 //!
 //! In: nothing but the store. Out: photos for review and unknown ones, from both ends of the confidences, some of each
-//! label. Never: a walk over all of them, a ranking.
+//! label; how many there are, where that is few. Never: a walk over all of them, a ranking.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -51,6 +51,26 @@ impl Reader {
             }
             Ok(candidates.into_values().collect())
         })
+    }
+
+    /// How many contents are there and for review or unknown; `None` where more files than `most` hold them, each of which
+    /// costs a look at its row.
+    pub fn contents_for_review(&self, most: u32) -> Result<Option<u64>, StoreError> {
+        let counted: Option<(i64, i64)> = self.row(
+            "count the contents that are for review",
+            "SELECT count(*), count(DISTINCT image_id) FROM (
+                 SELECT image_id FROM files INDEXED BY files_by_certainty
+                 WHERE certainty IN (?1, ?2) AND is_present = 1 LIMIT ?3 + 1)",
+            params![
+                rows::code(Certainty::Review),
+                rows::code(Certainty::Unknown),
+                most
+            ],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
+        Ok(counted
+            .filter(|(files, _)| *files <= i64::from(most))
+            .map(|(_, contents)| contents.cast_unsigned()))
     }
 
     fn end_of(

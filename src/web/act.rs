@@ -9,14 +9,13 @@ use std::time::SystemTime;
 
 use super::Hands;
 use super::failure::Failure;
-use super::pictures::Easel;
-use super::pool::Pool;
+use super::gallery::Gallery;
 use crate::config::Config;
-use crate::decode::{DecodeLimits, decode};
-use crate::domain::{ContentHash, ModelId, Truth};
+use crate::domain::{ContentHash, InventoryPath, ModelId, Truth};
 use crate::model::ModelBundle;
 use crate::store::{
-    Actor, Forced, Forgotten, ModelRow, ModelState, NewCorrection, Reader, ServiceChange, Store, StoreError,
+    Actor, ContentHistory, Forced, Forgotten, ModelRow, ModelState, NewCorrection, Reader, ServiceChange,
+    Store, StoreError,
 };
 
 /// Who signs a change of which nobody said who made it.
@@ -30,7 +29,7 @@ pub struct Desk {
     store: Option<Store>,
     reader: Reader,
     /// Who keeps the pictures of corrected photos.
-    pictures: Pool<Easel>,
+    gallery: Arc<Gallery>,
 }
 
 /// A person's decision which model shall serve.
@@ -50,10 +49,10 @@ pub struct Decision {
 
 impl Desk {
     /// Nothing is opened for writing yet.
-    pub fn new(config: Arc<Config>, hands: Arc<Hands>, pictures: Pool<Easel>) -> Result<Desk, StoreError> {
+    pub fn new(config: Arc<Config>, hands: Arc<Hands>, gallery: Arc<Gallery>) -> Result<Desk, StoreError> {
         Ok(Desk {
             reader: Reader::open(&config.store_path())?,
-            pictures,
+            gallery,
             store: None,
             config,
             hands,
@@ -76,38 +75,36 @@ impl Desk {
         truth: Truth,
         by: String,
     ) -> Result<Option<Truth>, Failure> {
-        self.refuse_unknown(&hash)?;
+        let content = self.known_content(&hash)?;
         let at = SystemTime::now().into();
         let word = NewCorrection { hash, truth, by, at };
         let before = self.store()?.correct_in_place_of(&word)?;
-        self.leave_picture(hash);
+        self.leave_picture(&content);
         Ok(before)
     }
 
     /// Has the model's answer count again; whether a correction stood.
     pub fn undo_blocking(&mut self, hash: ContentHash, by: &str) -> Result<bool, Failure> {
-        self.refuse_unknown(&hash)?;
+        self.known_content(&hash)?;
         let at = SystemTime::now().into();
         Ok(self.store()?.undo_corrections(&[hash], by, at)? > 0)
     }
 
-    fn refuse_unknown(&self, hash: &ContentHash) -> Result<(), Failure> {
-        match self.reader.history_of_content(hash)? {
-            Some(_) => Ok(()),
-            None => Err(Failure::NotFound(
-                "no photo with that content is on record".into(),
-            )),
-        }
+    fn known_content(&self, hash: &ContentHash) -> Result<ContentHistory, Failure> {
+        let content = self.reader.history_of_content(hash)?;
+        content.ok_or_else(|| Failure::NotFound("no photo with that content is on record".into()))
     }
 
     /// Has the picture kept for rebuilds by those who draw: the photo may lie on a disk that does not answer. If the
     /// service ends before, the correction counts all the same; a rebuild names the photo among those that it could not
     /// use, and the same correction once more, though no news, has the picture kept.
-    fn leave_picture(&self, hash: ContentHash) {
-        let (hands, limits) = (Arc::clone(&self.hands), super::decode_limits(&self.config));
-        let left = self
-            .pictures
-            .leave(move |easel| tell_unless_kept(keep_picture_blocking(easel, &hands, &hash, &limits)));
+    fn leave_picture(&self, content: &ContentHistory) {
+        let hands = Arc::clone(&self.hands);
+        let (hash, paths) = (content.content_hash, &content.present_paths);
+        let paths: Vec<_> = paths.iter().map(InventoryPath::to_path).collect();
+        let left = self.gallery.leave(hash, &paths, move |photo| {
+            tell_unless_kept(photo.and_then(|photo| (hands.keep_picture)(&hash, &photo)));
+        });
         tell_unless_kept(left.map_err(|failure| failure.to_string()));
     }
 
@@ -201,19 +198,6 @@ impl Desk {
     }
 }
 
-fn keep_picture_blocking(
-    easel: &Easel,
-    hands: &Hands,
-    hash: &ContentHash,
-    limits: &DecodeLimits,
-) -> Result<(), String> {
-    let photo = easel
-        .photo_blocking(hash)
-        .map_err(|failure| failure.to_string())?;
-    let image = decode(&photo, limits).map_err(|error| error.to_string())?;
-    (hands.keep_picture)(hash, &image)
-}
-
 /// A picture that cannot be had costs a rebuild its lesson, not the correction.
 fn tell_unless_kept(kept: Result<(), String>) {
     if let Err(error) = kept {
@@ -252,9 +236,8 @@ mod tests {
 
     use serde_json::json;
 
-    use super::super::pool::PoolShape;
+    use super::super::DriftShown;
     use super::super::shelf::Shelf;
-    use super::super::{DriftShown, PictureParts, decode_limits};
     use super::*;
     use crate::config::Sources;
     use crate::domain::{
@@ -324,7 +307,8 @@ mod tests {
 
     /// The settings of a shop, and its store.
     fn shop(folder: &std::path::Path) -> (Arc<Config>, Store) {
-        let settings = format!("data_dir = {:?}", folder.join("data"));
+        let (inbox, data) = (folder.join("inbox"), folder.join("data"));
+        let settings = format!("inbox = {inbox:?}\ndata_dir = {data:?}");
         let config = Config::from_sources(&Sources {
             file: Some(("shop.toml".into(), settings)),
             ..Sources::default()
@@ -334,20 +318,8 @@ mod tests {
         (Arc::new(config), store)
     }
 
-    /// One who draws, for whom one thing at most may wait.
-    fn drawing(config: &Config) -> Pool<Easel> {
-        let parts = PictureParts {
-            store: config.store_path(),
-            limits: decode_limits(config),
-            max_file_bytes: 1,
-        };
-        let easel = Easel::open(&parts, Arc::new(Shelf::new(config.thumbnails_dir(), 1))).unwrap();
-        let shape = PoolShape {
-            name: "test",
-            waiting: 1,
-            nice: 0,
-        };
-        Pool::start(shape, vec![easel]).unwrap()
+    fn gallery(config: &Config) -> Arc<Gallery> {
+        Arc::new(Gallery::start(config, Shelf::new(config.thumbnails_dir(), 1)).unwrap())
     }
 
     /// The photo was read before the correction was written, by the one thread that writes: a dead disk held up all.
@@ -356,21 +328,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (config, mut store) = shop(folder.path());
         let hash = ContentHash::of(b"a photo");
-        on_record(&mut store, hash, &folder.path().join("a.jpg"));
-        let pictures = drawing(&config);
-        let (_hangs_tx, hangs_rx) = mpsc::channel::<()>();
-        pictures
-            .leave(move |_| _ = hangs_rx.recv())
-            .expect("nothing else waits");
-        let mut desk = Desk::new(config, Arc::new(handless()), pictures).unwrap();
+        on_record(&mut store, hash, &folder.path().join("inbox/a.jpg"));
+        let gallery = gallery(&config);
+        let (_answers_tx, answers_rx) = mpsc::channel();
+        gallery.let_hang(0, answers_rx);
+        let mut desk = Desk::new(config, Arc::new(handless()), gallery).unwrap();
         let first = Truth::from(Label::all().next());
         for (truth, before) in [(first, None), (first, Some(first)), (Truth::Unknown, Some(first))] {
             let replaced = desk.correct_blocking(hash, truth, "Ada".into());
-            assert_eq!(
-                replaced.unwrap(),
-                before,
-                "also where no further picture can wait"
-            );
+            assert_eq!(replaced.unwrap(), before);
         }
     }
 
@@ -382,7 +348,7 @@ mod tests {
         let at = Timestamp::from_millis(1);
         let new = NewModel::new(&"b".repeat(64), PreprocessingVersion(1), at).unwrap();
         store.register_model(&new).unwrap();
-        let pictures = drawing(&config);
+        let gallery = gallery(&config);
         let hands = Hands {
             open_model: Box::new(|_| Ok(Box::new(Fake::new("b", 0)))),
             fit_on_audit: Box::new(move |store, model| {
@@ -396,7 +362,7 @@ mod tests {
             ..handless()
         };
         let reader = Reader::open(&config.store_path()).unwrap();
-        let mut desk = Desk::new(config, Arc::new(hands), pictures).unwrap();
+        let mut desk = Desk::new(config, Arc::new(hands), gallery).unwrap();
         let decision = Decision {
             model: Some(new.id().clone()),
             forced: Forced::Yes,

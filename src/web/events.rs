@@ -6,7 +6,7 @@
 
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use async_channel::bounded;
@@ -30,18 +30,19 @@ const MAX_LISTENERS: usize = 64;
 
 /// Tells changes.
 pub struct Events {
-    generation: watch::Receiver<u64>,
+    generation: Arc<watch::Sender<u64>>,
     listeners: Arc<AtomicUsize>,
     stop: OnceLock<watch::Receiver<bool>>,
 }
 
 impl Events {
-    /// Starts the thread that looks; it ends when nobody can listen any more.
+    /// Starts the thread that looks; it ends when nobody can ask any more.
     pub fn start(reader: Reader) -> std::io::Result<Events> {
-        let (generation_tx, generation) = watch::channel(1);
+        let generation = Arc::new(watch::Sender::new(1));
+        let told = Arc::downgrade(&generation);
         std::thread::Builder::new()
             .name("web-watch".into())
-            .spawn(move || look_blocking(&reader, &generation_tx))?;
+            .spawn(move || look_blocking(&reader, &told))?;
         Ok(Events {
             generation,
             listeners: Arc::default(),
@@ -59,15 +60,24 @@ impl Events {
     pub fn generation(&self) -> u64 {
         *self.generation.borrow()
     }
+
+    /// Something was committed here: nobody has to look for that.
+    pub fn tell(&self) {
+        tell(&self.generation);
+    }
 }
 
-fn look_blocking(reader: &Reader, generation_tx: &watch::Sender<u64>) {
+fn tell(generation: &watch::Sender<u64>) {
+    generation.send_modify(|generation| *generation += 1);
+}
+
+fn look_blocking(reader: &Reader, generation: &Weak<watch::Sender<u64>>) {
     let mut last = None;
-    while !generation_tx.is_closed() {
+    while let Some(generation) = generation.upgrade() {
         match reader.data_version() {
             Ok(version) if last != Some(version) => {
                 if last.replace(version).is_some() {
-                    generation_tx.send_modify(|generation| *generation += 1);
+                    tell(&generation);
                 }
             }
             Ok(_) => {}
@@ -96,7 +106,7 @@ pub async fn events(State(app): State<Arc<App>>) -> Response {
     let listener = Listener(listeners);
     // One event waits at most: the next one says all that those between would have said.
     let (event_tx, event_rx) = bounded::<Result<Event, Infallible>>(1);
-    let mut generation = app.events.generation.clone();
+    let mut generation = app.events.generation.subscribe();
     let stop = app.events.stop.get().cloned();
     tokio::spawn(async move {
         let _listener = listener;

@@ -38,7 +38,7 @@ struct Kept {
 pub struct Counted {
     /// By label and status.
     pub counts: FacetCounts,
-    /// `false`: something has changed since, and counting takes too long for who asked.
+    /// `false`: something has changed since, and counting takes too long for who asked, or so soon after the last time.
     pub is_fresh: bool,
 }
 
@@ -47,12 +47,13 @@ pub struct Counted {
 pub enum Patience {
     /// Only what is at hand, or was quick the last time.
     Page,
-    /// Whatever it takes.
+    /// Whatever it takes, unless it has just been made.
     Whole,
 }
 
 impl Facets {
-    /// The counts as of `generation`; under `Patience::Page` older ones, or none where they would take long.
+    /// The counts as of `generation`; older ones, which say so, where they were made a moment ago, and under
+    /// `Patience::Page` also where they would take long, or none then.
     pub fn counts_blocking(
         &self,
         reader: &Reader,
@@ -82,7 +83,7 @@ impl Facets {
             if is_current || !is_rested {
                 return Ok(Some(Counted {
                     counts: kept.counts.clone(),
-                    is_fresh: true,
+                    is_fresh: is_current,
                 }));
             }
         }
@@ -135,6 +136,42 @@ mod tests {
     use super::*;
     use crate::domain::{InventoryPath, Rejection, RejectionReason, Timestamp};
     use crate::store::{Change, Durability, Store};
+
+    /// Older counts were handed out as those of now, and stayed on the page until something else changed.
+    #[test]
+    fn counts_that_rest_say_that_they_are_older() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("hangtag.db");
+        Store::open(&path, Durability::Normal).unwrap();
+        let reader = Reader::open(&path).unwrap();
+        let facets = Facets::default();
+        let counted = |generation, patience| {
+            let asked = (generation, patience);
+            facets
+                .counts_blocking(&reader, &Filter::default(), asked)
+                .unwrap()
+                .unwrap()
+        };
+        let first = counted(1, Patience::Whole);
+        assert!(first.is_fresh);
+        let took = Duration::from_secs(3_600);
+        let kept = Kept {
+            took,
+            ..facets.find("").unwrap()
+        };
+        facets.keep(kept);
+        for (generation, is_fresh) in [(1, true), (2, false)] {
+            for patience in [Patience::Page, Patience::Whole] {
+                assert_eq!(
+                    counted(generation, patience),
+                    Counted {
+                        is_fresh,
+                        ..first.clone()
+                    }
+                );
+            }
+        }
+    }
 
     /// They stood still for as long as no other photo came.
     #[test]

@@ -238,6 +238,19 @@ impl Filter {
             }
     }
 
+    /// Whether its order leaves out photos that it lets through: what a person has said has no confidence, nor has a file
+    /// without a tag.
+    pub fn omits_some(&self) -> bool {
+        let is_by_confidence = matches!(self.order, Order::LeastSure | Order::Surest);
+        let lets_through = |status| self.statuses.is_empty() || self.statuses.contains(&status);
+        let is_bounded = self.min_confidence.is_some() || self.max_confidence.is_some();
+        is_by_confidence
+            && !is_bounded
+            && [Status::Corrected, Status::Rejected]
+                .into_iter()
+                .any(lets_through)
+    }
+
     /// Asked of the store now.
     pub fn to_file_query(&self, limit: Option<u32>) -> FileQuery {
         self.to_file_query_at(limit, SystemTime::now())

@@ -9,7 +9,8 @@
 //! - `pool.rs`: the threads. `again.rs`: tries until it works. `failure.rs`: what can go wrong. `filter.rs`: which photos
 //!   are wanted. `lookout.rs`: looks at disks that may not answer.
 //! - `pages/`: what people see. `api/`: what programs see, and the document that describes it. `assets/`: style and script.
-//! - `pictures.rs`, `shelf.rs`: small copies of photos. `facets.rs`: counts beside the filters. `events.rs`: what is new.
+//! - `pictures.rs`, `gallery.rs`, `shelf.rs`: small copies of photos, who draws them, where they lie. `facets.rs`: counts
+//!   beside the filters. `events.rs`: what is new.
 //! - `act.rs`: what changes something. `ask.rs`: an uploaded picture. `probes.rs`, `metrics.rs`: for machines that watch.
 //! - `webhook.rs`: tells somebody else of new tags.
 
@@ -22,6 +23,7 @@ mod events;
 mod facets;
 mod failure;
 mod filter;
+mod gallery;
 mod lookout;
 mod metrics;
 mod pages;
@@ -36,7 +38,7 @@ mod webhook;
 
 pub use webhook::stop_collecting_blocking;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::sync::{oneshot, watch};
@@ -45,8 +47,9 @@ use act::Desk;
 use ask::Asker;
 use events::Events;
 use facets::Facets;
+use failure::Failure;
+use gallery::Gallery;
 use lookout::Lookout;
-use pictures::Easel;
 use pool::{Pool, PoolShape};
 use security::Guard;
 use shelf::Shelf;
@@ -60,8 +63,6 @@ use crate::store::{PageAccess, Reader, ReviewCandidate, Store, StoreError};
 
 /// Threads that read the store, each with a connection: a question takes milliseconds.
 const READERS: usize = 3;
-/// Threads that draw pictures: at most two photos are decoded at once, so that memory stays bounded, too.
-const DRAWERS: usize = 2;
 
 /// What the web has done by those who may: things that lie in later or neighbouring layers.
 pub struct Hands {
@@ -154,20 +155,13 @@ pub struct App {
     identity: watch::Receiver<Identity>,
     hands: Arc<Hands>,
     readers: Pool<Reader>,
-    pictures: Pool<Easel>,
+    gallery: Arc<Gallery>,
     /// One thread: changes are made one after the other.
     writer: Pool<Desk>,
     asker: Pool<Asker>,
     lookout: Lookout,
     facets: Arc<Facets>,
     events: Events,
-}
-
-/// What the drawing threads are opened with.
-struct PictureParts {
-    store: PathBuf,
-    limits: DecodeLimits,
-    max_file_bytes: u64,
 }
 
 impl App {
@@ -181,25 +175,22 @@ impl App {
         } = parts;
         let hands = Arc::new(hands);
         let store = config.store_path();
-        let shelf = Arc::new(Shelf::new(config.thumbnails_dir(), web.thumbnail_bytes));
-        let picture_parts = PictureParts {
-            store: store.clone(),
-            limits: decode_limits(&config),
-            max_file_bytes: config.limits.max_file_bytes,
-        };
+        let shelf = Shelf::new(config.thumbnails_dir(), web.thumbnail_bytes);
+        let gallery = Arc::new(Gallery::start(&config, shelf)?);
         let shape = |name, waiting, nice| PoolShape { name, waiting, nice };
         let readers = (0..READERS).map(|_| Reader::open_with(&store, PageAccess::Copied));
-        let easels = (0..DRAWERS).map(|_| Easel::open(&picture_parts, Arc::clone(&shelf)));
-        // A screenful of photos, for several people.
-        let pictures = Pool::start(shape("web-draw", 256, 10), easels.collect::<Result<_, _>>()?)?;
-        let desk = Desk::new(Arc::clone(&config), Arc::clone(&hands), pictures.clone())?;
+        let desk = Desk::new(Arc::clone(&config), Arc::clone(&hands), Arc::clone(&gallery))?;
         let asker = Asker::new(Arc::clone(&hands), decode_limits(&config));
         Ok(App {
             guard: Arc::new(guard),
             board,
             identity,
-            readers: Pool::start(shape("web-read", 64, 5), readers.collect::<Result<_, _>>()?)?,
-            pictures,
+            // As many as there are connections: each waits for one question.
+            readers: Pool::start(
+                shape("web-read", server::MAX_CONNECTIONS, 5),
+                readers.collect::<Result<_, _>>()?,
+            )?,
+            gallery,
             writer: Pool::start(shape("web-write", 32, 5), vec![desk])?,
             asker: Pool::start(shape("web-ask", 4, 10), vec![asker])?,
             lookout: Lookout::start()?,
@@ -208,6 +199,16 @@ impl App {
             hands,
             config,
         })
+    }
+
+    /// Has a change made. Whoever asks from then on is answered by how things stand after it.
+    async fn change<R: Send + 'static>(
+        &self,
+        change_blocking: impl FnOnce(&mut Desk) -> Result<R, Failure> + Send + 'static,
+    ) -> Result<R, Failure> {
+        let changed = self.writer.ask(change_blocking).await;
+        self.events.tell();
+        changed
     }
 
     /// What holds right now.

@@ -6,7 +6,7 @@
 use std::fs::OpenOptions;
 use std::io::{Cursor, Read};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -17,11 +17,10 @@ use image::{ExtendedColorType, ImageEncoder};
 
 use super::App;
 use super::failure::{Failure, InAddress, in_address};
-use super::shelf::Shelf;
 use crate::decode::{DecodeLimits, decode, decode_colour};
-use crate::domain::{ContentHash, INPUT_SIDE};
+use crate::domain::{ContentHash, INPUT_SIDE, InventoryPath};
 use crate::preprocess;
-use crate::store::{PageAccess, Reader};
+use crate::store::{Reader, StoreError};
 
 /// The sizes there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +54,7 @@ impl Size {
     }
 
     /// As the copy is kept; another preprocessing makes another picture of what the model sees.
-    fn file_name(self, hash: &ContentHash) -> String {
+    pub fn file_name(self, hash: &ContentHash) -> String {
         match self {
             Size::Thumb | Size::Large => format!("{hash}.{}.jpg", self.name()),
             Size::Seen => format!("{hash}.seen-{}.png", preprocess::VERSION.0),
@@ -71,53 +70,8 @@ pub fn href(hash: &ContentHash, size: Size) -> String {
     }
 }
 
-/// What a thread that makes pictures works with.
-pub struct Easel {
-    reader: Reader,
-    shelf: Arc<Shelf>,
-    limits: DecodeLimits,
-    max_file_bytes: u64,
-}
-
-impl Easel {
-    /// With a connection of its own that only reads.
-    pub fn open(app: &super::PictureParts, shelf: Arc<Shelf>) -> Result<Easel, crate::store::StoreError> {
-        Ok(Easel {
-            reader: Reader::open_with(&app.store, PageAccess::Copied)?,
-            shelf,
-            limits: app.limits,
-            max_file_bytes: app.max_file_bytes,
-        })
-    }
-
-    /// From the shelf, or made from one of the files that hold the content.
-    fn picture_blocking(&self, hash: &ContentHash, size: Size) -> Result<Vec<u8>, Failure> {
-        let name = size.file_name(hash);
-        if let Some(kept) = self.shelf.get_blocking(&name) {
-            return Ok(kept);
-        }
-        let bytes = self.photo_blocking(hash)?;
-        let picture = draw(&bytes, size, &self.limits)?;
-        self.shelf.put_blocking(&name, &picture);
-        Ok(picture)
-    }
-
-    /// The bytes of a content, from the first of its files that still holds it.
-    pub fn photo_blocking(&self, hash: &ContentHash) -> Result<Vec<u8>, Failure> {
-        let content = self.reader.history_of_content(hash)?;
-        let paths = content.map(|content| content.present_paths).unwrap_or_default();
-        let mut found = paths.iter().filter_map(|path| {
-            let bytes = read_blocking(&path.to_path(), self.max_file_bytes)?;
-            (ContentHash::of(&bytes) == *hash).then_some(bytes)
-        });
-        found
-            .next()
-            .ok_or_else(|| Failure::NotFound("no file with that content is there (any more)".into()))
-    }
-}
-
 /// Nothing but a regular file is read, and none that is larger than those that are tagged.
-fn read_blocking(path: &Path, max_bytes: u64) -> Option<Vec<u8>> {
+pub fn read_blocking(path: &Path, max_bytes: u64) -> Option<Vec<u8>> {
     // Opening a pipe waits for its other end unless told not to.
     let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
     let file = OpenOptions::new()
@@ -134,7 +88,8 @@ fn read_blocking(path: &Path, max_bytes: u64) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-fn draw(bytes: &[u8], size: Size, limits: &DecodeLimits) -> Result<Vec<u8>, Failure> {
+/// A photo's bytes as a picture of that size.
+pub fn draw(bytes: &[u8], size: Size, limits: &DecodeLimits) -> Result<Vec<u8>, Failure> {
     let cannot =
         |error: &dyn std::fmt::Display| Failure::NotFound(format!("there is no picture of it: {error}"));
     let mut drawn = Cursor::new(Vec::new());
@@ -170,16 +125,32 @@ pub async fn picture(
     let hash: ContentHash = hash.parse()?;
     let size = Size::ALL.into_iter().find(|known| known.name() == size);
     let size = size.ok_or_else(|| Failure::NotFound("the sizes are thumb, large and seen".into()))?;
-    let bytes = app
-        .pictures
-        .ask(move |easel| easel.picture_blocking(&hash, size))
+    let gallery = Arc::clone(&app.gallery);
+    // A picture that was drawn before waits for none that is being drawn.
+    let (kept, paths) = app
+        .readers
+        .ask(move |reader| match gallery.kept_blocking(&hash, size) {
+            Some(kept) => Ok((Some(kept), Vec::new())),
+            None => Ok((None, files_blocking(reader, &hash)?)),
+        })
         .await?;
+    let bytes = match kept {
+        Some(kept) => kept,
+        None => app.gallery.picture(hash, size, &paths).await?,
+    };
     let headers = [
         (header::CONTENT_TYPE, size.content_type()),
         // By content: it can never change.
         (header::CACHE_CONTROL, "private, max-age=31536000, immutable"),
     ];
     Ok((headers, bytes).into_response())
+}
+
+/// The files that hold a content.
+fn files_blocking(reader: &Reader, hash: &ContentHash) -> Result<Vec<PathBuf>, StoreError> {
+    let content = reader.history_of_content(hash)?;
+    let paths = content.map(|content| content.present_paths).unwrap_or_default();
+    Ok(paths.iter().map(InventoryPath::to_path).collect())
 }
 
 #[cfg(test)]

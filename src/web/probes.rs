@@ -4,6 +4,7 @@
 //! only those who may look should see: these two addresses need no token.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
@@ -13,6 +14,9 @@ use serde::Serialize;
 
 use super::App;
 use crate::status::{FolderState, StatusReport};
+
+/// For the store, which counts may keep busy for some seconds.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// `GET /livez`: it answers, so it lives.
 pub async fn livez() -> &'static str {
@@ -35,8 +39,9 @@ struct Readiness {
 
 /// `GET /readyz`: 200 where photos that are dropped now will be tagged, also where something is degraded; else 503.
 pub async fn readyz(State(app): State<Arc<App>>) -> Response {
-    let model = app.readers.ask(|reader| Ok(reader.model_in_service_id()?)).await;
-    let readiness = judge(&app.report(), model.is_ok());
+    let model = app.readers.ask(|reader| Ok(reader.model_in_service_id()?));
+    let answered = tokio::time::timeout(PATIENCE, model).await;
+    let readiness = judge(&app.report(), matches!(answered, Ok(Ok(_))));
     let code = if readiness.ready {
         StatusCode::OK
     } else {

@@ -12,12 +12,20 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 use super::failure::{Failure, PageFailure};
+use super::server::Permits;
 use super::{App, api, assets, events, metrics, pages, pictures, probes, security, server};
 
-/// From the outside in: headers and judgement, then limits, then who answers.
+/// From the outside in: headers and judgement, then limits, then who answers. Pictures have limits of their own, so that
+/// none of them costs a page; probes have none, so that they answer when nothing else does.
 pub fn router(app: Arc<App>) -> Router {
     let guard = Arc::clone(&app.guard);
-    let mut router = Router::new()
+    let probes = Router::new()
+        .route("/livez", get(probes::livez))
+        .route("/readyz", get(probes::readyz));
+    let pictures = Router::new()
+        .route("/picture/{hash}/{size}", get(pictures::picture))
+        .layer(from_fn_with_state(Permits::of_pictures(), server::take_turns));
+    let mut others = Router::new()
         .route("/", get(pages::inventory::inventory))
         .route("/photo/{hash}", get(pages::photo::photo))
         .route("/review", get(pages::review::review))
@@ -25,21 +33,20 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/models/diff", get(pages::models::diff))
         .route("/status", get(pages::status::status))
         .route("/login", get(pages::login::form).post(pages::login::sign_in))
-        .route("/picture/{hash}/{size}", get(pictures::picture))
         .route("/assets/{name}", get(assets::asset))
         .route("/events", get(events::events))
-        .route("/livez", get(probes::livez))
-        .route("/readyz", get(probes::readyz))
         .route("/metrics", get(metrics::metrics))
         .route("/api/v1/openapi.json", get(api::openapi::openapi));
     for operation in api::OPERATIONS {
-        router = router.route(operation.path, (operation.route)());
+        others = others.route(operation.path, (operation.route)());
     }
-    router
+    others
+        .layer(from_fn_with_state(Permits::of_requests(), server::limit))
+        .merge(pictures)
+        .merge(probes)
         .fallback(nowhere)
         .method_not_allowed_fallback(not_so)
         .layer(DefaultBodyLimit::max(api::MAX_BODY_BYTES))
-        .layer(from_fn_with_state(server::request_permits(), server::limit))
         .layer(from_fn_with_state(guard, security::guard))
         .layer(from_fn(security::dress))
         .with_state(app)

@@ -265,14 +265,25 @@ pub async fn guard(State(guard): State<Arc<Guard>>, request: Request, next: Next
 
 /// Gives each answer the headers that it must bear.
 pub async fn dress(request: Request, next: Next) -> Response {
+    let is_for_token = request.uri().path() == "/login";
     let mut response = next.run(request).await;
+    let is_page = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    // Nothing is kept by browser or proxy unless its handler has said so.
-    let kept = headers.entry(header::CACHE_CONTROL);
-    kept.or_insert(HeaderValue::from_static("no-store"));
+    // Nothing is kept by browser or proxy unless its handler has said so, but pages: a browser keeps one as it stands for
+    // whoever goes back to it, and asks anew for whoever follows a link. Not where a token is typed in.
+    let kept = if is_page && !is_for_token {
+        "private, no-cache"
+    } else {
+        "no-store"
+    };
+    let said = headers.entry(header::CACHE_CONTROL);
+    said.or_insert(HeaderValue::from_static(kept));
     response
 }
 

@@ -27,9 +27,12 @@ use super::again;
 use super::failure::Failure;
 
 /// Connections at once: forty browsers. Each takes some 20 KB; more are closed at once.
-const MAX_CONNECTIONS: usize = 256;
-/// Requests at once; more are told to come back.
+pub const MAX_CONNECTIONS: usize = 256;
+/// Requests at once, but for pictures and probes; more are told to come back.
 const MAX_REQUESTS: usize = 64;
+/// Pictures at once: some are drawn, others come from the disk meanwhile. More wait for their turn: a page asks for a
+/// hundred and more, which a proxy may pass on all at the same time.
+const MAX_PICTURES: usize = 8;
 /// For a request's line and headers, also for a connection that is kept open for a next request.
 const HEADER_PATIENCE: Duration = Duration::from_secs(15);
 /// For an answer, its request's body included: an uploaded photo over a slow line.
@@ -144,20 +147,43 @@ where
     }
 }
 
-/// Lets so many requests through at once, each for so long.
-pub async fn limit(State(requests): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
-    let Ok(_permit) = requests.try_acquire() else {
+/// Lets so many requests through at once, each for so long; none waits.
+pub async fn limit(State(requests): State<Permits>, request: Request, next: Next) -> Response {
+    let Ok(_permit) = requests.0.try_acquire() else {
         return Failure::Busy.into_response();
     };
-    match tokio::time::timeout(ANSWER_PATIENCE, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => Failure::TimedOut.into_response(),
-    }
+    in_time(next.run(request)).await
 }
 
-/// For [`limit`].
-pub fn request_permits() -> Arc<Semaphore> {
-    Arc::new(Semaphore::new(MAX_REQUESTS))
+/// Lets so many requests through at once; the others wait for their turn, each for so long in all.
+pub async fn take_turns(State(requests): State<Permits>, request: Request, next: Next) -> Response {
+    in_time(async {
+        // Nobody closes them.
+        let _permit = requests.0.acquire().await;
+        next.run(request).await
+    })
+    .await
+}
+
+async fn in_time(answer: impl Future<Output = Response>) -> Response {
+    let answer = tokio::time::timeout(ANSWER_PATIENCE, answer).await;
+    answer.unwrap_or_else(|_| Failure::TimedOut.into_response())
+}
+
+/// For [`limit`] and [`take_turns`].
+#[derive(Clone)]
+pub struct Permits(Arc<Semaphore>);
+
+impl Permits {
+    /// For all requests but pictures and probes.
+    pub fn of_requests() -> Permits {
+        Permits(Arc::new(Semaphore::new(MAX_REQUESTS)))
+    }
+
+    /// For pictures.
+    pub fn of_pictures() -> Permits {
+        Permits(Arc::new(Semaphore::new(MAX_PICTURES)))
+    }
 }
 
 /// A connection that fails when the other side takes nothing, or next to nothing, for too long.

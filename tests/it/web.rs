@@ -5,6 +5,7 @@ mod browser;
 mod drawn;
 mod events;
 mod look;
+mod mishaps;
 mod safety;
 mod seen;
 mod webhook;

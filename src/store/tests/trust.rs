@@ -431,6 +431,30 @@ fn candidates_for_a_look_are_bounded_and_of_every_label() {
     assert_eq!(of(content("150.jpg").hash), [], "in the middle");
 }
 
+/// "8 waiting" were four photos, each under two names.
+#[test]
+fn what_waits_for_review_is_counted_by_content_and_no_further_than_it_matters() {
+    let mut fixture = Fixture::new();
+    fixture.store.set_thresholds(&accepting_from("a", 0.95)).unwrap();
+    let changes = [
+        certain("one.jpg", "a", 3, 0.5, 0.0),
+        known("one-again.jpg", "one.jpg", "a"),
+        certain("two.jpg", "a", 3, 0.6, 0.0),
+        certain("unlike.jpg", "a", 1, 0.9, 0.8),
+        certain("sure.jpg", "a", 1, 0.99, 0.0),
+        certain("gone.jpg", "a", 1, 0.5, 0.0),
+        absent("gone.jpg"),
+    ];
+    fixture.store.apply(&changes).unwrap();
+    for (most, counted) in [(10, Some(3)), (4, Some(3)), (3, None)] {
+        assert_eq!(
+            fixture.reader().contents_for_review(most).unwrap(),
+            counted,
+            "{most}"
+        );
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 

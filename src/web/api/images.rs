@@ -12,9 +12,8 @@ use serde_json::{Value, json};
 
 use super::{SmallBody, read_json, signature};
 use crate::domain::{ContentHash, Label, Status, Truth};
-use crate::store::FacetCounts;
 use crate::web::App;
-use crate::web::facets::Patience;
+use crate::web::facets::{Counted, Patience};
 use crate::web::failure::{Failure, InAddress, in_address};
 use crate::web::filter::{Asked, Filter};
 
@@ -36,13 +35,13 @@ pub async fn counts(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> R
     let counted = app.readers.ask(move |reader| {
         Ok(facets.counts_blocking(reader, &asked.filter, (generation, Patience::Whole))?)
     });
-    let counts = counted
+    let counted = counted
         .await?
         .ok_or_else(|| Failure::Internal("nothing was counted".into()))?;
-    Ok(Json(counts_json(&counts.counts)))
+    Ok(Json(counts_json(&counted)))
 }
 
-fn counts_json(counts: &FacetCounts) -> Value {
+fn counts_json(Counted { counts, is_fresh }: &Counted) -> Value {
     let labels: serde_json::Map<String, Value> = Label::all()
         .map(|label| (label.name().to_owned(), counts.by_label[label.index()].into()))
         .collect();
@@ -51,7 +50,7 @@ fn counts_json(counts: &FacetCounts) -> Value {
         .zip(counts.by_status)
         .map(|(status, count)| (status.name().to_owned(), count.into()))
         .collect();
-    json!({ "total": counts.total, "labels": labels, "statuses": statuses })
+    json!({ "total": counts.total, "labels": labels, "statuses": statuses, "current": is_fresh })
 }
 
 async fn content(app: &App, hash: InAddress<String>) -> Result<crate::store::ContentHistory, Failure> {
@@ -101,8 +100,7 @@ pub async fn correct(
     let NewCorrection { label, by } = read_json(&body)?;
     let by = signature(by.as_deref());
     let before = app
-        .writer
-        .ask(move |desk| desk.correct_blocking(hash, label.0, by))
+        .change(move |desk| desk.correct_blocking(hash, label.0, by))
         .await?;
     Ok(Json(
         json!({ "changed": before != Some(label.0), "before": before }),
@@ -112,9 +110,7 @@ pub async fn correct(
 /// `DELETE /api/v1/images/{hash}/correction`
 pub async fn undo(State(app): State<Arc<App>>, hash: InAddress<String>) -> Result<Json<Value>, Failure> {
     let hash: ContentHash = in_address(hash)?.parse()?;
-    let changed = app
-        .writer
-        .ask(move |desk| desk.undo_blocking(hash, &signature(None)));
+    let changed = app.change(move |desk| desk.undo_blocking(hash, &signature(None)));
     Ok(Json(json!({ "changed": changed.await? })))
 }
 
@@ -159,9 +155,6 @@ pub async fn try_again(
             "at most {MAX_RETRIES} files at once"
         )));
     }
-    let count = app
-        .writer
-        .ask(move |desk| desk.try_again_blocking(&files))
-        .await?;
+    let count = app.change(move |desk| desk.try_again_blocking(&files)).await?;
     Ok((StatusCode::ACCEPTED, Json(json!({ "count": count }))))
 }

@@ -102,8 +102,7 @@ pub async fn roll_back(
 
 async fn put_in_service(app: &App, decision: Decision) -> Result<Json<Value>, Failure> {
     let model = app
-        .writer
-        .ask(move |desk| desk.put_in_service_blocking(decision))
+        .change(move |desk| desk.put_in_service_blocking(decision))
         .await?;
     Ok(Json(json!({ "in_service": model })))
 }
@@ -133,9 +132,6 @@ pub async fn rebuild(
 ) -> Result<(StatusCode, Json<Value>), Failure> {
     let Signed { by } = read_json(&body)?;
     let by = signature(by.as_deref());
-    let request = app
-        .writer
-        .ask(move |desk| desk.ask_for_rebuild_blocking(&by))
-        .await?;
+    let request = app.change(move |desk| desk.ask_for_rebuild_blocking(&by)).await?;
     Ok((StatusCode::ACCEPTED, Json(json!({ "request": request }))))
 }

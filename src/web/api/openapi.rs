@@ -129,7 +129,87 @@ fn parameters() -> Value {
 mod tests {
     use std::collections::BTreeSet;
 
+    use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+
     use super::*;
+    use crate::status::FolderState;
+
+    /// JSON in which no object has a key twice.
+    struct Unambiguous;
+
+    impl<'de> Deserialize<'de> for Unambiguous {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            deserializer.deserialize_any(Unambiguous)
+        }
+    }
+
+    impl<'de> Visitor<'de> for Unambiguous {
+        type Value = Unambiguous;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("JSON")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Self, A::Error> {
+            let mut names = BTreeSet::new();
+            while let Some((name, _)) = fields.next_entry::<String, Unambiguous>()? {
+                if let Some(twice) = names.replace(name) {
+                    return Err(A::Error::custom(format!("{twice} stands there twice")));
+                }
+            }
+            Ok(self)
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self, A::Error> {
+            while items.next_element::<Unambiguous>()?.is_some() {}
+            Ok(self)
+        }
+
+        fn visit_str<E>(self, _: &str) -> Result<Self, E> {
+            Ok(self)
+        }
+
+        fn visit_bool<E>(self, _: bool) -> Result<Self, E> {
+            Ok(self)
+        }
+
+        fn visit_u64<E>(self, _: u64) -> Result<Self, E> {
+            Ok(self)
+        }
+
+        fn visit_unit<E>(self) -> Result<Self, E> {
+            Ok(self)
+        }
+    }
+
+    /// Of two schemas by one name the later one was served, and the other one's answers contradicted it.
+    #[test]
+    fn no_schema_takes_the_place_of_another() {
+        let read = |text| serde_json::from_str::<Unambiguous>(text).map(|_| ());
+        read(SCHEMAS).unwrap();
+        let refused = read(r#"{ "a": [{ "b": 1, "b": null }] }"#).unwrap_err();
+        assert!(
+            refused.to_string().starts_with("b stands there twice"),
+            "{refused}"
+        );
+    }
+
+    #[test]
+    fn each_state_of_a_folder_is_described() {
+        let document = document(false);
+        let states = "/components/schemas/Status/properties/folders/items/properties/state/enum";
+        let described = document.pointer(states).unwrap().as_array().unwrap();
+        let why = String::new;
+        for state in [
+            FolderState::Watched,
+            FolderState::Polled(why()),
+            FolderState::Bare(why()),
+            FolderState::Missing(why()),
+        ] {
+            let served = json!(state)["state"].clone();
+            assert!(described.contains(&served), "{served}");
+        }
+    }
 
     #[test]
     fn ids_are_unique_and_every_reference_leads_somewhere() {

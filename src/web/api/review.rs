@@ -11,14 +11,15 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::domain::{Confidence, ContentHash, InventoryPath, Label, Status};
-use crate::store::{Reader, ReviewCandidate, StoreError};
+use crate::store::ReviewCandidate;
 use crate::web::App;
-use crate::web::facets::{Facets, Patience};
 use crate::web::failure::Failure;
 use crate::web::filter::{Asked, Filter};
 
 /// Photos that are handed out at once, unless more are asked for: a minute's work.
 pub const PAGE: u32 = 30;
+/// Files in the queue that are counted, each by a look at its row: some ten milliseconds.
+pub const MOST_COUNTED: u32 = 10_000;
 
 /// A photo in the queue.
 #[derive(Debug, Serialize)]
@@ -59,24 +60,11 @@ pub async fn list(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Res
     }
     let limit = asked.limit.unwrap_or(PAGE) as usize;
     let (hands, model) = (Arc::clone(&app.hands), app.identity.borrow().model.clone());
-    let chosen = app
-        .readers
-        .ask(move |reader| Ok((hands.worth_a_look)(reader, &model, limit)?))
-        .await?;
+    let asked = app.readers.ask(move |reader| {
+        let chosen = (hands.worth_a_look)(reader, &model, limit)?;
+        Ok((chosen, reader.contents_for_review(MOST_COUNTED)?))
+    });
+    let (chosen, waiting) = asked.await?;
     let images: Vec<Waiting> = chosen.into_iter().map(Waiting::of).collect();
-    Ok(Json(json!({ "images": images })))
-}
-
-/// How many files are in the queue, those for review and unknown ones; `None` where counting would take long.
-pub fn waiting_blocking(
-    reader: &Reader,
-    facets: &Facets,
-    generation: u64,
-) -> Result<Option<u64>, StoreError> {
-    let queue = Filter {
-        statuses: vec![Status::Review, Status::Unknown],
-        ..Filter::default()
-    };
-    let counts = facets.counts_blocking(reader, &queue, (generation, Patience::Page))?;
-    Ok(counts.map(|counted| counted.counts.total))
+    Ok(Json(json!({ "images": images, "waiting": waiting })))
 }

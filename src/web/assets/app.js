@@ -78,10 +78,89 @@ const undo = (hash) => api("DELETE", `/api/v1/images/${hash}/correction`);
 const undoWord = (hash, before) => (before ? correct(hash, before) : undo(hash));
 const spoken = (label) => (label === "unknown" ? "none of these" : label);
 
-// --- inventory --------------------------------------------------------------------------------------------------------
+/** What was said here; whoever takes a word back means the last one, whether it has arrived or not. */
+const past = [];
+const words = { sending: Promise.resolve(), underWay: 0, sent: 0, failures: 0 };
 
-/** What was said here, with the words that held before. */
-const corrected = [];
+/** One that is on its way arrives all the same, though nobody hears whether it was taken; those behind it do not. */
+const askBeforeLeaving = (event) => {
+  if (words.underWay > (page === "review" ? 0 : 1)) event.preventDefault();
+};
+
+/** Sends a word behind those before it; until it has arrived, it is lost where somebody leaves. */
+function send(word, onArrival, onFailure = () => {}) {
+  if (!words.underWay) addEventListener("beforeunload", askBeforeLeaving);
+  words.underWay += 1;
+  words.sent += 1;
+  words.sending = words.sending.then(word).then(onArrival, (error) => {
+    words.failures += 1;
+    failed(error);
+    return onFailure();
+  }).catch(failed).finally(() => {
+    words.underWay -= 1;
+    if (words.underWay) return;
+    removeEventListener("beforeunload", askBeforeLeaving);
+    freshenNow();
+  });
+}
+
+/**
+ * Says what a photo shows: `said` is `{ hash, label }`, and learns by its turn which word held before. One that is lost
+ * can be taken back like others: whoever has not seen that it failed means no word before it.
+ */
+function sendWord(said, onArrival, onFailure = () => {}) {
+  past.push(said);
+  send(async () => {
+    said.before = (await correct(said.hash, said.label)).before;
+    said.isOnRecord = true;
+  }, onArrival, () => {
+    said.isLost = true;
+    // Unless it was taken back meanwhile.
+    if (past.includes(said)) return onFailure();
+  });
+}
+
+/** Takes back the last word, which stays the last one where that does not get through; `onArrival` hears what came of it. */
+function sendTakenBack(onArrival, onFailure = () => {}) {
+  const place = past.length - 1;
+  const said = past.pop();
+  send(async () => {
+    // By its turn it is known whether it has arrived, and what held before.
+    if (!said.isOnRecord) return "It had not been recorded";
+    const { changed } = await undoWord(said.hash, said.before);
+    if (changed) return "Taken back";
+    return said.before ? `It was ${spoken(said.before)} before, too` : "It did not stand any more";
+  }, onArrival, () => {
+    past.splice(place, 0, said);
+    return onFailure();
+  });
+}
+
+/** Leads on once all that was said has arrived; what did not arrive is for the reader to see here. */
+async function leave(address) {
+  const { failures } = words;
+  while (words.underWay) await words.sending;
+  if (failures === words.failures) location.assign(address);
+}
+
+// --- pictures ---------------------------------------------------------------------------------------------------------
+
+/** A picture that cannot be had, such as one of a disk that does not answer, is asked for again, each time later. */
+const PICTURE_AGAIN_MS = [2000, 5000, 15000, 60000];
+const failedPictures = new WeakMap();
+
+function askAgain(picture) {
+  const address = picture.getAttribute("src");
+  const before = failedPictures.get(picture);
+  const count = before?.address === address ? before.count : 0;
+  if (!address || count >= PICTURE_AGAIN_MS.length) return;
+  failedPictures.set(picture, { address, count: count + 1 });
+  setTimeout(() => {
+    if (picture.isConnected && picture.getAttribute("src") === address) picture.src = address;
+  }, PICTURE_AGAIN_MS[count]);
+}
+
+// --- inventory --------------------------------------------------------------------------------------------------------
 
 function setCounts(from) {
   for (const element of $$("[data-count]")) {
@@ -91,16 +170,26 @@ function setCounts(from) {
   }
 }
 
+/** Between two questions for counts that take so long that they are not made anew for each change. */
+const COUNT_AGAIN_MS = 2000;
+let countAgainTimer;
+
 async function completeCounts() {
   const form = $("#filter");
-  if (!form || form.dataset.counted === "true") return;
-  const counts = await api("GET", `/api/v1/counts${location.search}`);
+  clearTimeout(countAgainTimer);
+  if (!form || form.dataset.counted === "true" || document.hidden) return;
+  const { search } = location;
+  const counts = await api("GET", `/api/v1/counts${search}`);
+  // Another filter may have come meanwhile.
+  if (search !== location.search) return;
   setCounts((key) => {
     const [kind, name] = key.split(":");
     const count = kind === "total" ? counts.total : kind === "label" ? counts.labels[name] : counts.statuses[name];
     return count?.toLocaleString("en");
   });
-  form.dataset.counted = "true";
+  form.dataset.counted = counts.current;
+  clearTimeout(countAgainTimer);
+  if (!counts.current) countAgainTimer = setTimeout(() => completeCounts().catch(failed), COUNT_AGAIN_MS);
 }
 
 function addressOf(form) {
@@ -111,6 +200,10 @@ function addressOf(form) {
   const text = query.toString();
   return text ? `/?${text}` : "/";
 }
+
+/** What the address says of the photos; a fragment says nothing. */
+const addressNow = () => location.pathname + location.search;
+let addressShown = addressNow();
 
 let showing = 0;
 /** Another filter: all but the form, in which somebody may be typing. */
@@ -129,9 +222,10 @@ async function show(address) {
 /** While somebody types, one entry of the history holds what they look for. */
 function filterChanged({ isTyping = false } = {}) {
   const address = addressOf($("#filter"));
-  if (address === location.pathname + location.search) return;
+  if (address === addressNow()) return;
   if (isTyping) history.replaceState(null, "", address);
   else history.pushState(null, "", address);
+  addressShown = addressNow();
   show(address).catch(failed);
 }
 
@@ -212,7 +306,7 @@ async function freshenInventory() {
   const grid = $("#grid");
   if (address !== location.href || look !== looks || !grid) return;
   const cards = $$("#grid > .card", fresh);
-  const isNewestFirst = !new URLSearchParams(location.search).get("sort");
+  const isNewestFirst = [null, "", "newest"].includes(new URLSearchParams(location.search).get("sort"));
   const counts = new Map($$("[data-count]", fresh).map((element) => [element.dataset.count, element.textContent]));
   setCounts((key) => counts.get(key) || undefined);
   $("#filter").dataset.counted = $("#filter", fresh).dataset.counted;
@@ -226,17 +320,17 @@ async function freshenInventory() {
     setMoment(old, card.dataset.at);
   }
   const overlaps = cards.some((card) => isInPlace(document.getElementById(card.id)));
-  // In other orders what is new may lie anywhere; where more than one page is loaded it waits for a reload.
+  // In other orders what is new may lie anywhere; where there is more than this page it waits for a reload.
   const isShort = !$("#more") && $$("#grid > .card").length <= cards.length;
   if ($("#more", fresh) && (isNewestFirst ? !overlaps : isShort)) return takeOver(fresh, cards);
-  if (!isNewestFirst) return;
-  const shown = new Set(cards.map((card) => card.id));
+  if (!isNewestFirst && $("#more", fresh)) return;
+  const matching = new Set(cards.map((card) => card.id));
   const last = Number(cards.at(-1)?.dataset.at ?? 0);
   for (const old of $$("#grid > .card")) {
     const isOfFirstPage = !$("#more", fresh) || Number(old.dataset.at) > last;
-    if (isOfFirstPage && !shown.has(old.id) && !old.contains(document.activeElement)) old.remove();
+    if (isOfFirstPage && !matching.has(old.id) && !old.contains(document.activeElement)) old.remove();
   }
-  // New are only those before all that were shown: others moved up because one has gone.
+  // By time, new are only those before all that were shown: others moved up because one has gone.
   const firstShown = cards.findIndex((card) => isInPlace(document.getElementById(card.id)));
   // Whoever works at a card finds it, and the next one, where they were: only what is new comes between.
   const isHeld = grid.contains(document.activeElement);
@@ -247,7 +341,7 @@ async function freshenInventory() {
       if (isInPlace(old)) before = old;
       return;
     }
-    if (!old) fresh.classList.toggle("new", firstShown < 0 || place < firstShown);
+    if (!old) fresh.classList.toggle("new", !isNewestFirst || firstShown < 0 || place < firstShown);
     const card = old ?? fresh;
     const isThere = card === (before ? before.nextElementSibling : grid.firstElementChild);
     if (!isThere) {
@@ -290,20 +384,19 @@ function moveInGrid(key) {
   return true;
 }
 
-async function correctCard(card, label) {
-  const { hash } = card.dataset;
-  const { before } = await correct(hash, label);
-  corrected.push({ hash, before });
-  toast(`${spoken(label)}. z takes it back`);
-  await freshenCards(hash);
-  await freshenInventory();
+function correctCard({ dataset: { hash } }, label) {
+  sendWord({ hash, label }, () => {
+    toast(`${spoken(label)}. z takes it back`);
+    return freshenCards(hash);
+  });
 }
 
-async function undoCard({ hash, before }) {
-  await undoWord(hash, before);
-  toast("Taken back");
-  await freshenCards(hash);
-  await freshenInventory();
+function undoCard() {
+  const { hash } = past.at(-1);
+  sendTakenBack((outcome) => {
+    toast(outcome);
+    return freshenCards(hash);
+  });
 }
 
 function inventoryKey(event) {
@@ -311,8 +404,8 @@ function inventoryKey(event) {
   const label = labelOfKey(event.key);
   if (event.key.startsWith("Arrow")) return moveInGrid(event.key);
   if (event.key === "?") return $("#help").showModal(), true;
-  if (label && card?.dataset.hash) return correctCard(card, label).catch(failed), true;
-  if (event.key === "z" && corrected.length) return undoCard(corrected.pop()).catch(failed), true;
+  if (label && card?.dataset.hash) return correctCard(card, label), true;
+  if (event.key === "z" && past.length) return undoCard(), true;
   return false;
 }
 
@@ -355,32 +448,32 @@ function refill(old, next) {
 
 const photoHash = () => $("#photo")?.dataset.hash;
 
-/** The words that held before those that were said on this page. */
-const wordsBefore = [];
-
-async function correctPhoto(label) {
-  const { before } = await correct(photoHash(), label);
-  wordsBefore.push(before);
-  toast(`${spoken(label)}. z takes it back`);
-  await swap("#photo");
+function correctPhoto(label) {
+  sendWord({ hash: photoHash(), label }, () => toast(`${spoken(label)}. z takes it back`));
 }
 
-async function undoPhoto() {
-  const before = wordsBefore.pop();
-  const { changed } = await undoWord(photoHash(), before);
-  toast(changed ? "Taken back" : before ? `It was ${spoken(before)} before, too` : "There was no correction");
-  await swap("#photo");
+/** Takes back what was said here, and else what others have said. */
+function undoPhoto() {
+  if (past.length) return sendTakenBack(toast);
+  const hash = photoHash();
+  send(() => undo(hash), ({ changed }) => toast(changed ? "Taken back" : "There was no correction"));
 }
 
 // --- review ------------------------------------------------------------------------------------------------------------
 
-const review = { queue: [], hasMore: true, current: null, past: [], done: 0, left: 0, sending: Promise.resolve(), underWay: 0, sent: 0, failures: 0, known: new Set() };
+const review = { queue: [], hasMore: true, current: null, left: 0, known: new Set() };
+
+/** How many photos were spoken about here. */
+const done = () => new Set(past.filter(({ label, isLost }) => label && !isLost).map(({ hash }) => hash)).size;
 
 async function fillUp() {
   while (review.queue.length < 8 && review.hasMore) {
     // Those that are known and not yet spoken about are in the answer again.
-    const limit = Math.min(30 + review.known.size - review.done, 1000);
+    const limit = Math.min(30 + review.known.size - done(), 1000);
+    const { sent, underWay } = words;
     const answer = await api("GET", `/api/v1/review?limit=${limit}`);
+    // Of words under way nobody knows whether they are counted.
+    if (!underWay && sent === words.sent) review.left = answer.waiting === null ? null : answer.waiting + done();
     const fresh = answer.images.filter((image) => !review.known.has(image.content_hash));
     review.hasMore = fresh.length > 0;
     review.queue.push(...fresh);
@@ -440,33 +533,12 @@ function showPhoto(image) {
 }
 
 function showProgress() {
-  $("#review-done").textContent = review.done.toLocaleString("en");
-  // How many wait is not counted for a page where counting takes long.
-  if (review.left !== null) {
-    $("#review-left").textContent = Math.max(review.left - review.done, 0).toLocaleString("en");
-    $("#review-progress").value = review.left ? Math.min(review.done / review.left, 1) : 0;
-  }
-}
-
-/** Sends a word behind those before it; until it has arrived, it is lost where somebody leaves. */
-function send(word, onFailure = () => {}) {
-  review.underWay += 1;
-  review.sent += 1;
-  review.sending = review.sending.then(word).catch((error) => {
-    review.failures += 1;
-    failed(error);
-    return onFailure();
-  }).catch(failed).finally(() => {
-    review.underWay -= 1;
-    if (!review.underWay) freshenNow();
-  });
-}
-
-/** Leads on once all that was said has arrived; what did not arrive is for the reader to see here. */
-async function leave(address) {
-  const { failures } = review;
-  while (review.underWay) await review.sending;
-  if (failures === review.failures) location.assign(address);
+  // How many wait is not counted where counting takes long.
+  const { left } = review;
+  $("#review-done").textContent = done().toLocaleString("en");
+  $("#review-left").textContent = left === null ? "many" : Math.max(left - done(), 0).toLocaleString("en");
+  $("#review-progress").hidden = left === null;
+  $("#review-progress").value = left ? Math.min(done() / left, 1) : 0;
 }
 
 /** The next photo comes at once; what was said is sent behind it, in order, and comes back if it could not be. */
@@ -474,16 +546,11 @@ function say(label) {
   const image = review.current;
   // Nobody can say what a photo shows that they do not see yet; one that cannot be shown may be spoken about all the same.
   if (!image || (label && !$("#review-picture").complete)) return;
-  const said = { image, label };
-  review.past.push(said);
+  const hash = image.content_hash;
   review.current = null;
-  if (label) {
-    review.done += 1;
-    send(async () => (said.before = (await correct(image.content_hash, label)).before), () => {
-      // Unless it was taken back meanwhile.
-      if (!review.past.includes(said)) return;
-      review.past.splice(review.past.indexOf(said), 1);
-      review.done -= 1;
+  if (!label) past.push({ hash, image });
+  else {
+    sendWord({ hash, image, label }, null, () => {
       review.queue.unshift(image);
       showProgress();
       return nextPhoto();
@@ -492,32 +559,42 @@ function say(label) {
   nextPhoto().catch(failed);
 }
 
+const dropFromQueue = (image) => (review.queue = review.queue.filter((queued) => queued !== image));
+
 function takeBack() {
-  const last = review.past.pop();
-  if (!last) return;
+  if (!past.length) return;
+  const { image, label } = past.at(-1);
   if (review.current) review.queue.unshift(review.current);
-  if (last.label) {
-    review.done -= 1;
-    // By its turn it is known what held before.
-    send(() => undoWord(last.image.content_hash, last.before));
+  // One whose word is lost waits there, too.
+  dropFromQueue(image);
+  if (!label) past.pop();
+  else {
+    sendTakenBack(null, () => {
+      // What was said holds on: nobody has to look again.
+      dropFromQueue(image);
+      if (review.current === image) review.current = null;
+      showProgress();
+      return nextPhoto();
+    });
   }
-  showPhoto(last.image);
+  showPhoto(image);
 }
 
-/** Drops what others have spoken about meanwhile: a word from here would take the place of theirs. */
+/** Drops what others have spoken about meanwhile: a word from here would take the place of theirs. Others may wait by now. */
 async function dropCorrected() {
   // What is under way from here is neither theirs nor on record; once all of it is, there is another look.
-  const { sent } = review;
-  if (review.underWay) return;
+  const { sent } = words;
+  if (words.underWay) return;
   // Between two looks there are few; the newest come first.
   const { images } = await api("GET", "/api/v1/images?status=corrected&limit=200");
-  if (sent !== review.sent) return;
+  if (sent !== words.sent) return;
   const hashes = new Set(images.map((image) => image.content_hash));
   const queued = review.queue.length;
   review.queue = review.queue.filter((image) => !hashes.has(image.content_hash));
   if (review.left !== null) review.left -= queued - review.queue.length;
   showProgress();
-  fillQueue().catch(failed);
+  review.hasMore = true;
+  (review.current ? fillQueue() : nextPhoto()).catch(failed);
 }
 
 /** What it means that the model is right. */
@@ -665,8 +742,8 @@ function goKey(event) {
 
 function photoKey(event) {
   const label = labelOfKey(event.key);
-  if (label) return correctPhoto(label).catch(failed), true;
-  if (event.key === "z") return undoPhoto().catch(failed), true;
+  if (label) return correctPhoto(label), true;
+  if (event.key === "z") return undoPhoto(), true;
   if (event.key === "Escape") return history.back(), true;
   return false;
 }
@@ -696,8 +773,8 @@ document.addEventListener("click", (event) => {
   else if (confirm) confirmFirst(button);
   else if (button.id === "confirm-no") $("#confirm").close();
   else if (file) retry(button).catch(failed);
-  else if (photoHash() && label) correctPhoto(label).catch(failed);
-  else if (photoHash() && "undo" in button.dataset) undoPhoto().catch(failed);
+  else if (photoHash() && label) correctPhoto(label);
+  else if (photoHash() && "undo" in button.dataset) undoPhoto();
   else if (page === "review" && label) say(label);
   else if (act === "accept") say(modelsWord(review.current));
   else if (act === "skip") say(null);
@@ -717,7 +794,9 @@ if ($("#filter")) {
     clearTimeout(typing);
     typing = setTimeout(() => filterChanged({ isTyping: true }), 250);
   });
-  addEventListener("popstate", () => location.reload());
+  addEventListener("popstate", () => {
+    if (addressShown !== addressNow()) location.reload();
+  });
   watchMore();
   completeCounts().catch(failed);
 }
@@ -726,10 +805,13 @@ if (page === "review") {
   const waiting = $("#review").dataset.waiting;
   review.left = waiting === undefined ? null : Number(waiting);
   nextPhoto().catch(failed);
-  addEventListener("beforeunload", (event) => {
-    if (review.underWay) event.preventDefault();
-  });
 }
+
+document.addEventListener("error", ({ target }) => {
+  if (target.tagName === "IMG") askAgain(target);
+}, true);
+// Some may have failed before this script came.
+for (const picture of $$("main img")) if (picture.complete && !picture.naturalWidth) askAgain(picture);
 
 const every = Number($("[data-every]")?.dataset.every ?? 0);
 if (every) setInterval(freshenNow, every);

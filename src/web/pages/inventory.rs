@@ -52,6 +52,7 @@ fn document(filter: &Filter, files: &FilePage, counted: Option<&Counted>) -> Htm
                     (chips(filter))
                     button.quiet type="button" #help-open aria-haspopup="dialog" { "Keys" }
                 }
+                @if filter.omits_some() { (omitted(filter)) }
                 @if files.files.is_empty() { (nothing(filter)) }
                 ol.grid #grid {
                     @for file in &files.files { (card(file)) }
@@ -75,11 +76,27 @@ fn next_href(filter: &Filter, cursor: &str) -> String {
 fn nothing(filter: &Filter) -> Markup {
     html! {
         p.empty {
-            @if filter.is_empty() {
+            @if filter.omits_some() {
+                "No photo that matches has a confidence."
+            } @else if filter.is_empty() {
                 "No photo yet. Drop one into an inbox, and it appears here."
             } @else {
                 "No photo matches. " a href="/" { "Show all" }
             }
+        }
+    }
+}
+
+/// The heading counts them as well.
+fn omitted(filter: &Filter) -> Markup {
+    let newest = Filter {
+        order: Order::Newest,
+        ..filter.clone()
+    };
+    html! {
+        p.muted #omitted {
+            "Corrected photos and files without a tag have no confidence, so this order leaves them out. "
+            a href=(newest.to_href()) { "Newest first" } " lists them."
         }
     }
 }
@@ -321,6 +338,35 @@ mod tests {
             chips.contains("≥ 90 % ×") && chips.contains("≤ 95 % ×"),
             "{chips}"
         );
+    }
+
+    /// "1,234 photos", and below it "No photo matches".
+    #[test]
+    fn an_order_by_confidence_says_what_it_leaves_out() {
+        let none = FilePage {
+            files: Vec::new(),
+            next: None,
+        };
+        for (query, omits) in [
+            ("sort=least_sure", true),
+            ("sort=surest&status=corrected&label=Bag", true),
+            ("sort=surest&status=review&status=rejected", true),
+            ("sort=least_sure&status=review&status=unknown", false),
+            ("sort=surest&max_confidence=0.5", false),
+            ("sort=oldest&status=corrected", false),
+            ("", false),
+        ] {
+            let filter = Asked::parse(query).unwrap().filter;
+            let Html(page) = document(&filter, &none, None);
+            assert_eq!(page.contains(r#"id="omitted""#), omits, "{query}");
+            assert_eq!(page.contains("has a confidence."), omits, "{query}");
+        }
+        let filter = Asked::parse("sort=surest&status=corrected&label=Bag")
+            .unwrap()
+            .filter;
+        let Html(page) = document(&filter, &none, None);
+        let listed = r#"<a href="/?label=Bag&amp;status=corrected">Newest first</a>"#;
+        assert!(page.contains(listed), "{page}");
     }
 
     /// Whatever was changed in the form dropped them from the address.

@@ -12,15 +12,14 @@ use maud::html;
 use super::layout::{Section, page};
 use super::parts::{correction_buttons, grouped};
 use crate::web::App;
-use crate::web::api::review::waiting_blocking;
+use crate::web::api::review::MOST_COUNTED;
 use crate::web::failure::PageFailure;
 
 /// `GET /review`
 pub async fn review(State(app): State<Arc<App>>) -> Result<Html<String>, PageFailure> {
-    let (facets, generation) = (Arc::clone(&app.facets), app.events.generation());
     let waiting = app
         .readers
-        .ask(move |reader| Ok(waiting_blocking(reader, &facets, generation)?))
+        .ask(|reader| Ok(reader.contents_for_review(MOST_COUNTED)?))
         .await?;
     let body = html! {
         article.review #review data-waiting=[waiting] {
@@ -30,9 +29,7 @@ pub async fn review(State(app): State<Arc<App>>) -> Result<Html<String>, PageFai
                     span #review-done { "0" } " done · "
                     span #review-left { (waiting.map_or("many".to_owned(), grouped)) } " waiting"
                 }
-                @if waiting.is_some() {
-                    progress #review-progress max="1" value="0" aria-label="Progress of this sitting" {}
-                }
+                progress #review-progress max="1" value="0" aria-label="Progress of this sitting" hidden[waiting.is_none()] {}
             }
             figure.picture { img #review-picture alt="" hidden; p.none #review-empty hidden { "Nothing is left to review." } }
             div.answer {

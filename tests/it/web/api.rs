@@ -178,6 +178,8 @@ fn review_hands_out_what_is_most_worth_correcting_once_each() {
     let queue = pages.get("/api/v1/review").json();
     let images = queue["images"].as_array().unwrap();
     assert_eq!(images.len(), 5, "one row a content");
+    assert_eq!(queue["waiting"], 5, "and one count");
+    assert!(pages.get("/review").text().contains(r#"data-waiting="5""#));
     let command = shop.json(&["review", "--format", "json"]);
     let hashes = |rows: &Value| -> Vec<Value> {
         let rows = rows.as_array().unwrap();
@@ -192,6 +194,7 @@ fn review_hands_out_what_is_most_worth_correcting_once_each() {
     );
     let after = pages.get("/api/v1/review?limit=2").json();
     assert_eq!(after["images"].as_array().unwrap().len(), 2);
+    assert_eq!(after["waiting"], 4, "however few are asked for");
     assert_ne!(after["images"][0]["content_hash"], first);
     assert_eq!(pages.get("/api/v1/review?label=Bag").code, 400);
     assert_eq!(daemon.end(), Some(0));
@@ -221,6 +224,41 @@ fn drift_is_told_as_the_command_tells_it() {
         "98.8 %",
     ] {
         assert!(page.contains(part), "{part} is missing in {page}");
+    }
+    assert_eq!(daemon.end(), Some(0));
+}
+
+/// A script that took the command's answer looked in vain for `running` in the API's.
+#[test]
+fn the_status_tells_what_the_command_tells() {
+    let shop = Shop::new();
+    let (daemon, pages) = serving(&shop, &[]);
+    let names = |answer: &Value| -> Vec<String> { answer.as_object().unwrap().keys().cloned().collect() };
+    let answer = pages.get("/api/v1/status").json();
+    assert_eq!(answer["running"], true);
+    assert_eq!(names(&answer), names(&shop.json(&["status", "--format", "json"])));
+    assert_eq!(daemon.end(), Some(0));
+}
+
+/// For a moment after a word the counts were those of before, and said to be those of now.
+#[test]
+fn counts_know_what_was_said_a_moment_ago() {
+    let shop = tagged_shop();
+    let (daemon, pages) = serving(&shop, &[]);
+    let corrected = || {
+        let mut counts = Value::Null;
+        wait_until("the counts are those of now", || {
+            counts = pages.get("/api/v1/counts").json();
+            counts["current"] == true
+        });
+        counts["statuses"]["corrected"].clone()
+    };
+    assert_eq!(corrected(), 0);
+    for number in 0..5 {
+        let hash = hash_of(&shop, &format!("photo-{number:05}.png"));
+        let address = format!("/api/v1/images/{hash}/correction");
+        pages.put(&address, &json!({ "label": "bag" }));
+        assert_eq!(corrected(), number + 1);
     }
     assert_eq!(daemon.end(), Some(0));
 }
@@ -284,6 +322,9 @@ fn answers_are_what_the_document_says() {
         "/api/v1/images/{hash}/correction",
         &corrected.json(),
     );
+
+    let answered = pages.send("POST", "/api/v1/tag", &[], &png(3));
+    check(&document, "post", "/api/v1/tag", &answered.json());
 
     let mut asked = 0;
     for (path, operations) in document["paths"].as_object().unwrap() {

@@ -1,9 +1,11 @@
 //! What the pages and pictures show.
 
+use std::io::{Read, Write};
+
 use serde_json::json;
 
 use super::serving;
-use crate::util::{Shop, drop_png, png, small_data_set, wait_until};
+use crate::util::{Shop, drop_png, png, small_data_set, text, wait_until};
 
 /// A style, a script, an icon and a page of a hundred photos: what a phone has to fetch.
 const MAX_PAGE_BYTES: usize = 200_000;
@@ -148,6 +150,38 @@ fn pictures_come_by_content_and_only_while_the_content_is_there() {
         "/picture/..%2F..%2Fetc%2Fpasswd/thumb".into(),
     ] {
         assert!([400, 404].contains(&pages.get(&wrong).code), "{wrong}");
+    }
+    assert_eq!(daemon.end(), Some(0));
+}
+
+/// A proxy that speaks HTTP/2 asks for all pictures of a page at the same time, and half of them stayed broken.
+#[test]
+fn all_pictures_of_a_page_may_be_asked_for_at_once() {
+    // As a page has; some more, and the last ones would wait to be connected.
+    let shop = shop_with(120);
+    let (daemon, pages) = serving(&shop, &[]);
+    let rows = shop.rows();
+    // They have all been asked for when the first one is answered.
+    daemon.signal("STOP");
+    let hashes = rows.iter().filter(|row| row["label"].is_string());
+    let asked = hashes.map(|row| {
+        let mut stream = pages.connect();
+        let hash = row["content_hash"].as_str().unwrap();
+        write!(
+            stream,
+            "GET /picture/{hash}/thumb HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
+            pages.host()
+        )
+        .unwrap();
+        stream
+    });
+    let asked: Vec<_> = asked.collect();
+    daemon.signal("CONT");
+    assert_eq!(asked.len(), 120);
+    for mut stream in asked {
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        assert!(answer.starts_with(b"HTTP/1.1 200"), "{}", text(&answer));
     }
     assert_eq!(daemon.end(), Some(0));
 }

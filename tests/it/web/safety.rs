@@ -78,6 +78,41 @@ fn every_answer_bears_the_headers() {
     assert_eq!(daemon.end(), Some(0));
 }
 
+/// Whoever went back from a photo lost the place in the list: no browser keeps a page that may not be stored.
+#[test]
+fn pages_may_be_gone_back_to_and_answers_for_programs_are_not_kept() {
+    let shop = Shop::new();
+    drop_png(&shop.inbox(), 1);
+    shop.ok(&["scan"]);
+    let file = shop.path().join("token");
+    std::fs::write(&file, "a token of enough characters\n").unwrap();
+    let token = format!("web.token_file={}", file.display());
+    let (daemon, pages) = serving(&shop, &["--set", &token]);
+    let hash = shop.rows()[0]["content_hash"].as_str().unwrap().to_owned();
+    let photo = format!("/photo/{hash}");
+    let bearer = [("authorization", "Bearer a token of enough characters")];
+    for (path, kept) in [
+        ("/", "private, no-cache"),
+        (photo.as_str(), "private, no-cache"),
+        ("/review", "private, no-cache"),
+        ("/models", "private, no-cache"),
+        ("/status", "private, no-cache"),
+        ("/login", "no-store"),
+        ("/nowhere", "no-store"),
+        ("/api/v1/images", "no-store"),
+        ("/metrics", "no-store"),
+    ] {
+        let answer = pages.get_with(path, &bearer);
+        assert_eq!(answer.header("cache-control"), kept, "{path}");
+    }
+    assert_eq!(
+        pages.get("/").header("cache-control"),
+        "no-store",
+        "not signed in"
+    );
+    assert_eq!(daemon.end(), Some(0));
+}
+
 #[test]
 fn beyond_loopback_a_token_is_demanded() {
     let shop = Shop::new();
@@ -187,6 +222,34 @@ fn idle_connections_hold_up_nobody() {
     let rest = text(&rest);
     assert!(rest.is_empty() || rest.starts_with("HTTP/1.1 408"), "{rest}");
     wait_until("there is room again", || pages_answer(&pages));
+    assert_eq!(daemon.end(), Some(0));
+}
+
+/// Requests that hung took the probes with them, so that a service that tagged was taken for dead.
+#[test]
+fn however_much_is_under_way_probes_and_pictures_are_answered() {
+    let shop = Shop::new();
+    drop_png(&shop.inbox(), 1);
+    shop.ok(&["scan"]);
+    let (daemon, pages) = serving(&shop, &[]);
+    let hash = shop.rows()[0]["content_hash"].as_str().unwrap().to_owned();
+    // Each waits for the rest of its word.
+    let request = format!(
+        "PUT /api/v1/images/{hash}/correction HTTP/1.1\r\nHost: {}\r\nContent-Length: 20\r\n\r\n{{",
+        pages.host()
+    );
+    let mut under_way: Vec<_> = (0..64).map(|_| pages.connect()).collect();
+    for stream in &mut under_way {
+        stream.write_all(request.as_bytes()).unwrap();
+    }
+    wait_until("nothing more is taken", || pages.get("/").code == 503);
+    let picture = format!("/picture/{hash}/thumb");
+    for path in ["/livez", "/readyz", &picture] {
+        let answer = pages.get(path);
+        assert_eq!(answer.code, 200, "{path}: {}", answer.text());
+    }
+    drop(under_way);
+    wait_until("there is room again", || pages.get("/").code == 200);
     assert_eq!(daemon.end(), Some(0));
 }
 

@@ -10,7 +10,7 @@ use super::{Pages, accept_nothing, serving};
 use crate::util::{Daemon, Shop, drop_png, small_data_set, wait_until};
 
 /// Photos that are drawn here, and a daemon that has tagged them.
-fn drawn_shop(photos: usize) -> (Shop, Daemon, Pages) {
+pub fn drawn_shop(photos: usize) -> (Shop, Daemon, Pages) {
     let shop = Shop::new();
     for number in 0..photos {
         let (name, bytes) = photo(number);
@@ -326,7 +326,7 @@ fn review_is_not_left_before_all_that_was_said_has_arrived() {
 }
 
 /// In the browser: whether the photo under review can be seen.
-const PHOTO_IS_THERE: &str = "const picture = document.querySelector('#review-picture'); return picture.complete && picture.naturalWidth > 0";
+pub const PHOTO_IS_THERE: &str = "const picture = document.querySelector('#review-picture'); return picture.complete && picture.naturalWidth > 0";
 
 /// Enter said again, of the next photo, what had been clicked for the one before.
 #[test]
@@ -426,9 +426,9 @@ fn what_others_say_meanwhile_is_seen_and_comes_back() {
     let current = browser.eval("return review.current.content_hash");
     say(&current, "coat");
     browser.press(&["9"]);
-    browser.wait_for("it is sent", "return review.sent === 1 && !review.underWay");
+    browser.wait_for("it is sent", "return words.sent === 1 && !words.underWay");
     browser.press(&["z"]);
-    browser.wait_for("it is taken back", "return review.sent === 2 && !review.underWay");
+    browser.wait_for("it is taken back", "return words.sent === 2 && !words.underWay");
     let words = standing();
     let words = words.as_array().unwrap();
     assert_eq!(words.len(), 3);

@@ -1,0 +1,338 @@
+//! Who draws pictures of photos: threads of each inbox's own.
+//!
+//! In: a content hash, and where its files lie. Out: a picture, which the shelf keeps. Never: more than a moment's wait for
+//! a disk that does not answer, or a picture of another inbox that waits with it; more than two photos decoded at once.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::failure::Failure;
+use super::pictures::{Size, draw, read_blocking};
+use super::pool::{Pool, PoolShape};
+use super::shelf::Shelf;
+use crate::config::Config;
+use crate::decode::{DecodeLimits, decode};
+use crate::domain::{ContentHash, DecodedImage};
+
+/// Threads of an inbox, and photos that are decoded at once, whosoever they are, so that memory stays bounded.
+const DRAWERS: usize = 2;
+/// Pictures of an inbox that may wait to be drawn, or to be kept for a rebuild: some minutes of one who corrects.
+const WAITING: usize = 256;
+/// For one file to be read: a disk that is there is done with it within milliseconds. What is read for longer is drawn all
+/// the same, and comes from the shelf when it is asked for again.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// All who draw.
+pub struct Gallery {
+    shelf: Arc<Shelf>,
+    /// The last one is the root, for files in no inbox, such as those that a command was told to tag.
+    inboxes: Vec<Inbox>,
+}
+
+struct Inbox {
+    folder: PathBuf,
+    easels: Pool<Easel>,
+    readings: Vec<Arc<Reading>>,
+}
+
+/// What one thread works with.
+struct Easel {
+    reading: Arc<Reading>,
+    /// Held while a photo is decoded; each thread of an inbox shares another one with those of the other inboxes.
+    place: Arc<Mutex<()>>,
+    shelf: Arc<Shelf>,
+    limits: DecodeLimits,
+    max_file_bytes: u64,
+}
+
+/// Since when a file is being read, if one is. Owner: the thread that reads; those who wait for it look at it.
+#[derive(Default)]
+struct Reading(Mutex<Option<Instant>>);
+
+impl Gallery {
+    /// Starts the threads.
+    pub fn start(config: &Config, shelf: Shelf) -> io::Result<Gallery> {
+        let shelf = Arc::new(shelf);
+        let places: [Arc<Mutex<()>>; DRAWERS] = std::array::from_fn(|_| Arc::default());
+        let folders = config
+            .inboxes
+            .iter()
+            .map(PathBuf::as_path)
+            .chain([Path::new("/")]);
+        let inboxes = folders.map(|folder| {
+            let readings: Vec<Arc<Reading>> = places.iter().map(|_| Arc::default()).collect();
+            let easels = places.iter().zip(&readings).map(|(place, reading)| Easel {
+                reading: Arc::clone(reading),
+                place: Arc::clone(place),
+                shelf: Arc::clone(&shelf),
+                limits: super::decode_limits(config),
+                max_file_bytes: config.limits.max_file_bytes,
+            });
+            let shape = PoolShape {
+                name: "web-draw",
+                waiting: WAITING,
+                nice: 10,
+            };
+            Ok(Inbox {
+                folder: folder.to_owned(),
+                easels: Pool::start(shape, easels.collect())?,
+                readings,
+            })
+        });
+        Ok(Gallery {
+            inboxes: inboxes.collect::<io::Result<_>>()?,
+            shelf,
+        })
+    }
+
+    /// A picture that was drawn before.
+    pub fn kept_blocking(&self, hash: &ContentHash, size: Size) -> Option<Vec<u8>> {
+        self.shelf.get_blocking(&size.file_name(hash))
+    }
+
+    /// A picture, drawn from the first of these files that still holds the content; `TimedOut` where a disk would have to be
+    /// waited for.
+    pub async fn picture(
+        &self,
+        hash: ContentHash,
+        size: Size,
+        paths: &[PathBuf],
+    ) -> Result<Vec<u8>, Failure> {
+        let mut failure = gone();
+        for (inbox, paths) in self.holders(paths) {
+            let drawn = inbox.ask(move |easel| easel.picture_blocking(&hash, size, &paths));
+            match drawn.await {
+                Ok(picture) => return Ok(picture),
+                // What cannot be had now may be had later, whatever the other inboxes say.
+                Err(_) if matches!(failure, Failure::TimedOut) => {}
+                Err(other) => failure = other,
+            }
+        }
+        Err(failure)
+    }
+
+    /// Has a photo decoded and handed on, for nobody who waits; `Busy` where it is not taken. One that lies in several
+    /// inboxes is taken from one that answers.
+    pub fn leave(
+        &self,
+        hash: ContentHash,
+        paths: &[PathBuf],
+        hand_on: impl FnOnce(Result<DecodedImage, String>) + Send + 'static,
+    ) -> Result<(), Failure> {
+        let mut holders: Vec<_> = self.holders(paths).collect();
+        holders.sort_by_key(|(inbox, _)| inbox.hangs());
+        let (inbox, paths) = holders.into_iter().next().ok_or_else(gone)?;
+        inbox
+            .easels
+            .leave(move |easel| hand_on(easel.decoded_blocking(&hash, &paths)))
+    }
+
+    /// The inboxes that hold some of the files, each with those.
+    fn holders(&self, paths: &[PathBuf]) -> impl Iterator<Item = (&Inbox, Vec<PathBuf>)> {
+        let holder = |path: &PathBuf| {
+            let mut inboxes = self.inboxes.iter();
+            inboxes.position(|inbox| path.starts_with(&inbox.folder))
+        };
+        self.inboxes.iter().enumerate().filter_map(move |(place, inbox)| {
+            let own = paths.iter().filter(|path| holder(path) == Some(place));
+            let own: Vec<PathBuf> = own.cloned().collect();
+            (!own.is_empty()).then_some((inbox, own))
+        })
+    }
+}
+
+impl Inbox {
+    /// Has `work` done, unless its disk does not answer. What was begun is brought to its end by itself.
+    async fn ask<R: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Easel) -> Result<R, Failure> + Send + 'static,
+    ) -> Result<R, Failure> {
+        let mut answer = pin!(self.easels.ask(work));
+        loop {
+            if self.hangs() {
+                return Err(Failure::TimedOut);
+            }
+            if let Ok(answer) = tokio::time::timeout(PATIENCE, &mut answer).await {
+                return answer;
+            }
+        }
+    }
+
+    fn hangs(&self) -> bool {
+        self.readings.iter().any(|reading| reading.hangs())
+    }
+}
+
+impl Easel {
+    fn picture_blocking(
+        &self,
+        hash: &ContentHash,
+        size: Size,
+        paths: &[PathBuf],
+    ) -> Result<Vec<u8>, Failure> {
+        let name = size.file_name(hash);
+        // Drawn since for somebody else, or for one who did not wait for it.
+        if let Some(kept) = self.shelf.get_blocking(&name) {
+            return Ok(kept);
+        }
+        let photo = self.photo_blocking(hash, paths)?;
+        let picture = self.at_a_place_blocking(|| draw(&photo, size, &self.limits))?;
+        self.shelf.put_blocking(&name, &picture);
+        Ok(picture)
+    }
+
+    fn decoded_blocking(&self, hash: &ContentHash, paths: &[PathBuf]) -> Result<DecodedImage, String> {
+        let photo = self.photo_blocking(hash, paths);
+        let photo = photo.map_err(|failure| failure.to_string())?;
+        self.at_a_place_blocking(|| decode(&photo, &self.limits))
+            .map_err(|error| error.to_string())
+    }
+
+    /// The bytes of a content, from the first of the files that still holds it.
+    fn photo_blocking(&self, hash: &ContentHash, paths: &[PathBuf]) -> Result<Vec<u8>, Failure> {
+        let mut found = paths.iter().filter_map(|path| {
+            let read = || read_blocking(path, self.max_file_bytes);
+            let bytes = self.reading.during(read)?;
+            (ContentHash::of(&bytes) == *hash).then_some(bytes)
+        });
+        found.next().ok_or_else(gone)
+    }
+
+    fn at_a_place_blocking<R>(&self, draw: impl FnOnce() -> R) -> R {
+        let _place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
+        draw()
+    }
+}
+
+impl Reading {
+    fn during<R>(&self, read_blocking: impl FnOnce() -> R) -> R {
+        self.set(Some(Instant::now()));
+        let read = read_blocking();
+        self.set(None);
+        read
+    }
+
+    fn set(&self, since: Option<Instant>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = since;
+    }
+
+    fn hangs(&self) -> bool {
+        let since = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        since.is_some_and(|since| since.elapsed() >= PATIENCE)
+    }
+}
+
+fn gone() -> Failure {
+    Failure::NotFound("no file with that content is there (any more)".into())
+}
+
+#[cfg(test)]
+pub mod testing {
+    use std::sync::mpsc::Receiver;
+
+    use super::*;
+
+    impl Gallery {
+        /// Lets an inbox's disk answer no more until the other end of `answers_rx` is gone.
+        pub fn let_hang(&self, inbox: usize, answers_rx: Receiver<()>) {
+            let answers_rx = Arc::new(Mutex::new(answers_rx));
+            for _ in 0..DRAWERS {
+                let answers_rx = Arc::clone(&answers_rx);
+                let hang = move |easel: &mut Easel| {
+                    let until = || _ = answers_rx.lock().unwrap().recv();
+                    easel.reading.during(until);
+                };
+                self.inboxes[inbox]
+                    .easels
+                    .leave(hang)
+                    .expect("nothing else waits");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::config::Sources;
+
+    /// Two inboxes, each with a photo of its own, and both with one more.
+    fn gallery(folder: &Path) -> (Gallery, [PathBuf; 2], [ContentHash; 3]) {
+        let inboxes = ["dead", "well"].map(|name| folder.join(name));
+        let photos = [40, 120, 200].map(|grey| {
+            let mut png = io::Cursor::new(Vec::new());
+            let photo = image::GrayImage::from_pixel(30, 30, image::Luma([grey]));
+            photo.write_to(&mut png, image::ImageFormat::Png).unwrap();
+            png.into_inner()
+        });
+        for (inbox, photo) in inboxes.iter().zip(&photos) {
+            std::fs::create_dir(inbox).unwrap();
+            std::fs::write(inbox.join("own.png"), photo).unwrap();
+            std::fs::write(inbox.join("both.png"), &photos[2]).unwrap();
+        }
+        let settings = format!("inbox = {inboxes:?}\ndata_dir = {:?}", folder.join("data"));
+        let config = Config::from_sources(&Sources {
+            file: Some(("shop.toml".into(), settings)),
+            ..Sources::default()
+        });
+        let shelf = Shelf::new(folder.join("shelf"), 1 << 20);
+        let gallery = Gallery::start(&config.unwrap(), shelf).unwrap();
+        (gallery, inboxes, photos.map(|photo| ContentHash::of(&photo)))
+    }
+
+    /// Two hanging pictures took the pictures of all inboxes, and those that waited behind them every page and the probes.
+    #[tokio::test]
+    async fn an_inbox_that_does_not_answer_costs_pictures_of_it_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let (gallery, [dead, well], [of_dead, of_well, of_both]) = gallery(folder.path());
+        let own = |inbox: &Path| [inbox.join("own.png")];
+        let (answers_tx, answers_rx) = mpsc::channel();
+        gallery.let_hang(0, answers_rx);
+        let (of_dead_at, of_well_at) = (own(&dead), own(&well));
+        let waited = gallery.picture(of_dead, Size::Thumb, &of_dead_at);
+        assert!(matches!(waited.await, Err(Failure::TimedOut)));
+        let again = gallery.picture(of_dead, Size::Thumb, &of_dead_at);
+        let at_once = tokio::time::timeout(Duration::ZERO, again).await;
+        assert!(
+            matches!(at_once, Ok(Err(Failure::TimedOut))),
+            "nobody waits any more"
+        );
+        gallery
+            .picture(of_well, Size::Thumb, &of_well_at)
+            .await
+            .expect("the other inbox answers");
+        let in_both = [&dead, &well].map(|inbox| inbox.join("both.png"));
+        gallery
+            .picture(of_both, Size::Thumb, &in_both)
+            .await
+            .expect("the other inbox has it, too");
+        let (kept_tx, kept_rx) = mpsc::channel();
+        let keep = move |photo: Result<DecodedImage, String>| kept_tx.send(photo.is_ok()).unwrap();
+        gallery.leave(of_both, &in_both, keep).unwrap();
+        assert!(kept_rx.recv().unwrap(), "for a rebuild as well");
+
+        drop(answers_tx);
+        while let Err(failure) = gallery.picture(of_dead, Size::Thumb, &of_dead_at).await {
+            assert!(matches!(failure, Failure::TimedOut), "{failure}");
+        }
+        assert!(gallery.kept_blocking(&of_dead, Size::Thumb).is_some());
+    }
+
+    #[tokio::test]
+    async fn what_is_in_no_inbox_is_drawn_and_what_is_nowhere_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let (gallery, [dead, _], [of_dead, ..]) = gallery(folder.path());
+        let elsewhere = folder.path().join("elsewhere.png");
+        std::fs::copy(dead.join("own.png"), &elsewhere).unwrap();
+        gallery.picture(of_dead, Size::Seen, &[elsewhere]).await.unwrap();
+        for paths in [vec![], vec![dead.join("both.png")]] {
+            let refused = gallery.picture(of_dead, Size::Thumb, &paths).await;
+            assert!(matches!(refused, Err(Failure::NotFound(_))), "{refused:?}");
+        }
+    }
+}
