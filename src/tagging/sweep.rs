@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::Notify;
 use walkdir::WalkDir;
 
-use super::inbox::{Inboxes, Look, Seen, folder_named_like_a_photo, is_gone, is_reached_by_link};
+use super::inbox::{Inboxes, Look, Seen, folder_named_like_a_photo, is_gone};
 use super::settle::{Hint, NoticedFile, SettledFile};
 use crate::domain::{FileStamp, InventoryPath, ModelId, Rejection, RejectionReason};
 use crate::store::{Change, KnownFile, Reader, StoreError};
@@ -333,7 +333,7 @@ impl Sweep<'_> {
                 let file = path.to_path();
                 let folder = crate::durable::folder_of(&file);
                 if folder != parent {
-                    (parent, is_linked) = (folder.to_owned(), is_reached_by_link(folder));
+                    (parent, is_linked) = (folder.to_owned(), self.inboxes.is_reached_by_link(folder));
                 }
                 // Former versions tagged hangtag's own files, which are not met any more.
                 if is_linked || is_gone(&file) || self.inboxes.is_own(&file) {
