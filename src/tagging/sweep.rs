@@ -95,9 +95,14 @@ impl SweepRequests {
         }
     }
 
-    /// What was kept; to be asked for again by whoever makes sure that new folders are watched.
-    pub fn take_later(&self) -> BTreeSet<PathBuf> {
-        std::mem::take(&mut *self.shared.later.lock().unwrap_or_else(PoisonError::into_inner))
+    /// What was kept of an inbox; to be asked for again by whoever makes sure that new folders of it are watched.
+    pub fn take_later(&self, root: &Path) -> BTreeSet<PathBuf> {
+        let mut later = self.shared.later.lock().unwrap_or_else(PoisonError::into_inner);
+        let (of_root, others) = std::mem::take(&mut *later)
+            .into_iter()
+            .partition(|path| path.starts_with(root));
+        *later = others;
+        of_root
     }
 
     /// Waits for a request and takes all there are.

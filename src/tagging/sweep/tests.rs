@@ -261,6 +261,7 @@ async fn what_came_or_went_is_asked_for_at_once_and_kept_for_later() {
     requests.request_now_and_later(Path::new("/in/new"));
     let new = BTreeSet::from([PathBuf::from("/in/new")]);
     assert_eq!(requests.next().await, new);
-    assert_eq!(requests.take_later(), new);
-    assert!(requests.take_later().is_empty() && requests.take().is_empty());
+    assert!(requests.take_later(Path::new("/elsewhere")).is_empty());
+    assert_eq!(requests.take_later(Path::new("/in")), new);
+    assert!(requests.take_later(Path::new("/in")).is_empty() && requests.take().is_empty());
 }
