@@ -5,6 +5,7 @@
 
 mod again;
 mod feed;
+mod left;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,13 +16,14 @@ use serde::Serialize;
 
 use again::forget_rejections_blocking;
 use feed::{Ground, feed};
+use left::{left_names, mark_left_blocking};
 
 use crate::config::Config;
 use crate::daemon::{DaemonError, Opener, open_serving_blocking};
 use crate::domain::ModelId;
 use crate::status::StatusBoard;
 use crate::store::{BUSY_TIMEOUT, Reader, Store};
-use crate::tagging::inbox::Inboxes;
+use crate::tagging::inbox::{Inboxes, is_gone};
 use crate::tagging::line::{Haste, Line, LineParts};
 use crate::tagging::own_folder::OwnFolder;
 use crate::tagging::record::OnTrouble;
@@ -80,11 +82,18 @@ pub async fn scan(
     rejected: RejectedFiles,
     progress: &Arc<ScanProgress>,
 ) -> Result<ScanSummary, DaemonError> {
-    let paths = real_paths(paths)?;
+    let named = paths;
+    let (missing, there): (Vec<_>, Vec<_>) = named.iter().cloned().partition(|path| is_gone(path));
+    if !config.store_path().exists() {
+        real_paths(&missing)?; // Nothing is known of what is not there, and no store is begun for it.
+    }
+    let paths = real_paths(&there)?;
     refuse_own_files(&paths, config)?;
     let mut store = Store::open(&config.store_path(), config.durability.into())?;
     let inboxes = Arc::new(grounds(&paths, config));
     let registry = Reader::open(&config.store_path())?;
+    let left = left_names(named, &registry, &grounds(&[], config))?;
+    mark_left_blocking((&registry, &mut store), &left, &progress.stop)?;
     let served_before = registry.model_in_service_id()?;
     let opened = open_serving_blocking(config, &mut store, Opener::Guest)?;
     let model = opened.entry.id().clone();
