@@ -261,7 +261,7 @@ impl Service {
         let parts = NoticeParts {
             sink,
             config: config.watch.clone(),
-            reader: reader()?,
+            reader: Mutex::new(reader()?),
             board: board.clone(),
         };
         let noticing = notice(parts, stop_rx.clone());

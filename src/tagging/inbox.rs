@@ -67,7 +67,7 @@ pub enum RootLook {
     /// Nothing lies in it, and this process saw nothing here either, or on another device only: perhaps it is the mount
     /// point of a disk that is not mounted, which says nothing of the disk's files.
     Bare(FolderId),
-    /// It is not there, or no folder; why.
+    /// It is not there, no folder, or one that may not be read; why.
     Missing(String),
 }
 
@@ -163,7 +163,10 @@ impl Inboxes {
             Ok(folder) => folder,
             Err(why) => return RootLook::Missing(why),
         };
-        let is_empty = std::fs::read_dir(root).is_ok_and(|mut entries| entries.next().is_none());
+        let is_empty = match is_empty(root) {
+            Ok(is_empty) => is_empty,
+            Err(error) => return RootLook::Missing(not_to_be_read(&error)),
+        };
         // The disk may have come or gone between the two.
         if folder_id(root) != Ok(folder) {
             return RootLook::Missing("another folder has just taken its place".into());
@@ -208,11 +211,35 @@ impl Inboxes {
         }
     }
 
+    /// Whether a real path lies in an inbox, or in the folder to which a link leads that has taken an inbox's place.
+    fn holds_real(&self, path: &Path) -> bool {
+        self.root_of(path).is_some()
+            || self
+                .roots
+                .iter()
+                .any(|root| root.canonicalize().is_ok_and(|real| path.starts_with(real)))
+    }
+
+    /// Whether a folder, that was walked as a folder once, is reached by a symbolic link now: its files are somewhere else,
+    /// and links to folders are not followed. A link in the place of the inbox itself, or above it, is.
+    pub fn is_reached_by_link(&self, folder: &Path) -> bool {
+        let Ok(real) = folder.canonicalize() else {
+            return false;
+        };
+        let within = self.outermost_root_of(folder).and_then(|root| {
+            let below = folder.strip_prefix(root).ok()?;
+            Some(root.canonicalize().ok()?.join(below))
+        });
+        real != within.unwrap_or_else(|| folder.to_owned())
+    }
+
     fn look_through_link(&self, path: &Path, link: &Metadata) -> Look {
         let refuse =
             |reason, detail: String| Look::Refused(Rejection { reason, detail }, Some(stamp_of(link)));
         match path.canonicalize() {
-            Ok(target) if self.root_of(&target).is_none() => refuse(
+            // An inbox that was moved away while hangtag runs, and a link left in its place, is the folder it was.
+            Ok(target) if self.roots.iter().any(|root| root == path) && target.is_dir() => Look::Folder,
+            Ok(target) if !self.holds_real(&target) => refuse(
                 RejectionReason::LinkOutsideInbox,
                 format!("a symbolic link to {}, which lies in no inbox", target.display()),
             ),
@@ -251,8 +278,21 @@ fn folder_id(path: &Path) -> Result<FolderId, String> {
     match std::fs::metadata(path) {
         Ok(metadata) if metadata.is_dir() => Ok((metadata.dev(), metadata.ino())),
         Ok(_) => Err("is no folder any more".into()),
-        Err(error) => Err(format!("cannot be looked into: {error}")),
+        Err(error) => Err(not_to_be_read(&error)),
     }
+}
+
+/// Whether nothing lies in a folder.
+pub fn is_empty(folder: &Path) -> io::Result<bool> {
+    Ok(std::fs::read_dir(folder)?.next().transpose()?.is_none())
+}
+
+fn not_to_be_read(error: &io::Error) -> String {
+    let remedy = match error.kind() {
+        io::ErrorKind::PermissionDenied => "; give the user that runs hangtag the right to read it",
+        _ => "",
+    };
+    format!("cannot be looked into: {error}{remedy}")
 }
 
 fn look_at(metadata: &Metadata) -> Look {
@@ -299,12 +339,6 @@ pub fn is_gone(path: &Path) -> bool {
     matches!(look, Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory))
 }
 
-/// Whether a folder, that was walked as a folder once, is reached by a symbolic link now: its files are somewhere else, and
-/// links to folders are not followed.
-pub fn is_reached_by_link(folder: &Path) -> bool {
-    folder.canonicalize().is_ok_and(|real| real != folder)
-}
-
 /// The rejection of a file that the operating system will not let us read.
 pub fn unreadable(path: &Path, error: &io::Error) -> Rejection {
     let detail = format!("could not read {}: {error}", path.display());
@@ -337,103 +371,4 @@ pub fn stamp_of(metadata: &Metadata) -> FileStamp {
 }
 
 #[cfg(test)]
-mod tests {
-    use globset::{Glob, GlobSetBuilder};
-
-    use super::*;
-
-    fn inboxes(root: &Path) -> Inboxes {
-        let ignore = GlobSetBuilder::new()
-            .add(Glob::new(".*").unwrap())
-            .add(Glob::new("*.part").unwrap())
-            .build()
-            .unwrap();
-        Inboxes::new(vec![root.to_owned()], ignore)
-    }
-
-    #[test]
-    fn names_are_passed_over_only_below_the_inbox() {
-        let inboxes = inboxes(Path::new("/home/.hidden/inbox"));
-        let ignored = |path: &str| inboxes.passed_over(Path::new(path)).is_some();
-        assert!(!ignored("/home/.hidden/inbox/a.jpg"));
-        assert!(ignored("/home/.hidden/inbox/.git/a.jpg"));
-        assert!(ignored("/home/.hidden/inbox/b/a.jpg.part"));
-    }
-
-    #[test]
-    fn links_are_followed_only_within_the_inbox() {
-        let folder = tempfile::tempdir().unwrap();
-        let base = folder.path().canonicalize().unwrap();
-        let root = base.join("inbox");
-        std::fs::create_dir_all(root.join("sub")).unwrap();
-        std::fs::write(root.join("a.jpg"), b"a").unwrap();
-        std::fs::write(base.join("outside.jpg"), b"o").unwrap();
-        let link = |name: &str, target: &Path| {
-            std::os::unix::fs::symlink(target, root.join(name)).unwrap();
-            inboxes(&root).look_blocking(&root.join(name))
-        };
-        assert!(matches!(link("in.jpg", &root.join("a.jpg")), Look::File(_)));
-        let reason = |look| match look {
-            Look::Refused(rejection, Some(_)) => rejection.reason,
-            other => panic!("{other:?}"),
-        };
-        assert_eq!(
-            reason(link("out.jpg", &base.join("outside.jpg"))),
-            RejectionReason::LinkOutsideInbox
-        );
-        assert_eq!(
-            reason(link("folder.jpg", &root.join("sub"))),
-            RejectionReason::NotAFile
-        );
-        assert_eq!(
-            reason(link("nowhere.jpg", &root.join("none"))),
-            RejectionReason::Unreadable
-        );
-        assert_eq!(
-            reason(link("circle.jpg", &root.join("circle.jpg"))),
-            RejectionReason::Unreadable
-        );
-    }
-
-    #[test]
-    fn an_empty_root_was_filled_if_something_was_seen_on_its_device() {
-        let (disk, below) = (7, 8);
-        assert!(was_filled(Some((disk, 1)), (disk, 1)), "emptied");
-        assert!(was_filled(Some((disk, 1)), (disk, 2)), "moved away and made anew");
-        assert!(!was_filled(Some((disk, 1)), (below, 1)), "unmounted");
-        assert!(!was_filled(None, (disk, 1)), "nothing was seen yet");
-    }
-
-    /// A scan of an emptied folder of the inbox asked whether it is mounted.
-    #[test]
-    fn the_outermost_root_tells_whether_a_path_is_away() {
-        let folder = tempfile::tempdir().unwrap();
-        let inbox = folder.path().canonicalize().unwrap();
-        let today = inbox.join("today");
-        std::fs::create_dir(&today).unwrap();
-        let roots = Inboxes::new(vec![today.clone(), inbox.clone()], GlobSet::empty());
-        assert_eq!(roots.root_of(&today), Some(&*today));
-        assert_eq!(roots.outermost_root_of(&today), Some(&*inbox));
-        assert!(!roots.is_away_blocking(&today.join("a.png")));
-        let alone = Inboxes::new(vec![today.clone()], GlobSet::empty());
-        assert!(alone.is_away_blocking(&today), "it may be a mount point");
-    }
-
-    #[test]
-    fn what_is_no_file_is_told_apart() {
-        let folder = tempfile::tempdir().unwrap();
-        let root = folder.path().canonicalize().unwrap();
-        let _socket = std::os::unix::net::UnixListener::bind(root.join("s.jpg")).unwrap();
-        assert!(matches!(
-            inboxes(&root).look_blocking(&root.join("s.jpg")),
-            Look::Refused(..)
-        ));
-        assert!(matches!(
-            inboxes(&root).look_blocking(&root.join("none")),
-            Look::Missing
-        ));
-        assert!(matches!(inboxes(&root).look_blocking(&root), Look::Folder));
-        assert!(folder_named_like_a_photo(Path::new("/a/x.JPG")).is_some());
-        assert!(folder_named_like_a_photo(Path::new("/a/x.d")).is_none());
-    }
-}
+mod tests;

@@ -4,118 +4,34 @@
 //! wherever an event may be missing. Never: a decision that rests on an event alone, and never a callback that
 //! blocks (the kernel's queue would overflow behind it).
 
+mod events;
 mod meaning;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 
-use async_channel::{Sender, TrySendError};
-use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher};
+use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
-use meaning::{Meaning, meaning};
+pub use events::EventSink;
 
-use super::inbox::{FolderId, Inboxes, RootLook};
-use super::settle::{Hint, NoticedFile};
+use events::{RootEvents, WatchNews, is_real_folder};
+
+use super::inbox::{FolderId, RootLook};
 use super::sweep::{SweepRequests, missed_in_bare_inbox};
 use crate::config::{WatchConfig, WatchMode};
-use crate::status::{FolderState, Station, StatusBoard};
+use crate::domain::Timestamp;
+use crate::status::{FolderState, StatusBoard};
 use crate::store::Reader;
 
 /// How often an inbox is checked for being still the folder that is watched, and for lying there bare; a look at its
 /// first entry.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
-
-/// Where events go; cloned into each watcher's callback.
-#[derive(Clone)]
-pub struct EventSink {
-    /// What is ours.
-    pub inboxes: Arc<Inboxes>,
-    /// To the waiting room.
-    pub noticed_tx: Sender<NoticedFile>,
-    /// To the sweep.
-    pub sweeps: SweepRequests,
-    /// The station's own line.
-    pub station: Station,
-}
-
-/// One watcher's callback: the events of one inbox.
-struct RootEvents {
-    root: PathBuf,
-    sink: EventSink,
-    news: Arc<Mutex<WatchNews>>,
-}
-
-/// What the events say of the watch itself. Owner: the watcher's callback writes, the station takes; each watcher has
-/// its own, so that the last words of an old one say nothing of the next.
-#[derive(Debug, Default)]
-struct WatchNews {
-    /// The folder was removed or renamed: the watch is silent for good, even if a folder with its name, and with its
-    /// inode, is there again by the next look.
-    is_lost: bool,
-    /// A new folder is not watched, and why: from now on events tell only a part.
-    is_partial: Option<String>,
-}
-
-impl RootEvents {
-    /// Takes one event, or the news that events were lost.
-    fn take(&self, event: Result<Event, notify::Error>) {
-        let sweeps = &self.sink.sweeps;
-        match event {
-            Ok(event) if event.need_rescan() => {
-                tracing::warn!("the operating system dropped file events; looking through the inboxes");
-                sweeps.request_all();
-            }
-            Ok(event) => self.files_of(&event),
-            Err(error) => {
-                tracing::warn!("file events: {error}; looking through the inboxes");
-                if matches!(error.kind, notify::ErrorKind::MaxFilesWatch) {
-                    self.news().is_partial = Some(not_to_be_had(&error));
-                }
-                sweeps.request_all();
-            }
-        }
-    }
-
-    fn files_of(&self, event: &Event) {
-        let inboxes = &self.sink.inboxes;
-        let meaning = meaning(&event.kind);
-        for path in &event.paths {
-            // Uploads rename files away from temporary names, many a second: not even a sweep is to be asked for.
-            let is_ours = || inboxes.root_of(path).is_some() && inboxes.passed_over(path).is_none();
-            match meaning {
-                Meaning::Nothing => {}
-                _ if !is_ours() => {}
-                Meaning::Folder => self.sink.sweeps.request_now_and_later(path),
-                Meaning::Gone if *path == self.root => self.news().is_lost = true,
-                Meaning::Gone => {
-                    self.notice(path, Hint::MovedAway);
-                    self.sink.sweeps.request_now_and_later(path);
-                }
-                Meaning::File(hint) => self.notice(path, hint),
-                // The pair of a rename: its two halves come as events of their own, too.
-                Meaning::Renamed => {}
-            }
-        }
-    }
-
-    fn notice(&self, path: &Path, hint: Hint) {
-        let sink = &self.sink;
-        sink.station.did(|| format!("noticed {}", path.display()));
-        match sink.noticed_tx.try_send(NoticedFile {
-            path: path.to_owned(),
-            hint,
-        }) {
-            Ok(()) | Err(TrySendError::Closed(_)) => {}
-            Err(TrySendError::Full(_)) => sink.sweeps.request_all(),
-        }
-    }
-
-    fn news(&self) -> MutexGuard<'_, WatchNews> {
-        self.news.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
+/// An inbox that has not answered for so long counts as away: far longer than a busy disk takes, and soon enough for those
+/// who wait for their photos.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// One inbox and the watcher on it.
 struct WatchedRoot {
@@ -128,8 +44,12 @@ struct WatchedRoot {
     watcher: Option<RecommendedWatcher>,
     /// Of that watcher.
     news: Arc<Mutex<WatchNews>>,
+    /// A folder in it that could not be watched when it came; the first one of that watcher.
+    closed: Option<PathBuf>,
     polled: bool,
     next_poll: Instant,
+    /// When it is held against the store, should an event have been lost.
+    next_sweep: Instant,
     /// When a watch that could not be had is tried for again: the limit may have been raised.
     next_attempt: Option<Instant>,
 }
@@ -140,8 +60,8 @@ pub struct NoticeParts {
     pub sink: EventSink,
     /// How the inboxes are watched.
     pub config: WatchConfig,
-    /// To ask whether files are missed in an inbox that lies there bare.
-    pub reader: Reader,
+    /// To ask whether files are missed in an inbox that lies there bare; one at a time.
+    pub reader: Mutex<Reader>,
     /// Where the state of the inboxes is shown.
     pub board: StatusBoard,
 }
@@ -152,94 +72,111 @@ impl NoticeParts {
         match self.sink.inboxes.look_at_root_blocking(root) {
             RootLook::There(folder) => Ok(folder),
             RootLook::Missing(why) => Err(FolderState::Missing(why)),
-            RootLook::Bare(folder) => match missed_in_bare_inbox(root, &self.reader) {
-                Ok(None) => Ok(folder),
-                Ok(Some(why)) => Err(FolderState::Bare(why)),
-                Err(error) => Err(FolderState::Bare(format!(
-                    "is empty, and whether files were there is not to be had: {error}"
-                ))),
-            },
+            RootLook::Bare(folder) => {
+                let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+                match missed_in_bare_inbox(root, &reader) {
+                    Ok(None) => Ok(folder),
+                    Ok(Some(why)) => Err(FolderState::Bare(why)),
+                    Err(error) => Err(FolderState::Bare(format!(
+                        "is empty, and whether files were there is not to be had: {error}"
+                    ))),
+                }
+            }
         }
     }
 }
 
 /// Watches the inboxes until `stop`; a folder that goes is reported and watched again when it returns.
 pub async fn notice(parts: NoticeParts, mut stop: watch::Receiver<bool>) {
-    let roots = parts.sink.inboxes.roots().iter();
-    let mut watch = Watch {
-        roots: roots.map(|root| WatchedRoot::new(root)).collect(),
-        next_sweep: Instant::now() + parts.config.sweep_interval,
-        parts,
-    };
-    let pause = CHECK_INTERVAL.min(watch.parts.config.poll_interval);
-    let working = async {
-        loop {
-            // In a thread that may block: a tree of folders is walked, and a network file system may not answer.
-            let checking = tokio::task::spawn_blocking(move || {
-                watch.check_blocking();
-                watch
-            });
-            match checking.await {
-                Ok(checked) => watch = checked,
-                // It panicked, which the supervisor takes from this end, or the runtime is shutting down.
-                Err(_) => return,
-            }
-            tokio::time::sleep(pause).await;
-        }
-    };
+    let parts = Arc::new(parts);
+    let mut watching = JoinSet::new();
+    for root in parts.sink.inboxes.roots() {
+        let root = WatchedRoot::new(root, &parts.config);
+        watching.spawn(watch_over(root, Arc::clone(&parts)));
+    }
     tokio::select! {
         _ = stop.wait_for(|stopped| *stopped) => {}
-        () = working => {}
+        // It panicked, which the supervisor takes from this end, or the runtime is shutting down.
+        Some(_) = watching.join_next() => {}
     }
 }
 
-/// All inboxes, and when all of them are looked through next.
-struct Watch {
-    roots: Vec<WatchedRoot>,
-    next_sweep: Instant,
-    parts: NoticeParts,
-}
-
-impl Watch {
-    fn check_blocking(&mut self) {
-        for root in &mut self.roots {
-            root.check(&self.parts);
+/// Watches one inbox, in a task of its own: one that does not answer holds up no other.
+async fn watch_over(mut root: WatchedRoot, parts: Arc<NoticeParts>) {
+    let pause = CHECK_INTERVAL.min(parts.config.poll_interval);
+    loop {
+        // In threads that may block: a network file system may not answer, and a tree of folders is walked.
+        let (asked, path) = (Arc::clone(&parts), root.path.clone());
+        let looking = tokio::task::spawn_blocking(move || asked.look_at_blocking(&path));
+        let Ok(look) = root.wait_for_look(looking, PATIENCE, &parts.board).await else {
+            return;
+        };
+        let asked = Arc::clone(&parts);
+        let checking = tokio::task::spawn_blocking(move || {
+            root.check(look, &asked);
+            root.sweep_again(&asked.sink.sweeps);
+            root
+        });
+        match checking.await {
+            Ok(checked) => root = checked,
+            Err(_) => return,
         }
-        let sweeps = &self.parts.sink.sweeps;
-        sweep_again(&mut self.roots, sweeps);
-        if Instant::now() >= self.next_sweep {
-            sweeps.request_all();
-            self.next_sweep = Instant::now() + self.parts.config.sweep_interval;
-        }
+        tokio::time::sleep(pause).await;
     }
 }
 
 impl WatchedRoot {
-    fn new(path: &Path) -> Self {
+    fn new(path: &Path, config: &WatchConfig) -> Self {
         Self {
             path: path.to_owned(),
             identity: None,
             is_away: false,
             watcher: None,
             news: Arc::default(),
+            closed: None,
             polled: false,
             next_poll: Instant::now(),
+            next_sweep: Instant::now() + config.sweep_interval,
             next_attempt: None,
         }
     }
 
-    fn check(&mut self, parts: &NoticeParts) {
+    /// Waits for a look at the inbox to end; that it takes longer than `patience` is said, and the inbox taken up anew then.
+    async fn wait_for_look<T>(
+        &mut self,
+        look: impl Future<Output = T>,
+        patience: Duration,
+        board: &StatusBoard,
+    ) -> T {
+        let since: Timestamp = SystemTime::now().into();
+        tokio::pin!(look);
+        match tokio::time::timeout(patience, &mut look).await {
+            Ok(looked) => looked,
+            Err(_elapsed) => {
+                self.goes_away(
+                    FolderState::Missing(format!("does not answer since {since}")),
+                    board,
+                );
+                look.await
+            }
+        }
+    }
+
+    fn goes_away(&mut self, state: FolderState, board: &StatusBoard) {
+        if !std::mem::replace(&mut self.is_away, true) {
+            tracing::error!("inbox {}: {}", self.path.display(), described(&state));
+        }
+        self.identity = None;
+        self.watcher = None;
+        board.folder(&self.path, state);
+    }
+
+    /// Acts on what a look at the inbox said.
+    fn check(&mut self, look: Result<FolderId, FolderState>, parts: &NoticeParts) {
         let news = std::mem::take(&mut *self.news.lock().unwrap_or_else(PoisonError::into_inner));
         let NoticeParts { config, board, .. } = parts;
-        match parts.look_at_blocking(&self.path) {
-            Err(state) => {
-                if !std::mem::replace(&mut self.is_away, true) {
-                    tracing::error!("inbox {}: {}", self.path.display(), described(&state));
-                }
-                self.identity = None;
-                self.watcher = None;
-                board.folder(&self.path, state);
-            }
+        match look {
+            Err(state) => self.goes_away(state, board),
             Ok(identity) if self.identity != Some(identity) || news.is_lost => self.take_up(identity, parts),
             Ok(identity) => {
                 if let Some(why) = news.is_partial.filter(|_| !self.polled) {
@@ -254,6 +191,10 @@ impl WatchedRoot {
                 if self.polled && Instant::now() >= self.next_poll {
                     parts.sink.sweeps.request(&self.path);
                     self.next_poll = Instant::now() + config.poll_interval;
+                }
+                if Instant::now() >= self.next_sweep {
+                    parts.sink.sweeps.request(&self.path);
+                    self.next_sweep = Instant::now() + config.sweep_interval;
                 }
             }
         }
@@ -276,6 +217,7 @@ impl WatchedRoot {
     fn watch(&mut self, sink: &EventSink, config: &WatchConfig) -> FolderState {
         self.watcher = None;
         self.news = Arc::default();
+        self.closed = None;
         self.next_attempt = None;
         match config.mode {
             WatchMode::Poll => return FolderState::Polled("watch.mode = \"poll\"".into()),
@@ -310,24 +252,59 @@ impl WatchedRoot {
             }
         }
     }
+
+    /// Has what came or went since the last time looked through once more, now that new folders are watched.
+    fn sweep_again(&mut self, sweeps: &SweepRequests) {
+        let later = sweeps.take_later(&self.path);
+        if later.is_empty() {
+            return;
+        }
+        // A watcher announces a folder before it watches it, and answers this question, which changes nothing, only when
+        // it is done with all that it has announced. One that cannot answer has ended, which the next check finds.
+        let watcher = self.watcher.as_mut();
+        let answers = watcher.is_some_and(|watcher| watcher.configure(watcher_config()).is_ok());
+        for path in &later {
+            if answers {
+                self.watch_too(path, sweeps);
+            }
+            sweeps.request(path);
+        }
+    }
+
+    /// Watches what came once more: the watcher says nothing of a folder that it could not look into when it came, nor of
+    /// those that it left out after it.
+    fn watch_too(&mut self, path: &Path, sweeps: &SweepRequests) {
+        let is_folder = path == self.path || is_real_folder(path);
+        let watched = match self.watcher.as_mut().filter(|_| is_folder) {
+            Some(watcher) => watcher.watch(path, RecursiveMode::Recursive),
+            None => Ok(()),
+        };
+        match watched {
+            // It is open now, or has gone.
+            Ok(()) if self.closed.as_deref() == Some(path) => self.next_attempt = Some(Instant::now()),
+            Ok(()) => {}
+            // Of the folders within it, one went meanwhile: those after it are left out.
+            Err(error) if is_of_nothing(&error) => sweeps.request_now_and_later(path),
+            Err(error) => {
+                let closed = error.paths.first().cloned();
+                self.closed = self.closed.take().or(closed);
+                let mut news = self.news.lock().unwrap_or_else(PoisonError::into_inner);
+                news.is_partial = Some(not_to_be_had(&error));
+            }
+        }
+    }
 }
 
 fn watcher_config() -> notify::Config {
     notify::Config::default().with_follow_symlinks(false)
 }
 
-/// Has what came or went since the last time looked through once more, now that new folders are watched.
-fn sweep_again(roots: &mut [WatchedRoot], sweeps: &SweepRequests) {
-    let later = sweeps.take_later();
-    if later.is_empty() {
-        return;
+fn is_of_nothing(error: &notify::Error) -> bool {
+    match &error.kind {
+        notify::ErrorKind::PathNotFound => true,
+        notify::ErrorKind::Io(error) => error.kind() == std::io::ErrorKind::NotFound,
+        _ => false,
     }
-    // A watcher announces a folder before it watches it, and answers this question, which changes nothing, only when
-    // it is done with all that it has announced. One that cannot answer has ended, which the next check finds.
-    for watcher in roots.iter_mut().filter_map(|root| root.watcher.as_mut()) {
-        let _ = watcher.configure(watcher_config());
-    }
-    later.iter().for_each(|path| sweeps.request(path));
 }
 
 fn not_to_be_had(error: &notify::Error) -> String {

@@ -4,17 +4,18 @@
 //! rejections); files to look at again. Never: a second inference for content that the model has answered or is
 //! answering, and never a file read that is larger than allowed or is no regular file.
 
+mod read;
+
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime};
 
 use async_channel::{Receiver, Sender};
 
-use super::inbox::{Inboxes, Look, is_gone, stamp_of, unreadable};
+use read::ReadOutcome;
+
+use super::inbox::{Inboxes, Look, is_empty, is_gone};
 use super::record::{Answered, Recordable};
 use super::serving::{InService, Serving};
 use super::settle::{Hint, NoticedFile, SettledFile};
@@ -163,72 +164,116 @@ impl Preparer {
         Ok(())
     }
 
-    /// One file's way; straight-line, each exit an answer.
+    /// One file's way.
     pub fn prepare_blocking(&self, file: &SettledFile, scratch: &mut Scratch) -> Result<Step, StoreError> {
         scratch.give_back_excess();
+        Ok(match self.claim_blocking(file, scratch)? {
+            Ok(claimed) => self.decode_blocking(file, claimed, scratch),
+            Err(step) => step,
+        })
+    }
+
+    /// Reads a file and claims its content; the step where there is nothing to decode. Straight-line, each exit an answer.
+    fn claim_blocking(
+        &self,
+        file: &SettledFile,
+        scratch: &mut Scratch,
+    ) -> Result<Result<Claimed, Step>, StoreError> {
         let serving = self.in_service.now();
         let stamp = match self.read_blocking(file, &mut scratch.bytes) {
             ReadOutcome::Whole(stamp) => stamp,
-            ReadOutcome::Changed => return Ok(Step::Relook(Hint::Unclosed, vec![file.path.clone()])),
-            ReadOutcome::Gone => return Ok(Step::Record(Recordable::change(Change::vanished(&file.path)))),
+            ReadOutcome::Changed => return Ok(Err(Step::Relook(Hint::Unclosed, vec![file.path.clone()]))),
+            ReadOutcome::Gone => {
+                return Ok(Err(Step::Record(Recordable::change(Change::vanished(
+                    &file.path,
+                )))));
+            }
             ReadOutcome::Refused(rejection, stamp) => {
-                return Ok(Step::Record(Recordable::change(Change::unread(
-                    &file.path, stamp, rejection,
-                ))));
+                let change = Change::unread(&file.path, stamp, rejection);
+                return Ok(Err(Step::Record(Recordable::change(change))));
             }
         };
         let hash = ContentHash::of(&scratch.bytes);
         if !self.in_flight.claim(hash, file) {
-            return Ok(Step::Parked);
+            return Ok(Err(Step::Parked));
         }
         let sighting = FileSighting {
             path: InventoryPath::of(&file.path),
             stamp,
         };
         match self.known_answer(&sighting, hash, &serving) {
-            Ok(None) => {}
+            Ok(None) => Ok(Ok(Claimed {
+                sighting,
+                hash,
+                serving,
+            })),
             Ok(Some(change)) => {
                 let answered = Answered {
                     hash,
                     model: serving.model.clone(),
                 };
-                return Ok(Step::Record(Recordable::answer(change, answered)));
+                Ok(Err(Step::Record(Recordable::answer(change, answered))))
             }
             Err(error) => {
                 self.in_flight.release(&hash);
-                return Err(error);
+                Err(error)
             }
         }
+    }
+
+    /// Decodes what was read.
+    fn decode_blocking(&self, file: &SettledFile, claimed: Claimed, scratch: &mut Scratch) -> Step {
         let limits = DecodeLimits {
             max_pixels: self.limits.max_pixels,
             max_decode_bytes: self.limits.max_decode_bytes,
         };
-        match decode_reusing(&scratch.bytes, &limits, std::mem::take(&mut scratch.luma)) {
+        let decoded = decode_reusing(&scratch.bytes, &limits, std::mem::take(&mut scratch.luma));
+        let Claimed {
+            sighting,
+            hash,
+            serving,
+        } = claimed;
+        // A large photo takes a while, in which another reader may overtake this one with what has replaced it. What comes
+        // after this look has to rest first, and by then this answer is on its way.
+        if self.is_replaced_blocking(&file.path, sighting.stamp) {
+            return self.relook(Hint::Unclosed, file, &hash);
+        }
+        match decoded {
             Ok(image) => {
                 let input = scratch.preprocessor.prepare(&image);
                 let content = facts_of(hash, scratch.bytes.len(), Some(&image));
                 scratch.luma = image.luma;
-                Ok(Step::Infer(Box::new(PreparedImage {
+                Step::Infer(Box::new(PreparedImage {
                     file: sighting,
                     content,
                     input,
                     preprocessing: serving.preprocessing,
-                })))
+                }))
             }
             Err(error) if error.is_truncated() && file.rested < self.settle.give_up => {
-                let waiting = self.in_flight.release(&hash);
-                let paths = waiting
-                    .into_iter()
-                    .map(|file| file.path)
-                    .chain([file.path.clone()])
-                    .collect();
-                Ok(Step::Relook(Hint::Truncated, paths))
+                self.relook(Hint::Truncated, file, &hash)
             }
             Err(error) => {
                 let content = facts_of(hash, scratch.bytes.len(), None);
-                Ok(Step::Record(rejected(sighting, content, error, &serving)))
+                Step::Record(rejected(sighting, content, error, &serving))
             }
         }
+    }
+
+    /// Whether something else lies there than what was read. A file that has gone keeps the answer of its content.
+    fn is_replaced_blocking(&self, path: &Path, read: FileStamp) -> bool {
+        match self.inboxes.look_blocking(path) {
+            Look::File(seen) => seen.stamp != read,
+            Look::Missing => false,
+            Look::Folder | Look::Refused(..) => true,
+        }
+    }
+
+    /// Ends the claim: the file waits again, and those that waited for its answer.
+    fn relook(&self, hint: Hint, file: &SettledFile, hash: &ContentHash) -> Step {
+        let waiting = self.in_flight.release(hash);
+        let paths = waiting.into_iter().map(|file| file.path);
+        Step::Relook(hint, paths.chain([file.path.clone()]).collect())
     }
 
     /// The answer that is on record for the content, for a file that came or that has moved; `None` where the model has to
@@ -244,7 +289,8 @@ impl Preparer {
         }
         let (file, model) = (file.clone(), serving.model.clone());
         let mut left = self.reader.paths_it_may_have_left(&hash)?.into_iter();
-        let from = left.find(|path| *path != file.path && self.has_moved_away(&path.to_path()));
+        let here = file.path.to_path();
+        let from = left.find(|path| *path != file.path && self.has_moved_away(&path.to_path(), &here));
         Ok(Some(match from {
             Some(from) => Change::Moved {
                 from,
@@ -257,77 +303,36 @@ impl Preparer {
     }
 
     /// Whether the file that was at `path` is gone from a folder that is still there: all files of an inbox that was
-    /// unmounted are gone, and none of them has moved.
-    fn has_moved_away(&self, path: &Path) -> bool {
-        is_gone(path)
-            && match self.inboxes.root_of(path) {
-                Some(root) => !self.inboxes.is_away_blocking(root),
-                None => path.parent().is_some_and(Path::is_dir),
-            }
-    }
-
-    /// Reads a whole file that has not changed since it was found at rest, and does not change meanwhile.
-    fn read_blocking(&self, file: &SettledFile, buffer: &mut Vec<u8>) -> ReadOutcome {
-        let path = file.path.as_path();
-        // Looked at once more: since it was found at rest, the name may have become a pipe or a link to elsewhere.
-        let before = match self.inboxes.look_blocking(path) {
-            Look::File(seen) => {
-                self.inboxes.saw_something_at_blocking(path);
-                seen.stamp
-            }
-            Look::Missing => return ReadOutcome::Gone,
-            Look::Folder => return ReadOutcome::Changed,
-            Look::Refused(rejection, stamp) => return ReadOutcome::Refused(rejection, stamp),
-        };
-        if before != file.stamp {
-            return ReadOutcome::Changed; // It has to come to rest again.
+    /// unmounted are gone, and none of them has moved. Or whether its former name leads `here` by a link, left in the place
+    /// of a folder that was moved: the store has files by their folder's real path alone.
+    fn has_moved_away(&self, path: &Path, here: &Path) -> bool {
+        if !is_gone(path) {
+            return is_other_name_of(path, here);
         }
-        if before.size > self.limits.max_file_bytes {
-            let detail = format!(
-                "{} bytes; at most {} are read (limits.max_file_bytes)",
-                before.size, self.limits.max_file_bytes
-            );
-            let rejection = Rejection {
-                reason: RejectionReason::TooManyBytes,
-                detail,
-            };
-            return ReadOutcome::Refused(rejection, Some(before));
-        }
-        match read_file(path, before, buffer) {
-            Ok(true) => ReadOutcome::Whole(before),
-            Ok(false) => ReadOutcome::Changed,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => ReadOutcome::Gone,
-            Err(error) => ReadOutcome::Refused(unreadable(path, &error), Some(before)),
+        match self.inboxes.root_of(path) {
+            Some(root) => !self.inboxes.is_away_blocking(root),
+            // Of a folder that is no inbox nothing is remembered, and an empty one may be a bare mount point.
+            None => path
+                .parent()
+                .is_some_and(|folder| is_empty(folder).is_ok_and(|is_empty| !is_empty)),
         }
     }
 }
 
-enum ReadOutcome {
-    Whole(FileStamp),
-    Changed,
-    Gone,
-    Refused(Rejection, Option<FileStamp>),
+/// Content that was read and is this reader's to answer.
+struct Claimed {
+    sighting: FileSighting,
+    hash: ContentHash,
+    serving: Arc<Serving>,
 }
 
-/// Fills `buffer` with the file; `false` when what was opened is not what was looked at, or changed while it was read.
-fn read_file(path: &Path, expected: FileStamp, buffer: &mut Vec<u8>) -> io::Result<bool> {
-    // Non-blocking, so that a pipe that has just taken the name cannot hold the reader; it changes nothing for files.
-    let flags = rustix::fs::OFlags::NONBLOCK.bits() as i32;
-    let mut file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
-    let opened = file.metadata()?;
-    if !opened.is_file() || stamp_of(&opened) != expected {
-        return Ok(false);
-    }
-    buffer.clear();
-    // One byte more than expected, so that growth is seen without reading all of it.
-    Read::by_ref(&mut file)
-        .take(expected.size + 1)
-        .read_to_end(buffer)?;
-    Ok(buffer.len() as u64 == expected.size && unchanged(&file, expected)?)
-}
-
-fn unchanged(file: &File, expected: FileStamp) -> io::Result<bool> {
-    Ok(stamp_of(&file.metadata()?) == expected)
+/// Whether a file's name leads to the file at `here` because its folder is reached by a link; a link to the file itself is
+/// a file of its own.
+fn is_other_name_of(path: &Path, here: &Path) -> bool {
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+        return false;
+    };
+    folder.canonicalize().is_ok_and(|real| real.join(name) == here)
 }
 
 fn rejected(file: FileSighting, content: ContentFacts, error: DecodeError, serving: &Serving) -> Recordable {

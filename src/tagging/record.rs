@@ -96,6 +96,8 @@ const MAX_GATHERING: Duration = Duration::from_millis(100);
 const GATHER_PAUSE: Duration = Duration::from_millis(3);
 /// Between two attempts after the disk was full or another process held the lock.
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
+/// Between two lines of the log about the same trouble; the status has it all the while.
+const COMPLAINT_PAUSE: Duration = Duration::from_secs(60);
 /// The write-ahead log is folded into the database after so many transactions, so that it does not grow.
 const CHECKPOINT_EVERY: u32 = 64;
 
@@ -190,6 +192,7 @@ impl Recorder {
         mut transaction: impl FnMut(&mut Store) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let since = Instant::now();
+        let mut complaints = Complaints::default();
         loop {
             match transaction(&mut self.store) {
                 Ok(written) => {
@@ -197,8 +200,11 @@ impl Recorder {
                     return Ok(written);
                 }
                 Err(error) if error.severity() == Severity::Retry && self.on_trouble.goes_on(since) => {
-                    tracing::error!("{error}");
-                    self.board.problem("store", error.to_string());
+                    let complaint = error.to_string();
+                    if complaints.is_news(&complaint, Instant::now()) {
+                        tracing::error!("{complaint}");
+                    }
+                    self.board.problem("store", complaint);
                     std::thread::sleep(RETRY_PAUSE);
                 }
                 Err(error) => return Err(error),
@@ -223,6 +229,26 @@ impl Recorder {
             known_files.extend(waiting.iter().map(|file| known(answered, file)));
         }
         known_files
+    }
+}
+
+/// What was last said of a trouble that lasts, and when.
+#[derive(Debug, Default)]
+struct Complaints {
+    last: Option<(String, Instant)>,
+}
+
+impl Complaints {
+    /// Whether this is to be said: it is another trouble, or has lasted for a while.
+    fn is_news(&mut self, what: &str, now: Instant) -> bool {
+        let is_said = |(said, at): &(String, Instant)| {
+            said == what && now.saturating_duration_since(*at) < COMPLAINT_PAUSE
+        };
+        if self.last.as_ref().is_some_and(is_said) {
+            return false;
+        }
+        self.last = Some((what.to_owned(), now));
+        true
     }
 }
 

@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::Notify;
 use walkdir::WalkDir;
 
-use super::inbox::{Inboxes, Look, Seen, folder_named_like_a_photo, is_gone, is_reached_by_link};
+use super::inbox::{Inboxes, Look, Seen, folder_named_like_a_photo, is_gone};
 use super::settle::{Hint, NoticedFile, SettledFile};
 use crate::domain::{FileStamp, InventoryPath, ModelId, Rejection, RejectionReason};
 use crate::store::{Change, KnownFile, Reader, StoreError};
@@ -95,9 +95,14 @@ impl SweepRequests {
         }
     }
 
-    /// What was kept; to be asked for again by whoever makes sure that new folders are watched.
-    pub fn take_later(&self) -> BTreeSet<PathBuf> {
-        std::mem::take(&mut *self.shared.later.lock().unwrap_or_else(PoisonError::into_inner))
+    /// What was kept of an inbox; to be asked for again by whoever makes sure that new folders of it are watched.
+    pub fn take_later(&self, root: &Path) -> BTreeSet<PathBuf> {
+        let mut later = self.shared.later.lock().unwrap_or_else(PoisonError::into_inner);
+        let (of_root, others) = std::mem::take(&mut *later)
+            .into_iter()
+            .partition(|path| path.starts_with(root));
+        *later = others;
+        of_root
     }
 
     /// Waits for a request and takes all there are.
@@ -333,7 +338,7 @@ impl Sweep<'_> {
                 let file = path.to_path();
                 let folder = crate::durable::folder_of(&file);
                 if folder != parent {
-                    (parent, is_linked) = (folder.to_owned(), is_reached_by_link(folder));
+                    (parent, is_linked) = (folder.to_owned(), self.inboxes.is_reached_by_link(folder));
                 }
                 // Former versions tagged hangtag's own files, which are not met any more.
                 if is_linked || is_gone(&file) || self.inboxes.is_own(&file) {

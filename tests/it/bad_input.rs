@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use crate::util::{Shop, age, drop_png, is_tagged, png, text, wait_until};
+use crate::util::{Shop, age, drop_png, is_tagged, permit, png, text, wait_until};
 
 /// Settings under which a truncated file is final soon.
 const IMPATIENT: [&str; 2] = ["--set", "settle.give_up=1s"];
@@ -169,50 +169,11 @@ fn a_file_too_large_is_not_read() {
 
 #[test]
 fn a_file_without_permission_is_unreadable_until_it_may_be_read() {
-    use std::os::unix::fs::PermissionsExt;
     let shop = Shop::new();
     let path = drop_png(&shop.inbox(), 1);
     drop_png(&shop.inbox(), 2);
-    let permit =
-        |path: &Path, mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
     permit(&path, 0o000);
-    let is_root = Command::new("id")
-        .arg("-u")
-        .output()
-        .is_ok_and(|id| text(&id.stdout).trim() == "0");
-    let scan = |shop: &Shop| {
-        if !is_root {
-            return shop.run(&["scan"]);
-        }
-        // Root reads everything: the scan is run as another user, with the library that is already in the cache.
-        let library = shop.json(&["runtime", "--format", "json"])["path"]
-            .as_str()
-            .unwrap()
-            .to_owned();
-        let readable = shop.path().join("libonnxruntime.so");
-        std::fs::copy(library, &readable).unwrap();
-        std::fs::create_dir_all(shop.data()).unwrap();
-        for folder in [shop.path(), shop.inbox(), shop.data()] {
-            permit(&folder, 0o777);
-        }
-        let binary = shop.path().join("hangtag");
-        std::fs::copy(env!("CARGO_BIN_EXE_hangtag"), &binary).unwrap();
-        let mut command = Command::new("setpriv");
-        command
-            .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
-            .arg(binary);
-        command
-            .arg("scan")
-            .arg("--inbox")
-            .arg(shop.inbox())
-            .arg("--data-dir")
-            .arg(shop.data());
-        command
-            .env("ORT_DYLIB_PATH", readable)
-            .current_dir(shop.path())
-            .output()
-            .unwrap()
-    };
+    let scan = |shop: &Shop| shop.command_of_nobody(&["scan"]).output().unwrap();
     let output = scan(&shop);
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert_eq!(shop.row(&path).unwrap()["reason"], "unreadable");

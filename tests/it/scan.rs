@@ -286,6 +286,48 @@ fn files_of_an_emptied_folder_of_the_inbox_are_gone_when_it_is_scanned() {
     assert_eq!(shop.row(&photo).unwrap()["present"], false);
 }
 
+/// After `mv` every photo counted twice, and a scan of the former place failed.
+#[test]
+fn a_scan_of_a_place_that_was_left_marks_its_files_as_gone() {
+    let shop = Shop::new();
+    let (old, new) = (shop.path().join("old"), shop.path().join("new"));
+    std::fs::create_dir_all(old.join("sub")).unwrap();
+    (0..3).for_each(|number| drop(drop_png(&old.join("sub"), number)));
+    shop.ok(&["scan", "old"]);
+    std::fs::rename(&old, &new).unwrap();
+    shop.ok(&["scan", "new"]);
+    let present = || shop.count("SELECT count(*) FROM files WHERE is_present = 1");
+    assert_eq!(present(), 6);
+    assert_eq!(shop.json(&["scan", "old", "--format", "json"])["seen"], 0);
+    assert_eq!(present(), 3);
+    let again = shop.run(&["scan", "old"]);
+    assert_eq!(again.status.code(), Some(1), "nothing is known to be there");
+    assert!(text(&again.stderr).contains("name a file or a folder that is there"));
+
+    // A link is left in the place, and a photo changed on the way.
+    let larger = shop.path().join("larger");
+    std::fs::rename(&new, &larger).unwrap();
+    std::os::unix::fs::symlink(&larger, &new).unwrap();
+    std::fs::write(larger.join("sub/photo-00001.png"), png(9)).unwrap();
+    shop.ok(&["scan", "new"]);
+    assert_eq!(present(), 3);
+    assert!(shop.row(&larger.join("sub/photo-00001.png")).is_some());
+}
+
+/// An inbox of the settings that is not there may be on a disk that is not mounted.
+#[test]
+fn a_scan_of_an_inbox_that_is_not_there_marks_nothing() {
+    let shop = Shop::new();
+    let photo = drop_png(&shop.inbox(), 1);
+    shop.ok(&["scan"]);
+    std::fs::rename(shop.inbox(), shop.path().join("aside")).unwrap();
+    for named in [shop.inbox(), photo.clone()] {
+        let scanned = shop.run(&["scan", named.to_str().unwrap()]);
+        assert_eq!(scanned.status.code(), Some(1), "{}", named.display());
+        assert_eq!(shop.row(&photo).unwrap()["present"], true);
+    }
+}
+
 #[test]
 fn every_real_photo_gets_a_tag() {
     let Some(photos) = shared("photos/shop") else {

@@ -1,10 +1,11 @@
 //! The daemon on files that come in every way that files come.
 
 use std::io::{BufRead, Write};
+use std::os::unix::fs::DirBuilderExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::util::{Daemon, Shop, age, drop_png, is_tagged, png, shared, wait_until};
+use crate::util::{Daemon, Shop, age, drop_png, is_tagged, permit, png, shared, wait_until};
 
 #[test]
 fn files_that_come_in_every_way_are_each_tagged_once() {
@@ -163,6 +164,46 @@ fn renames_removals_and_overwrites_are_followed() {
         "tags of removed files stay"
     );
     assert_eq!(shop.rows().len(), 4);
+    assert_eq!(daemon.end(), Some(0));
+}
+
+/// A folder that was closed when it came was watched never, an inbox that was closed counted as healthy.
+#[test]
+fn what_is_closed_is_said_and_watched_once_it_is_open() {
+    let shop = Shop::new();
+    // What is not noticed by events is not found within the patience of a test.
+    let seldom = [
+        "run",
+        "--set",
+        "watch.poll_interval=1h",
+        "--set",
+        "watch.sweep_interval=1h",
+    ];
+    let daemon = shop.spawn(shop.command_of_nobody(&seldom));
+    shop.wait_until_ready(&daemon);
+    let says = |state: &str, what: &str| {
+        let report = std::fs::read(shop.data().join("status.json")).unwrap_or_default();
+        let report: serde_json::Value = serde_json::from_slice(&report).unwrap_or_default();
+        let folder = &report["folders"][0];
+        folder["state"] == state && folder["why"].as_str().unwrap_or_default().contains(what)
+    };
+    let late = shop.inbox().join("late");
+    std::fs::DirBuilder::new().mode(0o000).create(&late).unwrap();
+    wait_until("the closed folder is said", || says("polled", "late"));
+    permit(&late, 0o755);
+    wait_until("all is watched", || says("watched", ""));
+    let photo = drop_png(&late, 1);
+    wait_until("the photo is tagged", || {
+        shop.row(&photo).is_some_and(|row| is_tagged(&row))
+    });
+
+    permit(&shop.inbox(), 0o000);
+    wait_until("the closed inbox is said", || {
+        says("missing", "the right to read it")
+    });
+    assert_eq!(shop.run(&["status"]).status.code(), Some(1));
+    permit(&shop.inbox(), 0o755);
+    wait_until("all is watched", || says("watched", ""));
     assert_eq!(daemon.end(), Some(0));
 }
 

@@ -12,6 +12,8 @@ pub(super) enum Meaning {
     Nothing,
     /// A folder came: its files have no events of their own.
     Folder,
+    /// Owner, rights or times were changed.
+    Touched,
     /// A file or folder left this name.
     Gone,
     Renamed,
@@ -29,7 +31,7 @@ pub(super) fn meaning(kind: &EventKind) -> Meaning {
         EventKind::Modify(ModifyKind::Name(RenameMode::To)) => Meaning::File(Hint::Closed),
         EventKind::Modify(ModifyKind::Name(RenameMode::From)) => Meaning::Gone,
         EventKind::Modify(ModifyKind::Name(RenameMode::Both)) => Meaning::Renamed,
-        EventKind::Modify(ModifyKind::Metadata(_)) => Meaning::Nothing,
+        EventKind::Modify(ModifyKind::Metadata(_)) => Meaning::Touched,
         EventKind::Modify(_) => Meaning::File(Hint::Unclosed),
         EventKind::Remove(RemoveKind::Folder | RemoveKind::File | RemoveKind::Any | RemoveKind::Other) => {
             Meaning::Gone

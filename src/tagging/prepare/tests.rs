@@ -45,6 +45,82 @@ fn files_of_an_inbox_that_is_not_there_have_not_moved() {
     assert!(matches!(&prepared()[..], [Change::Moved { from, .. }] if from.to_path() == original));
 }
 
+fn changes(step: Step) -> Vec<Change> {
+    match step {
+        Step::Record(recordable) => recordable.changes,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A stick outside of all inboxes was unplugged, its mount point stayed, and a copy of a photo took the original's row.
+#[test]
+fn files_of_a_folder_in_which_nothing_lies_have_not_moved() {
+    let shop = Shop::new();
+    let stick = shop.path().join("stick");
+    std::fs::create_dir(&stick).unwrap();
+    let (original, copy) = (stick.join("a.png"), shop.file("copy.png", &png(7)));
+    shop.store().apply(&[tagged(&original, &png(7), "a")]).unwrap();
+    let prepared = || {
+        let preparer = preparer(&shop, shop.inboxes());
+        changes(
+            preparer
+                .prepare_blocking(&settled(&copy), &mut Scratch::default())
+                .unwrap(),
+        )
+    };
+    assert!(matches!(&prepared()[..], [Change::Known { .. }]));
+    std::fs::write(stick.join("b.png"), png(8)).unwrap();
+    assert!(matches!(&prepared()[..], [Change::Moved { from, .. }] if from.to_path() == original));
+}
+
+/// While the service was stopped, the inbox was moved to a larger disk and a link left in its place: its photos counted
+/// twice ever after.
+#[test]
+fn files_of_an_inbox_of_which_the_former_name_is_a_link_have_moved() {
+    let shop = Shop::new();
+    let former = shop.path().join("former");
+    std::os::unix::fs::symlink(shop.inbox(), &former).unwrap();
+    let (link, path) = (shop.inbox().join("link.png"), shop.file("a.png", &png(7)));
+    std::os::unix::fs::symlink("a.png", &link).unwrap();
+    let prepared = || {
+        let preparer = preparer(&shop, shop.inboxes());
+        changes(
+            preparer
+                .prepare_blocking(&settled(&path), &mut Scratch::default())
+                .unwrap(),
+        )
+    };
+    shop.store().apply(&[tagged(&link, &png(7), "a")]).unwrap();
+    assert!(
+        matches!(&prepared()[..], [Change::Known { .. }]),
+        "a link to a file is a file of its own"
+    );
+    let before = former.join("a.png");
+    shop.store().apply(&[tagged(&before, &png(7), "a")]).unwrap();
+    assert!(matches!(&prepared()[..], [Change::Moved { from, .. }] if from.to_path() == before));
+}
+
+/// The former content's answer could come after that of the content which had replaced it.
+#[test]
+fn a_file_that_was_replaced_while_it_was_decoded_is_looked_at_again() {
+    let shop = Shop::new();
+    let (path, copy) = (shop.file("a.png", &png(1)), shop.file("copy.png", &png(1)));
+    let (preparer, mut scratch) = (preparer(&shop, shop.inboxes()), Scratch::default());
+    let file = settled(&path);
+    let mut claim = |file: &SettledFile| preparer.claim_blocking(file, &mut scratch).unwrap();
+    let Ok(claimed) = claim(&file) else {
+        panic!("new content")
+    };
+    assert!(matches!(claim(&settled(&copy)), Err(Step::Parked)));
+    let aside = shop.path().join("aside");
+    std::fs::write(&aside, png(2)).unwrap();
+    std::fs::rename(&aside, &path).unwrap();
+    let step = preparer.decode_blocking(&file, claimed, &mut scratch);
+    assert!(matches!(step, Step::Relook(Hint::Unclosed, paths) if paths == [copy.clone(), path.clone()]));
+    let again = preparer.claim_blocking(&settled(&copy), &mut scratch);
+    assert!(again.unwrap().is_ok(), "nobody has the content any more");
+}
+
 /// A file that was written to again while it waited for a reader was read in the middle of that.
 #[test]
 fn a_file_that_changed_after_it_had_settled_is_looked_at_again() {

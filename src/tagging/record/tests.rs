@@ -42,6 +42,24 @@ fn a_full_disk_does_not_hold_up_the_end() {
     drop(recordable_tx);
 }
 
+/// A full disk wrote two lines a second into the log, most often onto that very disk.
+#[test]
+fn a_trouble_that_lasts_is_said_once_a_minute() {
+    let (mut complaints, start) = (Complaints::default(), Instant::now());
+    for (second, what, is_news) in [
+        (0, "full", true),
+        (1, "full", false),
+        (2, "locked", true),
+        (3, "full", true),
+        (62, "full", false),
+        (63, "full", true),
+        (64, "full", false),
+    ] {
+        let now = start + Duration::from_secs(second);
+        assert_eq!(complaints.is_news(what, now), is_news, "{what} after {second} s");
+    }
+}
+
 #[test]
 fn a_checkpoint_that_finds_no_room_does_not_end_the_service() {
     let (operation, path) = ("checkpoint the write-ahead log", "/data/hangtag.db".into());

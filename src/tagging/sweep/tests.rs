@@ -147,6 +147,33 @@ fn files_of_a_folder_that_is_a_link_now_are_gone() {
     assert_eq!(gone.collect::<Vec<_>>(), [path]);
 }
 
+/// While the service ran, an inbox (or a folder above it) was moved to a larger disk and a link left in its place: all its
+/// files were gone and there again with every sweep, and the link itself was rejected.
+#[test]
+fn files_of_an_inbox_that_is_reached_by_a_link_now_stay() {
+    let shop = Shop::new();
+    let (above, larger) = (shop.path().join("above"), shop.path().join("larger"));
+    let inbox = above.join("inbox");
+    std::fs::create_dir_all(inbox.join("2023")).unwrap();
+    let (path, link) = (inbox.join("2023/a.png"), inbox.join("link.png"));
+    std::fs::write(&path, b"photo").unwrap();
+    std::os::unix::fs::symlink("2023/a.png", &link).unwrap();
+    let answers = [tagged(&path, b"photo", "a"), tagged(&link, b"photo", "a")];
+    shop.store().apply(&answers).unwrap();
+    let process = Inboxes::new(vec![inbox.clone()], globset::GlobSet::empty());
+    let look = || found_by(&process, &shop, &inbox, Counted::AnyAnswer);
+    let is_as_known = |found: &[Found]| matches!(found, [Found::Unchanged, Found::Unchanged]);
+    assert!(is_as_known(&look()));
+    for moved in [&inbox, &above] {
+        std::fs::rename(moved, &larger).unwrap();
+        std::os::unix::fs::symlink(&larger, moved).unwrap();
+        let found = look();
+        assert!(is_as_known(&found), "{found:?}");
+        std::fs::remove_file(moved).unwrap();
+        std::fs::rename(&larger, moved).unwrap();
+    }
+}
+
 /// A file that came to rest just as a scan gave up on it looked answered ever after.
 #[test]
 fn what_was_given_up_on_while_it_changed_is_found_again() {
@@ -234,6 +261,7 @@ async fn what_came_or_went_is_asked_for_at_once_and_kept_for_later() {
     requests.request_now_and_later(Path::new("/in/new"));
     let new = BTreeSet::from([PathBuf::from("/in/new")]);
     assert_eq!(requests.next().await, new);
-    assert_eq!(requests.take_later(), new);
-    assert!(requests.take_later().is_empty() && requests.take().is_empty());
+    assert!(requests.take_later(Path::new("/elsewhere")).is_empty());
+    assert_eq!(requests.take_later(Path::new("/in")), new);
+    assert!(requests.take_later(Path::new("/in")).is_empty() && requests.take().is_empty());
 }
