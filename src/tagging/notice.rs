@@ -228,6 +228,10 @@ impl WatchedRoot {
             }
             WatchMode::Events => {}
         }
+        // The watcher would pass over the link, and with it all that lies directly in the inbox.
+        if self.path.is_symlink() {
+            return FolderState::Polled("a link has taken its place, until the next start".into());
+        }
         let callback = RootEvents {
             root: self.path.clone(),
             sink: sink.clone(),
