@@ -106,7 +106,7 @@ pub fn run(arguments: &LearnCurveArguments, config: &Config) -> anyhow::Result<E
 }
 
 /// What every size goes on from, as a quick rebuild does: the model in service, or the one that ships where that one has
-/// learned corrections or is no residual network.
+/// learned corrections or is no residual network of the sizes that are trained here.
 fn base_blocking(config: &Config, parameters: &TrainParameters) -> anyhow::Result<(ModelBundle, Network)> {
     if !parameters.knows_unknown() {
         let message = format!(

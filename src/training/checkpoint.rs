@@ -122,12 +122,16 @@ pub fn read_blocking(path: &Path, identity: &Identity) -> Result<Restored, Check
         what,
     };
     let (header, numbers) = open(&bytes).map_err(damaged)?;
-    if header.recipe != RECIPE {
+    let unreadable = |error: serde_json::Error| damaged(format!("its header cannot be read: {error}"));
+    // First: what else a header says is its recipe's affair.
+    let MadeBy { recipe } = serde_json::from_slice(header).map_err(unreadable)?;
+    if recipe != RECIPE {
         return Err(CheckpointError::OtherRecipe {
             path: path.to_owned(),
-            found: header.recipe,
+            found: recipe,
         });
     }
+    let header: Header = serde_json::from_slice(header).map_err(unreadable)?;
     header
         .compare(identity)
         .map_err(|(what, found, asked)| CheckpointError::Other {
@@ -146,10 +150,16 @@ const DIGEST_LEN: usize = 32;
 /// Numbers of an epoch in the history.
 const EPOCH_NUMBERS: usize = 5;
 
-#[derive(Debug, Serialize, Deserialize)]
-struct Header {
+/// What every header says, whatever its recipe.
+#[derive(Debug, Deserialize)]
+struct MadeBy {
     /// Absent in those that were made before it was asked for.
     #[serde(default)]
+    recipe: u32,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Header {
     recipe: u32,
     architecture: Architecture,
     parameters: TrainParameters,
@@ -202,8 +212,8 @@ fn encode(identity: &Identity, state: &Checkpoint) -> Vec<u8> {
     bytes
 }
 
-/// Checks magic and digest; gives the header and the numbers behind it.
-fn open(bytes: &[u8]) -> Result<(Header, &[u8]), String> {
+/// Checks magic and digest; gives the header's JSON and the numbers behind it.
+fn open(bytes: &[u8]) -> Result<(&[u8], &[u8]), String> {
     let rest = bytes
         .strip_prefix(MAGIC)
         .ok_or("it does not begin as one (or one of another version)")?;
@@ -217,10 +227,7 @@ fn open(bytes: &[u8]) -> Result<(Header, &[u8]), String> {
     let rest = &rest[..rest.len() - DIGEST_LEN];
     let (len, rest) = rest.split_first_chunk::<8>().ok_or("it is cut off")?;
     let len = usize::try_from(u64::from_le_bytes(*len)).map_err(|_| "its header is too long")?;
-    let (header, numbers) = rest.split_at_checked(len).ok_or("its header is cut off")?;
-    let header =
-        serde_json::from_slice(header).map_err(|error| format!("its header cannot be read: {error}"))?;
-    Ok((header, numbers))
+    Ok(rest.split_at_checked(len).ok_or("its header is cut off")?)
 }
 
 impl Header {

@@ -177,4 +177,17 @@ mod tests {
         );
         assert!(text.contains("128 x 3 x 3") && text.contains("147,584"), "{text}");
     }
+
+    #[test]
+    fn residual_networks_are_as_large_as_the_documents_say() {
+        for (network, parameters, multiplied) in [
+            (Architecture::RESIDUAL, 177_467, 9_809_536),
+            (Architecture::CATALOGUE, 182_139, 13_422_208),
+        ] {
+            let rows = layers(&network);
+            assert_eq!(rows.iter().map(|row| row.parameters).sum::<usize>(), parameters);
+            assert_eq!(network.parameter_count(), parameters);
+            assert_eq!(multiply_adds(&network), multiplied);
+        }
+    }
 }

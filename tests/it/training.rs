@@ -253,9 +253,11 @@ fn the_layer_table_adds_up() {
     assert!(table.contains("241,546") && table.contains("147,584"), "{table}");
     let residual = shop.ok(&["train", "--summary"]);
     assert!(
-        residual.contains("convolution 3x3, 1 -> ") && !residual.contains("241,546"),
+        residual.contains("convolution 3x3, 1 -> ") && residual.contains("177,467"),
         "{residual}"
     );
+    let catalogue = shop.ok(&["train", "--summary", "--set", "train.augmentation=catalogue"]);
+    assert!(catalogue.contains("182,139"), "{catalogue}");
 }
 
 #[test]

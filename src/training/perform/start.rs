@@ -81,6 +81,15 @@ fn unspoilt(bundle: &ModelBundle, parameters: &TrainParameters) -> Result<Networ
             parameters.validation_share
         ));
     }
+    let (own, asked) = (
+        bundle.manifest().parameters,
+        parameters.network().parameter_count() as u64,
+    );
+    if own != asked {
+        return Err(format!(
+            "its network has {own} parameters, and those that are trained here {asked}"
+        ));
+    }
     let calibration = bundle.manifest().calibration.as_ref();
     let calibration = calibration.ok_or("its manifest states no temperature")?;
     network_from(bundle.onnx(), channels, calibration.temperature)
@@ -148,6 +157,7 @@ mod tests {
 
         let learned =
             shipped(|manifest| manifest.training = json!({ "learned_corrections": ["0123456789abcdef"] }));
+        let larger = shipped(|manifest| manifest.parameters = 486_779);
         let untempered = shipped(|manifest| manifest.calibration = None);
         let reference = TrainParameters::default();
         let more_for_validation = TrainParameters {
@@ -157,6 +167,7 @@ mod tests {
         for (bundle, parameters, words) in [
             (&learned, &residual, "it has learned 1 corrections"),
             (&untempered, &residual, "no temperature"),
+            (&larger, &residual, "its network has 486779 parameters"),
             (&unchanged, &reference, "the architecture reference cannot"),
             (&unchanged, &more_for_validation, "train.validation_share = 0.3"),
         ] {

@@ -282,10 +282,10 @@ struct Whole {
 }
 
 impl Whole {
-    fn new() -> Self {
+    fn new(blocks: usize) -> Self {
         let channels = Channels {
             stem: 3,
-            blocks: 1,
+            blocks,
             upper: 4,
             middle: 4,
             deep: 5,
@@ -344,7 +344,16 @@ fn parameters(channels: &Channels) -> Vec<f32> {
 
 #[test]
 fn whole_network() {
-    let mut whole = Whole::new();
+    check_whole(1);
+}
+
+#[test]
+fn whole_network_with_one_block_behind_another() {
+    check_whole(2);
+}
+
+fn check_whole(blocks: usize) {
+    let mut whole = Whole::new(blocks);
     let parameters = parameters(&whole.channels);
     let gradient = whole.gradient(&parameters);
     let places = whole.channels.places();
@@ -374,7 +383,7 @@ fn whole_network() {
 
 #[test]
 fn given_statistics_take_the_place_of_the_batchs_own() {
-    let mut whole = Whole::new();
+    let mut whole = Whole::new(1);
     let parameters = parameters(&whole.channels);
     let by_batch = whole.loss(&parameters, Normalising::ByBatch);
     let own: Vec<Statistics> = whole.shard.statistics().collect();

@@ -25,7 +25,7 @@ pub const TAPS: usize = 9;
 pub struct Channels {
     /// Of the stem and of the blocks at 28x28.
     pub stem: usize,
-    /// Residual blocks at 28x28, at least one.
+    /// Residual blocks at 28x28.
     pub blocks: usize,
     /// Of the unit at 14x14.
     pub upper: usize,
@@ -117,7 +117,10 @@ impl Channels {
         stages[2].extend(block(quarter, self.middle));
         let behind_all = stages.len() - 1;
         for stage in &mut stages[..behind_all] {
-            stage.last_mut().expect("no stage is empty").is_pooled = true;
+            stage
+                .last_mut()
+                .expect("no stage is empty; this is a bug")
+                .is_pooled = true;
         }
         stages.concat()
     }

@@ -56,7 +56,7 @@ impl Stem {
     /// Adds to the weights' gradient, `[tap][channel]`, from that of the sums.
     pub fn add_weight_gradient(&self, sums_gradient: &[f32], gradient: &mut [f32]) {
         let planes = sums_gradient.chunks_exact(self.grid.plane_len());
-        for (channel, plane) in planes.enumerate() {
+        for (channel, plane) in planes.take(self.channels).enumerate() {
             let sums = products(self.grid, &self.pictures, plane);
             for (tap, sum) in sums.iter().enumerate() {
                 gradient[tap * self.channels + channel] += sum;
