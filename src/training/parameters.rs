@@ -87,13 +87,13 @@ impl TrainParameters {
     }
 }
 
-/// What suits each; of a residual network, what two cores do within fifteen minutes.
+/// What suits each; of a residual network, what two cores do within some fifteen minutes.
 fn epochs(architecture: ArchitectureName, augmentation: Augmentation) -> u32 {
     match (architecture, augmentation) {
         (ArchitectureName::Reference, _) => 50,
         // A larger network.
         (ArchitectureName::Residual, Augmentation::Catalogue) => 32,
-        (ArchitectureName::Residual, _) => 46,
+        (ArchitectureName::Residual, _) => 52,
     }
 }
 
