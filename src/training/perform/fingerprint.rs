@@ -38,6 +38,20 @@ pub fn fingerprint(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::ArchitectureName;
+    use crate::model::ModelBundle;
+
+    #[test]
+    fn the_model_that_ships_is_what_the_recipe_makes() {
+        let shipped = ModelBundle::embedded();
+        let training = &shipped.manifest().training;
+        let files: Vec<FileRecord> = serde_json::from_value(training["data"].clone()).unwrap();
+        let parameters = TrainParameters::recipe(ArchitectureName::Residual);
+        assert_eq!(
+            training["fingerprint"],
+            fingerprint(&files, &parameters, (&[], 0.0, None))
+        );
+    }
 
     #[test]
     fn a_fingerprint_tells_what_would_make_another_model_and_nothing_else() {
