@@ -1,6 +1,6 @@
 //! Folder events -> noticed files.
 //!
-//! In: the inboxes and what the operating system says of them. Out: [`NoticedFile`]s, and requests for a sweep
+//! In: the inboxes and what the operating system says of them. Out: `NoticedFile`s, and requests for a sweep
 //! wherever an event may be missing. Never: a decision that rests on an event alone, and never a callback that
 //! blocks (the kernel's queue would overflow behind it).
 
