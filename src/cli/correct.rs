@@ -286,8 +286,7 @@ fn content_in(
 /// Where a content lies, as far as is known.
 fn files_with(hash: &ContentHash, reader: &Reader) -> Result<Vec<PathBuf>, StoreError> {
     let content = reader.history_of_content(hash)?;
-    let paths = content.map(|content| content.present_paths).unwrap_or_default();
-    Ok(paths.iter().map(InventoryPath::to_path).collect())
+    Ok(content.map(|content| content.present_files()).unwrap_or_default())
 }
 
 /// Keeps the pictures, then records; a picture that cannot be had costs a rebuild its lesson, not the correction.

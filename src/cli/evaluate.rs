@@ -189,6 +189,7 @@ struct Learned<'a> {
     /// Their hashes, [`in_short`].
     hashes: HashSet<&'a str>,
     /// Their pictures, as far as copies of them are kept here: one picture may be listed under another hash.
+    /// Without a copy that is seen only among rows that are looked at together.
     pictures: Material,
 }
 
@@ -205,17 +206,20 @@ impl<'a> Learned<'a> {
         let kept: Vec<_> = kept.map(|hash| Correction { hash, truth }).collect();
         let pictures = prepare_kept_blocking(corrections_dir, &kept);
         if let Some(first) = pictures.unusable.first() {
-            tracing::warn!(
+            output::note(&format!(
                 "{} of the photos that the model has learned are known by their hashes alone; the first: {}",
                 pictures.unusable.len(),
                 first.error
-            );
+            ));
         }
         Ok(Self { hashes, pictures })
     }
 
     /// For each of some photos, whether the model has learned it.
     fn known(&self, photos: &[LabelledPhoto]) -> Vec<bool> {
+        if self.hashes.is_empty() {
+            return vec![false; photos.len()];
+        }
         let mut all = self.pictures.clone();
         for photo in photos {
             let (hash, truth) = (photo.hash, photo.truth);

@@ -186,10 +186,12 @@ struct Known {
 
 impl Known {
     fn of(hash: &ContentHash, reader: &Reader) -> Result<Self, StoreError> {
-        Ok(Self {
-            content: reader.history_of_content(hash)?,
-            correction: reader.correction_of(hash)?,
-        })
+        let content = reader.history_of_content(hash)?;
+        let correction = match &content {
+            Some(content) => content.correction.clone(),
+            None => reader.correction_of(hash)?,
+        };
+        Ok(Self { content, correction })
     }
 
     /// `None` where nothing is known.
@@ -237,9 +239,12 @@ fn by_path(path: &Path, reader: Option<&Reader>, config: &Config) -> anyhow::Res
     let recorded = history.as_ref().and_then(|history| history.file.content_hash);
     let now = look_blocking(&real, &inboxes, config, recorded);
     let (answer, known) = match (&history, reader, now.content) {
-        (Some(history), _, _) => {
-            let correction = history.content.as_ref();
-            let correction = correction.and_then(|content| content.correction.clone());
+        (Some(history), reader, content) => {
+            let correction = match (&history.content, reader, content) {
+                (Some(content), _, _) => content.correction.clone(),
+                (None, Some(reader), Some(hash)) => reader.correction_of(&hash)?,
+                (None, _, _) => None,
+            };
             let known = Known {
                 content: None,
                 correction,

@@ -172,7 +172,7 @@ fn show(model: &str, config: &Config, format: Format) -> anyhow::Result<()> {
         text += &format!(
             "  served from {} to {until}, put there by {}{forced}: {}\n",
             served.since,
-            served.by,
+            output::shown(&served.by.to_string()),
             output::shown(&served.reason)
         );
     }

@@ -284,11 +284,11 @@ fn fitted(arguments: &FitArguments, config: &Config) -> anyhow::Result<Shown> {
     let pictures = Pictures::of_blocking(&config.corrections_dir(), &rows);
     let samples = Samples::of(&rows, &manifest.unwrap_or_default(), &pictures);
     if samples.unasked > 0 {
-        tracing::warn!(
-            "{} audited photos do not count, since model {model} was not asked about them: while the inventory follows it, those that do came first; \
-             fit again once it has (`hangtag stats`)",
+        output::note(&format!(
+            "{} audited photos do not count, since model {model} was not asked about them: while the inventory \
+             follows it, those that do came first; fit again once it has (`hangtag stats`)",
             samples.unasked
-        );
+        ));
     }
     let (basis, judged) = samples.best();
     let target = arguments.target.unwrap_or(config.tagging.target_precision);

@@ -3,7 +3,8 @@
 //! In: the schedule, the store, requests in the store. Out: runs on record, each ended with a reason or a verdict; a
 //! model in service that proved itself. Never: two runs at once, a model judged by pictures it was trained on, a run
 //! left "running" that no process carries out. The registry is all that is changed: who serves obeys it. Where the settings
-//! name the model that is served, no rebuild is made or judged, and only what others left is put in order.
+//! name the model that is served, no rebuild is made or judged: what others left is put in order, but for a run that is
+//! through, which stays "running" until it can be judged.
 //!
 //! Its writes are a few rows a run, and old answers thinned out in small steps, over a connection of its own, as those
 //! of a command would be; tags are written by the record station alone.
@@ -211,8 +212,9 @@ impl Retrainer {
         }
         let now = SystemTime::now().into();
         if self.is_pinned() {
-            // No schedule is in force meanwhile, which this puts on record.
-            return Ok(self.in_force_since(now).map(drop)?);
+            // Puts on record that no schedule is in force meanwhile: settings with a pinned model have none.
+            self.in_force_since(now)?;
+            return Ok(());
         }
         match decide(now, &rules(&self.config), &self.record(now)?) {
             Decision::Wait { .. } => Ok(()),

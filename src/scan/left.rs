@@ -1,7 +1,7 @@
 //! Names that were given by hand and lead to nothing any more, or elsewhere: an inbox was moved.
 //!
 //! In: the paths of a scan. Out: a store in which the files that it believed to be there are gone. Never: a file marked that
-//! is there; one in an inbox of the settings that is itself not there.
+//! is there by this name's real path; one in an inbox of the settings that is itself not there.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -77,7 +77,9 @@ pub(super) fn mark_left_blocking(
             store.apply(&changes)?;
             std::thread::sleep(PAUSE_FOR_OTHERS);
         }
-        tracing::info!("{marked} files that were at {} are gone", name.display());
+        if marked > 0 {
+            tracing::info!("{marked} files that were at {} are gone", name.display());
+        }
     }
     Ok(())
 }

@@ -3,6 +3,8 @@
 //! In: a path or a hash. Out: its row, its content, its other names, every outcome it
 //! ever had, what a person said. Never: judges.
 
+use std::path::PathBuf;
+
 use serde::Serialize;
 
 use super::corrections::CorrectionRow;
@@ -48,6 +50,13 @@ pub struct ContentHistory {
     pub outcomes: Vec<OutcomeRow>,
     /// What a person said, where that stands.
     pub correction: Option<CorrectionRow>,
+}
+
+impl ContentHistory {
+    /// The files that hold it now.
+    pub fn present_files(&self) -> Vec<PathBuf> {
+        self.present_paths.iter().map(InventoryPath::to_path).collect()
+    }
 }
 
 /// What one model said about a content.

@@ -236,6 +236,9 @@ impl Preparer {
         // A large photo takes a while, in which another reader may overtake this one with what has replaced it. What comes
         // after this look has to rest first, and by then this answer is on its way.
         if self.is_replaced_blocking(&file.path, sighting.stamp) {
+            if let Ok(image) = decoded {
+                scratch.luma = image.luma;
+            }
             return self.relook(Hint::Unclosed, file, &hash);
         }
         match decoded {

@@ -11,7 +11,7 @@ use super::Hands;
 use super::failure::Failure;
 use super::gallery::Gallery;
 use crate::config::Config;
-use crate::domain::{ContentHash, InventoryPath, ModelId, Truth};
+use crate::domain::{ContentHash, ModelId, Truth};
 use crate::model::ModelBundle;
 use crate::store::{
     Actor, ContentHistory, Forced, Forgotten, ModelRow, ModelState, NewCorrection, Reader, ServiceChange,
@@ -100,8 +100,7 @@ impl Desk {
     /// use, and the same correction once more, though no news, has the picture kept.
     fn leave_picture(&self, content: &ContentHistory) {
         let hands = Arc::clone(&self.hands);
-        let (hash, paths) = (content.content_hash, &content.present_paths);
-        let paths: Vec<_> = paths.iter().map(InventoryPath::to_path).collect();
+        let (hash, paths) = (content.content_hash, content.present_files());
         let left = self.gallery.leave(hash, &paths, move |photo| {
             tell_unless_kept(photo.and_then(|photo| (hands.keep_picture)(&hash, &photo)));
         });

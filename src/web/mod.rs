@@ -201,7 +201,8 @@ impl App {
         })
     }
 
-    /// Has a change made. Whoever asks from then on is answered by how things stand after it.
+    /// Has a change made. Whoever asks from then on is answered by how things stand after it: nobody waits for the next look
+    /// at the store, which tells of it once more.
     async fn change<R: Send + 'static>(
         &self,
         change_blocking: impl FnOnce(&mut Desk) -> Result<R, Failure> + Send + 'static,

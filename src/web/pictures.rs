@@ -6,7 +6,7 @@
 use std::fs::OpenOptions;
 use std::io::{Cursor, Read};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -18,9 +18,8 @@ use image::{ExtendedColorType, ImageEncoder};
 use super::App;
 use super::failure::{Failure, InAddress, in_address};
 use crate::decode::{DecodeLimits, decode, decode_colour};
-use crate::domain::{ContentHash, INPUT_SIDE, InventoryPath};
+use crate::domain::{ContentHash, INPUT_SIDE};
 use crate::preprocess;
-use crate::store::{Reader, StoreError};
 
 /// The sizes there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,7 +130,13 @@ pub async fn picture(
         .readers
         .ask(move |reader| match gallery.kept_blocking(&hash, size) {
             Some(kept) => Ok((Some(kept), Vec::new())),
-            None => Ok((None, files_blocking(reader, &hash)?)),
+            None => {
+                let content = reader.history_of_content(&hash)?;
+                Ok((
+                    None,
+                    content.map(|content| content.present_files()).unwrap_or_default(),
+                ))
+            }
         })
         .await?;
     let bytes = match kept {
@@ -144,13 +149,6 @@ pub async fn picture(
         (header::CACHE_CONTROL, "private, max-age=31536000, immutable"),
     ];
     Ok((headers, bytes).into_response())
-}
-
-/// The files that hold a content.
-fn files_blocking(reader: &Reader, hash: &ContentHash) -> Result<Vec<PathBuf>, StoreError> {
-    let content = reader.history_of_content(hash)?;
-    let paths = content.map(|content| content.present_paths).unwrap_or_default();
-    Ok(paths.iter().map(InventoryPath::to_path).collect())
 }
 
 #[cfg(test)]

@@ -2,9 +2,9 @@
 //!
 //! In: a path, the inboxes, what is on record of it. Out: what is found, in its order and in sentences. Never: a write.
 
-use std::io::Read;
 use std::path::Path;
 
+use crate::cli::labelled::read_photo;
 use crate::config::Config;
 use crate::daemon;
 use crate::decode::decode;
@@ -55,10 +55,10 @@ pub fn look_blocking(path: &Path, inboxes: &Inboxes, config: &Config, recorded: 
                 now.lines
                     .push("it may still be written (settle.quiet)".to_owned());
             }
-            let bytes = match read(path, config.limits.max_file_bytes) {
+            let bytes = match read_photo(path, config.limits.max_file_bytes) {
                 Ok(bytes) => bytes,
-                Err(error) => {
-                    now.lines.push(format!("it cannot be read: {error}"));
+                Err(rejection) => {
+                    now.lines.push(rejection.detail);
                     return now;
                 }
             };
@@ -81,14 +81,6 @@ pub fn look_blocking(path: &Path, inboxes: &Inboxes, config: &Config, recorded: 
         }
     }
     now
-}
-
-fn read(path: &Path, max_bytes: u64) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)?
-        .take(max_bytes)
-        .read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 fn photo_in_words(bytes: &[u8], config: &Config) -> String {

@@ -60,11 +60,11 @@ pub async fn list(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Res
     }
     let limit = asked.limit.unwrap_or(PAGE) as usize;
     let (hands, model) = (Arc::clone(&app.hands), app.identity.borrow().model.clone());
-    let asked = app.readers.ask(move |reader| {
+    let found = app.readers.ask(move |reader| {
         let chosen = (hands.worth_a_look)(reader, &model, limit)?;
         Ok((chosen, reader.contents_for_review(MOST_COUNTED)?))
     });
-    let (chosen, waiting) = asked.await?;
+    let (chosen, waiting) = found.await?;
     let images: Vec<Waiting> = chosen.into_iter().map(Waiting::of).collect();
     Ok(Json(json!({ "images": images, "waiting": waiting })))
 }

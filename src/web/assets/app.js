@@ -16,7 +16,7 @@ async function api(method, path, body) {
     options.body = JSON.stringify(body);
   }
   const response = await fetch(path, options).catch(() => {
-    throw new Error(method === "GET" ? "hangtag does not answer" : "hangtag does not answer; nothing was recorded");
+    throw new Error(method === "GET" ? "hangtag does not answer" : "hangtag does not answer; this may not have been recorded");
   });
   const answer = await response.json().catch(() => ({}));
   if (!response.ok) throw new Error(answer.error?.message || `${response.status} ${response.statusText}`);
@@ -125,8 +125,8 @@ function sendTakenBack(onArrival, onFailure = () => {}) {
   const place = past.length - 1;
   const said = past.pop();
   send(async () => {
-    // By its turn it is known whether it has arrived, and what held before.
-    if (!said.isOnRecord) return "It had not been recorded";
+    // By its turn it is known whether its arrival was confirmed, and what held before.
+    if (!said.isOnRecord) return "It was not confirmed; look whether it stands";
     const { changed } = await undoWord(said.hash, said.before);
     if (changed) return "Taken back";
     return said.before ? `It was ${spoken(said.before)} before, too` : "It did not stand any more";
@@ -219,12 +219,16 @@ async function show(address) {
   completeCounts().catch(failed);
 }
 
-/** While somebody types, one entry of the history holds what they look for. */
+/** Whether what the history's entry shows has come by typing. */
+let isTyped = false;
+
+/** While somebody types, one entry of the history holds what they look for; the list before keeps its own. */
 function filterChanged({ isTyping = false } = {}) {
   const address = addressOf($("#filter"));
   if (address === addressNow()) return;
-  if (isTyping) history.replaceState(null, "", address);
+  if (isTyping && isTyped) history.replaceState(null, "", address);
   else history.pushState(null, "", address);
+  isTyped = isTyping;
   addressShown = addressNow();
   show(address).catch(failed);
 }
@@ -584,7 +588,7 @@ function takeBack() {
 async function dropCorrected() {
   // What is under way from here is neither theirs nor on record; once all of it is, there is another look.
   const { sent } = words;
-  if (words.underWay) return;
+  if (words.underWay) return false;
   // Between two looks there are few; the newest come first.
   const { images } = await api("GET", "/api/v1/images?status=corrected&limit=200");
   if (sent !== words.sent) return;
@@ -682,9 +686,9 @@ async function freshenNow() {
   }
   freshening = true;
   try {
-    await freshen();
+    const hasLooked = (await freshen()) !== false;
     localTimes();
-    tellSilence(false);
+    if (hasLooked) tellSilence(false);
   } catch {
     // The next event brings another attempt.
     tellSilence(true);

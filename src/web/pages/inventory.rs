@@ -11,7 +11,7 @@ use maud::{Markup, html};
 
 use super::layout::{Section, page};
 use super::parts::{file_name, grouped, percent};
-use crate::domain::{Confidence, Label, Status};
+use crate::domain::{Label, Status};
 use crate::store::{FilePage, FileRowWithId};
 use crate::web::App;
 use crate::web::facets::{Counted, Patience};
@@ -228,7 +228,7 @@ fn confidence(title: &str, name: &str, value: Option<f32>) -> Markup {
                 option value="" { "any" }
                 @for step in steps {
                     option value=(step) selected[step == value] {
-                        (step.parse::<f64>().map_or_else(|_| step.to_owned(), |share| format!("{} %", (share * 100.0).round())))
+                        (step.parse().map_or_else(|_| step.to_owned(), bound))
                     }
                 }
             }
@@ -237,8 +237,8 @@ fn confidence(title: &str, name: &str, value: Option<f32>) -> Markup {
 }
 
 /// A bound as it was chosen: 0.9 lies a little below nine tenths as it is kept, and is 90 % all the same.
-fn bound(confidence: Confidence) -> String {
-    format!("{} %", (f64::from(confidence.get()) * 100.0).round())
+fn bound(share: f64) -> String {
+    format!("{} %", (share * 10_000.0).round() / 100.0)
 }
 
 /// What restricts, each with a way to let it go.
@@ -274,13 +274,13 @@ fn chips(filter: &Filter) -> Markup {
         (
             filter
                 .min_confidence
-                .map(|confidence| format!("≥ {}", bound(confidence))),
+                .map(|confidence| format!("≥ {}", bound(confidence.get().into()))),
             without(&|filter| filter.min_confidence = None),
         ),
         (
             filter
                 .max_confidence
-                .map(|confidence| format!("≤ {}", bound(confidence))),
+                .map(|confidence| format!("≤ {}", bound(confidence.get().into()))),
             without(&|filter| filter.max_confidence = None),
         ),
     ];
@@ -338,6 +338,8 @@ mod tests {
             chips.contains("≥ 90 % ×") && chips.contains("≤ 95 % ×"),
             "{chips}"
         );
+        // A bound between two whole percents keeps its part.
+        assert_eq!(bound(f64::from(0.995_f32)), "99.5 %");
     }
 
     /// "1,234 photos", and below it "No photo matches".

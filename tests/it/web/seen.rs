@@ -81,6 +81,18 @@ fn a_dropped_photo_appears_and_the_list_filters() {
         "back is back",
         "return document.querySelectorAll('.card').length >= 1",
     );
+    browser.go(&pages.base);
+    let all = browser.count(".card");
+    browser.press(&["/", "n", "o", "t", "e"]);
+    browser.wait_for(
+        "what is typed is looked for",
+        "return document.querySelectorAll('.card').length === 1",
+    );
+    browser.eval("history.back()");
+    browser.wait_for(
+        "the list before it is not lost",
+        &format!("return location.search === '' && document.querySelectorAll('.card').length === {all}"),
+    );
     assert_eq!(daemon.end(), Some(0));
 }
 
@@ -219,24 +231,27 @@ fn many_photos_at_once_can_all_be_reached() {
     assert_eq!(daemon.end(), Some(0));
 }
 
+/// In the browser: whether the photo under review can be seen.
+pub const PHOTO_IS_THERE: &str = "const picture = document.querySelector('#review-picture'); return picture.complete && picture.naturalWidth > 0";
+
+/// In the browser: whether another photo than `before` can be seen under review.
+fn next_is_there(before: &str) -> String {
+    format!(
+        "if (document.querySelector('#review-name').textContent === {before:?}) return false; {PHOTO_IS_THERE}"
+    )
+}
+
 #[test]
 fn sixty_photos_a_minute_can_be_reviewed() {
     let Some(browser) = Browser::open() else { return };
     let (shop, daemon, pages) = drawn_shop(40);
     browser.go(&format!("{}/review", pages.base));
-    browser.wait_for(
-        "the first photo is there",
-        "return document.querySelector('#review-picture').naturalWidth > 0",
-    );
+    browser.wait_for("the first photo is there", PHOTO_IS_THERE);
     let since = Instant::now();
     for number in 0..30 {
         let before = browser.text("#review-name");
         browser.press(&[["1", "2", "3", "u", keys::ENTER][number % 5]]);
-        let next = format!(
-            "const picture = document.querySelector('#review-picture');
-             return document.querySelector('#review-name').textContent !== {before:?} && picture.complete && picture.naturalWidth > 0"
-        );
-        browser.wait_for("the next photo is there", &next);
+        browser.wait_for("the next photo is there", &next_is_there(&before));
     }
     let taken = since.elapsed();
     let on_record = || {
@@ -263,18 +278,12 @@ fn enter_on_a_link_follows_it_and_says_nothing() {
     let Some(browser) = Browser::open() else { return };
     let (shop, daemon, pages) = drawn_shop(6);
     browser.go(&format!("{}/review", pages.base));
-    browser.wait_for(
-        "the first photo is there",
-        "return document.querySelector('#review-picture').naturalWidth > 0",
-    );
+    browser.wait_for("the first photo is there", PHOTO_IS_THERE);
     browser.eval("document.querySelector('nav a[href=\"/status\"]').focus()");
     browser.press(&[keys::ENTER]);
     browser.wait_for("the link leads on", "return location.pathname === '/status'");
     browser.go(&format!("{}/review", pages.base));
-    browser.wait_for(
-        "the first photo is there",
-        "return document.querySelector('#review-picture').naturalWidth > 0",
-    );
+    browser.wait_for("the first photo is there", PHOTO_IS_THERE);
     // The next word comes after whatever Enter may have said.
     browser.press(&["1"]);
     let on_record = || shop.count("SELECT count(*) FROM truths");
@@ -289,10 +298,7 @@ fn review_is_not_left_before_all_that_was_said_has_arrived() {
     let Some(browser) = Browser::open() else { return };
     let (shop, daemon, pages) = drawn_shop(6);
     browser.go(&format!("{}/review", pages.base));
-    browser.wait_for(
-        "the first photo is there",
-        "return document.querySelector('#review-picture').naturalWidth > 0",
-    );
+    browser.wait_for("the first photo is there", PHOTO_IS_THERE);
     browser.eval(
         "const send = fetch;
          const held = new Promise((resolve) => (window.letGo = resolve));
@@ -309,13 +315,7 @@ fn review_is_not_left_before_all_that_was_said_has_arrived() {
     assert_eq!(browser.eval("return isAsked()"), false);
     let before = browser.text("#review-name");
     browser.press(&["1"]);
-    browser.wait_for(
-        "the next photo is there",
-        &format!(
-            "const picture = document.querySelector('#review-picture');
-             return document.querySelector('#review-name').textContent !== {before:?} && picture.naturalWidth > 0"
-        ),
-    );
+    browser.wait_for("the next photo is there", &next_is_there(&before));
     browser.press(&["2", "g", "s"]);
     assert_eq!(browser.eval("return location.pathname"), "/review");
     assert_eq!(browser.eval("return isAsked()"), true);
@@ -324,9 +324,6 @@ fn review_is_not_left_before_all_that_was_said_has_arrived() {
     assert_eq!(shop.count("SELECT count(*) FROM truths"), 2);
     assert_eq!(daemon.end(), Some(0));
 }
-
-/// In the browser: whether the photo under review can be seen.
-pub const PHOTO_IS_THERE: &str = "const picture = document.querySelector('#review-picture'); return picture.complete && picture.naturalWidth > 0";
 
 /// Enter said again, of the next photo, what had been clicked for the one before.
 #[test]
