@@ -17,7 +17,7 @@ use crate::domain::INPUT_SIDE;
 const WIDEST_TILE: usize = 8;
 /// Input channels that are added to sums at a time: what a window sees of so many stays in the first-level cache while
 /// it moves along a row.
-const GROUP: usize = 16;
+const GROUP: usize = 8;
 /// The longest row.
 const WIDEST_SIDE: usize = INPUT_SIDE;
 

@@ -313,7 +313,8 @@ impl Shard {
             return;
         };
         if unit.closes_block {
-            self.added[..unit.outputs * len].copy_from_slice(&self.passing[..unit.outputs * len]);
+            // What is passed on below is written anew.
+            std::mem::swap(&mut self.added, &mut self.passing);
         }
         let input = self.units[before].passed_on();
         self.convolver

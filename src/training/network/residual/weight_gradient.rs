@@ -3,44 +3,34 @@
 //! In: planes of the input and of the sums' gradient. Out: what is added to the weights' gradient. Never: allocation after
 //! `new`, threads.
 //!
-//! A tile, a few output channels by a block of input channels, is kept in registers over a row of all images. For that,
-//! channels are laid side by side first. A tile's size depends on how wide the registers are; the order in which a sum
-//! is added does not.
+//! A tile, the three taps of a window's row by a few output channels by a register of input channels, is kept in registers
+//! over a row of all images. For that, input channels are laid side by side first. A tile's size depends on how wide the
+//! registers are; the order in which a sum is added does not.
 
-use pulp::{Simd, WithSimd};
+use pulp::{Simd, WithSimd, bytemuck};
 
 use super::planes::Grid;
 use super::shape::{TAPS, Unit};
 
-/// The most input channels of a tile.
-const WIDEST_BLOCK: usize = 32;
-/// The most output channels of a tile.
-const WIDEST_TILE: usize = 8;
+/// The most input channels side by side: those of the widest registers.
+const WIDEST_BLOCK: usize = 16;
 /// Places that are turned at a time: a cache line's worth of a plane.
 const TURNED: usize = 16;
+/// Taps of a window's row.
+const ROW_TAPS: usize = 3;
 
-/// Planes with their channels side by side, with room for the largest.
+/// Planes with their channels side by side, `[block][place][channel in the block]`, with room for the largest.
 #[derive(Debug)]
-pub struct Turned {
-    /// The input, `[block][place][channel in the block]`.
-    inputs: Vec<f32>,
-    /// A row of the sums' gradient, `[tile][place][channel in the tile]`.
-    outputs: Vec<f32>,
-}
+pub struct Turned(Vec<f32>);
 
 impl Turned {
     /// Room for any of these units, on grids of so many images.
     pub fn new(units: &[Unit], images: usize) -> Self {
-        let grid = |unit: &Unit| Grid {
-            side: unit.side,
-            images,
+        let len = |unit: &Unit| {
+            let side = unit.side;
+            unit.inputs.next_multiple_of(WIDEST_BLOCK) * Grid { side, images }.plane_len()
         };
-        let inputs = |unit: &Unit| unit.inputs.next_multiple_of(WIDEST_BLOCK) * grid(unit).plane_len();
-        let outputs = |unit: &Unit| (unit.outputs + WIDEST_TILE) * grid(unit).row_len();
-        Self {
-            inputs: vec![0.0; units.iter().map(inputs).max().unwrap_or(0)],
-            outputs: vec![0.0; units.iter().map(outputs).max().unwrap_or(0)],
-        }
+        Self(vec![0.0; units.iter().map(len).max().unwrap_or(0)])
     }
 }
 
@@ -60,69 +50,71 @@ pub struct WeightGradient<'a> {
     pub gradient: &'a mut [f32],
 }
 
+/// Sums of one tap, `[output]`, each a register of input channels.
+type Sums<S, const OUTPUTS: usize> = [<S as Simd>::f32s; OUTPUTS];
+
 impl WeightGradient<'_> {
-    /// A tile is `OUTPUTS` channels of the sums by `VECTORS` registers of the input's channels.
+    /// A tile has `OUTPUTS` channels of the sums.
     #[inline(always)]
-    fn add_with<S: Simd, const VECTORS: usize, const OUTPUTS: usize>(mut self, simd: S) {
-        const { assert!(S::F32_LANES * VECTORS <= WIDEST_BLOCK && OUTPUTS <= WIDEST_TILE) };
+    fn add_with<S: Simd, const OUTPUTS: usize>(mut self, simd: S) {
+        const { assert!(S::F32_LANES <= WIDEST_BLOCK) };
         for row in 0..self.grid.side {
-            let (width, row_len) = (S::F32_LANES * VECTORS, self.grid.row_len());
-            let outputs = self.unit.outputs;
-            let room = &mut self.turned.outputs[..outputs.next_multiple_of(OUTPUTS) * row_len];
-            turn_row(
-                (self.sums_gradient, self.grid, row),
-                (room, row_len),
-                0,
-                outputs,
-                OUTPUTS,
-            );
             // Rows of the input are turned when the first window sees them.
             for row in if row == 0 { 0 } else { row + 1 }..self.grid.side.min(row + 2) {
-                let (plane, inputs) = (self.grid.plane_len(), self.unit.inputs);
-                let room = &mut self.turned.inputs[..inputs.next_multiple_of(width) * plane];
-                turn_row(
-                    (self.input, self.grid, row),
-                    (room, plane),
-                    row * row_len,
-                    inputs,
-                    width,
-                );
+                self.turn_row(row, S::F32_LANES);
             }
-            for tap in 0..TAPS {
-                self.add_row::<S, VECTORS, OUTPUTS>(simd, row, tap);
+            for below in 0..TAPS / ROW_TAPS {
+                if (1..=self.grid.side).contains(&(row + below)) {
+                    self.add_row::<S, OUTPUTS>(simd, row, below);
+                }
             }
         }
     }
 
-    /// What one tap of the windows around a row adds.
+    /// What the windows around a row add by one row of their taps.
     #[inline(always)]
-    fn add_row<S: Simd, const VECTORS: usize, const OUTPUTS: usize>(
-        &mut self,
-        simd: S,
-        row: usize,
-        tap: usize,
-    ) {
-        let (grid, unit, side, slots) = (self.grid, self.unit, self.grid.side, self.grid.slots());
-        let (width, row_len) = (S::F32_LANES * VECTORS, self.grid.row_len());
-        // Of a row's windows, those in which this tap sees a pixel; then the first pixel that it sees.
-        let (below, right) = (row + tap / 3, tap % 3);
-        let columns = usize::from(right == 0)..side - usize::from(right == 2);
-        if !(1..=side).contains(&below) || columns.is_empty() {
-            return;
+    fn add_row<S: Simd, const OUTPUTS: usize>(&mut self, simd: S, row: usize, below: usize) {
+        let (grid, unit) = (self.grid, self.unit);
+        let (plane, row_len) = (grid.plane_len(), grid.row_len());
+        let (own, seen) = (grid.place(row, 0), grid.place(row + below - 1, 0));
+        let blocks = S::as_simd_f32s(&self.turned.0).0.chunks_exact(plane);
+        for (channel, values) in (0..unit.inputs).step_by(S::F32_LANES).zip(blocks) {
+            for first in (0..unit.outputs).step_by(OUTPUTS) {
+                // The last tile takes the last channel more than once where there are no more; those sums are not added.
+                let factors = std::array::from_fn(|output| {
+                    let output = (first + output).min(unit.outputs - 1);
+                    &self.sums_gradient[output * plane + own..][..row_len]
+                });
+                let sums = products::<S, OUTPUTS>(simd, grid, &values[seen..][..row_len], factors);
+                for (tap, sums) in (below * ROW_TAPS..).zip(&sums) {
+                    for (output, sums) in (first..unit.outputs).zip(sums) {
+                        let place = (tap * unit.outputs + output) * unit.inputs + channel;
+                        let count = S::F32_LANES.min(unit.inputs - channel);
+                        let lanes = bytemuck::cast_slice::<_, f32>(std::slice::from_ref(sums));
+                        let places = self.gradient[place..][..count].iter_mut();
+                        places.zip(lanes).for_each(|(place, value)| *place += value);
+                    }
+                }
+            }
         }
-        let seen = grid.place(below - 1, columns.start + right - 1);
-        let places = columns.len() * slots;
-        let inputs = &self.turned.inputs[..unit.inputs.next_multiple_of(width) * grid.plane_len()];
-        let outputs = &self.turned.outputs[..unit.outputs.next_multiple_of(OUTPUTS) * row_len];
-        for (block, values) in inputs.chunks_exact(grid.plane_len() * width).enumerate() {
-            let (channel, values) = (block * width, &values[seen * width..][..places * width]);
-            for (tile, factors) in outputs.chunks_exact(row_len * OUTPUTS).enumerate() {
-                let factors = &factors[columns.start * slots * OUTPUTS..][..places * OUTPUTS];
-                let sums = products::<S, VECTORS, OUTPUTS>(simd, values, factors);
-                for (output, sums) in (tile * OUTPUTS..unit.outputs).zip(&sums) {
-                    let place = (tap * unit.outputs + output) * unit.inputs + channel;
-                    let count = width.min(unit.inputs - channel);
-                    add::<S>(sums, &mut self.gradient[place..][..count]);
+    }
+
+    /// Lays a row's channels side by side, `width` of them in each block; what lies behind the last channel stays as it is.
+    #[inline(always)]
+    fn turn_row(&mut self, row: usize, width: usize) {
+        let (plane, first, row_len) = (
+            self.grid.plane_len(),
+            self.grid.place(row, 0),
+            self.grid.row_len(),
+        );
+        let blocks = self.turned.0.chunks_exact_mut(plane * width);
+        for (turned, planes) in blocks.zip(self.input[..self.unit.inputs * plane].chunks(plane * width)) {
+            let parts = turned[first * width..][..row_len * width].chunks_mut(TURNED * width);
+            for (part, turned) in parts.enumerate() {
+                for (channel, plane) in planes.chunks_exact(plane).enumerate() {
+                    let values = &plane[first + part * TURNED..];
+                    let places = turned.chunks_exact_mut(width).zip(values);
+                    places.for_each(|(place, &value)| place[channel] = value);
                 }
             }
         }
@@ -135,72 +127,64 @@ impl WithSimd for WeightGradient<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         match S::F32_LANES {
-            // Sixteen registers of eight lanes: twelve sums, two values, a factor. One lane does the same, so that tests
-            // see this tile on any machine.
-            1 | 8 => self.add_with::<S, 2, 6>(simd),
-            // A second register would hold no inputs.
-            lanes if self.unit.inputs <= lanes => self.add_with::<S, 1, WIDEST_TILE>(simd),
-            _ => self.add_with::<S, 2, WIDEST_TILE>(simd),
+            // Sixteen registers: twelve sums, three values, a factor. One lane does the same, so that tests see this
+            // tile on any machine.
+            1 | 8 => self.add_with::<S, 4>(simd),
+            // Thirty-two: twenty-four sums.
+            _ => self.add_with::<S, 8>(simd),
         }
     }
 }
 
-/// Sums over places: `[output][input]` of `factors[place][output] * values[place][input]`.
+/// Sums over a row, `[tap][output][input]`, of `factors[output][place] * values[place that the tap sees][input]`.
 #[inline(always)]
-fn products<S: Simd, const VECTORS: usize, const OUTPUTS: usize>(
+fn products<S: Simd, const OUTPUTS: usize>(
     simd: S,
-    values: &[f32],
-    factors: &[f32],
-) -> [[S::f32s; VECTORS]; OUTPUTS] {
-    let mut sums = [[simd.splat_f32s(0.0); VECTORS]; OUTPUTS];
-    let values = S::as_simd_f32s(values).0.as_chunks::<VECTORS>().0;
-    for (values, factors) in values.iter().zip(factors.as_chunks::<OUTPUTS>().0) {
-        for (sums, &factor) in sums.iter_mut().zip(factors) {
-            let factor = simd.splat_f32s(factor);
-            for (sum, &value) in sums.iter_mut().zip(values) {
-                *sum = simd.mul_add_e_f32s(factor, value, *sum);
-            }
-        }
+    grid: Grid,
+    values: &[S::f32s],
+    factors: [&[f32]; OUTPUTS],
+) -> [Sums<S, OUTPUTS>; ROW_TAPS] {
+    let (last, slots) = (grid.side - 1, grid.slots());
+    let own = |from: usize, to: usize| factors.map(|factors| &factors[from * slots..to * slots]);
+    let seen =
+        |from: usize, to: usize| move |tap: usize| &values[(from + tap - 1) * slots..(to + tap - 1) * slots];
+    let mut sums = [[simd.splat_f32s(0.0); OUTPUTS]; ROW_TAPS];
+    if last == 0 {
+        let [_, middle, _] = &mut sums;
+        add_places(simd, std::array::from_mut(middle), [1].map(seen(0, 1)), own(0, 1));
+        return sums;
     }
+    // At either end of the row a tap sees nothing.
+    let [_, right @ ..] = &mut sums;
+    add_places(simd, right, [1, 2].map(seen(0, 1)), own(0, 1));
+    add_places(simd, &mut sums, [0, 1, 2].map(seen(1, last)), own(1, last));
+    let [left @ .., _] = &mut sums;
+    add_places(simd, left, [0, 1].map(seen(last, last + 1)), own(last, last + 1));
     sums
 }
 
-/// Adds the first of some lanes.
+/// Adds the products of some places, as many of each slice.
 #[inline(always)]
-fn add<S: Simd>(lanes: &[S::f32s], to: &mut [f32]) {
-    let mut values = [0.0; WIDEST_BLOCK];
-    S::as_mut_simd_f32s(&mut values).0[..lanes.len()].copy_from_slice(lanes);
-    to.iter_mut().zip(&values).for_each(|(to, value)| *to += value);
-}
-
-/// Lays a row's channels side by side, `width` of them in each part of `turned`; a part has so many places, and the row
-/// begins at `first` of them.
-#[inline(always)]
-fn turn_row(
-    (planes, grid, row): (&[f32], Grid, usize),
-    (turned, places): (&mut [f32], usize),
-    first: usize,
-    channels: usize,
-    width: usize,
+fn add_places<S: Simd, const OUTPUTS: usize, const SEEN: usize>(
+    simd: S,
+    sums: &mut [Sums<S, OUTPUTS>; SEEN],
+    values: [&[S::f32s]; SEEN],
+    factors: [&[f32]; OUTPUTS],
 ) {
-    let (plane, row_len) = (grid.plane_len(), grid.row_len());
-    for (part, turned) in turned.chunks_exact_mut(places * width).enumerate() {
-        let planes = &planes[part * width * plane + row * row_len..];
-        let turned = &mut turned[first * width..][..row_len * width];
-        turn((planes, plane, width.min(channels - part * width)), turned, width);
-    }
-}
-
-/// `turned[place][channel] = planes[channel][place]`; what lies behind the last channel stays as it is.
-#[inline(always)]
-fn turn((planes, plane, channels): (&[f32], usize, usize), turned: &mut [f32], width: usize) {
-    for (part, turned) in turned.chunks_mut(TURNED * width).enumerate() {
-        let places = turned.len() / width;
-        for channel in 0..channels {
-            let values = &planes[channel * plane + part * TURNED..][..places];
-            for (place, &value) in turned.chunks_exact_mut(width).zip(values) {
-                place[channel] = value;
+    let mut tile = *sums;
+    let count = values[0].len();
+    let (values, factors) = (
+        values.map(|values| &values[..count]),
+        factors.map(|factors| &factors[..count]),
+    );
+    for place in 0..count {
+        let values: [S::f32s; SEEN] = std::array::from_fn(|tap| values[tap][place]);
+        for output in 0..OUTPUTS {
+            let factor = simd.splat_f32s(factors[output][place]);
+            for tap in 0..SEEN {
+                tile[tap][output] = simd.mul_add_e_f32s(factor, values[tap], tile[tap][output]);
             }
         }
     }
+    *sums = tile;
 }
