@@ -18,7 +18,7 @@ use super::network::learner::{Learner, Scorer};
 use super::network::{Network, Pictures};
 use super::parameters::{Split, TrainParameters};
 use super::train::{Flow, MEASURING_BATCHES, Observer, Progress, TrainError, learning, settle, step_through};
-use crate::domain::{INPUT_LEN, LABEL_COUNT, Label, RateSchedule};
+use crate::domain::{INPUT_LEN, LABEL_COUNT, RateSchedule};
 
 /// Parts that photos are split into for `out_of_fold`.
 pub const FOLDS: usize = 5;
@@ -34,8 +34,6 @@ const FEWEST_EXAMPLES: usize = 20;
 /// Photos that familiarity goes by at most, spread over all: each costs an answer some 130 multiplications, and makes the
 /// file half a kilobyte longer.
 const MOST_EXAMPLES: usize = 2_000;
-/// Pictures of each of Fashion-MNIST's classes that familiarity goes by besides.
-const FASHION_EXAMPLES: usize = 20;
 
 /// Share of an inventory's photos that are taken to show none of the classes. That of the corrections is people's choice: a
 /// hundred watches, because they were asked for, would make everything else suspect, and trust in right tags small.
@@ -89,7 +87,7 @@ impl Tuning<'_> {
             let Some(Unseen { mut answers, values }) = self.unseen(split, observer)? else {
                 return Ok(None);
             };
-            let familiarity = self.familiarity(&network, self.photos, split);
+            let familiarity = self.familiarity(&network, self.photos);
             let sigmoid = values
                 .as_ref()
                 .and_then(|values| Sigmoid::fit(values, &is_unknown(self.photos)));
@@ -124,12 +122,14 @@ impl Tuning<'_> {
                 return Ok(None);
             };
             let numbers = || (0..self.photos.len()).filter(|&number| is_left_out(number));
-            for (number, (scores, unknown)) in numbers().zip(ask(&network, &left_out)) {
+            let said = ask(&network, &left_out);
+            for (number, &(scores, unknown)) in numbers().zip(&said) {
                 // What the exported file does not tell is no evidence either.
                 answers[number] = (scores, unknown.filter(|_| self.parameters.knows_unknown()));
             }
-            if let Some(familiarity) = self.familiarity(&network, &seen, split) {
-                let found = familiarity.values(&features(&network, &left_out.pixels));
+            if let Some(familiarity) = self.familiarity(&network, &seen) {
+                let labels: Vec<_> = said.into_iter().map(|(scores, _)| scores).collect();
+                let found = familiarity.values(&features(&network, &left_out.pixels), &labels);
                 for (number, value) in numbers().zip(found) {
                     values[number] = Some(value);
                 }
@@ -141,10 +141,9 @@ impl Tuning<'_> {
         }))
     }
 
-    /// Who tells photos of none of the classes apart, among the features that this network has of `photos`: by them and by
-    /// some pictures of Fashion-MNIST, so that classes that nobody has corrected count as known, too. `None` if there are too
-    /// few photos altogether.
-    fn familiarity(&self, network: &Network, photos: &Photos, split: Split) -> Option<Familiarity> {
+    /// Who tells photos of none of the classes apart, among the features that this network has of `photos`. `None` if there
+    /// are too few photos altogether.
+    fn familiarity(&self, network: &Network, photos: &Photos) -> Option<Familiarity> {
         let unknown = self.photos.unknown();
         if !self.parameters.knows_unknown() || unknown.min(self.photos.len() - unknown) < FEWEST_EXAMPLES {
             return None;
@@ -152,20 +151,7 @@ impl Tuning<'_> {
         // So many of all, evenly spread; where all may stand, all do.
         let share = |number: usize| number * MOST_EXAMPLES.min(self.photos.len()) / self.photos.len();
         let photos = photos.only(|number| share(number + 1) > share(number));
-        let rows = Label::all().flat_map(|label| {
-            let labels = self.images.labels[..split.train].iter().enumerate();
-            labels
-                .filter(move |(_, own)| **own == label)
-                .map(|(row, _)| row)
-                .take(FASHION_EXAMPLES)
-        });
-        let mut pixels = photos.pixels.clone();
-        let mut is_unknown = is_unknown(&photos);
-        for row in rows {
-            pixels.extend_from_slice(picture(&self.images.pixels, row));
-            is_unknown.push(false);
-        }
-        let familiarity = Familiarity::fit(&features(network, &pixels), &is_unknown)?;
+        let familiarity = Familiarity::fit(&features(network, &photos.pixels), &is_unknown(&photos))?;
         Some(familiarity.tilted(network.unknown_plane()?))
     }
 

@@ -76,13 +76,19 @@ mod familiar {
     pub const EXAMPLE_LENGTHS: &str = "examples_squared_negative";
     pub const PRODUCTS: &str = "products";
     pub const CLOSENESS: &str = "distances_squared_negative";
-    pub const WIDTH: &str = "width";
+    pub const BREADTH: &str = "breadth";
     pub const EXPONENTS: &str = "exponents";
     pub const LIKENESS: &str = "likeness";
     pub const WEIGHTS: &str = "familiarity_weights";
     pub const PLANE: &str = "familiarity_plane";
     pub const OFFSET: &str = "familiarity_offset";
     pub const OWN: &str = "own_sum";
+    pub const TEMPERATURE: &str = "temperature";
+    pub const UNTEMPERED: &str = "label_sums_untempered";
+    pub const UNTEMPERED_LABELS: &str = "probabilities_untempered";
+    pub const CERTAINTY: &str = "certainty";
+    pub const CERTAINTY_WEIGHT: &str = "certainty_weight";
+    pub const DOUBTED: &str = "own_sum_with_doubt";
 }
 
 /// All of it.
@@ -171,27 +177,37 @@ fn nodes<'a>(
     nodes
 }
 
-/// As `Familiarity::values` has it; of distances, `-|a - b|^2 = 2 a b - |b|^2 - |a|^2`.
+/// As `Familiarity::values` has it; of distances, `-|a - b|^2 = 2 a b - |b|^2 - |a|^2`. Doubt is about labels as they are before
+/// the temperature, since that is fitted later.
 fn familiarity_nodes<'a>() -> Vec<Node<'a>> {
     use familiar::*;
-    let row_sums = vec![integers("axes", &[1]), integer("keepdims", 1)];
+    let of_rows = || vec![integers("axes", &[1]), integer("keepdims", 1)];
     let twice = vec![super::float("alpha", 2.0), integer("transB", 1)];
     let products = [STANDARD, EXAMPLES, EXAMPLE_LENGTHS];
     let sum = || vec![integer("transB", 1)];
     vec![
         node(OpType::Sub, &[FLAT, MEANS], CENTRED, vec![]),
         node(OpType::Div, &[CENTRED, DEVIATIONS], STANDARD, vec![]),
-        node(OpType::ReduceSumSquare, &[STANDARD], LENGTHS, row_sums),
+        node(OpType::ReduceSumSquare, &[STANDARD], LENGTHS, of_rows()),
         node(OpType::Gemm, &products, PRODUCTS, twice),
         node(OpType::Sub, &[PRODUCTS, LENGTHS], CLOSENESS, vec![]),
-        node(OpType::Div, &[CLOSENESS, WIDTH], EXPONENTS, vec![]),
+        node(OpType::Div, &[CLOSENESS, BREADTH], EXPONENTS, vec![]),
         node(OpType::Exp, &[EXPONENTS], LIKENESS, vec![]),
         node(OpType::Gemm, &[FLAT, PLANE, OFFSET], OWN, sum()),
-        node(OpType::Gemm, &[LIKENESS, WEIGHTS, OWN], UNKNOWN_SUM, sum()),
+        node(OpType::Mul, &[LABEL_SUMS, TEMPERATURE], UNTEMPERED, vec![]),
+        node(
+            OpType::Softmax,
+            &[UNTEMPERED],
+            UNTEMPERED_LABELS,
+            vec![integer("axis", 1)],
+        ),
+        node(OpType::ReduceMax, &[UNTEMPERED_LABELS], CERTAINTY, of_rows()),
+        node(OpType::Gemm, &[CERTAINTY, CERTAINTY_WEIGHT, OWN], DOUBTED, sum()),
+        node(OpType::Gemm, &[LIKENESS, WEIGHTS, DOUBTED], UNKNOWN_SUM, sum()),
     ]
 }
 
-fn familiarity_weights<'a>(familiarity: &Familiarity) -> Vec<TensorProto<'a>> {
+fn familiarity_weights<'a>(familiarity: &Familiarity, temperature: f64) -> Vec<TensorProto<'a>> {
     use familiar::*;
     let width = familiarity.width();
     let count = familiarity.weights.len();
@@ -202,10 +218,13 @@ fn familiarity_weights<'a>(familiarity: &Familiarity) -> Vec<TensorProto<'a>> {
         tensor(DEVIATIONS, &[width], familiarity.deviations.clone()),
         tensor(EXAMPLES, &[count, width], familiarity.examples.clone()),
         tensor(EXAMPLE_LENGTHS, &[count], lengths.collect()),
-        tensor(WIDTH, &[1], vec![width as f32]),
+        tensor(BREADTH, &[1], vec![familiarity.breadth()]),
         tensor(WEIGHTS, &[1, count], familiarity.weights.clone()),
         tensor(PLANE, &[1, width], familiarity.plane.clone()),
-        tensor(OFFSET, &[1], vec![familiarity.offset]),
+        tensor(TEMPERATURE, &[1], vec![temperature as f32]),
+        // One less the certainty is the doubt.
+        tensor(CERTAINTY_WEIGHT, &[1, 1], vec![-familiarity.doubt]),
+        tensor(OFFSET, &[1], vec![familiarity.offset + familiarity.doubt]),
     ]
 }
 
@@ -263,7 +282,7 @@ fn weights<'a>(
         temper(&biases[..LABEL_COUNT]),
     ));
     if let (true, Some(familiarity)) = (knows_unknown, network.familiarity()) {
-        tensors.extend(familiarity_weights(familiarity));
+        tensors.extend(familiarity_weights(familiarity, temperature));
     } else if knows_unknown {
         let rest = OUTPUTS - LABEL_COUNT;
         tensors.push(tensor(

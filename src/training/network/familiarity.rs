@@ -1,18 +1,26 @@
 //! Is it one of the classes at all? Told by how much a picture is like those of which somebody has said so.
 //!
-//! In: what a network makes of pictures before its last layer (features), and which of them show none of the classes. Out: a
-//! function of features: the log-odds that a picture shows none. Never: pictures, a network, chance.
+//! In: what a network makes of pictures before its last layer (features) and behind it (labels), and which of them show none of
+//! the classes. Out: a function of both: the log-odds that a picture shows none. Never: pictures, a network, chance.
 //!
 //! Things of no class are of many kinds, and no plane in the space of features has all of them on one side; the network's
 //! own eleventh output is such a plane. Kernel ridge regression (C. Saunders, A. Gammerman and V. Vovk, ICML 1998) puts a
-//! bump around every example, and leaves to the plane what is like none of them. The sum is made a probability by a sigmoid
-//! that is fitted on examples that the bumps were not fitted on (J. Platt, 1999).
+//! bump around every example, and leaves to the plane, and to doubt about the label (D. Hendrycks and K. Gimpel, ICLR 2017), what
+//! is like none of them. The sum is made a probability by a sigmoid that is fitted on examples that the bumps were not
+//! fitted on (J. Platt, 1999).
+
+use crate::domain::LABEL_COUNT;
 
 /// What holds the fit back: the greater, the smoother. Targets are 1 and -1, and no likeness is greater than 1.
 const RIDGE: f64 = 6.0;
+/// How broad a bump is, for each feature. The narrower, the better what was corrected is told apart and what is like none of it
+/// left to the network's own output; with a tenth, bumps are too lonely to say anything.
+const BREADTH: f32 = 0.3;
 /// How much the network's own log-odds count beside the bumps, which lie between -1 and 1. With less, and more so with
 /// none, what shows a class that nobody has corrected is taken for unknown more often; with more, likeness has less to say.
 const OWN_SHARE: f32 = 0.05;
+/// How much doubt about the label counts beside the bumps: doubt is 0 where one label is sure.
+const DOUBT_SHARE: f32 = 0.2;
 /// Steps of the iteration that solves for the weights, at most.
 const STEPS: usize = 500;
 /// Square of the remainder, of the target's, at which a solution will do.
@@ -22,9 +30,12 @@ const NEWTON_STEPS: usize = 100;
 /// Halvings of one such step, at most.
 const HALVINGS: usize = 30;
 
-/// A function of features: a plane, and a bump for each example. For the bumps, features are measured in deviations from
-/// the mean of the examples; the likeness to an example is `exp(-d^2 / width)` at distance `d` where there are `width`
-/// features.
+/// Probabilities of the ten labels, as a network gives them before any temperature.
+pub type Labels = [f32; LABEL_COUNT];
+
+/// A function of features and labels: a plane, doubt about the label, and a bump for each example. For the bumps, features are measured in deviations from
+/// the mean of the examples; the likeness to an example is `exp(-d^2 / breadth)` at distance `d`, where the
+/// [breadth](Familiarity::breadth) is a quarter of the number of features.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Familiarity {
     /// Of each feature over the examples.
@@ -37,13 +48,15 @@ pub struct Familiarity {
     pub weights: Vec<f32>,
     /// The plane's slopes, along features as they are.
     pub plane: Vec<f32>,
+    /// How much doubt counts: what the greatest of the labels' probabilities lacks of 1.
+    pub doubt: f32,
     /// What is added.
     pub offset: f32,
 }
 
 impl Familiarity {
-    /// Bumps fitted to examples, `[example][feature]`: 1 where `is_unknown`, else -1; the plane is level. `None` without
-    /// examples of both.
+    /// Bumps fitted to examples, `[example][feature]`: 1 where `is_unknown`, else -1; the plane is level, and doubt does not count.
+    /// `None` without examples of both.
     pub fn fit(features: &[f32], is_unknown: &[bool]) -> Option<Self> {
         let count = is_unknown.len();
         if features.is_empty() || !is_unknown.contains(&false) || !is_unknown.contains(&true) {
@@ -57,6 +70,7 @@ impl Familiarity {
             examples: Vec::new(),
             weights: vec![0.0; count],
             plane: vec![0.0; width],
+            doubt: 0.0,
             offset: 0.0,
         };
         familiarity.examples = features
@@ -78,27 +92,36 @@ impl Familiarity {
         self.means.len()
     }
 
-    /// The value for features, `[picture][feature]`, of each picture.
-    pub fn values(&self, features: &[f32]) -> Vec<f64> {
-        let value = |row: &[f32]| {
-            let plane: f32 = row
-                .iter()
-                .zip(&self.plane)
-                .map(|(value, slope)| value * slope)
-                .sum();
-            let row: Vec<f32> = self.standard(row).collect();
-            let examples = self.examples.chunks_exact(self.width()).zip(&self.weights);
-            let bumps: f64 = examples
-                .map(|(example, &weight)| likeness(example, &row) * f64::from(weight))
-                .sum();
-            bumps + f64::from(plane + self.offset)
-        };
-        features.chunks_exact(self.width()).map(value).collect()
+    /// The square of the distance at which likeness has fallen to one over e.
+    pub fn breadth(&self) -> f32 {
+        breadth(self.width())
     }
 
-    /// The same, tilted by a network's own output for "none of them": what is like no example is left to that.
+    /// The value for features, `[picture][feature]`, and labels of each picture.
+    pub fn values(&self, features: &[f32], labels: &[Labels]) -> Vec<f64> {
+        let pictures = features.chunks_exact(self.width()).zip(labels);
+        pictures.map(|(row, labels)| self.value(row, labels)).collect()
+    }
+
+    fn value(&self, row: &[f32], labels: &Labels) -> f64 {
+        let plane: f32 = row
+            .iter()
+            .zip(&self.plane)
+            .map(|(value, slope)| value * slope)
+            .sum();
+        let doubt = 1.0 - labels.iter().copied().fold(0.0, f32::max);
+        let row: Vec<f32> = self.standard(row).collect();
+        let examples = self.examples.chunks_exact(self.width()).zip(&self.weights);
+        let bumps: f64 = examples
+            .map(|(example, &weight)| likeness(example, &row) * f64::from(weight))
+            .sum();
+        bumps + f64::from(plane + self.doubt * doubt + self.offset)
+    }
+
+    /// The same, tilted by a network's own output for "none of them" and by its doubt: what is like no example is left to these.
     pub fn tilted(mut self, (slopes, bias): (&[f32], f32)) -> Self {
         self.plane = slopes.iter().map(|slope| slope * OWN_SHARE).collect();
+        self.doubt = DOUBT_SHARE;
         self.offset += bias * OWN_SHARE;
         self
     }
@@ -106,6 +129,7 @@ impl Familiarity {
     /// The same, passed through a sigmoid's two numbers: its values are log-odds then.
     pub fn as_log_odds(mut self, sigmoid: Sigmoid) -> Self {
         let numbers = self.weights.iter_mut().chain(&mut self.plane);
+        let numbers = numbers.chain([&mut self.doubt]);
         numbers.for_each(|number| *number *= sigmoid.slope as f32);
         self.offset = (f64::from(self.offset) * sigmoid.slope + sigmoid.offset) as f32;
         self
@@ -121,7 +145,11 @@ impl Familiarity {
 
 fn likeness(one: &[f32], other: &[f32]) -> f64 {
     let distance: f32 = one.iter().zip(other).map(|(a, b)| (a - b) * (a - b)).sum();
-    f64::from(-distance / one.len() as f32).exp()
+    f64::from(-distance / breadth(one.len())).exp()
+}
+
+fn breadth(width: usize) -> f32 {
+    BREADTH * width as f32
 }
 
 /// Mean and deviation of each feature; a feature that never changes is measured in ones.
@@ -281,26 +309,41 @@ mod tests {
         (features, is_unknown)
     }
 
+    /// Labels of which one is sure, for so many pictures.
+    fn sure(count: usize) -> Vec<Labels> {
+        let mut labels = [0.0; LABEL_COUNT];
+        labels[3] = 1.0;
+        vec![labels; count]
+    }
+
     #[test]
     fn what_no_plane_tells_apart_is_told_by_likeness() {
         let (features, is_unknown) = ring(150, 1);
         let familiarity = Familiarity::fit(&features, &is_unknown).unwrap();
         let (others, truths) = ring(90, 2);
-        for (value, unknown) in familiarity.values(&others).into_iter().zip(truths) {
+        for (value, unknown) in familiarity
+            .values(&others, &sure(truths.len()))
+            .into_iter()
+            .zip(truths)
+        {
             assert_eq!(value > 0.0, unknown, "{value}");
         }
         // Like nothing that it has seen: it has nothing to say, and leaves it to the plane.
         let far = [1e6, 1e6, 7.0];
-        assert!(familiarity.values(&far)[0].abs() < 1e-9);
+        assert!(familiarity.values(&far, &sure(1))[0].abs() < 1e-9);
         let tilted = familiarity.tilted((&[2e-6, 0.0, 1.0], 3.0));
-        assert!((tilted.values(&far)[0] - 12.0 * f64::from(OWN_SHARE)).abs() < 1e-5);
+        let told = 12.0 * f64::from(OWN_SHARE);
+        assert!((tilted.values(&far, &sure(1))[0] - told).abs() < 1e-5);
+        let even = [[1.0 / LABEL_COUNT as f32; LABEL_COUNT]];
+        let doubted = told + 0.9 * f64::from(DOUBT_SHARE);
+        assert!((tilted.values(&far, &even)[0] - doubted).abs() < 1e-5);
     }
 
     #[test]
     fn the_weights_solve_the_ridge_equation() {
         let (features, is_unknown) = ring(60, 3);
         let familiarity = Familiarity::fit(&features, &is_unknown).unwrap();
-        let values = familiarity.values(&features);
+        let values = familiarity.values(&features, &sure(is_unknown.len()));
         for ((value, &unknown), &weight) in values.iter().zip(&is_unknown).zip(&familiarity.weights) {
             let target = if unknown { 1.0 } else { -1.0 };
             assert!((value + RIDGE * f64::from(weight) - target).abs() < 1e-4);
@@ -320,7 +363,7 @@ mod tests {
         let (features, is_unknown) = ring(90, 4);
         let familiarity = Familiarity::fit(&features, &is_unknown).unwrap();
         let values: Vec<f64> = familiarity
-            .values(&features)
+            .values(&features, &sure(90))
             .iter()
             .map(|value| value.sin())
             .collect();
@@ -363,8 +406,9 @@ mod tests {
         assert!((odds(rarer, 0.3) * 4.0 - odds(sigmoid, 0.3)).abs() < 1e-9);
 
         let familiarity = familiarity.tilted((&[0.01, -0.1, 0.2], 3.0));
-        let raw = familiarity.values(&features);
-        let log_odds = familiarity.as_log_odds(sigmoid).values(&features);
+        let labels = [[0.06; LABEL_COUNT]; 90];
+        let raw = familiarity.values(&features, &labels);
+        let log_odds = familiarity.as_log_odds(sigmoid).values(&features, &labels);
         for (raw, log_odds) in raw.iter().zip(log_odds) {
             assert!((sigmoid.slope * raw + sigmoid.offset - log_odds).abs() < 1e-4);
         }

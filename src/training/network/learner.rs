@@ -317,7 +317,7 @@ impl<'a> Scorer<'a> {
                 let mut unknown = vec![0.0; count];
                 score_residual(engine, self.network, pictures, &mut labels, Some(&mut unknown));
                 if let Some(familiarity) = self.network.familiarity() {
-                    let values = familiarity.values(&features_of(engine, count));
+                    let values = familiarity.values(&features_of(engine, count), &labels);
                     for (unknown, log_odds) in unknown.iter_mut().zip(values) {
                         *unknown = Sigmoid::ONE.chance(log_odds) as f32;
                     }
