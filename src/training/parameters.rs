@@ -92,7 +92,7 @@ fn epochs(architecture: ArchitectureName, augmentation: Augmentation) -> u32 {
     match (architecture, augmentation) {
         (ArchitectureName::Reference, _) => 50,
         // A larger network.
-        (ArchitectureName::Residual, Augmentation::Catalogue) => 32,
+        (ArchitectureName::Residual, Augmentation::Catalogue) => 46,
         (ArchitectureName::Residual, _) => 52,
     }
 }
