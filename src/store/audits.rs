@@ -146,7 +146,7 @@ impl Reader {
                 .prepare("SELECT id, content_hash FROM images INDEXED BY images_by_hash")?;
             let mut contents = statement.query([])?;
             // The greatest of the `count` least places is on top.
-            let mut drawn: BinaryHeap<(ContentHash, ContentHash)> = BinaryHeap::with_capacity(count + 1);
+            let mut drawn: BinaryHeap<(ContentHash, ContentHash)> = BinaryHeap::new();
             while let Some(row) = contents.next()? {
                 if !candidates.contains(&row.get(0)?) {
                     continue;
