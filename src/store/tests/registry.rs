@@ -379,6 +379,24 @@ fn corrections_are_new_that_came_since_a_rebuild_that_had_them_began() {
 }
 
 #[test]
+/// Every rebuild had learned them, and they started the next one, until the clock had come to them.
+#[test]
+fn corrections_that_were_given_under_a_clock_ahead_are_new_when_their_time_comes_and_once() {
+    let mut fixture = Fixture::new();
+    fixture.store.correct(&[correction("a", Some(3))]).unwrap();
+    for (now, expected) in [(4_999, 0), (5_000, 1)] {
+        let new = || fixture.reader().count_new_corrections(at(now)).unwrap();
+        assert_eq!(new(), expected);
+    }
+    let rebuild = NewRun {
+        trigger: RunTrigger::Corrections,
+        ..NewRun::by_command(at(5_001), json!({}))
+    };
+    let end = RunEnd::without_result(RunState::Finished, at(5_002), "a test");
+    fixture.store.record_run(&rebuild, &end).unwrap();
+    assert_eq!(fixture.reader().count_new_corrections(at(6_000)).unwrap(), 0);
+}
+
 fn a_request_stays_open_until_a_run_takes_it() {
     let mut fixture = Fixture::new();
     assert_eq!(fixture.reader().open_rebuild_request().unwrap(), None);
