@@ -327,6 +327,13 @@ impl Reader {
     }
 
     /// One run with its epochs.
+    /// The latest `limit` of those that were begun. Due times that were passed over, or that found nothing new, may be so many
+    /// that none of these is among the latest runs.
+    pub fn trained_runs(&self, limit: u32) -> Result<Vec<RunRow>, StoreError> {
+        let condition = "state NOT IN ('skipped', 'unchanged') ORDER BY id DESC LIMIT ?1";
+        self.runs_where(condition, [limit])
+    }
+
     pub fn run(&self, run: RunId) -> Result<Option<RunRow>, StoreError> {
         Ok(self.runs_where("id = ?1", [run.0])?.pop())
     }

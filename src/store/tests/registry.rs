@@ -203,6 +203,7 @@ fn runs_say_why_they_began_and_what_came_of_them() {
         .map(|run| run.state.name())
         .collect();
     assert_eq!(words, ["skipped", "unchanged", "finished"]);
+    assert_eq!(reader.trained_runs(1).unwrap()[0].id, first);
     assert_eq!(
         reader.last_due(at(299)).unwrap(),
         Some(at(250)),
@@ -378,7 +379,6 @@ fn corrections_are_new_that_came_since_a_rebuild_that_had_them_began() {
     assert_eq!(new(&fixture), 2);
 }
 
-#[test]
 /// Every rebuild had learned them, and they started the next one, until the clock had come to them.
 #[test]
 fn corrections_that_were_given_under_a_clock_ahead_are_new_when_their_time_comes_and_once() {
@@ -397,6 +397,7 @@ fn corrections_that_were_given_under_a_clock_ahead_are_new_when_their_time_comes
     assert_eq!(fixture.reader().count_new_corrections(at(6_000)).unwrap(), 0);
 }
 
+#[test]
 fn a_request_stays_open_until_a_run_takes_it() {
     let mut fixture = Fixture::new();
     assert_eq!(fixture.reader().open_rebuild_request().unwrap(), None);
