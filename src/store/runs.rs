@@ -27,7 +27,8 @@ pub enum RunState {
     Running,
     /// Went through to its end.
     Finished,
-    /// Due, and not trained: data, corrections, parameters and seed are those of the model in service.
+    /// Due, and not trained: data, corrections, parameters and seed are those of the model in service, or of a run of which
+    /// nothing new would come.
     Unchanged,
     /// Due, and passed over: the reason says why.
     Skipped,
@@ -326,7 +327,6 @@ impl Reader {
         self.runs_where("1 ORDER BY id DESC LIMIT ?1", [limit])
     }
 
-    /// One run with its epochs.
     /// The latest `limit` of those that were begun. Due times that were passed over, or that found nothing new, may be so many
     /// that none of these is among the latest runs.
     pub fn trained_runs(&self, limit: u32) -> Result<Vec<RunRow>, StoreError> {
@@ -334,6 +334,7 @@ impl Reader {
         self.runs_where(condition, [limit])
     }
 
+    /// One run with its epochs.
     pub fn run(&self, run: RunId) -> Result<Option<RunRow>, StoreError> {
         Ok(self.runs_where("id = ?1", [run.0])?.pop())
     }
