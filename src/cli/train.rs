@@ -391,6 +391,21 @@ impl<'a> Watching<'a> {
         }
     }
 
+    fn put_on_record(&mut self, epoch: &EpochRecord) {
+        let row = EpochRow {
+            epoch: epoch.epoch,
+            seconds: epoch.seconds,
+            loss: epoch.loss,
+            accuracy: epoch.accuracy,
+            val_loss: epoch.val_loss,
+            val_accuracy: epoch.val_accuracy,
+        };
+        // Training goes on without its record: the history is in the checkpoint and in the answer, too.
+        if let Err(error) = self.store.add_epoch(self.run, &row) {
+            tracing::warn!("{error}");
+        }
+    }
+
     fn seconds_left(&self, epoch: u32) -> f64 {
         let per_epoch = self.started.elapsed().as_secs_f64() / f64::from(self.done_here.max(1));
         per_epoch * f64::from(self.epochs.saturating_sub(epoch))
@@ -406,23 +421,16 @@ impl Observer for Watching<'_> {
             "epoch {}/{} loss {:.4}",
             progress.epoch, progress.epochs, progress.loss
         ));
+    fn resumed(&mut self, history: &[EpochRecord]) {
+        history.iter().for_each(|epoch| self.put_on_record(epoch));
+    }
+
         self.flow()
     }
 
     fn epoch_done(&mut self, record: &EpochRecord) -> Flow {
         self.done_here += 1;
-        let row = EpochRow {
-            epoch: record.epoch,
-            seconds: record.seconds,
-            loss: record.loss,
-            accuracy: record.accuracy,
-            val_loss: record.val_loss,
-            val_accuracy: record.val_accuracy,
-        };
-        // Training goes on without its record: the history is in the checkpoint and in the answer, too.
-        if let Err(error) = self.store.add_epoch(self.run, &row) {
-            tracing::warn!("{error}");
-        }
+        self.put_on_record(record);
         let (left, epochs) = (self.seconds_left(record.epoch), self.epochs);
         tracing::info!(
             "epoch {}/{epochs}: {:.1} s, loss {:.4}, accuracy {:.4}, validation loss {:.4}, accuracy {:.4}; {left:.0} s left",
