@@ -278,20 +278,28 @@ fn lay_out(folder: &RunFolder, checkpoint: Option<&Path>) -> Result<RunLock, Run
     Ok(lock)
 }
 
-/// The newest run that did not finish and left a checkpoint, and where that lies.
+/// The newest run that did not finish and left a checkpoint, and where that lies. One that is still under way stands in its way:
+/// it may have gone on from that very checkpoint.
 pub fn last_interrupted(
     config: &Config,
     is_of_kind: impl Fn(&RunRow) -> bool,
 ) -> anyhow::Result<(RunRow, PathBuf)> {
     let reader = Reader::open(&config.store_path())?;
     // More than anyone keeps unfinished.
-    for run in reader.runs(1_000)?.into_iter().filter(is_of_kind) {
-        let checkpoint = RunFolder::of(&config.runs_dir(), run.id.0).checkpoint_path();
-        if run.state != RunState::Finished && checkpoint.is_file() {
-            return Ok((run, checkpoint));
-        }
+    for run in reader.trained_runs(1_000)?.into_iter().filter(is_of_kind) {
+        let folder = RunFolder::of(&config.runs_dir(), run.id.0);
         if run.state == RunState::Finished {
             break; // What was interrupted before a finished run has been overtaken by it.
+        }
+        if run.state == RunState::Running && folder.is_locked_blocking()? {
+            let id = run.id.0;
+            return Err(UsageError(format!(
+                "run {id} is still under way; wait for it, or end it (Ctrl-C where it runs) and go on with it then"
+            ))
+            .into());
+        }
+        if folder.checkpoint_path().is_file() {
+            return Ok((run, folder.checkpoint_path()));
         }
     }
     Err(UsageError(
@@ -383,14 +391,6 @@ impl<'a> Watching<'a> {
         })
     }
 
-    fn flow(&self) -> Flow {
-        if self.stop.load(Ordering::Relaxed) {
-            Flow::Stop
-        } else {
-            Flow::Continue
-        }
-    }
-
     fn put_on_record(&mut self, epoch: &EpochRecord) {
         let row = EpochRow {
             epoch: epoch.epoch,
@@ -406,6 +406,14 @@ impl<'a> Watching<'a> {
         }
     }
 
+    fn flow(&self) -> Flow {
+        if self.stop.load(Ordering::Relaxed) {
+            Flow::Stop
+        } else {
+            Flow::Continue
+        }
+    }
+
     fn seconds_left(&self, epoch: u32) -> f64 {
         let per_epoch = self.started.elapsed().as_secs_f64() / f64::from(self.done_here.max(1));
         per_epoch * f64::from(self.epochs.saturating_sub(epoch))
@@ -413,6 +421,10 @@ impl<'a> Watching<'a> {
 }
 
 impl Observer for Watching<'_> {
+    fn resumed(&mut self, history: &[EpochRecord]) {
+        history.iter().for_each(|epoch| self.put_on_record(epoch));
+    }
+
     fn progress(&mut self, progress: &Progress) -> Flow {
         self.epochs = progress.epochs;
         self.bar.set_length(progress.images_total as u64);
@@ -421,10 +433,6 @@ impl Observer for Watching<'_> {
             "epoch {}/{} loss {:.4}",
             progress.epoch, progress.epochs, progress.loss
         ));
-    fn resumed(&mut self, history: &[EpochRecord]) {
-        history.iter().for_each(|epoch| self.put_on_record(epoch));
-    }
-
         self.flow()
     }
 
