@@ -304,11 +304,9 @@ fn say_in_service(model: &ModelId, config: &Config, format: Format) -> anyhow::R
     }
 }
 
-/// What the gate said of a model, if one of the latest runs made it.
+/// What the gate said of a model, if a run made it.
 fn verdict_on(model: &ModelId, reader: &Reader) -> anyhow::Result<Option<serde_json::Value>> {
-    let runs = reader.runs(1_000)?;
-    let of_model = runs.into_iter().find(|run| run.model.as_ref() == Some(model));
-    Ok(of_model.and_then(|run| run.verdict))
+    Ok(reader.run_that_made(model)?.and_then(|run| run.verdict))
 }
 
 /// A bundle by what a person may call it.

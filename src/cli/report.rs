@@ -29,7 +29,7 @@ pub struct ReportArguments {
 pub fn run(arguments: &ReportArguments, config: &Config) -> anyhow::Result<Ended> {
     let folder_of = |run: &RunRow| RunFolder::of(&config.runs_dir(), run.id.0);
     let has_report = |run: &RunRow| folder_of(run).path().join(HTML_FILE).is_file();
-    let runs = Reader::open(&config.store_path())?.runs(10_000)?;
+    let runs = Reader::open(&config.store_path())?.trained_runs(10_000)?;
     let asked = |run: &&RunRow| arguments.run.is_none_or(|number| number == run.id.0);
     let Some(run) = runs.iter().filter(asked).find(|run| has_report(run)) else {
         return Err(UsageError(match arguments.run {

@@ -278,20 +278,28 @@ fn lay_out(folder: &RunFolder, checkpoint: Option<&Path>) -> Result<RunLock, Run
     Ok(lock)
 }
 
-/// The newest run that did not finish and left a checkpoint, and where that lies.
+/// The newest run that did not finish and left a checkpoint, and where that lies. One that is still under way stands in its way:
+/// it may have gone on from that very checkpoint.
 pub fn last_interrupted(
     config: &Config,
     is_of_kind: impl Fn(&RunRow) -> bool,
 ) -> anyhow::Result<(RunRow, PathBuf)> {
     let reader = Reader::open(&config.store_path())?;
     // More than anyone keeps unfinished.
-    for run in reader.runs(1_000)?.into_iter().filter(is_of_kind) {
-        let checkpoint = RunFolder::of(&config.runs_dir(), run.id.0).checkpoint_path();
-        if run.state != RunState::Finished && checkpoint.is_file() {
-            return Ok((run, checkpoint));
-        }
+    for run in reader.trained_runs(1_000)?.into_iter().filter(is_of_kind) {
+        let folder = RunFolder::of(&config.runs_dir(), run.id.0);
         if run.state == RunState::Finished {
             break; // What was interrupted before a finished run has been overtaken by it.
+        }
+        if run.state == RunState::Running && folder.is_locked_blocking()? {
+            let id = run.id.0;
+            return Err(UsageError(format!(
+                "run {id} is still under way; wait for it, or end it (Ctrl-C where it runs) and go on with it then"
+            ))
+            .into());
+        }
+        if folder.checkpoint_path().is_file() {
+            return Ok((run, folder.checkpoint_path()));
         }
     }
     Err(UsageError(
@@ -383,6 +391,21 @@ impl<'a> Watching<'a> {
         })
     }
 
+    fn put_on_record(&mut self, epoch: &EpochRecord) {
+        let row = EpochRow {
+            epoch: epoch.epoch,
+            seconds: epoch.seconds,
+            loss: epoch.loss,
+            accuracy: epoch.accuracy,
+            val_loss: epoch.val_loss,
+            val_accuracy: epoch.val_accuracy,
+        };
+        // Training goes on without its record: the history is in the checkpoint and in the answer, too.
+        if let Err(error) = self.store.add_epoch(self.run, &row) {
+            tracing::warn!("{error}");
+        }
+    }
+
     fn flow(&self) -> Flow {
         if self.stop.load(Ordering::Relaxed) {
             Flow::Stop
@@ -398,6 +421,10 @@ impl<'a> Watching<'a> {
 }
 
 impl Observer for Watching<'_> {
+    fn resumed(&mut self, history: &[EpochRecord]) {
+        history.iter().for_each(|epoch| self.put_on_record(epoch));
+    }
+
     fn progress(&mut self, progress: &Progress) -> Flow {
         self.epochs = progress.epochs;
         self.bar.set_length(progress.images_total as u64);
@@ -411,18 +438,7 @@ impl Observer for Watching<'_> {
 
     fn epoch_done(&mut self, record: &EpochRecord) -> Flow {
         self.done_here += 1;
-        let row = EpochRow {
-            epoch: record.epoch,
-            seconds: record.seconds,
-            loss: record.loss,
-            accuracy: record.accuracy,
-            val_loss: record.val_loss,
-            val_accuracy: record.val_accuracy,
-        };
-        // Training goes on without its record: the history is in the checkpoint and in the answer, too.
-        if let Err(error) = self.store.add_epoch(self.run, &row) {
-            tracing::warn!("{error}");
-        }
+        self.put_on_record(record);
         let (left, epochs) = (self.seconds_left(record.epoch), self.epochs);
         tracing::info!(
             "epoch {}/{epochs}: {:.1} s, loss {:.4}, accuracy {:.4}, validation loss {:.4}, accuracy {:.4}; {left:.0} s left",

@@ -27,9 +27,8 @@ pub(super) fn prune_blocking(config: &Config, (reader, store): (&Reader, &mut St
 /// Folders of more than `retrain.keep_runs` runs, and the bundles that came of them.
 fn prune_folders(config: &Config, reader: &Reader) -> Result<(), StoreError> {
     let needed = last_served(PROTECTED_MODELS, reader)?;
-    let mut runs = reader.runs(10_000)?;
-    // Others have no folder, and must not crowd out those that have.
-    runs.retain(|run| !matches!(run.state, RunState::Unchanged | RunState::Skipped));
+    // Others have no folder.
+    let runs = reader.trained_runs(10_000)?;
     let (kept, old) = runs.split_at(config.retrain.keep_runs.min(runs.len()));
     // The same seed and data give the same model again: a run that is kept may have made it, too.
     let made_again = |model: &ModelId| kept.iter().any(|run| run.model.as_ref() == Some(model));

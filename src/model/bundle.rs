@@ -120,7 +120,7 @@ pub struct Manifest {
     pub architecture: String,
     /// How many numbers were trained.
     pub parameters: u64,
-    /// The exact command that trained it.
+    /// The command that trained it.
     pub command: String,
     /// Epochs, batch, learning rate, seed, checksums of the data and whatever else it takes to train it again.
     #[serde(default)]

@@ -7,8 +7,8 @@
 //! Seed and content give each drawn photo its place, and the places are the order in which people look. What counts of a
 //! draw are the photos before the first place that is still open: wherever people stop, those are a random sample, which
 //! the photos that somebody happens to have looked at are not. A photo that is gone waits for nobody, unless it was still there
-//! when the next one was looked at: then that one was picked, and what is there behind it tells only what was picked. Who
-//! looked before the draw picked nothing of it.
+//! when the next one was looked at, or may have been: then that one was picked, and what is there behind it tells only what was
+//! picked. Who looked before the draw picked nothing of it.
 
 use std::collections::{BTreeSet, BinaryHeap};
 
@@ -118,17 +118,18 @@ struct DrawnContent {
     named_at: Option<Timestamp>,
     /// A file of it that can be looked at.
     file: Option<InventoryPath>,
-    /// When the last of its files was missed or rejected; `None` where another picture took its place.
+    /// When the last of its files was missed or rejected; `None` where another picture took its place, which may have been at
+    /// any time.
     gone_at: Option<Timestamp>,
 }
 
 impl DrawnContent {
-    /// Whether this one, which is gone and which nobody has looked at, was still there when the next one was looked at.
+    /// Whether this one, which is gone and which nobody has looked at, was, or may have been, still there when the next one was
+    /// looked at.
     fn was_passed_over(&self, behind: &[DrawnContent]) -> bool {
         let mut picked_at = behind.iter().filter_map(|content| content.named_at);
         let next = picked_at.find(|named_at| *named_at > self.drawn_at);
-        next.zip(self.gone_at)
-            .is_some_and(|(named_at, gone_at)| gone_at > named_at)
+        next.is_some_and(|named_at| self.gone_at.is_none_or(|gone_at| gone_at > named_at))
     }
 }
 
@@ -145,7 +146,7 @@ impl Reader {
                 .prepare("SELECT id, content_hash FROM images INDEXED BY images_by_hash")?;
             let mut contents = statement.query([])?;
             // The greatest of the `count` least places is on top.
-            let mut drawn: BinaryHeap<(ContentHash, ContentHash)> = BinaryHeap::with_capacity(count + 1);
+            let mut drawn: BinaryHeap<(ContentHash, ContentHash)> = BinaryHeap::new();
             while let Some(row) = contents.next()? {
                 if !candidates.contains(&row.get(0)?) {
                     continue;

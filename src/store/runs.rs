@@ -27,7 +27,8 @@ pub enum RunState {
     Running,
     /// Went through to its end.
     Finished,
-    /// Due, and not trained: data, corrections, parameters and seed are those of the model in service.
+    /// Due, and not trained: data, corrections, parameters and seed are those of the model in service, or of a run of which
+    /// nothing new would come.
     Unchanged,
     /// Due, and passed over: the reason says why.
     Skipped,
@@ -326,6 +327,13 @@ impl Reader {
         self.runs_where("1 ORDER BY id DESC LIMIT ?1", [limit])
     }
 
+    /// The latest `limit` of those that were begun. Due times that were passed over, or that found nothing new, may be so many
+    /// that none of these is among the latest runs.
+    pub fn trained_runs(&self, limit: u32) -> Result<Vec<RunRow>, StoreError> {
+        let condition = "state NOT IN ('skipped', 'unchanged') ORDER BY id DESC LIMIT ?1";
+        self.runs_where(condition, [limit])
+    }
+
     /// One run with its epochs.
     pub fn run(&self, run: RunId) -> Result<Option<RunRow>, StoreError> {
         Ok(self.runs_where("id = ?1", [run.0])?.pop())
@@ -400,11 +408,13 @@ impl Reader {
 
     /// How many corrections stand that were given since those were read that the latest rebuild took into account, or found
     /// nothing new in. A training by hand knows none, and one that failed has learned nothing. One that began after `now`, under
-    /// a clock that was ahead, would hide all corrections until then; nothing new comes of a run with those that it had.
+    /// a clock that was ahead, would hide all corrections until then; nothing new comes of a run with those that it had. A
+    /// correction that was given later than `now` would be new after every rebuild: it counts when that time comes, and is
+    /// learned with the others.
     pub fn count_new_corrections(&self, now: Timestamp) -> Result<u64, StoreError> {
         let count: Option<i64> = self.row(
             "count the corrections since the last rebuild",
-            "SELECT count(*) FROM truths WHERE undone_at_ms IS NULL AND corrected_at_ms >= coalesce(
+            "SELECT count(*) FROM truths WHERE undone_at_ms IS NULL AND corrected_at_ms <= ?1 AND corrected_at_ms >= coalesce(
                  (SELECT coalesce(corrections_read_at_ms, started_at_ms) FROM runs
                   WHERE state IN ('finished', 'unchanged') AND cause <> 'command' AND started_at_ms <= ?1
                   ORDER BY id DESC LIMIT 1), 0)",

@@ -8,7 +8,6 @@ use std::time::SystemTime;
 use serde_json::{Value, json};
 
 use super::export::{INPUT_NAME, OUTPUT_NAME, UNKNOWN_NAME};
-use super::parameters::TrainParameters;
 use super::rebuild::Rebuild;
 use crate::domain::{ContentHash, INPUT_SIDE, LABEL_COUNT, Label, Timestamp};
 use crate::model::bundle::{self, FORMAT, Manifest, ModelBundle, TensorSpec};
@@ -38,7 +37,7 @@ pub(super) fn manifest(rebuild: &Rebuild<'_>, onnx: &[u8], epoch: u32) -> Manife
         preprocessing_version: preprocess::VERSION,
         architecture: parameters.architecture.to_string(),
         parameters: parameters.network().parameter_count() as u64,
-        command: command(parameters),
+        command: command(rebuild),
         training: json!({
             "augmentation": parameters.augmentation,
             "epochs": parameters.epochs,
@@ -79,8 +78,17 @@ pub fn in_short(hash: &ContentHash) -> String {
     hash.to_string().chars().take(16).collect()
 }
 
-/// The command that trains the same bytes again.
-fn command(parameters: &TrainParameters) -> String {
+/// The command that trains the same bytes again; where it has learned corrections, with the same ones and by the settings of its
+/// run.
+fn command(rebuild: &Rebuild<'_>) -> String {
+    let parameters = rebuild.parameters;
+    let learned = rebuild.shop.hashes.len();
+    if learned > 0 {
+        return format!(
+            "hangtag retrain now --set retrain.seed={} # corrections learned: {learned}",
+            parameters.seed
+        );
+    }
     let mut command = format!(
         "hangtag train --set train.architecture={} --set train.augmentation={} --epochs {} --seed {} --set train.batch_size={} --set train.learning_rate={} --set train.schedule={} --set train.validation_share={}",
         parameters.architecture,

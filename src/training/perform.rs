@@ -372,8 +372,15 @@ struct Telling<'a> {
 }
 
 impl Telling<'_> {
+    fn tell(&mut self, epoch: &EpochRecord) {
+        if let Err(error) = self.folder.add_progress_blocking(&epoch.into()) {
+            // Hours on a full disk would be for nothing: the bundle could not be written either.
+            self.trouble = Some(error.to_string());
+        }
+    }
+
     fn flow(&self) -> Flow {
-        if (self.is_stopped)() {
+        if self.trouble.is_some() || (self.is_stopped)() {
             Flow::Stop
         } else {
             Flow::Continue
@@ -382,16 +389,16 @@ impl Telling<'_> {
 }
 
 impl Observer for Telling<'_> {
+    fn resumed(&mut self, history: &[EpochRecord]) {
+        history.iter().for_each(|epoch| self.tell(epoch));
+    }
+
     fn progress(&mut self, _progress: &Progress) -> Flow {
         self.flow()
     }
 
     fn epoch_done(&mut self, record: &EpochRecord) -> Flow {
-        if let Err(error) = self.folder.add_progress_blocking(&record.into()) {
-            // Hours on a full disk would be for nothing: the bundle could not be written either.
-            self.trouble = Some(error.to_string());
-            return Flow::Stop;
-        }
+        self.tell(record);
         self.flow()
     }
 }

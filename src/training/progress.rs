@@ -51,6 +51,11 @@ pub enum Flow {
 
 /// Hears how training goes, and may stop it.
 pub trait Observer: Send {
+    /// Once, before the first batch: the epochs of the checkpoint that it goes on from, if there is one.
+    fn resumed(&mut self, history: &[EpochRecord]) {
+        let _ = history;
+    }
+
     /// After every batch.
     fn progress(&mut self, progress: &Progress) -> Flow {
         let _ = progress;

@@ -177,6 +177,7 @@ impl<'a> Run<'a> {
     }
 
     fn finish(mut self, observer: &mut dyn Observer) -> Result<Trained, TrainError> {
+        observer.resumed(&self.history);
         let mut ended = Ended::Finished;
         for epoch in self.history.len() as u32 + 1..=self.job.parameters.epochs {
             let Some(record) = self.epoch(epoch, observer)? else {

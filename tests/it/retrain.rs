@@ -81,6 +81,16 @@ fn assert_whole(store: &Connection) {
     assert_eq!(broken, 0);
 }
 
+/// As if so many due times had been passed over.
+pub fn pass_over(shop: &Shop, due_times: u32) {
+    let skipped =
+        "WITH RECURSIVE due (number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM due WHERE number < ?1)
+         INSERT INTO runs (state, cause, started_at_ms, ended_at_ms, parameters)
+         SELECT 'skipped', 'schedule', number, number, 'null' FROM due";
+    let store = Connection::open(shop.store()).unwrap();
+    store.execute(skipped, [due_times]).unwrap();
+}
+
 /// Waits until no run is under way any more.
 fn wait_until_runs_have_ended(shop: &Shop) {
     wait_until("no run is left running", || {

@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
+use hangtag::training::job::RunFolder;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 
+use crate::retrain::pass_over;
 use crate::util::{Shop, drop_png, shared, small_data_set, text, wait_until};
 
 /// A shop that trains the reference network, which is quick, on a data set of so many pictures for training and test.
@@ -158,9 +160,38 @@ fn a_training_that_was_interrupted_is_resumed_to_the_same_bytes() {
     let shop = shop((100, 50));
     let whole = shop.json(&["train", "--epochs", "40", "--format", "json"]);
     interrupt_a_training(&shop, 2);
+    // These crowded it out.
+    pass_over(&shop, 1_000);
     let resumed = shop.json(&["train", "--resume", "--format", "json"]);
     assert_eq!(resumed["model"], whole["model"]);
     assert_eq!(resumed["epochs"].as_array().unwrap().len(), 40);
+    // Those before the interruption were on record with the former run alone.
+    let epochs = format!(
+        "SELECT count(*) FROM run_epochs WHERE run_id = {}",
+        resumed["run"]
+    );
+    assert_eq!(shop.count(&epochs), 40);
+}
+
+/// Another process took its checkpoint, and both trained the same, each at half the pace.
+#[test]
+fn a_training_that_is_alive_is_not_gone_on_with() {
+    let shop = shop((100, 50));
+    interrupt_a_training(&shop, 1);
+    let alive = RunFolder::of(&shop.data().join("runs"), 1)
+        .lock_blocking()
+        .unwrap();
+    let store = rusqlite::Connection::open(shop.store()).unwrap();
+    let running = "UPDATE runs SET state = 'running', ended_at_ms = NULL";
+    store.execute(running, []).unwrap();
+    let refused = shop.run(&["train", "--resume"]);
+    let complaint = text(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(2), "{complaint}");
+    assert!(complaint.contains("run 1 is still under way"), "{complaint}");
+    assert_eq!(shop.count("SELECT count(*) FROM runs"), 1);
+    // Killed just now, and not closed on record yet.
+    drop(alive);
+    shop.ok(&["train", "--resume"]);
 }
 
 /// It named a setting that does not exist, and left a failed run on record.

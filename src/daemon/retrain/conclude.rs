@@ -47,7 +47,7 @@ impl Retrainer {
         let bundle = ModelBundle::load(&folder.bundle_path())?;
         let trigger = self.reader.run(run)?.and_then(|run| asked_by(run.trigger));
         findings.write_report_blocking(folder.path(), trigger, &verdict)?;
-        // A resumed run has told only its own epochs so far.
+        // A service that was killed may not have heard of the last ones.
         for epoch in &findings.report.epochs {
             self.store.add_epoch(run, &row_of(epoch))?;
         }

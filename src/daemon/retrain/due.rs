@@ -56,7 +56,9 @@ impl Retrainer {
         })
     }
 
-    /// Why nothing new would come of a run, if its very data, corrections, parameters and seed were trained on before.
+    /// Why nothing new would come of a run, if its very data, corrections, parameters and seed were trained on before. Where
+    /// the gate has let another model into service since, its verdict would be about that one, and is open: a model with a
+    /// correction that was withdrawn would serve on for ever.
     pub(super) fn known_outcome(
         &self,
         print: &str,
@@ -75,10 +77,15 @@ impl Retrainer {
         if trigger == RunTrigger::Person {
             return Ok(None); // Who asks after a refusal may have changed the gate's rules.
         }
-        let runs = self.reader.runs(1_000)?;
-        let same =
+        let runs = self.reader.trained_runs(1_000)?;
+        let is_same =
             |run: &&RunRow| run.state == RunState::Finished && run.fingerprint.as_deref() == Some(print);
-        Ok(runs.iter().find(same).map(|run| {
+        let was_let_in = |run: &RunRow| {
+            let verdict = run.verdict.as_ref();
+            verdict.is_some_and(|verdict| verdict["verdict"] == "promote")
+        };
+        let decisive = runs.iter().find(|run| is_same(run) || was_let_in(run));
+        Ok(decisive.filter(is_same).map(|run| {
             let model = run.model.as_ref().map(ToString::to_string).unwrap_or_default();
             format!(
                 "{SAME} run {}, of which {model} came: refused or rolled back since, or yet to be promoted (`hangtag models show {model}`)",

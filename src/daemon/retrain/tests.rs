@@ -113,3 +113,50 @@ fn a_resumed_run_learns_the_corrections_that_stand_where_its_checkpoint_fits_any
         assert!(!wants_base(&job), "{architecture}");
     }
 }
+
+/// Corrections that were withdrawn stayed in the model: what would come without them had served before, and was not made again.
+#[test]
+fn a_known_outcome_holds_until_the_gate_lets_another_model_in() {
+    let shop = Shop::new();
+    let retrainer = retrainer(&shop);
+    let now = at("2026-11-23T03:00:00Z");
+    let judged = |print: &str, verdict: &str| {
+        let run = NewRun {
+            trigger: RunTrigger::Schedule,
+            fingerprint: Some(print.into()),
+            ..NewRun::by_command(now, json!({}))
+        };
+        let end = RunEnd {
+            verdict: Some(json!({ "verdict": verdict })),
+            ..RunEnd::without_result(RunState::Finished, now, "a test")
+        };
+        shop.store().record_run(&run, &end).unwrap();
+    };
+    let is_known = |print| {
+        let outcome = retrainer.known_outcome(print, RunTrigger::Schedule).unwrap();
+        outcome.is_some()
+    };
+    assert!(!is_known("before"));
+    for (print, verdict, known) in [
+        ("before", "promote", ["before"].as_slice()),
+        ("with a correction", "keep", &["before", "with a correction"]),
+        ("with another", "promote", &["with another"]),
+        ("before", "keep", &["before", "with another"]),
+    ] {
+        judged(print, verdict);
+        for one in ["before", "with a correction", "with another"] {
+            assert_eq!(
+                is_known(one),
+                known.contains(&one),
+                "{one} after {print}: {verdict}"
+            );
+        }
+    }
+    // Passed over so often, they crowded it out.
+    let skipped = RunEnd::without_result(RunState::Skipped, now, "a test");
+    let due = passed_over(now, RunTrigger::Schedule, Some(now));
+    for _ in 0..1_000 {
+        shop.store().record_run(&due, &skipped).unwrap();
+    }
+    assert!(is_known("before"));
+}

@@ -20,7 +20,8 @@ fn a_draw_is_reproducible_and_gives_every_photo_its_chance() {
     assert_eq!(draw(1, 20), draw(1, 20));
     assert_ne!(draw(1, 20).contents, draw(2, 20).contents);
     assert_eq!(draw(1, 20).photos, 60);
-    let all = draw(3, 999).contents;
+    // However many are asked for: room for them all was made before one was drawn, and there was none.
+    let all = draw(3, usize::MAX).contents;
     let distinct: std::collections::BTreeSet<_> = all.iter().collect();
     assert_eq!((all.len(), distinct.len()), (60, 60));
     assert_eq!(
@@ -173,16 +174,20 @@ fn photos_that_were_picked_are_no_sample_once_the_others_are_gone() {
     assert_eq!(counts(&fixture), (6, 3, 1), "the first one came in its turn");
     let progress = fixture.reader().audit_progress().unwrap();
     assert_eq!((progress.left_behind, progress.out_of_order()), (2, 0));
+}
 
-    // A better picture that was put in the place of one holds nobody up.
+/// A better picture that was saved in the place of the one that was passed over made a random sample of those that were picked.
+#[test]
+fn photos_that_were_picked_are_no_sample_once_another_picture_lies_in_the_place_of_one_before() {
     let (mut fixture, names) = drawn_fixture();
-    look(&mut fixture, &[&names[1]]);
-    let mut other = certain(&names[0], "a", 3, 0.9, 0.0);
-    if let Change::Tagged { content: facts, .. } = &mut other {
-        *facts = content("another photo");
-    }
-    fixture.apply(other);
-    assert_eq!((counts(&fixture), open(&fixture).len()), ((6, 1, 1), 4));
+    fixture.apply(tagged(&names[1], "another photo", "a", 3));
+    assert_eq!(open(&fixture).len(), 5, "it holds nobody up");
+    look(&mut fixture, &[&names[0]]);
+    assert_eq!(counts(&fixture), (6, 1, 1), "this one came in its turn");
+    look(&mut fixture, &[&names[2], &names[3]]);
+    assert_eq!(counts(&fixture), (6, 3, 1));
+    let progress = fixture.reader().audit_progress().unwrap();
+    assert_eq!((progress.left_behind, progress.out_of_order()), (2, 0));
 }
 
 /// One that had been corrected before it was drawn ended the draw for all behind it.

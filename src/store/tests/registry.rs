@@ -203,6 +203,7 @@ fn runs_say_why_they_began_and_what_came_of_them() {
         .map(|run| run.state.name())
         .collect();
     assert_eq!(words, ["skipped", "unchanged", "finished"]);
+    assert_eq!(reader.trained_runs(1).unwrap()[0].id, first);
     assert_eq!(
         reader.last_due(at(299)).unwrap(),
         Some(at(250)),
@@ -376,6 +377,24 @@ fn corrections_are_new_that_came_since_a_rebuild_that_had_them_began() {
     let end = RunEnd::without_result(RunState::Finished, at(360), "a test");
     fixture.store.record_run(&resumed, &end).unwrap();
     assert_eq!(new(&fixture), 2);
+}
+
+/// Every rebuild had learned them, and they started the next one, until the clock had come to them.
+#[test]
+fn corrections_that_were_given_under_a_clock_ahead_are_new_when_their_time_comes_and_once() {
+    let mut fixture = Fixture::new();
+    fixture.store.correct(&[correction("a", Some(3))]).unwrap();
+    for (now, expected) in [(4_999, 0), (5_000, 1)] {
+        let new = || fixture.reader().count_new_corrections(at(now)).unwrap();
+        assert_eq!(new(), expected);
+    }
+    let rebuild = NewRun {
+        trigger: RunTrigger::Corrections,
+        ..NewRun::by_command(at(5_001), json!({}))
+    };
+    let end = RunEnd::without_result(RunState::Finished, at(5_002), "a test");
+    fixture.store.record_run(&rebuild, &end).unwrap();
+    assert_eq!(fixture.reader().count_new_corrections(at(6_000)).unwrap(), 0);
 }
 
 #[test]

@@ -127,6 +127,28 @@ fn the_exported_file_answers_as_the_trainer_does() {
     }
 }
 
+/// It was said to come of a `hangtag train`, which knows no corrections and makes another one.
+#[test]
+fn a_model_that_has_learned_corrections_says_that_a_rebuild_made_it() {
+    let (data, parameters) = (data(20, 10), TrainParameters::default());
+    let hashes = [ContentHash::of(b"a photo")];
+    for (hashes, words) in [
+        (&[][..], "hangtag train --set train.architecture=reference "),
+        (&hashes[..], "hangtag retrain now --set retrain.seed="),
+    ] {
+        let rebuild = Rebuild {
+            shop: Shop {
+                hashes,
+                ..Shop::none(0.95)
+            },
+            ..rebuild(&data, &parameters)
+        };
+        let command = manifest(&rebuild, b"a network", 1).command;
+        assert!(command.starts_with(words), "{command}");
+        assert_eq!(command.ends_with("learned: 1"), !hashes.is_empty(), "{command}");
+    }
+}
+
 /// Parity holds for `unknown`, too: a network whose answer to that is another one is told apart.
 #[test]
 fn another_answer_to_whether_it_is_any_of_them_counts_as_a_difference() {

@@ -217,6 +217,8 @@ fn an_interrupted_run_is_resumed_without_a_daemon_and_has_all_epochs() {
     let answer = shop.json(&["retrain", "now", "--resume", "--format", "json"]);
     assert_eq!(answer["state"], "finished", "{answer}");
     assert_eq!(epochs(2), 24);
+    let told = std::fs::read_to_string(shop.data().join("runs/000002/progress.jsonl")).unwrap();
+    assert_eq!(told.lines().count(), 24, "those before the interruption, too");
     assert_eq!(shop.count("SELECT due_at_ms FROM runs WHERE id = 2"), 1_000);
     assert_ne!(in_service(&shop), shipped);
     let seeds = "SELECT count(DISTINCT json_extract(parameters, '$.seed')) FROM runs";

@@ -6,8 +6,8 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 
 use super::{
-    assert_one_serves, assert_whole, in_service, shop, signal, tagged_shop, training, wait_for_checkpoint,
-    wait_until_runs_have_ended, word,
+    assert_one_serves, assert_whole, in_service, pass_over, shop, signal, tagged_shop, training,
+    wait_for_checkpoint, wait_until_runs_have_ended, word,
 };
 use crate::util::{Daemon, Shop, text, wait_until};
 
@@ -80,6 +80,22 @@ fn a_model_that_the_gate_refused_serves_only_by_force() {
     assert!(shop.rows().iter().all(|row| row["model"] == refused.as_str()));
 }
 
+/// With a thousand due times passed over since, it "had not passed the gate".
+#[test]
+fn a_model_that_passed_the_gate_needs_no_force_however_long_ago_that_was() {
+    let shop = shop(1);
+    shop.ok(&["scan"]);
+    shop.ok(&["retrain", "now"]);
+    let passed = in_service(&shop);
+    shop.ok(&["models", "rollback"]);
+    let store = rusqlite::Connection::open(shop.store()).unwrap();
+    let as_before = "UPDATE models SET state = 'candidate' WHERE model = ?1";
+    store.execute(as_before, [&passed]).unwrap();
+    pass_over(&shop, 1_000);
+    shop.ok(&["models", "promote", &passed]);
+    assert_eq!(in_service(&shop), passed);
+}
+
 /// The bundle went with the older of two runs that had made the same model, so that nobody could promote it any more.
 #[test]
 fn a_model_that_a_kept_run_made_again_is_not_pruned_with_the_old_run() {
@@ -104,7 +120,7 @@ fn a_model_that_a_kept_run_made_again_is_not_pruned_with_the_old_run() {
     assert_one_serves(&shop);
 }
 
-/// Their folders piled up until a run went through.
+/// Their folders piled up until a run went through, and for ever where due times were passed over by the thousand.
 #[test]
 fn runs_that_fail_are_pruned_too() {
     let shop = shop(1);
@@ -115,8 +131,9 @@ fn runs_that_fail_are_pruned_too() {
     for _ in 0..2 {
         let now = shop.run(&["retrain", "now", "--set", "retrain.keep_runs=1"]);
         assert_eq!(now.status.code(), Some(1));
+        pass_over(&shop, 10_000);
     }
-    let is_kept = [1, 2].map(|run| shop.data().join(format!("runs/{run:06}")).exists());
+    let is_kept = [1, 10_002].map(|run| shop.data().join(format!("runs/{run:06}")).exists());
     assert_eq!(is_kept, [false, true]);
 }
 
