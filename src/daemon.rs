@@ -48,8 +48,8 @@ use crate::tagging::line::{Drained, Haste, Line, LineError, LineInputs, LinePart
 use crate::tagging::notice::{EventSink, NoticeParts, notice};
 use crate::tagging::record::OnTrouble;
 use crate::tagging::retag::{RetagEnds, RetagPolicy, RetagSettings, Retagger, retag};
-use crate::tagging::settle::{SettleEnds, Settler, settle};
-use crate::tagging::sweep::SweepRequests;
+use crate::tagging::settle::{Rooms, SettleEnds, settle};
+use crate::tagging::sweep::{InboxRequests, SweepRequests};
 use crate::web::Web;
 
 /// Events that wait for the settler: a burst of some thousand files; more, and the sweep finds them.
@@ -270,16 +270,22 @@ impl Service {
             "notice"
         });
 
-        let sweeper = Sweeper {
-            inboxes: Arc::clone(&inboxes),
-            reader: reader()?,
-            quiet: config.settle.quiet_unclosed,
-            stop: Arc::clone(&stopped),
-            settled_tx: settled_tx.clone(),
-            noticed_tx,
-            recordable_tx: recordable_tx.clone(),
+        let sweeper = |asked: &Arc<InboxRequests>| {
+            Ok::<_, StoreError>(Sweeper {
+                asked: Arc::clone(asked),
+                inboxes: Arc::clone(&inboxes),
+                reader: reader()?,
+                quiet: config.settle.quiet_unclosed,
+                stop: Arc::clone(&stopped),
+                settled_tx: settled_tx.clone(),
+                noticed_tx: noticed_tx.clone(),
+                recordable_tx: recordable_tx.clone(),
+                board: board.clone(),
+                station: board.station("sweep"),
+            })
         };
-        let sweeping = sweeping::sweep(sweeper, sweeps.clone(), board.clone(), stop_rx.clone());
+        let sweepers = sweeps.inboxes().iter().map(sweeper).collect::<Result<_, _>>()?;
+        let sweeping = sweeping::sweep(sweepers, stop_rx.clone());
         sources.spawn(async move {
             sweeping.await;
             "sweep"
@@ -344,10 +350,10 @@ impl Service {
             settled_tx,
             recordable_tx,
         };
-        let settler = Settler::new(config.settle);
+        let rooms = Rooms::new(config.settle, inboxes);
         let station = board.station("settle");
         settling.spawn(async move {
-            settle(ends, settler, inboxes, sweeps, station).await;
+            settle(ends, rooms, sweeps, station).await;
             "settle"
         });
         Ok(Self {
