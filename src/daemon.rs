@@ -8,6 +8,7 @@
 //! each drained. A grace period bounds it; a second signal cuts it short. Unfinished files need no saving: the next
 //! sweep finds them.
 
+mod inboxes;
 mod lock;
 mod open;
 mod pages;
@@ -17,7 +18,7 @@ mod retrain;
 mod serve;
 mod sweeping;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -27,6 +28,7 @@ use sd_notify::NotifyState;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use inboxes::open_inboxes;
 use pages::{PagesParts, start_pages};
 use serve::{Server, serve};
 use sweeping::Sweeper;
@@ -48,8 +50,8 @@ use crate::tagging::line::{Drained, Haste, Line, LineError, LineInputs, LinePart
 use crate::tagging::notice::{EventSink, NoticeParts, notice};
 use crate::tagging::record::OnTrouble;
 use crate::tagging::retag::{RetagEnds, RetagPolicy, RetagSettings, Retagger, retag};
-use crate::tagging::settle::{SettleEnds, Settler, settle};
-use crate::tagging::sweep::SweepRequests;
+use crate::tagging::settle::{Rooms, SettleEnds, settle};
+use crate::tagging::sweep::{InboxRequests, SweepRequests};
 use crate::web::Web;
 
 /// Events that wait for the settler: a burst of some thousand files; more, and the sweep finds them.
@@ -102,7 +104,14 @@ pub async fn run(config: Arc<Config>, shutdown: impl Future<Output = ()>) -> Res
     let lock = Arc::new(StoreLock::take(&config.lock_path())?);
     // The report of a daemon that was killed would say that this one is ready.
     let _ = std::fs::remove_file(config.status_path());
-    let inboxes = Arc::new(open_inboxes(&config)?);
+    let inboxes = tokio::select! {
+        biased;
+        () = &mut shutdown => {
+            tell_systemd(NotifyState::Stopping);
+            return Ok(());
+        }
+        inboxes = open_inboxes(&config) => Arc::new(inboxes?),
+    };
     let mut store = Store::open(&config.store_path(), config.durability.into())?;
     // The thread that opens may outlive a start that is called off: it uses the store, and so holds the lock.
     let (opening, held) = (Arc::clone(&config), Arc::clone(&lock));
@@ -155,41 +164,6 @@ impl DaemonError {
     pub fn is_mistake_of_usage(&self) -> bool {
         matches!(self, DaemonError::Overlap { .. } | DaemonError::OwnFile { .. })
     }
-}
-
-fn overlap(inner: &Path, outer: &Path) -> DaemonError {
-    DaemonError::Overlap {
-        inner: inner.to_owned(),
-        outer: outer.to_owned(),
-    }
-}
-
-/// Makes the inboxes if they are absent; their real paths. One that was made, or is the bare mount point of a disk that is
-/// not there yet, says nothing of the files that the store knows in it (see [`Inboxes::look_at_root_blocking`]).
-fn open_inboxes(config: &Config) -> Result<Inboxes, DaemonError> {
-    let open = |path: &PathBuf| {
-        let opened = std::fs::create_dir_all(path).and_then(|()| path.canonicalize());
-        opened.map_err(|source| DaemonError::Inbox {
-            path: path.clone(),
-            source,
-        })
-    };
-    let roots = config.inboxes.iter().map(open).collect::<Result<Vec<_>, _>>()?;
-    // The settings compared the paths as they are written; links may lead to one place by several.
-    let own = config
-        .data_dir
-        .canonicalize()
-        .unwrap_or_else(|_| config.data_dir.clone());
-    for (index, root) in roots.iter().enumerate() {
-        let mut others = roots.iter().enumerate().filter(|(other, _)| *other != index);
-        if let Some((_, outer)) = others.find(|(_, outer)| root.starts_with(outer)) {
-            return Err(overlap(root, outer));
-        }
-        if own.starts_with(root) {
-            return Err(overlap(&own, root));
-        }
-    }
-    Ok(Inboxes::of(config, roots))
 }
 
 /// The running stations.
@@ -270,16 +244,22 @@ impl Service {
             "notice"
         });
 
-        let sweeper = Sweeper {
-            inboxes: Arc::clone(&inboxes),
-            reader: reader()?,
-            quiet: config.settle.quiet_unclosed,
-            stop: Arc::clone(&stopped),
-            settled_tx: settled_tx.clone(),
-            noticed_tx,
-            recordable_tx: recordable_tx.clone(),
+        let sweeper = |asked: &Arc<InboxRequests>| {
+            Ok::<_, StoreError>(Sweeper {
+                asked: Arc::clone(asked),
+                inboxes: Arc::clone(&inboxes),
+                reader: reader()?,
+                quiet: config.settle.quiet_unclosed,
+                stop: Arc::clone(&stopped),
+                settled_tx: settled_tx.clone(),
+                noticed_tx: noticed_tx.clone(),
+                recordable_tx: recordable_tx.clone(),
+                board: board.clone(),
+                station: board.station("sweep"),
+            })
         };
-        let sweeping = sweeping::sweep(sweeper, sweeps.clone(), board.clone(), stop_rx.clone());
+        let sweepers = sweeps.inboxes().iter().map(sweeper).collect::<Result<_, _>>()?;
+        let sweeping = sweeping::sweep(sweepers, stop_rx.clone());
         sources.spawn(async move {
             sweeping.await;
             "sweep"
@@ -344,10 +324,10 @@ impl Service {
             settled_tx,
             recordable_tx,
         };
-        let settler = Settler::new(config.settle);
+        let rooms = Rooms::new(config.settle, inboxes);
         let station = board.station("settle");
         settling.spawn(async move {
-            settle(ends, settler, inboxes, sweeps, station).await;
+            settle(ends, rooms, sweeps, station).await;
             "settle"
         });
         Ok(Self {
@@ -450,6 +430,21 @@ mod tests {
     use super::*;
     use crate::tagging::testing::Shop;
 
+    fn run_on_one_worker(config: Config, shutdown: impl Future<Output = ()>) -> Result<(), DaemonError> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let ended = runtime.block_on(async {
+            let running = run(Arc::new(config), shutdown);
+            tokio::time::timeout(Duration::from_secs(60), running).await
+        });
+        // A thread that waits is left, as the command leaves it.
+        runtime.shutdown_background();
+        ended.expect("it ends")
+    }
+
     /// SIGTERM was heard only once the model was open: never, where its disk does not answer.
     #[test]
     fn a_start_that_hangs_ends_at_a_signal() {
@@ -461,17 +456,24 @@ mod tests {
         assert!(made.unwrap().success());
         let mut config = shop.config();
         config.inference.model = Some(bundle);
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .unwrap();
-        let ended = runtime.block_on(async {
-            let running = run(Arc::new(config), std::future::ready(()));
-            tokio::time::timeout(Duration::from_secs(60), running).await
-        });
-        // The thread that reads the pipe is left, as the command leaves it.
-        runtime.shutdown_background();
-        assert!(matches!(ended, Ok(Ok(()))), "{ended:?}");
+        let (read_tx, read_rx) = tokio::sync::oneshot::channel();
+        // The pipe opens when its other end does; nothing is ever written.
+        std::thread::spawn(move || read_tx.send(std::fs::File::options().write(true).open(&pipe)));
+        let mut held = None;
+        let ended = run_on_one_worker(config, async { held = Some(read_rx.await) });
+        assert!(matches!(ended, Ok(())), "{ended:?}");
+        assert!(matches!(held, Some(Ok(Ok(_)))), "{held:?}");
+    }
+
+    /// It was heard only once every inbox had answered.
+    #[test]
+    fn a_start_that_waits_for_an_inbox_ends_at_a_signal() {
+        let shop = Shop::new();
+        let mut config = shop.config();
+        let never_made = shop.path().join("inbox-of-the-start");
+        config.inboxes = vec![never_made.clone()];
+        let ended = run_on_one_worker(config, std::future::ready(()));
+        assert!(matches!(ended, Ok(())), "{ended:?}");
+        assert!(!never_made.exists(), "the signal came first");
     }
 }

@@ -238,7 +238,7 @@ impl Feeder {
     }
 
     fn look_at_due_blocking(&mut self, ground: &Ground) -> Result<(), NoMore> {
-        for path in self.settler.due(Instant::now(), usize::MAX) {
+        for path in self.settler.take_due(Instant::now(), usize::MAX) {
             let now = Instant::now();
             let change = match ground.inboxes.look_blocking(&path) {
                 Look::File(seen) => match self.settler.judge(now, &path, seen) {

@@ -31,7 +31,7 @@ use crate::store::Reader;
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// An inbox that has not answered for so long counts as away: far longer than a busy disk takes, and soon enough for those
 /// who wait for their photos.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// One inbox and the watcher on it.
 struct WatchedRoot {

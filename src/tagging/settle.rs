@@ -4,14 +4,19 @@
 //! Never: a file's content, and never a file given up while it still changes; the next event or sweep brings
 //! back whatever was forgotten at a stop.
 
+mod rooms;
+
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_channel::{Receiver, Sender};
 
-use super::inbox::{Inboxes, Look, Seen};
+pub use rooms::Rooms;
+
+use rooms::Looked;
+
+use super::inbox::{Look, Seen};
 use super::record::Recordable;
 use super::sweep::SweepRequests;
 use crate::config::SettleConfig;
@@ -57,8 +62,6 @@ pub struct SettledFile {
 
 /// Files that may be pending at once: at some 300 bytes each, 20 MB. More are left to the sweep.
 const MAX_PENDING: usize = 65_536;
-/// Files looked at in one go, so that a flood of due files does not hold up the queue of events.
-const MAX_LOOKS: usize = 256;
 
 /// The waiting room: which file is to be looked at when. Pure; time and looks come from outside.
 #[derive(Debug)]
@@ -71,7 +74,8 @@ pub struct Settler {
 
 #[derive(Debug, Clone, Copy)]
 struct Pending {
-    due: Instant,
+    /// When it is to be looked at; `None` while it is.
+    due: Option<Instant>,
     /// How long the file has to rest.
     quiet: Duration,
     /// The last look, and since when it has been like that.
@@ -143,14 +147,7 @@ impl Settler {
             }
         };
         let last = self.forget(&noticed.path).and_then(|pending| pending.last);
-        self.wait(
-            noticed.path,
-            Pending {
-                due: now + quiet,
-                quiet,
-                last,
-            },
-        );
+        self.wait(noticed.path, now + quiet, quiet, last);
     }
 
     /// When the next file is to be looked at.
@@ -158,14 +155,27 @@ impl Settler {
         self.due.first().map(|(due, _)| *due)
     }
 
-    /// Up to `most` files that are to be looked at now.
-    pub fn due(&self, now: Instant, most: usize) -> Vec<PathBuf> {
-        self.due
-            .iter()
-            .take_while(|(due, _)| *due <= now)
-            .take(most)
-            .map(|(_, path)| path.clone())
-            .collect()
+    /// Takes up to `most` files that are to be looked at now; each waits for what comes of that.
+    pub fn take_due(&mut self, now: Instant, most: usize) -> Vec<PathBuf> {
+        let mut taken = Vec::new();
+        while taken.len() < most
+            && self.next_due().is_some_and(|due| due <= now)
+            && let Some((_, path)) = self.due.pop_first()
+        {
+            if let Some(pending) = self.pending.get_mut(&path) {
+                pending.due = None;
+            }
+            taken.push(path);
+        }
+        taken
+    }
+
+    /// Whether a look at a file that was [taken](Self::take_due) still counts: it may have been noticed anew since, or
+    /// have moved away.
+    pub fn waits_for_look(&self, path: &Path) -> bool {
+        self.pending
+            .get(path)
+            .is_some_and(|pending| pending.due.is_none())
     }
 
     /// Decides on a due file that lies there: it rests if it is old enough, or looks as it did one wait ago.
@@ -188,14 +198,7 @@ impl Settler {
         // A clock that lags behind never lets a file grow old enough; then two equal looks a full wait apart decide.
         let left = pending.quiet - rested;
         let last = Some((seen.stamp, since));
-        self.wait(
-            path.to_owned(),
-            Pending {
-                due: now + left,
-                last,
-                ..pending
-            },
-        );
+        self.wait(path.to_owned(), now + left, pending.quiet, last);
         Verdict::Wait
     }
 
@@ -204,14 +207,17 @@ impl Settler {
         self.forget(path);
     }
 
-    fn wait(&mut self, path: PathBuf, pending: Pending) {
-        self.due.insert((pending.due, path.clone()));
-        self.pending.insert(path, pending);
+    fn wait(&mut self, path: PathBuf, due: Instant, quiet: Duration, last: Option<(FileStamp, Instant)>) {
+        self.due.insert((due, path.clone()));
+        let due = Some(due);
+        self.pending.insert(path, Pending { due, quiet, last });
     }
 
     fn forget(&mut self, path: &Path) -> Option<Pending> {
         let pending = self.pending.remove(path)?;
-        self.due.remove(&(pending.due, path.to_owned()));
+        if let Some(due) = pending.due {
+            self.due.remove(&(due, path.to_owned()));
+        }
         Some(pending)
     }
 }
@@ -229,24 +235,21 @@ pub struct SettleEnds {
 }
 
 /// Runs until the events end.
-pub async fn settle(
-    ends: SettleEnds,
-    settler: Settler,
-    inboxes: Arc<Inboxes>,
-    sweeps: SweepRequests,
-    station: Station,
-) {
-    let mut settler = settler;
+pub async fn settle(ends: SettleEnds, mut rooms: Rooms, sweeps: SweepRequests, station: Station) {
     loop {
-        let next_due = settler.next_due();
+        rooms.begin_looks(Instant::now());
+        let next_due = rooms.next_due();
         tokio::select! {
             noticed = ends.noticed_rx.recv() => match noticed {
-                Ok(noticed) => take_in(&mut settler, noticed, &ends, &sweeps),
+                Ok(noticed) => take_in(&mut rooms, noticed, &ends, &sweeps),
                 Err(_) => return,
             },
-            Ok(noticed) = ends.relook_rx.recv() => take_in(&mut settler, noticed, &ends, &sweeps),
-            () = sleep_until(next_due), if next_due.is_some() => {
-                if look_at_due(&mut settler, &ends, &inboxes, &sweeps, &station).await.is_err() {
+            Ok(noticed) = ends.relook_rx.recv() => take_in(&mut rooms, noticed, &ends, &sweeps),
+            () = sleep_until(next_due), if next_due.is_some() => {}
+            Some(looked) = rooms.next_look() => {
+                // A look that panicked ends the station, which ends the service.
+                let Ok(looked) = looked else { return };
+                if act_on(looked, &mut rooms, &ends, &sweeps, &station).await.is_err() {
                     return;
                 }
             }
@@ -255,13 +258,11 @@ pub async fn settle(
 }
 
 /// Takes in one file and all that wait behind it, so that a burst costs one wake-up.
-fn take_in(settler: &mut Settler, noticed: NoticedFile, ends: &SettleEnds, sweeps: &SweepRequests) {
+fn take_in(rooms: &mut Rooms, noticed: NoticedFile, ends: &SettleEnds, sweeps: &SweepRequests) {
     let now = Instant::now();
     let mut next = Some(noticed);
     while let Some(noticed) = next {
-        if !settler.notice(now, noticed) {
-            sweeps.request_all();
-        }
+        rooms.notice(now, noticed, sweeps);
         next = ends.noticed_rx.try_recv().ok();
     }
 }
@@ -275,31 +276,25 @@ async fn sleep_until(due: Option<Instant>) {
 /// The line behind has closed: nothing more can be done here.
 struct Closed;
 
-async fn look_at_due(
-    settler: &mut Settler,
+async fn act_on(
+    looked: Looked,
+    rooms: &mut Rooms,
     ends: &SettleEnds,
-    inboxes: &Arc<Inboxes>,
     sweeps: &SweepRequests,
     station: &Station,
 ) -> Result<(), Closed> {
-    let paths = settler.due(Instant::now(), MAX_LOOKS);
-    let inboxes = Arc::clone(inboxes);
-    let looks = tokio::task::spawn_blocking(move || {
-        paths
-            .into_iter()
-            .map(|path| (inboxes.look_blocking(&path), path))
-            .collect::<Vec<_>>()
-    });
-    let Ok(looks) = looks.await else {
-        return Err(Closed);
-    };
-    for (look, path) in looks {
+    let Looked { room, looks } = looked;
+    for (path, look) in looks {
+        let settler = rooms.settler(room);
+        if !settler.waits_for_look(&path) {
+            continue;
+        }
         match look {
             Look::File(seen) => {
                 if let Verdict::Settled(file) = settler.judge(Instant::now(), &path, seen) {
                     station.did(|| format!("{} rests", path.display()));
                     station.took(file.rested);
-                    send_settled(settler, ends, sweeps, file).await?;
+                    send_settled(rooms, ends, sweeps, file).await?;
                 }
             }
             Look::Folder => {
@@ -321,7 +316,7 @@ async fn look_at_due(
 
 /// Waits for room without ceasing to take files back: the readers that make room may wait for that.
 async fn send_settled(
-    settler: &mut Settler,
+    rooms: &mut Rooms,
     ends: &SettleEnds,
     sweeps: &SweepRequests,
     file: SettledFile,
@@ -331,11 +326,7 @@ async fn send_settled(
     loop {
         tokio::select! {
             sent = &mut sending => return sent.map_err(|_| Closed),
-            Ok(noticed) = ends.relook_rx.recv() => {
-                if !settler.notice(Instant::now(), noticed) {
-                    sweeps.request_all();
-                }
-            }
+            Ok(noticed) = ends.relook_rx.recv() => rooms.notice(Instant::now(), noticed, sweeps),
         }
     }
 }

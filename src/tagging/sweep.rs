@@ -4,133 +4,25 @@
 //! to be settled or read; files that are gone, to the record. Never: a file's content, and never "gone" for all
 //! files of an inbox that is itself not there (unmounted: then its folder is absent, or bare).
 
-use std::collections::BTreeSet;
+mod requests;
+
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use tokio::sync::Notify;
 use walkdir::WalkDir;
+
+pub use requests::{InboxRequests, SweepRequests};
 
 use super::inbox::{Inboxes, Look, Seen, folder_named_like_a_photo, is_gone};
 use super::settle::{Hint, NoticedFile, SettledFile};
 use crate::domain::{FileStamp, InventoryPath, ModelId, Rejection, RejectionReason};
 use crate::store::{Change, KnownFile, Reader, StoreError};
 
-/// Folders asked for at once; more become "everything".
-const MAX_FOLDERS: usize = 64;
 /// Rows read at a time while looking for removed files: a short read holds no snapshot open.
 const PAGE: u32 = 1_000;
 /// Files counted in a bare inbox; more are "or more": it is asked once a second.
 const MOST_COUNTED: u32 = 1_000;
-
-/// Requests for a sweep, from anyone; the station takes all of them at once.
-#[derive(Debug, Clone)]
-pub struct SweepRequests {
-    shared: Arc<Requested>,
-}
-
-#[derive(Debug)]
-struct Requested {
-    roots: Vec<PathBuf>,
-    folders: Mutex<BTreeSet<PathBuf>>,
-    /// To be asked for once more.
-    later: Mutex<BTreeSet<PathBuf>>,
-    /// Rung by every request; the station then takes all there are.
-    wake: Notify,
-}
-
-impl SweepRequests {
-    /// None yet; "everything" means `roots`.
-    pub fn new(roots: Vec<PathBuf>) -> Self {
-        Self {
-            shared: Arc::new(Requested {
-                roots,
-                folders: Mutex::default(),
-                later: Mutex::default(),
-                wake: Notify::new(),
-            }),
-        }
-    }
-
-    /// Whether a request for this path leads to a look at it.
-    pub fn reach(&self, path: &Path) -> bool {
-        self.shared.roots.iter().any(|root| path.starts_with(root))
-    }
-
-    /// Asks for everything.
-    pub fn request_all(&self) {
-        let mut folders = self.shared.folders.lock().unwrap_or_else(PoisonError::into_inner);
-        folders.extend(self.shared.roots.iter().cloned());
-        self.shared.wake.notify_one();
-    }
-
-    /// Asks for one folder, or for one file that may be gone. It is not counted among everything that is asked for: that may
-    /// take long, and [who sweeps](Self::take_below) looks at it first.
-    pub fn request(&self, path: &Path) {
-        let roots = &self.shared.roots;
-        let mut folders = self.shared.folders.lock().unwrap_or_else(PoisonError::into_inner);
-        let includes = |folder: &PathBuf| path.starts_with(folder) && !roots.contains(folder);
-        if folders.iter().any(includes) {
-            return;
-        }
-        folders.insert(path.to_owned());
-        if folders.len() > MAX_FOLDERS + roots.len() {
-            *folders = roots.iter().cloned().collect();
-        }
-        self.shared.wake.notify_one();
-    }
-
-    /// Asks for a path now, and keeps it for [`take_later`](Self::take_later), because the sweep that comes now may come
-    /// too early: a folder that has just come may not be watched yet, and what is made in it between that sweep and
-    /// the watch would be seen by neither; a file that has just gone may have an answer on its way, which would say
-    /// that it is there.
-    pub fn request_now_and_later(&self, path: &Path) {
-        self.request(path);
-        let mut later = self.shared.later.lock().unwrap_or_else(PoisonError::into_inner);
-        later.insert(path.to_owned());
-        if later.len() > MAX_FOLDERS {
-            *later = self.shared.roots.iter().cloned().collect();
-        }
-    }
-
-    /// What was kept of an inbox; to be asked for again by whoever makes sure that new folders of it are watched.
-    pub fn take_later(&self, root: &Path) -> BTreeSet<PathBuf> {
-        let mut later = self.shared.later.lock().unwrap_or_else(PoisonError::into_inner);
-        let (of_root, others) = std::mem::take(&mut *later)
-            .into_iter()
-            .partition(|path| path.starts_with(root));
-        *later = others;
-        of_root
-    }
-
-    /// Waits for a request and takes all there are.
-    pub async fn next(&self) -> BTreeSet<PathBuf> {
-        loop {
-            let requested = self.take();
-            if !requested.is_empty() {
-                return requested;
-            }
-            self.shared.wake.notified().await;
-        }
-    }
-
-    /// The requests for what lies below `folder`.
-    pub fn take_below(&self, folder: &Path) -> BTreeSet<PathBuf> {
-        let mut folders = self.shared.folders.lock().unwrap_or_else(PoisonError::into_inner);
-        let (below, others) = std::mem::take(&mut *folders)
-            .into_iter()
-            .partition(|asked| asked != folder && asked.starts_with(folder));
-        *folders = others;
-        below
-    }
-
-    /// All requests there are, perhaps none.
-    pub fn take(&self) -> BTreeSet<PathBuf> {
-        std::mem::take(&mut *self.shared.folders.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
 
 /// What a sweep finds.
 #[derive(Debug)]

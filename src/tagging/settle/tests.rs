@@ -1,6 +1,9 @@
 //! Waits: which hint begins which, what ends them, and a room that is full.
 
+use std::sync::Arc;
+
 use super::*;
+use crate::tagging::inbox::Inboxes;
 
 const QUIET: Duration = Duration::from_millis(300);
 const UNCLOSED: Duration = Duration::from_millis(1_500);
@@ -62,9 +65,9 @@ fn each_hint_has_its_wait_and_the_latest_counts() {
 fn an_old_enough_file_is_settled_at_the_first_look() {
     let (mut settler, start) = (settler(), Instant::now());
     settler.notice(start, noticed(Hint::Closed));
-    assert!(settler.due(start, 10).is_empty());
+    assert!(settler.take_due(start, 10).is_empty());
     let now = start + QUIET;
-    assert_eq!(settler.due(now, 10).len(), 1);
+    assert_eq!(settler.take_due(now, 10).len(), 1);
     assert!(settled(&settler.judge(
         now,
         Path::new("/in/a.jpg"),
@@ -114,7 +117,8 @@ fn sweeps_do_not_keep_a_waiting_file_from_being_read() {
         let settled_at = loop {
             now += Duration::from_millis(100);
             settler.notice(now, noticed(Hint::Found));
-            if !settler.due(now, 1).is_empty() && settled(&settler.judge(now, path, seen(5, Duration::ZERO)))
+            if !settler.take_due(now, 1).is_empty()
+                && settled(&settler.judge(now, path, seen(5, Duration::ZERO)))
             {
                 break now;
             }
@@ -138,7 +142,8 @@ async fn what_comes_back_to_a_full_room_is_left_to_a_sweep() {
         recordable_tx,
     };
     let sweeps = SweepRequests::new(vec!["/in".into()]);
-    let mut room_for_none = Settler::with_room_for(0, settler().config);
+    let inboxes = Inboxes::new(vec!["/in".into()], globset::GlobSet::empty());
+    let mut room_for_none = Rooms::with_room_for(0, settler().config, Arc::new(inboxes));
     let file = |name: &str| SettledFile {
         path: name.into(),
         stamp: seen(5, QUIET).stamp,
@@ -148,13 +153,39 @@ async fn what_comes_back_to_a_full_room_is_left_to_a_sweep() {
     relook_tx.send(noticed(Hint::Truncated)).await.unwrap();
     let sending = send_settled(&mut room_for_none, &ends, &sweeps, file("/in/next.jpg"));
     let reading = async {
-        let folders = sweeps.next().await;
+        let folder = sweeps.inboxes()[0].next().await;
         settled_rx.recv().await.unwrap();
-        folders
+        folder
     };
-    let (sent, folders) = tokio::join!(sending, reading);
+    let (sent, folder) = tokio::join!(sending, reading);
     assert!(sent.is_ok());
-    assert_eq!(folders.into_iter().collect::<Vec<_>>(), [PathBuf::from("/in")]);
+    assert_eq!(folder, Path::new("/in"));
+}
+
+/// Looks that take long are overtaken by events: a file that came after one was taken for missing.
+#[test]
+fn a_look_counts_only_if_nothing_was_heard_of_the_file_since_it_began() {
+    let path = Path::new("/in/a.jpg");
+    for (heard, still_counts) in [
+        (None, true),
+        (Some(Hint::Closed), false),
+        (Some(Hint::Unclosed), false),
+        (Some(Hint::MovedAway), false),
+        (Some(Hint::Found), true),
+        (Some(Hint::Truncated), true),
+    ] {
+        let (mut settler, start) = (settler(), Instant::now());
+        settler.notice(start, noticed(Hint::Closed));
+        assert!(!settler.waits_for_look(path));
+        assert_eq!(settler.take_due(start + QUIET, 10), [path]);
+        assert!(settler.take_due(start + QUIET, 10).is_empty(), "taken once");
+        if let Some(hint) = heard {
+            settler.notice(start + QUIET, noticed(hint));
+        }
+        assert_eq!(settler.waits_for_look(path), still_counts, "{heard:?}");
+        settler.drop_file(path);
+        assert!(settler.is_empty() && settler.next_due().is_none());
+    }
 }
 
 #[test]

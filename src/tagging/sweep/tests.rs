@@ -254,14 +254,3 @@ fn after_a_change_of_model_a_scan_finds_everything_and_the_service_nothing() {
         );
     }
 }
-
-#[tokio::test]
-async fn what_came_or_went_is_asked_for_at_once_and_kept_for_later() {
-    let requests = SweepRequests::new(vec!["/in".into()]);
-    requests.request_now_and_later(Path::new("/in/new"));
-    let new = BTreeSet::from([PathBuf::from("/in/new")]);
-    assert_eq!(requests.next().await, new);
-    assert!(requests.take_later(Path::new("/elsewhere")).is_empty());
-    assert_eq!(requests.take_later(Path::new("/in")), new);
-    assert!(requests.take_later(Path::new("/in")).is_empty() && requests.take().is_empty());
-}
