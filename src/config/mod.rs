@@ -390,4 +390,25 @@ mod tests {
         assert!(printed.contains("quiet = \"1500ms\"  # shop.toml:2"), "{printed}");
         assert_eq!(with(&printed).unwrap().layered.0, config.layered.0);
     }
+
+    /// Half a millisecond was printed, and written down for a run, as none.
+    #[test]
+    fn a_time_is_printed_as_it_holds_in_whatever_unit() {
+        for (written, printed) in [
+            ("500us", "500us"),
+            ("1500us", "1500us"),
+            ("1ms 1ns", "1000001ns"),
+            ("0.5s", "500ms"),
+            ("120s", "2m"),
+            ("0s", "0ms"),
+        ] {
+            let config = with(&format!("[settle]\nquiet = '{written}'\n")).unwrap();
+            let shown = config.to_string();
+            assert!(
+                shown.contains(&format!(" = \"{printed}\"  # ")),
+                "{written}: {shown}"
+            );
+            assert_eq!(with(&shown).unwrap().layered.0, config.layered.0);
+        }
+    }
 }
