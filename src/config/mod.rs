@@ -411,4 +411,18 @@ mod tests {
             assert_eq!(with(&shown).unwrap().layered.0, config.layered.0);
         }
     }
+
+    /// They were called fine, and what was meant to be passed over was tagged.
+    #[test]
+    fn a_path_among_the_names_to_pass_over_is_a_mistake() {
+        let message = with("[watch]\nignore = ['*.tmp', 'old/*', 'drafts/']\n").unwrap_err();
+        let message = message.to_string();
+        for part in [
+            "shop.toml:2: watch.ignore = \"old/*\": ",
+            "watch.ignore = \"drafts/\": ",
+        ] {
+            assert!(message.contains(part), "{part} is missing in:\n{message}");
+        }
+        assert!(!message.contains("*.tmp"), "{message}");
+    }
 }
