@@ -11,7 +11,7 @@ use super::patterns::pattern_meant;
 use super::{Ended, UsageError, output};
 use crate::config::Config;
 use crate::domain::{Confidence, Label, Status, Timestamp, Truth};
-use crate::store::{FileQuery, FileRow, PageAccess, Presence, Reader, Sort, StoreError};
+use crate::store::{FileQuery, FileRow, PageAccess, Presence, Reader, Sort};
 
 /// Ask which photos have which tags.
 #[derive(Debug, Args)]
@@ -156,8 +156,9 @@ fn tell_gone(gone: u64) {
 }
 
 impl QueryArguments {
-    fn into_query(self, reader: &Reader) -> Result<FileQuery, StoreError> {
+    fn into_query(self, reader: &Reader) -> anyhow::Result<FileQuery> {
         let pattern = self.path.map(|typed| pattern_meant(&typed, reader)).transpose()?;
+        let model = self.model.map(|start| model_meant(&start, reader)).transpose()?;
         Ok(FileQuery {
             labels: self.labels,
             min_confidence: self.min_confidence,
@@ -166,7 +167,7 @@ impl QueryArguments {
             path_glob: pattern,
             since: self.since,
             until: self.until,
-            model: self.model,
+            model,
             presence: match self.presence {
                 PresenceArgument::Any => Presence::Any,
                 PresenceArgument::Present => Presence::Present,
@@ -183,6 +184,19 @@ impl QueryArguments {
             limit: self.limit,
         })
     }
+}
+
+/// How the ids of some models on record begin; a wrong one would find nothing, and look as if there were nothing.
+fn model_meant(start: &str, reader: &Reader) -> anyhow::Result<String> {
+    let start = start.to_lowercase();
+    let models = reader.models()?;
+    if models.iter().any(|row| row.model.as_str().starts_with(&start)) {
+        return Ok(start);
+    }
+    Err(UsageError(format!(
+        "no model's id begins with {start:?}; `hangtag models` lists them"
+    ))
+    .into())
 }
 
 /// One status, or several by one word.

@@ -116,3 +116,22 @@ fn a_folder_that_is_gone_is_all_that_was_below_it() {
     let said = shop.ok(&["correct", "inbox/old", "--label", "bag"]);
     assert_eq!(said, "2 photos corrected\n");
 }
+
+/// `models show` took capitals, `query` found nothing by them; and nothing by an id of no model, without a word.
+#[test]
+fn a_model_is_found_by_capitals_and_a_wrong_one_is_told() {
+    let shop = tagged_shop();
+    let photo = shop.row(&shop.inbox().join("photo-00003.png")).unwrap();
+    let model = photo["model"].as_str().unwrap().to_uppercase();
+    for beginning in [&model[..], &model[..4]] {
+        let found = shop.ok(&["query", "--count", "--status", "tagged", "--model", beginning]);
+        assert_eq!(found, "13\n", "{beginning}");
+    }
+    let output = shop.run(&["query", "--model", "nosuch"]);
+    assert_eq!(output.status.code(), Some(2));
+    let complaint = text(&output.stderr);
+    assert!(
+        complaint.contains("no model's id begins with \"nosuch\""),
+        "{complaint}"
+    );
+}
