@@ -27,8 +27,8 @@ Examples:
   hangtag query --path '*.png' --tag bag --tag sandal --format csv > tags.csv
 
 A pattern that begins with / is held against the whole path, any other against its end; * also matches /. One that
-begins with ./ or ../, or leads over a link, is about what lies there from here. A folder is all below it, also one that is
-gone and named with a /; an existing file whose name looks like a pattern is that file.
+begins with ./ or ../, or leads over a link, is about what lies there from here. A folder is all below it, also one
+that is gone, if a / stands in its path; an existing file whose name looks like a pattern is that file.
 Files that have been removed keep their tags; --presence present leaves them out.")]
 pub struct QueryArguments {
     /// Label; may be repeated, any of them matches
