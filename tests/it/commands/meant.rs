@@ -67,10 +67,13 @@ fn no_pipe_holds_a_command_and_no_film_is_read_to_its_end() {
             "photo-00003.png: not a regular file",
         ),
         (
+            &["models", "preview", "shipped"],
+            "1 photos on record could not be read and are left out",
+        ),
+        (
             &["correct", &hash, "--label", "bag"],
             "1 photo cannot be read (any more)",
         ),
-        (&["models", "preview", "shipped"], "could not be read"),
     ] {
         let mut begun = shop.spawn(shop.command(command));
         wait_until(&format!("{command:?} has ended"), || {
