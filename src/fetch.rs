@@ -5,8 +5,9 @@
 //! name, an unbounded wait.
 
 use std::fmt::Write as _;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -153,7 +154,7 @@ impl Partial {
         let mut name = download.to.file_name().unwrap_or_default().to_owned();
         name.push(".partial");
         let path = download.to.with_file_name(name);
-        let attempt = || -> io::Result<(File, u64)> {
+        let attempt = || -> io::Result<Option<(File, u64)>> {
             std::fs::create_dir_all(durable::folder_of(&path))?;
             let file = OpenOptions::new()
                 .read(true)
@@ -161,17 +162,17 @@ impl Partial {
                 .create(true)
                 .truncate(false)
                 .open(&path)?;
+            if !is_locked_in_place(&file, &path)? {
+                return Ok(None);
+            }
             let have = file.metadata()?.len();
-            Ok((file, have))
+            Ok(Some((file, have)))
         };
-        let (file, have) = attempt().map_err(|source| FetchError::Local {
-            path: path.clone(),
-            source,
-        })?;
-        if file.try_lock().is_err() {
-            return Err(FetchError::Busy { path });
+        match attempt() {
+            Ok(Some((file, have))) => Ok(Self { path, file, have }),
+            Ok(None) => Err(FetchError::Busy { path }),
+            Err(source) => Err(FetchError::Local { path, source }),
         }
-        Ok(Self { path, file, have })
     }
 
     /// Forgets everything from byte `length` on and writes on from there.
@@ -205,6 +206,20 @@ impl Partial {
             path: self.path.clone(),
             source,
         }
+    }
+}
+
+/// Whether the lock was had, and the file still lies at this path. Another process may have completed it and moved it to its
+/// final name after it was opened here: what is there is whole, and nobody's to write into.
+fn is_locked_in_place(file: &File, path: &Path) -> io::Result<bool> {
+    let identity = |metadata: Metadata| (metadata.dev(), metadata.ino());
+    if file.try_lock().is_err() {
+        return Ok(false);
+    }
+    match std::fs::metadata(path) {
+        Ok(there) => Ok(identity(there) == identity(file.metadata()?)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
     }
 }
 

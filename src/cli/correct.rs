@@ -3,26 +3,28 @@
 //! In: photos by path, pattern or content hash, and what they show. Out: corrections in the store, which files show at
 //! once, and a copy of each picture for later rebuilds. Never: half of a list put in: what cannot be is said first.
 
+mod meant;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use anyhow::Context;
 use clap::{ArgGroup, Args, Subcommand};
 use serde_json::json;
 
-use super::paths::{path_meant, real_path};
+use super::labelled::read_photo;
+use super::paths::real_path;
 use super::sheet::{NamedBy, Sheet, SheetRow};
 use super::store::open_to_change;
 use super::{Ended, Format, UsageError, output, person};
 use crate::config::Config;
 use crate::daemon;
-use crate::decode::{DecodeLimits, decode};
-use crate::domain::{ContentHash, InventoryPath, Timestamp, Truth};
-use crate::store::{FileQuery, NewCorrection, Reader, Store, StoreError};
+use crate::decode::decode;
+use crate::domain::{ContentHash, InventoryPath, RejectionReason, Timestamp, Truth};
+use crate::store::{NewCorrection, Reader, Store, StoreError};
 use crate::tagging::inbox::is_gone;
-use crate::tagging::own_folder::OwnFolder;
 use crate::training::corrections::{copy_path, keep_blocking};
+use meant::{Meant, OfRejected};
 
 /// Say what photos really show.
 #[derive(Debug, Args)]
@@ -31,7 +33,8 @@ use crate::training::corrections::{copy_path, keep_blocking};
     after_help = "\
 Examples:
   hangtag correct inventory/4711.jpg --label dress
-  hangtag correct 'inventory/summer/*' --label sandal     a pattern, in quotes, for photos that are on record
+  hangtag correct 'inventory/summer/*' --label sandal     a pattern, in quotes, for photos that are on record (none that
+                                                          were rejected)
   hangtag correct inventory/watch.jpg --unknown           it shows none of the ten
   hangtag correct inventory/4711.jpg --undo               the model's answer counts again
   hangtag correct 5f2c…  --label bag                      by content hash (64 digits)
@@ -39,7 +42,7 @@ Examples:
 A correction counts at once, for every file of that content, and no model changes it. It joins the next rebuild."
 )]
 pub struct CorrectArguments {
-    /// Files, patterns for files on record, or content hashes
+    /// Files, folders, patterns for files on record, or content hashes
     #[arg(value_name = "PATH", required = true)]
     paths: Vec<PathBuf>,
     /// What they show
@@ -60,10 +63,16 @@ pub struct CorrectArguments {
 pub fn correct(arguments: CorrectArguments, config: &Config) -> anyhow::Result<Ended> {
     let mut store = open_to_change(config)?;
     let reader = Reader::open(&config.store_path())?;
-    let mut contents = BTreeMap::new();
-    let own = OwnFolder::of(config);
-    for path in &arguments.paths {
-        contents.extend(contents_of(path, &reader, &own)?);
+    let of_rejected = match arguments.undo {
+        true => OfRejected::All,
+        false => OfRejected::NamedAlone,
+    };
+    let Meant { contents, left_out } = Meant::find(&arguments.paths, of_rejected, &reader, config)?;
+    if left_out > 0 {
+        let files_were = if left_out == 1 { "file was" } else { "files were" };
+        output::note(&format!(
+            "{left_out} rejected {files_were} left out: a pattern or a folder means photos; a file named by itself is corrected all the same"
+        ));
     }
     let now: Timestamp = SystemTime::now().into();
     let (count, what) = if arguments.undo {
@@ -72,7 +81,10 @@ pub fn correct(arguments: CorrectArguments, config: &Config) -> anyhow::Result<E
     } else {
         let truth = Truth::from(arguments.label);
         let truths = contents.into_iter().map(|(hash, files)| (hash, (truth, files)));
-        (record(&mut store, truths.collect(), config)?, "corrected")
+        (
+            record(&mut store, truths.collect(), &reader, config)?,
+            "corrected",
+        )
     };
     match arguments.format {
         Format::Json => output::print_json(&json!({ what: count }))?,
@@ -205,14 +217,11 @@ fn import(file: &Path, config: &Config) -> anyhow::Result<Imported> {
         Err(StoreError::Missing { .. }) => None,
         Err(error) => return Err(error.into()),
     };
-    let mut truths = read_list(&sheet, known.as_ref())?;
+    let truths = read_list(&sheet, known.as_ref(), config)?;
     let mut store = open_to_change(config)?;
     let reader = Reader::open(&config.store_path())?;
-    for (hash, (_, files)) in &mut truths {
-        files.extend(files_with(hash, &reader)?);
-    }
     let unknown = count_new_unknowns(&truths, &reader)?;
-    let corrected = record(&mut store, truths, config)?;
+    let corrected = record(&mut store, truths, &reader, config)?;
     Ok(Imported { corrected, unknown })
 }
 
@@ -226,10 +235,10 @@ fn count_new_unknowns(truths: &Truths, reader: &Reader) -> Result<u64, StoreErro
     Ok(count)
 }
 
-/// What contents show, each with files that hold it.
+/// What contents show, each with the files by which it was named.
 type Truths = BTreeMap<ContentHash, (Truth, Vec<PathBuf>)>;
 
-fn read_list(sheet: &Sheet, known: Option<&Reader>) -> anyhow::Result<Truths> {
+fn read_list(sheet: &Sheet, known: Option<&Reader>, config: &Config) -> anyhow::Result<Truths> {
     let mut truths = Truths::new();
     let mut first_said = BTreeMap::new();
     let mut problems = Vec::new();
@@ -238,7 +247,7 @@ fn read_list(sheet: &Sheet, known: Option<&Reader>) -> anyhow::Result<Truths> {
         output::note("there are no rows below the header of the list");
     }
     for (place, row) in rows {
-        match row.and_then(|row| content_in(row, known)) {
+        match row.and_then(|row| content_in(row, known, config)) {
             Ok((hash, truth, path)) => {
                 let first = *first_said.entry(hash).or_insert(place);
                 let (said, files) = truths.entry(hash).or_insert((truth, Vec::new()));
@@ -265,22 +274,30 @@ fn read_list(sheet: &Sheet, known: Option<&Reader>) -> anyhow::Result<Truths> {
 fn content_in(
     row: SheetRow,
     known: Option<&Reader>,
+    config: &Config,
 ) -> Result<(ContentHash, Truth, Option<PathBuf>), String> {
-    let hash = match (row.content_hash, &row.file) {
-        (Some(hash), _) => hash,
-        (None, None) => return Err("neither file nor content_hash is given".into()),
-        (None, Some(path)) => match (std::fs::read(path), known) {
-            (Ok(bytes), _) => ContentHash::of(&bytes),
-            (Err(error), Some(known)) if is_gone(path) => {
-                let stored = InventoryPath::of(&real_path(path));
-                let file = known.known_file(&stored).map_err(|error| error.to_string())?;
-                file.and_then(|file| file.hash)
-                    .ok_or_else(|| format!("{}: {error}, and it is not on record", path.display()))?
-            }
-            (Err(error), _) => return Err(format!("{}: {error}", path.display())),
-        },
+    let hash = match (row.content_hash, &row.file, known) {
+        (Some(hash), _, _) => hash,
+        (None, None, _) => return Err("neither file nor content_hash is given".into()),
+        (None, Some(path), Some(known)) if is_gone(path) => {
+            let stored = InventoryPath::of(&real_path(path));
+            let file = known.known_file(&stored).map_err(|error| error.to_string())?;
+            file.and_then(|file| file.hash)
+                .ok_or_else(|| format!("{}: there is no such file, and none on record", path.display()))?
+        }
+        (None, Some(path), _) => content_at(path, config)?,
     };
     Ok((hash, row.truth, row.file.filter(|path| path.is_file())))
+}
+
+/// The content of the file at a path, or why that cannot be had.
+fn content_at(path: &Path, config: &Config) -> Result<ContentHash, String> {
+    match read_photo(path, config.limits.max_file_bytes) {
+        Ok(bytes) => Ok(ContentHash::of(&bytes)),
+        // It names the path already.
+        Err(rejection) if rejection.reason == RejectionReason::Unreadable => Err(rejection.detail),
+        Err(rejection) => Err(format!("{}: {}", path.display(), rejection.detail)),
+    }
 }
 
 /// Where a content lies, as far as is known.
@@ -289,15 +306,15 @@ fn files_with(hash: &ContentHash, reader: &Reader) -> Result<Vec<PathBuf>, Store
     Ok(content.map(|content| content.present_files()).unwrap_or_default())
 }
 
-/// Keeps the pictures, then records; a picture that cannot be had costs a rebuild its lesson, not the correction.
-fn record(store: &mut Store, truths: Truths, config: &Config) -> anyhow::Result<u64> {
-    let limits = daemon::decode_limits(config);
+/// Keeps the pictures, then records; a picture that cannot be had costs a rebuild its lesson, not the correction. A content
+/// that was named by a file which is gone may lie elsewhere still.
+fn record(store: &mut Store, truths: Truths, reader: &Reader, config: &Config) -> anyhow::Result<u64> {
     let mut without_picture = 0;
-    for (hash, (_, files)) in &truths {
-        let kept = files
-            .iter()
-            .find_map(|file| keep_picture(file, hash, (&limits, &config.corrections_dir())));
-        without_picture += u64::from(kept.is_none() && !copy_path(&config.corrections_dir(), hash).is_file());
+    for (hash, (_, named)) in &truths {
+        let is_kept = keep_picture(named, hash, config)
+            || keep_picture(&files_with(hash, reader)?, hash, config)
+            || copy_path(&config.corrections_dir(), hash).is_file();
+        without_picture += u64::from(!is_kept);
     }
     let (by, at) = (person(), SystemTime::now().into());
     let new: Vec<_> = truths
@@ -319,84 +336,18 @@ fn record(store: &mut Store, truths: Truths, config: &Config) -> anyhow::Result<
     Ok(count)
 }
 
-/// `None` where the file is no picture (any more), or another one.
-fn keep_picture(file: &Path, hash: &ContentHash, (limits, folder): (&DecodeLimits, &Path)) -> Option<()> {
-    let bytes = std::fs::read(file)
-        .ok()
-        .filter(|bytes| ContentHash::of(bytes) == *hash)?;
-    let image = decode(&bytes, limits).ok()?;
-    let kept = keep_blocking(folder, hash, &image);
-    kept.map_err(|error| output::note(&error.to_string())).ok()
-}
-
-/// The contents that a person means, each with files that hold it.
-fn contents_of(
-    path: &Path,
-    reader: &Reader,
-    own: &OwnFolder,
-) -> anyhow::Result<BTreeMap<ContentHash, Vec<PathBuf>>> {
-    let path = &*path_meant(path);
-    let hash = path.to_str().and_then(|text| text.parse::<ContentHash>().ok());
-    if let Some(hash) = hash.filter(|_| !path.exists()) {
-        return Ok([(hash, files_with(&hash, reader)?)].into());
-    }
-    if path.canonicalize().is_ok_and(|real| own.holds(&real)) {
-        return Err(UsageError(format!(
-            "{} lies within hangtag's data folder {}, where no photo of yours is; name files outside of it",
-            path.display(),
-            own.data_dir().display()
-        ))
-        .into());
-    }
-    if path.is_file() {
-        let bytes = std::fs::read(path).with_context(|| format!("could not read {}", path.display()))?;
-        return Ok([(ContentHash::of(&bytes), vec![path.to_owned()])].into());
-    }
-    let found = on_record(path, reader)?;
-    if found.is_empty() {
-        return Err(UsageError(format!(
-            "{} is no file, no content hash, and no pattern that fits a photo on record",
-            path.display()
-        ))
-        .into());
-    }
-    Ok(found)
-}
-
-/// A pattern, a folder, or a file that is gone.
-fn on_record(path: &Path, reader: &Reader) -> Result<BTreeMap<ContentHash, Vec<PathBuf>>, StoreError> {
-    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let text = |path: &Path| InventoryPath::of(path).to_string();
-    // The folder's real path, as the store has it; only what was typed as a pattern is one.
-    let folder = absolute.parent().and_then(|folder| folder.canonicalize().ok());
-    let pattern = match (absolute.canonicalize(), folder, absolute.file_name()) {
-        (Ok(real), _, _) if real.is_dir() => format!("{}/*", literal(&text(&real))),
-        (_, Some(folder), Some(name)) => format!("{}/{}", literal(&text(&folder)), text(Path::new(name))),
-        _ => text(&absolute),
+/// Whether one of the files is still this picture, and a copy of it is kept.
+fn keep_picture(files: &[PathBuf], hash: &ContentHash, config: &Config) -> bool {
+    let limits = daemon::decode_limits(config);
+    let keep = |file: &PathBuf| {
+        let bytes = read_photo(file, config.limits.max_file_bytes)
+            .ok()
+            .filter(|bytes| ContentHash::of(bytes) == *hash)?;
+        let image = decode(&bytes, &limits).ok()?;
+        let kept = keep_blocking(&config.corrections_dir(), hash, &image);
+        kept.map_err(|error| output::note(&error.to_string())).ok()
     };
-    let query = FileQuery {
-        path_glob: Some(pattern),
-        ..FileQuery::default()
-    };
-    let mut found: BTreeMap<ContentHash, Vec<PathBuf>> = BTreeMap::new();
-    reader.visit_files_matching(&query, |file| {
-        if let Some(hash) = file.content_hash {
-            found.entry(hash).or_default().push(file.path.to_path());
-        }
-    })?;
-    Ok(found)
-}
-
-/// A pattern that only this text fits.
-pub(super) fn literal(text: &str) -> String {
-    let mut pattern = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '*' | '?' | '[' => pattern.extend(['[', character, ']']),
-            other => pattern.push(other),
-        }
-    }
-    pattern
+    files.iter().find_map(keep).is_some()
 }
 
 fn photos(count: u64) -> &'static str {

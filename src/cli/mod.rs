@@ -17,6 +17,7 @@ mod learn_curve;
 mod models;
 mod output;
 mod paths;
+mod patterns;
 mod query;
 mod report;
 mod retrain;

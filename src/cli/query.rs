@@ -3,16 +3,14 @@
 //! In: filters. Out: the photos that match, as a table, JSON or CSV, or how many there are. Never: a write; it works
 //! while the daemon runs.
 
-use std::path::Path;
 use std::time::SystemTime;
 
 use clap::{Args, ValueEnum};
 
-use super::correct::literal;
-use super::paths::real_path;
+use super::patterns::pattern_meant;
 use super::{Ended, UsageError, output};
 use crate::config::Config;
-use crate::domain::{Confidence, InventoryPath, Label, Status, Timestamp, Truth};
+use crate::domain::{Confidence, Label, Status, Timestamp, Truth};
 use crate::store::{FileQuery, FileRow, PageAccess, Presence, Reader, Sort};
 
 /// Ask which photos have which tags.
@@ -29,8 +27,8 @@ Examples:
   hangtag query --path '*.png' --tag bag --tag sandal --format csv > tags.csv
 
 A pattern that begins with / is held against the whole path, any other against its end; * also matches /. One that
-begins with ./ or ../, or leads over a link, is about what lies there from here; an existing folder is all below it, and
-an existing file whose name looks like a pattern is that file.
+begins with ./ or ../, or leads over a link, is about what lies there from here. A folder is all below it, also one
+that is gone, if a / stands in its path; an existing file whose name looks like a pattern is that file.
 Files that have been removed keep their tags; --presence present leaves them out.")]
 pub struct QueryArguments {
     /// Label; may be repeated, any of them matches
@@ -116,8 +114,8 @@ pub fn run(arguments: QueryArguments, config: &Config) -> anyhow::Result<Ended> 
         return Err(UsageError(message).into());
     }
     let (count, format) = (arguments.count, arguments.format);
-    let query = arguments.into_query();
     let reader = Reader::open_with(&config.store_path(), PageAccess::Mapped)?;
+    let query = arguments.into_query(&reader)?;
     // A program sees it in the rows.
     let tells_gone = query.presence == Presence::Any && matches!(format, QueryFormat::Table);
     if count {
@@ -158,16 +156,18 @@ fn tell_gone(gone: u64) {
 }
 
 impl QueryArguments {
-    fn into_query(self) -> FileQuery {
-        FileQuery {
+    fn into_query(self, reader: &Reader) -> anyhow::Result<FileQuery> {
+        let pattern = self.path.map(|typed| pattern_meant(&typed, reader)).transpose()?;
+        let model = self.model.map(|start| model_meant(&start, reader)).transpose()?;
+        Ok(FileQuery {
             labels: self.labels,
             min_confidence: self.min_confidence,
             max_confidence: self.max_confidence,
             statuses: self.statuses.into_iter().flat_map(|asked| asked.0).collect(),
-            path_glob: self.path.as_deref().map(pattern_meant),
+            path_glob: pattern,
             since: self.since,
             until: self.until,
-            model: self.model,
+            model,
             presence: match self.presence {
                 PresenceArgument::Any => Presence::Any,
                 PresenceArgument::Present => Presence::Present,
@@ -182,40 +182,21 @@ impl QueryArguments {
                 Some(SortArgument::TimeDesc) => Sort::TaggedAtDescending,
             },
             limit: self.limit,
-        }
+        })
     }
 }
 
-/// The store's pattern for what a person typed here: its folder by its real path where that is the only one it can
-/// have on record, all below an existing folder, and a file alone that has just the name that looks like a pattern.
-fn pattern_meant(typed: &str) -> String {
-    let real_of = |folder: &str| {
-        let real = Path::new(folder).canonicalize().ok().filter(|real| real.is_dir());
-        real.map(|real| InventoryPath::of(&real).as_str().trim_end_matches('/').to_owned())
-    };
-    if let Some(real) = real_of(typed) {
-        return format!("{}/*", literal(&real));
+/// How the ids of some models on record begin; a wrong one would find nothing, and look as if there were nothing.
+fn model_meant(start: &str, reader: &Reader) -> anyhow::Result<String> {
+    let start = start.to_lowercase();
+    let models = reader.models()?;
+    if models.iter().any(|row| row.model.as_str().starts_with(&start)) {
+        return Ok(start);
     }
-    let is_pattern = typed.contains(['*', '?', '[']);
-    if is_pattern && Path::new(typed).symlink_metadata().is_ok() {
-        return literal(InventoryPath::of(&real_path(Path::new(typed))).as_str());
-    }
-    let wildcard = typed.find(['*', '?', '[']).unwrap_or(typed.len());
-    let Some(slash) = typed[..wildcard].rfind('/') else {
-        return typed.to_owned();
-    };
-    let (folder, name) = (&typed[..slash], &typed[slash + 1..]);
-    let is_of_here = ["./", "../"].iter().any(|here| typed.starts_with(here));
-    match real_of(if folder.is_empty() { "/" } else { folder }) {
-        // Held against the end, it fits there and elsewhere.
-        Some(real) if !is_of_here && real.ends_with(&format!("/{folder}")) => typed.to_owned(),
-        Some(real) => format!("{}/{name}", literal(&real)),
-        None if is_of_here => match std::path::absolute(folder) {
-            Ok(gone) => format!("{}/{name}", literal(InventoryPath::of(&gone).as_str())),
-            Err(_) => typed.to_owned(),
-        },
-        None => typed.to_owned(),
-    }
+    Err(UsageError(format!(
+        "no model's id begins with {start:?}; `hangtag models` lists them"
+    ))
+    .into())
 }
 
 /// One status, or several by one word.

@@ -256,6 +256,12 @@ impl Check<'_> {
         let mut set = GlobSetBuilder::new();
         for pattern in patterns {
             match Glob::new(pattern) {
+                // It would fit nothing, and what it means would be tagged.
+                Ok(_) if pattern.contains('/') => self.problem(
+                    "watch.ignore",
+                    format!("{pattern:?}"),
+                    "is held against names, of files and of folders on the way to them, and no name has a `/`; write a name alone, such as \"old\" for all that lies in folders called so",
+                ),
                 Ok(glob) => {
                     set.add(glob);
                 }

@@ -390,4 +390,39 @@ mod tests {
         assert!(printed.contains("quiet = \"1500ms\"  # shop.toml:2"), "{printed}");
         assert_eq!(with(&printed).unwrap().layered.0, config.layered.0);
     }
+
+    /// Half a millisecond was printed, and written down for a run, as none.
+    #[test]
+    fn a_time_is_printed_as_it_holds_in_whatever_unit() {
+        for (written, printed) in [
+            ("500us", "500us"),
+            ("1500us", "1500us"),
+            ("1ms 1ns", "1000001ns"),
+            ("0.5s", "500ms"),
+            ("120s", "2m"),
+            ("0s", "0ms"),
+        ] {
+            let config = with(&format!("[settle]\nquiet = '{written}'\n")).unwrap();
+            let shown = config.to_string();
+            assert!(
+                shown.contains(&format!(" = \"{printed}\"  # ")),
+                "{written}: {shown}"
+            );
+            assert_eq!(with(&shown).unwrap().layered.0, config.layered.0);
+        }
+    }
+
+    /// They were called fine, and what was meant to be passed over was tagged.
+    #[test]
+    fn a_path_among_the_names_to_pass_over_is_a_mistake() {
+        let message = with("[watch]\nignore = ['*.tmp', 'old/*', 'drafts/']\n").unwrap_err();
+        let message = message.to_string();
+        for part in [
+            "shop.toml:2: watch.ignore = \"old/*\": ",
+            "watch.ignore = \"drafts/\": ",
+        ] {
+            assert!(message.contains(part), "{part} is missing in:\n{message}");
+        }
+        assert!(!message.contains("*.tmp"), "{message}");
+    }
 }

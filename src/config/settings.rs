@@ -430,15 +430,23 @@ impl Span {
     }
 }
 
+/// Units of time in nanoseconds, and how they are written; the greatest first.
+const UNITS: [(u128, &str); 6] = [
+    (3_600_000_000_000, "h"),
+    (60_000_000_000, "m"),
+    (1_000_000_000, "s"),
+    (1_000_000, "ms"),
+    (1_000, "us"),
+    (1, "ns"),
+];
+
 impl Serialize for Span {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let millis = self.0.as_millis();
-        let text = match millis {
-            0 => "0ms".to_owned(),
-            _ if millis.is_multiple_of(3_600_000) => format!("{}h", millis / 3_600_000),
-            _ if millis.is_multiple_of(60_000) => format!("{}m", millis / 60_000),
-            _ if millis.is_multiple_of(1_000) => format!("{}s", millis / 1_000),
-            _ => format!("{millis}ms"),
+        let nanos = self.0.as_nanos();
+        let whole = |&&(length, _): &&(u128, &str)| nanos >= length && nanos.is_multiple_of(length);
+        let text = match UNITS.iter().find(whole) {
+            Some((length, unit)) => format!("{}{unit}", nanos / length),
+            None => "0ms".to_owned(),
         };
         serializer.serialize_str(&text)
     }

@@ -303,6 +303,21 @@ fn two_processes_do_not_write_into_one_file() {
     assert!(matches!(error, FetchError::Busy { .. }), "{error}");
 }
 
+/// It was written into by whoever had opened it before and got the lock only then.
+#[test]
+fn what_another_process_has_just_completed_is_left_alone() {
+    let case = Case::new();
+    case.leave_partial(&content());
+    let opened = File::open(case.partial()).unwrap();
+    assert!(is_locked_in_place(&opened, &case.partial()).unwrap());
+    opened.unlock().unwrap();
+    std::fs::rename(case.partial(), case.target()).unwrap();
+    assert!(!is_locked_in_place(&opened, &case.partial()).unwrap());
+    // Nor is a third process's new file taken for it.
+    case.leave_partial(b"");
+    assert!(!is_locked_in_place(&opened, &case.partial()).unwrap());
+}
+
 #[test]
 fn a_folder_that_cannot_be_made_is_named() {
     let case = Case::new();

@@ -2,6 +2,7 @@
 
 mod beside;
 mod explain;
+mod meant;
 mod names;
 
 use crate::util::{Shop, drop_png, is_tagged, png, text};

@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::{bundle_of, find};
+use crate::cli::labelled::read_photo;
 use crate::cli::serving::need_model_that_tags;
 use crate::cli::signals::end_at_a_signal;
 use crate::cli::{Format, UsageError, output};
@@ -173,6 +174,7 @@ fn evenly_spread<T: Clone>(all: &[T], count: usize) -> Vec<T> {
 
 /// Reads photos and asks a model about them, without a store.
 struct Asking {
+    max_file_bytes: u64,
     limits: DecodeLimits,
     preprocessor: Preprocessor,
 }
@@ -180,6 +182,7 @@ struct Asking {
 impl Asking {
     fn new(config: &Config) -> Self {
         Self {
+            max_file_bytes: config.limits.max_file_bytes,
             limits: daemon::decode_limits(config),
             preprocessor: Preprocessor::new(),
         }
@@ -193,7 +196,7 @@ impl Asking {
     ) -> anyhow::Result<Vec<(Option<Label>, Option<Label>)>> {
         let (mut inputs, mut before): (Vec<InputTensor>, Vec<_>) = (Vec::new(), Vec::new());
         for (path, label) in photos {
-            let image = std::fs::read(path)
+            let image = read_photo(path, self.max_file_bytes)
                 .ok()
                 .and_then(|bytes| decode(&bytes, &self.limits).ok());
             if let Some(image) = image {

@@ -1,0 +1,109 @@
+//! Which contents a person means.
+//!
+//! In: files, folders, patterns for files on record, content hashes. Out: the contents, each with files that hold it.
+//! Never: what was rejected as no photo, unless it is named by itself.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
+
+use super::content_at;
+use crate::cli::UsageError;
+use crate::cli::paths::{path_meant, real_path};
+use crate::cli::patterns::pattern_of_path;
+use crate::config::Config;
+use crate::domain::{ContentHash, InventoryPath, Status};
+use crate::store::{FileQuery, Reader};
+use crate::tagging::own_folder::OwnFolder;
+
+/// The contents that are meant.
+#[derive(Debug, Default)]
+pub struct Meant {
+    /// Each with files that hold it, or did.
+    pub contents: BTreeMap<ContentHash, Vec<PathBuf>>,
+    /// Rejected files that a pattern or a folder fits.
+    pub left_out: u64,
+}
+
+/// Which of the rejected files are meant by a pattern or a folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OfRejected {
+    /// None; a file that is named by itself is no pattern.
+    NamedAlone,
+    /// All of them.
+    All,
+}
+
+impl Meant {
+    /// Finds them by what was typed.
+    pub fn find(
+        typed: &[PathBuf],
+        of_rejected: OfRejected,
+        reader: &Reader,
+        config: &Config,
+    ) -> anyhow::Result<Self> {
+        let mut meant = Self::default();
+        let own = OwnFolder::of(config);
+        for path in typed {
+            let path = &*path_meant(path);
+            let hash = path.to_str().and_then(|text| text.parse::<ContentHash>().ok());
+            if let Some(hash) = hash.filter(|_| !path.exists()) {
+                meant.contents.entry(hash).or_default();
+                continue;
+            }
+            if path.canonicalize().is_ok_and(|real| own.holds(&real)) {
+                return Err(UsageError(format!(
+                    "{} lies within hangtag's data folder {}, where no photo of yours is; name files outside of it",
+                    path.display(),
+                    own.data_dir().display()
+                ))
+                .into());
+            }
+            if !path.is_file() {
+                meant.add_on_record(path, of_rejected, reader)?;
+                continue;
+            }
+            match content_at(path, config) {
+                Ok(hash) => meant.contents.entry(hash).or_default().push(path.to_owned()),
+                Err(why) => bail!(why),
+            }
+        }
+        Ok(meant)
+    }
+
+    /// By a pattern, a folder, or a file that is gone.
+    fn add_on_record(&mut self, path: &Path, of_rejected: OfRejected, reader: &Reader) -> anyhow::Result<()> {
+        let query = FileQuery {
+            path_glob: Some(pattern_of_path(path, reader)?),
+            ..FileQuery::default()
+        };
+        let named = InventoryPath::of(&real_path(path));
+        let (mut is_found, mut left_out) = (false, 0);
+        reader.visit_files_matching(&query, |file| {
+            let is_meant =
+                file.status != Status::Rejected || file.path == named || of_rejected == OfRejected::All;
+            match file.content_hash {
+                _ if !is_meant => left_out += 1,
+                Some(hash) => {
+                    is_found = true;
+                    self.contents.entry(hash).or_default().push(file.path.to_path());
+                }
+                None => {}
+            }
+        })?;
+        self.left_out += left_out;
+        let shown = path.display();
+        match (is_found, left_out) {
+            (true, _) => Ok(()),
+            (false, 0) => Err(UsageError(format!(
+                "{shown} is no file, no content hash, and no pattern that fits a photo on record"
+            ))
+            .into()),
+            (false, _) => Err(UsageError(format!(
+                "all that fits {shown} on record was rejected; a file that is named by itself is corrected all the same"
+            ))
+            .into()),
+        }
+    }
+}

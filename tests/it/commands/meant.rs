@@ -1,0 +1,140 @@
+//! What paths, patterns, folders and ids mean, and what is read for it.
+
+use std::process::Command;
+
+use hangtag::domain::ContentHash;
+
+use super::tagged_shop;
+use crate::util::{drop_png, png, text, wait_until};
+
+/// The picture was looked for at the name that was typed alone, so that no rebuild learned it.
+#[test]
+fn a_photo_named_by_a_file_that_is_gone_is_learned_from_where_it_lies_now() {
+    let shop = tagged_shop();
+    std::fs::write(shop.inbox().join("copy.png"), png(3)).unwrap();
+    shop.ok(&["scan"]);
+    std::fs::remove_file(shop.inbox().join("photo-00003.png")).unwrap();
+    shop.ok(&["scan"]);
+    let output = shop.run(&["correct", "inbox/photo-0000[3]*", "--label", "bag"]);
+    assert_eq!(text(&output.stdout), "1 photo corrected\n");
+    assert_eq!(text(&output.stderr), "");
+    let kept = format!("corrections/{}.png", ContentHash::of(&png(3)));
+    assert!(shop.data().join(kept).is_file());
+}
+
+/// A text between the photos was listed as a corrected sandal, and as rejected no more.
+#[test]
+fn a_pattern_or_a_folder_means_nothing_that_was_rejected() {
+    let shop = tagged_shop();
+    let correct = |path: &str, what: &[&str]| {
+        let output = shop.run(&[&["correct", path][..], what].concat());
+        (text(&output.stdout), text(&output.stderr))
+    };
+    let rejected = || shop.ok(&["query", "--count", "--status", "rejected"]);
+    for (path, label) in [("inbox/*", "sandal"), ("inbox", "bag")] {
+        let (answer, told) = correct(path, &["--label", label]);
+        assert_eq!(answer, "13 photos corrected\n");
+        assert!(told.starts_with("1 rejected file was left out: "), "{told}");
+        assert_eq!(rejected(), "1\n");
+    }
+    let (answer, told) = correct("inbox/note*", &["--label", "bag"]);
+    assert!(
+        answer.is_empty() && told.contains("fits inbox/note* on record was rejected"),
+        "{told}"
+    );
+    let named = || correct("inbox/note.jpg", &["--unknown"]).0;
+    assert_eq!(named(), "1 photo corrected\n");
+    let undone = correct("inbox", &["--undo"]);
+    assert_eq!(undone, ("14 photos undone\n".to_owned(), String::new()));
+    std::fs::remove_file(shop.inbox().join("note.jpg")).unwrap();
+    shop.ok(&["scan"]);
+    assert_eq!(named(), "1 photo corrected\n");
+}
+
+/// A pipe held them for ever, and a film was taken into memory whole, and corrected.
+#[test]
+fn no_pipe_holds_a_command_and_no_film_is_read_to_its_end() {
+    let shop = tagged_shop();
+    let pipe = shop.inbox().join("photo-00003.png");
+    std::fs::remove_file(&pipe).unwrap();
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let list = shop.path().join("truth.csv");
+    std::fs::write(&list, "file,label\ninbox/photo-00003.png,bag\n").unwrap();
+    let hash = ContentHash::of(&png(3)).to_string();
+    for (command, told) in [
+        (
+            &["corrections", "import", "truth.csv"][..],
+            "photo-00003.png: not a regular file",
+        ),
+        (
+            &["models", "preview", "shipped"],
+            "1 photos on record could not be read and are left out",
+        ),
+        (
+            &["correct", &hash, "--label", "bag"],
+            "1 photo cannot be read (any more)",
+        ),
+    ] {
+        let mut begun = shop.spawn(shop.command(command));
+        wait_until(&format!("{command:?} has ended"), || {
+            begun.child.try_wait().unwrap().is_some()
+        });
+        assert!(shop.log().contains(told), "{command:?}: {}", shop.log());
+    }
+
+    let film = std::fs::File::create(shop.path().join("film.mp4")).unwrap();
+    film.set_len(100_001).unwrap();
+    let photo = "inbox/photo-00004.png";
+    let limit = ["--set", "limits.max_file_bytes=100000"];
+    let output = shop.run(&[&["correct", photo, "film.mp4", "--label", "bag"], &limit[..]].concat());
+    let complaint = text(&output.stderr);
+    let why = "film.mp4: 100001 bytes; at most 100000 are read (limits.max_file_bytes)";
+    assert!(complaint.contains(why), "{complaint}");
+    assert_eq!(output.status.code(), Some(1));
+    let row = shop.row(&shop.path().join(photo)).unwrap();
+    assert_ne!(row["status"], "corrected", "nothing was put in");
+}
+
+/// Its photos are on record still, but it was held for a file of that name.
+#[test]
+fn a_folder_that_is_gone_is_all_that_was_below_it() {
+    let shop = tagged_shop();
+    let old = shop.inbox().join("old");
+    std::fs::create_dir(&old).unwrap();
+    for number in [50, 51] {
+        drop_png(&old, number);
+    }
+    shop.ok(&["scan"]);
+    std::fs::remove_dir_all(&old).unwrap();
+    shop.ok(&["scan"]);
+    for typed in ["./inbox/old", "inbox/old", "inbox/old/", old.to_str().unwrap()] {
+        let found = shop.ok(&["query", "--count", "--path", typed]);
+        assert_eq!(found, "2\n", "{typed}");
+    }
+    // A file that is gone is that file.
+    std::fs::remove_file(shop.inbox().join("photo-00003.png")).unwrap();
+    shop.ok(&["scan"]);
+    let found = shop.ok(&["query", "--count", "--path", "./inbox/photo-00003.png"]);
+    assert_eq!(found, "1\n");
+    let said = shop.ok(&["correct", "inbox/old", "--label", "bag"]);
+    assert_eq!(said, "2 photos corrected\n");
+}
+
+/// `models show` took capitals, `query` found nothing by them; and nothing by an id of no model, without a word.
+#[test]
+fn a_model_is_found_by_capitals_and_a_wrong_one_is_told() {
+    let shop = tagged_shop();
+    let photo = shop.row(&shop.inbox().join("photo-00003.png")).unwrap();
+    let model = photo["model"].as_str().unwrap().to_uppercase();
+    for beginning in [&model[..], &model[..4]] {
+        let found = shop.ok(&["query", "--count", "--status", "tagged", "--model", beginning]);
+        assert_eq!(found, "13\n", "{beginning}");
+    }
+    let output = shop.run(&["query", "--model", "nosuch"]);
+    assert_eq!(output.status.code(), Some(2));
+    let complaint = text(&output.stderr);
+    assert!(
+        complaint.contains("no model's id begins with \"nosuch\""),
+        "{complaint}"
+    );
+}
