@@ -281,21 +281,17 @@ async fn run(
     board: StatusBoard,
     mut stop: watch::Receiver<bool>,
 ) {
-    let told = |outcome: Result<std::net::SocketAddr, std::io::Error>| match outcome {
-        Ok(local) => {
-            tracing::info!("pages at http://{local}");
-            board.solved("web");
-            board.serves_pages_at(format!("http://{local}"));
-        }
-        Err(error) => {
-            let trouble = format!(
-                "could not listen on {address} (web.listen): {error}; tried again, photos are tagged meanwhile"
-            );
-            tracing::error!("web: {trouble}");
-            board.problem("web", trouble);
-        }
+    let told = |reason: &str| {
+        let trouble = format!(
+            "could not listen on {address} (web.listen): {reason}; tried again, photos are tagged meanwhile"
+        );
+        tracing::error!("web: {trouble}");
+        board.problem("web", trouble);
     };
-    if let Some(listener) = server::listen(address, &mut stop, told).await {
+    if let Some((local, listener)) = server::listen(address, &mut stop, told).await {
+        tracing::info!("pages at http://{local}");
+        board.solved("web");
+        board.serves_pages_at(format!("http://{local}"));
         let router = routes::router(Arc::clone(&app));
         app.events.end_with(stop.clone());
         server::serve(listener, router, stop).await;
