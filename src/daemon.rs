@@ -286,6 +286,7 @@ impl Service {
         });
 
         let pages = PagesParts {
+            inboxes: Arc::clone(&inboxes),
             board: board.clone(),
             identity,
             queues: queues.clone(),

@@ -15,6 +15,7 @@ use crate::domain::ModelId;
 use crate::model::{BundleError, Classifier, ModelBundle};
 use crate::status::{Identity, StatusBoard};
 use crate::store::Reader;
+use crate::tagging::inbox::Inboxes;
 use crate::tagging::line::Queues;
 use crate::tagging::sweep::SweepRequests;
 use crate::training::corrections::keep_blocking;
@@ -26,6 +27,7 @@ use crate::web::{DriftShown, FindingInWords, Hands, Web, WebParts, stop_collecti
 
 /// What the pages are told by the service.
 pub(super) struct PagesParts {
+    pub inboxes: Arc<Inboxes>,
     pub board: StatusBoard,
     pub identity: watch::Receiver<Identity>,
     pub queues: Queues,
@@ -49,6 +51,7 @@ pub(super) fn start_pages(
     let parts = WebParts {
         config: Arc::clone(config),
         web,
+        inboxes: parts.inboxes.roots().to_vec(),
         board: parts.board,
         hands: hands(config, &parts.identity, parts.queues, parts.sweeps),
         identity: parts.identity,

@@ -94,23 +94,25 @@ impl Store {
         })
     }
 
-    /// A batch has not arrived; when it is to be tried again, and how many tags were given up for want of room.
-    pub fn news_failed(&mut self, error: &str, next_attempt: Timestamp) -> Result<u64, StoreError> {
-        self.news_failed_and_wait(error, next_attempt, MAX_WAITING)
-    }
-
-    /// With room for another number of tags behind the batch, for tests.
-    pub(super) fn news_failed_and_wait(
-        &mut self,
-        error: &str,
-        next_attempt: Timestamp,
-        max_waiting: i64,
-    ) -> Result<u64, StoreError> {
+    /// A batch has not arrived; when it is to be tried again.
+    pub fn news_failed(&mut self, error: &str, next_attempt: Timestamp) -> Result<(), StoreError> {
         self.write("record a failed delivery of new tags", |batch| {
             batch.transaction.execute(
                 "UPDATE webhook_target SET failures = failures + 1, last_error = ?1, next_attempt_ms = ?2",
                 params![error, next_attempt.as_millis()],
             )?;
+            Ok(())
+        })
+    }
+
+    /// Gives up the oldest tags where more wait than there is room for; how many.
+    pub fn give_up_old_news(&mut self) -> Result<u64, StoreError> {
+        self.give_up_news_beyond(MAX_WAITING)
+    }
+
+    /// With room for another number of tags behind the batch, for tests.
+    pub(super) fn give_up_news_beyond(&mut self, max_waiting: i64) -> Result<u64, StoreError> {
+        self.write("give up new tags that nobody was told of", |batch| {
             // The open batch stays whole: it may have arrived, and comes again as it was.
             let given_up = batch.transaction.execute(
                 "DELETE FROM webhook_outbox WHERE id <= (SELECT max(id) FROM webhook_outbox) - ?1

@@ -165,7 +165,13 @@ impl Asked {
                 *slot = Some(value.to_owned());
             }
             "model" => filter.model = Some(value.to_lowercase()),
-            "absent" => filter.with_absent = value == "1",
+            "absent" => {
+                filter.with_absent = match value {
+                    "1" => true,
+                    "0" => false,
+                    _ => return Err(format!("absent: {value:?} is neither 1 nor 0")),
+                }
+            }
             "sort" => {
                 let found = Order::ALL.into_iter().find(|order| order.name() == value);
                 filter.order = found.ok_or_else(|| {
@@ -338,7 +344,7 @@ mod tests {
 
     #[test]
     fn what_forms_leave_empty_does_not_restrict() {
-        let asked = Asked::parse("path=&label=&min_confidence=&sort=newest&limit=").unwrap();
+        let asked = Asked::parse("path=&label=&min_confidence=&sort=newest&limit=&absent=0").unwrap();
         assert_eq!(asked, Asked::default());
         assert!(asked.filter.is_empty());
     }
@@ -350,6 +356,7 @@ mod tests {
             ("status=odd", "status:"),
             ("min_confidence=2", "min_confidence:"),
             ("since=yesterday", "since:"),
+            ("absent=true", "absent: \"true\" is neither 1 nor 0"),
             ("sort=random", "newest, oldest"),
             ("limit=0", "1 to 1000"),
             ("limit=5000", "1 to 1000"),

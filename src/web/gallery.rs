@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::failure::Failure;
 use super::pictures::{Size, draw, read_blocking};
-use super::pool::{Pool, PoolShape};
+use super::pool::{Place, Pool, PoolShape};
 use super::shelf::Shelf;
 use crate::config::Config;
 use crate::decode::{DecodeLimits, decode};
@@ -38,6 +38,12 @@ struct Inbox {
     readings: Vec<Arc<Reading>>,
 }
 
+/// A place among the pictures of an inbox that wait.
+pub struct KeepingPlace {
+    place: Place<Easel>,
+    paths: Vec<PathBuf>,
+}
+
 /// What one thread works with.
 struct Easel {
     reading: Arc<Reading>,
@@ -53,15 +59,11 @@ struct Easel {
 struct Reading(Mutex<Option<Instant>>);
 
 impl Gallery {
-    /// Starts the threads.
-    pub fn start(config: &Config, shelf: Shelf) -> io::Result<Gallery> {
+    /// Starts the threads. `inboxes` are their real paths, as the store's are: the settings may name them by links.
+    pub fn start(config: &Config, inboxes: &[PathBuf], shelf: Shelf) -> io::Result<Gallery> {
         let shelf = Arc::new(shelf);
         let places: [Arc<Mutex<()>>; DRAWERS] = std::array::from_fn(|_| Arc::default());
-        let folders = config
-            .inboxes
-            .iter()
-            .map(PathBuf::as_path)
-            .chain([Path::new("/")]);
+        let folders = inboxes.iter().map(PathBuf::as_path).chain([Path::new("/")]);
         let inboxes = folders.map(|folder| {
             let readings: Vec<Arc<Reading>> = places.iter().map(|_| Arc::default()).collect();
             let easels = places.iter().zip(&readings).map(|(place, reading)| Easel {
@@ -114,20 +116,17 @@ impl Gallery {
         Err(failure)
     }
 
-    /// Has a photo decoded and handed on, for nobody who waits; `Busy` where it is not taken. One that lies in several
-    /// inboxes is taken from one that answers.
-    pub fn leave(
-        &self,
-        hash: ContentHash,
-        paths: &[PathBuf],
-        hand_on: impl FnOnce(Result<DecodedImage, String>) + Send + 'static,
-    ) -> Result<(), Failure> {
+    /// A place for a photo that is to be kept. One that lies in several inboxes has it at one that answers; `Busy` where
+    /// too many wait there, `TimedOut` where they wait for a disk that does not answer.
+    pub fn place(&self, paths: &[PathBuf]) -> Result<KeepingPlace, Failure> {
         let mut holders: Vec<_> = self.holders(paths).collect();
         holders.sort_by_key(|(inbox, _)| inbox.hangs());
         let (inbox, paths) = holders.into_iter().next().ok_or_else(gone)?;
-        inbox
-            .easels
-            .leave(move |easel| hand_on(easel.decoded_blocking(&hash, &paths)))
+        let place = inbox.easels.place().map_err(|failure| match inbox.hangs() {
+            true => Failure::TimedOut,
+            false => failure,
+        })?;
+        Ok(KeepingPlace { place, paths })
     }
 
     /// The inboxes that hold some of the files, each with those.
@@ -141,6 +140,18 @@ impl Gallery {
             let own: Vec<PathBuf> = own.cloned().collect();
             (!own.is_empty()).then_some((inbox, own))
         })
+    }
+}
+
+impl KeepingPlace {
+    /// Has the photo decoded and handed on, for nobody who waits.
+    pub fn leave(
+        self,
+        hash: ContentHash,
+        hand_on: impl FnOnce(Result<DecodedImage, String>) + Send + 'static,
+    ) -> Result<(), Failure> {
+        let KeepingPlace { place, paths } = self;
+        place.leave(move |easel| hand_on(easel.decoded_blocking(&hash, &paths)))
     }
 }
 
@@ -245,9 +256,8 @@ pub mod testing {
                     let until = || _ = answers_rx.lock().unwrap().recv();
                     easel.reading.during(until);
                 };
-                self.inboxes[inbox]
-                    .easels
-                    .leave(hang)
+                let left = self.inboxes[inbox].easels.place();
+                left.and_then(|place| place.leave(hang))
                     .expect("nothing else waits");
             }
         }
@@ -261,7 +271,7 @@ mod tests {
     use super::*;
     use crate::config::Sources;
 
-    /// Two inboxes, each with a photo of its own, and both with one more.
+    /// Two inboxes, each with a photo of its own, and both with one more; the settings name them by links.
     fn gallery(folder: &Path) -> (Gallery, [PathBuf; 2], [ContentHash; 3]) {
         let inboxes = ["dead", "well"].map(|name| folder.join(name));
         let photos = [40, 120, 200].map(|grey| {
@@ -275,17 +285,22 @@ mod tests {
             std::fs::write(inbox.join("own.png"), photo).unwrap();
             std::fs::write(inbox.join("both.png"), &photos[2]).unwrap();
         }
-        let settings = format!("inbox = {inboxes:?}\ndata_dir = {:?}", folder.join("data"));
+        let links = ["link-to-dead", "link-to-well"].map(|name| folder.join(name));
+        for (inbox, link) in inboxes.iter().zip(&links) {
+            std::os::unix::fs::symlink(inbox, link).unwrap();
+        }
+        let settings = format!("inbox = {links:?}\ndata_dir = {:?}", folder.join("data"));
         let config = Config::from_sources(&Sources {
             file: Some(("shop.toml".into(), settings)),
             ..Sources::default()
         });
         let shelf = Shelf::new(folder.join("shelf"), 1 << 20);
-        let gallery = Gallery::start(&config.unwrap(), shelf).unwrap();
+        let gallery = Gallery::start(&config.unwrap(), &inboxes, shelf).unwrap();
         (gallery, inboxes, photos.map(|photo| ContentHash::of(&photo)))
     }
 
-    /// Two hanging pictures took the pictures of all inboxes, and those that waited behind them every page and the probes.
+    /// Two hanging pictures took the pictures of all inboxes, and those that waited behind them every page and the probes;
+    /// those of all inboxes again where the settings named these by links.
     #[tokio::test]
     async fn an_inbox_that_does_not_answer_costs_pictures_of_it_alone() {
         let folder = tempfile::tempdir().unwrap();
@@ -313,7 +328,7 @@ mod tests {
             .expect("the other inbox has it, too");
         let (kept_tx, kept_rx) = mpsc::channel();
         let keep = move |photo: Result<DecodedImage, String>| kept_tx.send(photo.is_ok()).unwrap();
-        gallery.leave(of_both, &in_both, keep).unwrap();
+        gallery.place(&in_both).unwrap().leave(of_both, keep).unwrap();
         assert!(kept_rx.recv().unwrap(), "for a rebuild as well");
 
         drop(answers_tx);

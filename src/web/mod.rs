@@ -38,7 +38,7 @@ mod webhook;
 
 pub use webhook::stop_collecting_blocking;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::sync::{oneshot, watch};
@@ -128,6 +128,8 @@ pub struct WebParts {
     pub config: Arc<Config>,
     /// `[web]`
     pub web: WebConfig,
+    /// The inboxes' real paths, below which the store knows their files.
+    pub inboxes: Vec<PathBuf>,
     /// What the stations say.
     pub board: StatusBoard,
     /// Which model serves.
@@ -169,6 +171,7 @@ impl App {
         let WebParts {
             config,
             web,
+            inboxes,
             board,
             identity,
             hands,
@@ -176,7 +179,7 @@ impl App {
         let hands = Arc::new(hands);
         let store = config.store_path();
         let shelf = Shelf::new(config.thumbnails_dir(), web.thumbnail_bytes);
-        let gallery = Arc::new(Gallery::start(&config, shelf)?);
+        let gallery = Arc::new(Gallery::start(&config, &inboxes, shelf)?);
         let shape = |name, waiting, nice| PoolShape { name, waiting, nice };
         let readers = (0..READERS).map(|_| Reader::open_with(&store, PageAccess::Copied));
         let desk = Desk::new(Arc::clone(&config), Arc::clone(&hands), Arc::clone(&gallery))?;
@@ -278,21 +281,17 @@ async fn run(
     board: StatusBoard,
     mut stop: watch::Receiver<bool>,
 ) {
-    let told = |outcome: Result<std::net::SocketAddr, std::io::Error>| match outcome {
-        Ok(local) => {
-            tracing::info!("pages at http://{local}");
-            board.solved("web");
-            board.serves_pages_at(format!("http://{local}"));
-        }
-        Err(error) => {
-            let trouble = format!(
-                "could not listen on {address} (web.listen): {error}; tried again, photos are tagged meanwhile"
-            );
-            tracing::error!("web: {trouble}");
-            board.problem("web", trouble);
-        }
+    let told = |reason: &str| {
+        let trouble = format!(
+            "could not listen on {address} (web.listen): {reason}; tried again, photos are tagged meanwhile"
+        );
+        tracing::error!("web: {trouble}");
+        board.problem("web", trouble);
     };
-    if let Some(listener) = server::listen(address, &mut stop, told).await {
+    if let Some((local, listener)) = server::listen(address, &mut stop, told).await {
+        tracing::info!("pages at http://{local}");
+        board.solved("web");
+        board.serves_pages_at(format!("http://{local}"));
         let router = routes::router(Arc::clone(&app));
         app.events.end_with(stop.clone());
         server::serve(listener, router, stop).await;

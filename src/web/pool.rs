@@ -4,23 +4,39 @@
 //! tokio's pool, or an unbounded queue; a piece that panics costs nobody but who asked for it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
-use async_channel::{Sender, TrySendError, bounded};
-use tokio::sync::oneshot;
+use async_channel::{Sender, bounded};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::failure::Failure;
 
-type Job<T> = Box<dyn FnOnce(&mut T) + Send>;
+type Work<T> = Box<dyn FnOnce(&mut T) + Send>;
+
+/// A piece of work in the queue.
+struct Job<T> {
+    work: Work<T>,
+    held: OwnedSemaphorePermit,
+}
 
 /// Who asks; cheap to clone. The threads end when the last one is dropped.
 pub struct Pool<T> {
     jobs_tx: Sender<Job<T>>,
+    /// As many as fit into the queue.
+    places: Arc<Semaphore>,
+}
+
+/// A place in the queue; free again where no work is left at it.
+pub struct Place<T> {
+    jobs_tx: Sender<Job<T>>,
+    held: OwnedSemaphorePermit,
 }
 
 impl<T> Clone for Pool<T> {
     fn clone(&self) -> Self {
         Self {
             jobs_tx: self.jobs_tx.clone(),
+            places: Arc::clone(&self.places),
         }
     }
 }
@@ -46,12 +62,14 @@ impl<T: Send + 'static> Pool<T> {
                 .name(shape.name.into())
                 .spawn(move || {
                     step_back(shape.nice);
-                    while let Ok(job) = jobs_rx.recv_blocking() {
-                        job(&mut desk);
+                    while let Ok(Job { work, held }) = jobs_rx.recv_blocking() {
+                        drop(held);
+                        work(&mut desk);
                     }
                 })?;
         }
-        Ok(Self { jobs_tx })
+        let places = Arc::new(Semaphore::new(shape.waiting));
+        Ok(Self { jobs_tx, places })
     }
 
     /// Has `work` done by one of the threads. Work that nobody waits for any more is not begun.
@@ -60,7 +78,7 @@ impl<T: Send + 'static> Pool<T> {
         work: impl FnOnce(&mut T) -> Result<R, Failure> + Send + 'static,
     ) -> Result<R, Failure> {
         let (answer_tx, answer_rx) = oneshot::channel();
-        let job: Job<T> = Box::new(move |desk| {
+        let work: Work<T> = Box::new(move |desk| {
             if answer_tx.is_closed() {
                 return;
             }
@@ -71,12 +89,23 @@ impl<T: Send + 'static> Pool<T> {
             // Who asked may have gone.
             let _ = answer_tx.send(answer);
         });
-        self.put(job)?;
+        self.place()?.put(work)?;
         answer_rx.await.map_err(|_| ending())?
     }
 
-    /// Has `work` done by one of the threads, for nobody who waits; `Busy` where it is not taken.
-    pub fn leave(&self, work: impl FnOnce(&mut T) + Send + 'static) -> Result<(), Failure> {
+    /// A place for work that is not known yet, or not yet sure; `Busy` where none is free.
+    pub fn place(&self) -> Result<Place<T>, Failure> {
+        let held = Arc::clone(&self.places).try_acquire_owned();
+        Ok(Place {
+            jobs_tx: self.jobs_tx.clone(),
+            held: held.map_err(|_| Failure::Busy)?,
+        })
+    }
+}
+
+impl<T: 'static> Place<T> {
+    /// Has `work` done by one of the threads, for nobody who waits.
+    pub fn leave(self, work: impl FnOnce(&mut T) + Send + 'static) -> Result<(), Failure> {
         self.put(Box::new(move |desk| {
             // As above.
             if catch_unwind(AssertUnwindSafe(|| work(desk))).is_err() {
@@ -85,11 +114,10 @@ impl<T: Send + 'static> Pool<T> {
         }))
     }
 
-    fn put(&self, job: Job<T>) -> Result<(), Failure> {
-        self.jobs_tx.try_send(job).map_err(|refused| match refused {
-            TrySendError::Full(_) => Failure::Busy,
-            TrySendError::Closed(_) => ending(),
-        })
+    fn put(self, work: Work<T>) -> Result<(), Failure> {
+        let Place { jobs_tx, held } = self;
+        // There is room: what lies in the queue holds a place, as this does.
+        jobs_tx.try_send(Job { work, held }).map_err(|_| ending())
     }
 }
 
@@ -128,8 +156,12 @@ mod tests {
         assert_eq!(added.await.unwrap(), 2);
         let failed: Result<(), Failure> = pool.ask(|_| panic!("of the test")).await;
         assert!(matches!(failed, Err(Failure::Internal(_))));
-        pool.leave(|_| panic!("of the test")).unwrap();
-        pool.leave(|desk| *desk += 1).unwrap();
+        let left = pool
+            .place()
+            .and_then(|place| place.leave(|_| panic!("of the test")));
+        left.unwrap();
+        let left = pool.place().and_then(|place| place.leave(|desk| *desk += 1));
+        left.unwrap();
         assert_eq!(pool.ask(|desk| Ok(*desk)).await.unwrap(), 3);
     }
 
@@ -161,5 +193,18 @@ mod tests {
         go_on_tx.send(()).unwrap();
         working.await.unwrap().unwrap();
         waiting.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_place_is_kept_for_whoever_holds_it() {
+        let pool = Pool::start(SHAPE, vec![0u32]).unwrap();
+        let place = pool.place().unwrap();
+        assert!(matches!(pool.ask(|_| Ok(())).await, Err(Failure::Busy)));
+        drop(place);
+        pool.ask(|_| Ok(())).await.unwrap();
+        let place = pool.place().unwrap();
+        let (done_tx, done_rx) = oneshot::channel();
+        place.leave(|_| done_tx.send(()).unwrap()).unwrap();
+        done_rx.await.unwrap();
     }
 }

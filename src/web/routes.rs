@@ -5,7 +5,6 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use axum::http::Uri;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
@@ -46,7 +45,6 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(probes)
         .fallback(nowhere)
         .method_not_allowed_fallback(not_so)
-        .layer(DefaultBodyLimit::max(api::MAX_BODY_BYTES))
         .layer(from_fn_with_state(guard, security::guard))
         .layer(from_fn(security::dress))
         .with_state(app)

@@ -25,8 +25,8 @@ use crate::domain::hex;
 
 /// A shorter token could be guessed.
 const MIN_TOKEN_CHARS: usize = 16;
-/// Name of the cookie.
-const COOKIE: &str = "hangtag";
+/// What of the token goes into the cookie's name: cookies know no ports, and another hangtag of the machine has its own.
+const NAME_CONTEXT: &str = "hangtag 2026-11 name of a browser's cookie";
 /// What of the token goes into the cookie: not the token itself, and nothing that leads back to it.
 const SESSION_CONTEXT: &str = "hangtag 2026-11 session of a browser";
 /// A browser is signed in for so long, in seconds: thirty days.
@@ -46,6 +46,7 @@ pub struct Guard {
 #[derive(Debug)]
 struct Token {
     token: blake3::Hash,
+    cookie_name: String,
     session: blake3::Hash,
 }
 
@@ -109,9 +110,12 @@ impl Guard {
 
     /// The cookie of a browser that has signed in; `HttpOnly`, and sent from these pages only.
     pub fn cookie(&self) -> Option<String> {
-        let session = hex(self.token.as_ref()?.session.as_bytes());
+        let Token {
+            cookie_name, session, ..
+        } = self.token.as_ref()?;
+        let session = hex(session.as_bytes());
         Some(format!(
-            "{COOKIE}={session}; Path=/; HttpOnly; SameSite=Strict; Max-Age={SESSION_SECONDS}"
+            "{cookie_name}={session}; Path=/; HttpOnly; SameSite=Strict; Max-Age={SESSION_SECONDS}"
         ))
     }
 
@@ -189,7 +193,8 @@ impl Guard {
             .filter_map(|value| value.to_str().ok())
             .flat_map(|all| all.split(';'));
         cookies.any(|cookie| {
-            let session = cookie.trim().split_once('=').filter(|(name, _)| *name == COOKIE);
+            let session = cookie.trim().split_once('=');
+            let session = session.filter(|(name, _)| *name == token.cookie_name);
             // The comparison of hashes takes the same time wherever they differ.
             session.and_then(|(_, value)| blake3::Hash::from_hex(value).ok()) == Some(token.session)
         })
@@ -208,8 +213,10 @@ impl Token {
     }
 
     fn new(text: &str) -> Option<Token> {
+        let name = blake3::derive_key(NAME_CONTEXT, text.as_bytes());
         (text.chars().count() >= MIN_TOKEN_CHARS).then(|| Token {
             token: blake3::hash(text.as_bytes()),
+            cookie_name: format!("hangtag-{}", hex(&name[..4])),
             session: blake3::Hash::from_bytes(blake3::derive_key(SESSION_CONTEXT, text.as_bytes())),
         })
     }

@@ -46,26 +46,17 @@ const MAX_HEADER_BYTES: usize = 32 << 10;
 /// What is under way when the service ends may take this long.
 const END_PATIENCE: Duration = Duration::from_secs(3);
 
-/// Listens, again and again where the address is taken; `told` hears each outcome. `None`: the service ends.
+/// Listens, as soon as the address can be had; at which one. `told` hears why it cannot. `None`: the service ends.
 pub async fn listen(
     address: SocketAddr,
     stop: &mut watch::Receiver<bool>,
-    told: impl Fn(Result<SocketAddr, io::Error>),
-) -> Option<TcpListener> {
-    loop {
-        let opened = TcpListener::bind(address).await;
-        match opened.and_then(|listener| Ok((listener.local_addr()?, listener))) {
-            Ok((local, listener)) => {
-                told(Ok(local));
-                return Some(listener);
-            }
-            Err(error) => told(Err(error)),
-        }
-        tokio::select! {
-            () = stopped(stop) => return None,
-            () = tokio::time::sleep(again::PAUSE) => {}
-        }
-    }
+    told: impl FnMut(&str),
+) -> Option<(SocketAddr, TcpListener)> {
+    let attempt = async || {
+        let listener = TcpListener::bind(address).await?;
+        Ok::<_, io::Error>((listener.local_addr()?, listener))
+    };
+    again::until_it_works(stop, attempt, told).await
 }
 
 /// Answers until `stop`; what is under way then has a moment to end.

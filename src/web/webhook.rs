@@ -81,7 +81,12 @@ pub fn start(
                 tracing::error!("webhook: {reason}; tried again");
                 board.problem("webhook", format!("{reason}; tried again, nothing is forgotten"));
             };
-            let key = until_it_works_blocking(&stop, || read_key_blocking(&target), trouble);
+            let attempt = || {
+                // Tags come meanwhile, for as long as it takes.
+                make_room_blocking(&mut store);
+                read_key_blocking(&target)
+            };
+            let key = until_it_works_blocking(&stop, attempt, trouble);
             let Some(key) = key else { return };
             board.solved("webhook");
             let teller = Teller {
@@ -113,6 +118,15 @@ fn read_key_blocking(target: &WebhookConfig) -> Result<Vec<u8>, KeyError> {
     match text.trim() {
         "" => Err(KeyError::Empty { path: path() }),
         key => Ok(key.as_bytes().to_vec()),
+    }
+}
+
+/// Has the oldest of too many tags give way; at each attempt, whatever becomes of it, so that they stay bounded.
+fn make_room_blocking(store: &mut Store) {
+    match store.give_up_old_news() {
+        Ok(0) => {}
+        Ok(given_up) => tracing::error!("webhook: {given_up} tags were given up, since too many wait"),
+        Err(error) => tracing::error!("webhook: {error}"),
     }
 }
 
@@ -157,6 +171,7 @@ impl Teller {
             false => {
                 // Before it is sent: the process may end before it hears the answer.
                 self.store.news_attempted(news.delivery)?;
+                make_room_blocking(&mut self.store);
                 self.post_blocking(&serde_json::json!(news).to_string())
             }
         };
@@ -172,10 +187,7 @@ impl Teller {
             Err(error) => {
                 let pause = pause_after(outbox.failures);
                 let next = Timestamp::from_millis(now.as_millis() + pause.as_millis() as i64);
-                let given_up = self.store.news_failed(&error, next)?;
-                if given_up > 0 {
-                    tracing::error!("webhook: {given_up} tags were given up, since too many wait");
-                }
+                self.store.news_failed(&error, next)?;
                 tracing::warn!("webhook: {error}; tried again in {pause:?}");
                 self.board
                     .problem("webhook", format!("{error}; tried again, nothing is forgotten"));

@@ -283,8 +283,8 @@ fn a_batch_whose_answer_is_missing_comes_again_as_it_was() {
     come(&mut fixture, 2..8);
     assert_eq!(fixture.reader().next_news(4).unwrap().as_ref(), Some(&first));
     // The oldest behind it give way, it does not.
-    let given_up = fixture.store.news_failed_and_wait("away", at(9_000), 3).unwrap();
-    assert_eq!(given_up, 3);
+    assert_eq!(fixture.store.give_up_news_beyond(3).unwrap(), 3);
+    assert_eq!(fixture.store.give_up_news_beyond(3).unwrap(), 0);
     assert_eq!(fixture.reader().next_news(4).unwrap().as_ref(), Some(&first));
     fixture.store.news_arrived(first.delivery).unwrap();
     let second = fixture.reader().next_news(4).unwrap().unwrap();

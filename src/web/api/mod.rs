@@ -284,20 +284,24 @@ pub struct Signed {
 
 /// A name as it is kept: in one line, not too long.
 pub fn signature(by: Option<&str>) -> String {
-    let name: String = by
-        .unwrap_or_default()
+    let name: String = in_one_line(by.unwrap_or_default())
         .chars()
-        .filter(|c| !c.is_control())
         .take(MAX_NAME_CHARS)
         .collect();
-    match name.trim() {
+    match name.trim_end() {
         "" => ANONYMOUS.to_owned(),
         name => name.to_owned(),
     }
 }
 
+/// Text without what would break its line, and without blanks around it.
+fn in_one_line(text: &str) -> String {
+    let line: String = text.chars().filter(|c| !c.is_control()).collect();
+    line.trim().to_owned()
+}
+
 /// A body of at most this many bytes is read: JSON that comes in is small.
-pub const MAX_BODY_BYTES: usize = 64 << 10;
+const MAX_BODY_BYTES: usize = 64 << 10;
 
 /// A small body, whole.
 pub struct SmallBody(pub Bytes);

@@ -10,15 +10,17 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Signed, SmallBody, read_json, signature};
+use super::{Signed, SmallBody, in_one_line, read_json, signature};
 use crate::domain::ModelId;
 use crate::store::{Forced, RunId};
 use crate::web::App;
 use crate::web::act::Decision;
 use crate::web::failure::{Failure, InAddress, in_address};
-use crate::web::filter::Asked;
+use crate::web::filter::{Asked, Filter};
 use crate::web::pages::models::two_models;
 
+/// A reason is kept with each change of the model in service; a longer one is refused.
+pub const MAX_REASON_CHARS: usize = 200;
 /// Runs that are listed unless more are asked for.
 pub const LATEST_RUNS: u32 = 20;
 
@@ -70,14 +72,26 @@ struct DecisionBody {
 }
 
 impl DecisionBody {
-    fn of(self, model: Option<ModelId>) -> Decision {
-        Decision {
+    fn of(self, model: Option<ModelId>) -> Result<Decision, Failure> {
+        Ok(Decision {
             model,
             forced: if self.force { Forced::Yes } else { Forced::No },
-            reason: self.reason.map(|reason| signature(Some(&reason))),
+            reason: whole_reason(self.reason.as_deref().unwrap_or_default())?,
             instead_of: self.instead_of,
             by: signature(self.by.as_deref()),
-        }
+        })
+    }
+}
+
+/// A reason as it is kept: in one line, and whole. `None` where there is none.
+fn whole_reason(given: &str) -> Result<Option<String>, Failure> {
+    let reason = in_one_line(given);
+    match reason.chars().count() {
+        0 => Ok(None),
+        1..=MAX_REASON_CHARS => Ok(Some(reason)),
+        count => Err(Failure::BadRequest(format!(
+            "the reason has {count} characters; at most {MAX_REASON_CHARS} are recorded, so nothing was changed"
+        ))),
     }
 }
 
@@ -87,7 +101,7 @@ pub async fn promote(
     model: InAddress<String>,
     SmallBody(body): SmallBody,
 ) -> Result<Json<Value>, Failure> {
-    let decision = read_json::<DecisionBody>(&body)?.of(Some(whole_id(&in_address(model)?)?));
+    let decision = read_json::<DecisionBody>(&body)?.of(Some(whole_id(&in_address(model)?)?))?;
     put_in_service(&app, decision).await
 }
 
@@ -96,7 +110,7 @@ pub async fn roll_back(
     State(app): State<Arc<App>>,
     SmallBody(body): SmallBody,
 ) -> Result<Json<Value>, Failure> {
-    let decision = read_json::<DecisionBody>(&body)?.of(None);
+    let decision = read_json::<DecisionBody>(&body)?.of(None)?;
     put_in_service(&app, decision).await
 }
 
@@ -110,6 +124,11 @@ async fn put_in_service(app: &App, decision: Decision) -> Result<Json<Value>, Fa
 /// `GET /api/v1/runs`
 pub async fn runs(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Result<Json<Value>, Failure> {
     let asked = Asked::parse(query.as_deref().unwrap_or_default()).map_err(Failure::BadRequest)?;
+    if asked.filter != Filter::default() || asked.cursor.is_some() {
+        return Err(Failure::BadRequest(
+            "runs are not filtered; only limit is taken".into(),
+        ));
+    }
     let limit = asked.limit.unwrap_or(LATEST_RUNS);
     let runs = app.readers.ask(move |reader| Ok(reader.runs(limit)?)).await?;
     Ok(Json(json!({ "runs": runs })))
@@ -134,4 +153,25 @@ pub async fn rebuild(
     let by = signature(by.as_deref());
     let request = app.change(move |desk| desk.ask_for_rebuild_blocking(&by)).await?;
     Ok((StatusCode::ACCEPTED, Json(json!({ "request": request }))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The second half of what the dialog takes was dropped without a word, of an empty one "web" was recorded.
+    #[test]
+    fn a_reason_is_kept_whole_or_refused() {
+        let longest = "ü".repeat(MAX_REASON_CHARS);
+        for (given, kept) in [
+            ("", None),
+            (" \n", None),
+            (" too\n dark ", Some("too dark")),
+            (&longest, Some(&longest)),
+        ] {
+            assert_eq!(whole_reason(given).unwrap().as_deref(), kept, "{given:?}");
+        }
+        let refused = whole_reason(&format!("{longest}!")).unwrap_err();
+        assert!(refused.to_string().contains("201 characters"), "{refused}");
+    }
 }

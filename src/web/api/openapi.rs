@@ -15,7 +15,7 @@ use crate::store::RunTrigger;
 use crate::web::App;
 use crate::web::filter::{MAX_LIMIT, Order};
 
-/// Written by hand; what lists words of the program is filled in below.
+/// Written by hand; words and limits of the program are filled in below.
 const SCHEMAS: &str = include_str!("schemas.json");
 
 /// `GET /api/v1/openapi.json`
@@ -35,6 +35,7 @@ pub fn document(demands_token: bool) -> Value {
     schemas["Label"]["enum"] = json!(Label::NAMES);
     schemas["StatusWord"]["enum"] = json!(Status::ALL.map(Status::name));
     schemas["Run"]["properties"]["trigger"]["enum"] = json!(RunTrigger::ALL.map(RunTrigger::name));
+    schemas["NewDecision"]["properties"]["reason"]["maxLength"] = json!(models::MAX_REASON_CHARS);
     let mut document = json!({
         "openapi": "3.1.0",
         "info": {
@@ -111,7 +112,7 @@ fn parameters() -> Value {
         "since": query("since", "Answered since: 24h, 7d, or a moment in ISO 8601.", text()),
         "until": query("until", "Answered before, likewise.", text()),
         "model": query("model", "The model's id begins so.", text()),
-        "absent": query("absent", "1: also files that are gone.", json!({ "type": "string", "enum": ["1"] })),
+        "absent": query("absent", "1: also files that are gone.", json!({ "type": "string", "enum": ["0", "1"], "default": "0" })),
         "sort": query("sort", "In which order; those by confidence leave out photos that have none.", json!({ "type": "string", "enum": Order::ALL.map(Order::name), "default": "newest" })),
         "cursor": query("cursor", "`next` of the page before.", text()),
         "limit": limit(100),
@@ -257,6 +258,8 @@ mod tests {
             triggers.as_array().unwrap().contains(&json!("drift")),
             "{triggers}"
         );
+        let reason = &document["components"]["schemas"]["NewDecision"]["properties"]["reason"];
+        assert_eq!(reason["maxLength"], models::MAX_REASON_CHARS);
     }
 
     #[test]

@@ -8,6 +8,16 @@ const page = document.body.dataset.page;
 
 // --- asking ---------------------------------------------------------------------------------------------------------
 
+class SignedOut extends Error {}
+
+/** A browser is not signed in for good: an open page hears of it by the answers to what it asks. */
+function refuseSignedOut(response) {
+  const isAtLogin = response.redirected && new URL(response.url).pathname === "/login";
+  if (response.status !== 401 && !isAtLogin) return;
+  tellOld("signed-out");
+  throw new SignedOut("You are signed out; sign in again");
+}
+
 async function api(method, path, body) {
   // What somebody has said goes its way, also where they leave meanwhile.
   const options = { method, headers: {}, keepalive: method !== "GET" };
@@ -18,6 +28,7 @@ async function api(method, path, body) {
   const response = await fetch(path, options).catch(() => {
     throw new Error(method === "GET" ? "hangtag does not answer" : "hangtag does not answer; this may not have been recorded");
   });
+  refuseSignedOut(response);
   const answer = await response.json().catch(() => ({}));
   if (!response.ok) throw new Error(answer.error?.message || `${response.status} ${response.statusText}`);
   return answer;
@@ -25,6 +36,7 @@ async function api(method, path, body) {
 
 async function fetchPage(address) {
   const response = await fetch(address, { headers: { accept: "text/html" } });
+  refuseSignedOut(response);
   if (!response.ok || response.redirected) throw new Error(`${response.status} ${response.statusText}`);
   return new DOMParser().parseFromString(await response.text(), "text/html");
 }
@@ -666,16 +678,17 @@ const freshen = photoHash()
   : { inventory: freshenInventory, review: dropCorrected, models: () => swap("#fresh"), status: () => swap("#fresh") }[page] ?? null;
 let freshening = false, again = false;
 
-let silentSince = null;
+/** Why what stands here may be old, if it may: "silent" or "signed-out". */
+let oldBecause = null;
 
 /** Says that what stands here may be old, and takes that back. */
-function tellSilence(isSilent) {
-  if (isSilent === Boolean(silentSince)) return;
-  silentSince = isSilent ? new Date() : null;
-  const clock = silentSince?.toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit" });
-  $("#silent").textContent = isSilent ? `No answer from hangtag since ${clock}; what stands here is older.` : "";
-  $("#silent").hidden = !isSilent;
-  $("#live-text").textContent = isSilent ? "No answer from hangtag" : "";
+function tellOld(because) {
+  if (because === oldBecause) return;
+  oldBecause = because;
+  const clock = new Date().toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit" });
+  $("#silent").textContent = because === "silent" ? `No answer from hangtag since ${clock}; what stands here is older.` : "";
+  for (const id of ["silent", "signed-out"]) document.getElementById(id).hidden = because !== id;
+  $("#live-text").textContent = { silent: "No answer from hangtag", "signed-out": "Signed out" }[because] ?? "";
 }
 
 async function freshenNow() {
@@ -688,10 +701,10 @@ async function freshenNow() {
   try {
     const hasLooked = (await freshen()) !== false;
     localTimes();
-    if (hasLooked) tellSilence(false);
-  } catch {
+    if (hasLooked) tellOld(null);
+  } catch (error) {
     // The next event brings another attempt.
-    tellSilence(true);
+    if (!(error instanceof SignedOut)) tellOld("silent");
   }
   freshening = false;
   if (again) {

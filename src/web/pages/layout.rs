@@ -60,7 +60,8 @@ pub fn page(title: &str, section: Section, body: &Markup) -> Html<String> {
                     span.live #live role="status" title="Whether this page hears what is new" { span.hidden #live-text {} }
                 }
                 main #main tabindex="-1" {
-                    p.notice.silent #silent hidden {}
+                    p.notice.old #silent hidden {}
+                    p.notice.old #signed-out hidden { "You are signed out; what stands here is older. " a href="/login" { "Sign in again" } }
                     (body)
                 }
                 div.toast #toast role="status" aria-live="polite" {}

@@ -5,7 +5,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
@@ -13,6 +12,8 @@ use maud::html;
 
 use super::layout::{Section, page};
 use crate::web::App;
+use crate::web::api::SmallBody;
+use crate::web::failure::{Failure, PageFailure};
 
 /// A wrong token is answered late, so that trying many takes long.
 const WRONG_PAUSE: Duration = Duration::from_millis(500);
@@ -26,14 +27,18 @@ pub async fn form(State(app): State<Arc<App>>) -> Response {
 }
 
 /// `POST /login`
-pub async fn sign_in(State(app): State<Arc<App>>, body: Bytes) -> Response {
+pub async fn sign_in(
+    State(app): State<Arc<App>>,
+    body: Result<SmallBody, Failure>,
+) -> Result<Response, PageFailure> {
+    let SmallBody(body) = body?;
     let mut fields = form_urlencoded::parse(&body);
     let token = fields.find(|(name, _)| name == "token").map(|(_, token)| token);
     let cookie = app
         .guard
         .cookie()
         .and_then(|cookie| HeaderValue::from_str(&cookie).ok());
-    match (token, cookie) {
+    Ok(match (token, cookie) {
         (Some(token), Some(cookie)) if app.guard.is_token(&token) => {
             ([(header::SET_COOKIE, cookie)], Redirect::to("/")).into_response()
         }
@@ -41,7 +46,7 @@ pub async fn sign_in(State(app): State<Arc<App>>, body: Bytes) -> Response {
             tokio::time::sleep(WRONG_PAUSE).await;
             (StatusCode::FORBIDDEN, document(Some("That is not the token."))).into_response()
         }
-    }
+    })
 }
 
 fn document(trouble: Option<&str>) -> Html<String> {

@@ -20,6 +20,7 @@ use crate::store::{
     ServiceRow,
 };
 use crate::web::App;
+use crate::web::api::models::MAX_REASON_CHARS;
 use crate::web::failure::{Failure, PageFailure};
 
 /// Runs that are shown.
@@ -252,7 +253,7 @@ fn confirmation() -> Markup {
             form method="dialog" {
                 h2 #confirm-title {}
                 p #confirm-consequence {}
-                label.field #confirm-why { span { "Why (recorded)" } input type="text" name="reason" maxlength="200" autocomplete="off"; }
+                label.field #confirm-why { span { "Why (recorded)" } input type="text" name="reason" maxlength=(MAX_REASON_CHARS) autocomplete="off"; }
                 p.error #confirm-error role="alert" {}
                 div.actions {
                     // Enter in the field submits: it does what the dialog asks about.

@@ -3,6 +3,7 @@
 //! In: the status board, the store. Out: stations, queues, folders, disk, rejected files and another attempt at them, and
 //! whether the photos have changed. Never: a secret of the settings.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -23,8 +24,8 @@ const REJECTED: u32 = 50;
 
 /// Room on a disk.
 struct Disk {
-    /// Which one.
-    id: u64,
+    /// Which device; the id of `statvfs` is zero on NFS, whichever the server.
+    device: u64,
     /// A folder on it.
     path: String,
     /// Bytes that can still be written.
@@ -39,7 +40,7 @@ impl Disk {
         let read = paths.into_iter().filter_map(|path| {
             let room = rustix::fs::statvfs(path).ok()?;
             Some(Disk {
-                id: room.f_fsid,
+                device: path.metadata().ok()?.dev(),
                 path: path.display().to_string(),
                 free_bytes: room.f_bavail.saturating_mul(room.f_frsize),
                 total_bytes: room.f_blocks.saturating_mul(room.f_frsize),
@@ -62,7 +63,7 @@ impl Disks {
     fn of(data: Vec<Disk>, inboxes: Option<Vec<Disk>>) -> Disks {
         let (mut known, are_all) = (data, inboxes.is_some());
         for disk in inboxes.into_iter().flatten() {
-            if known.iter().all(|other| other.id != disk.id) {
+            if known.iter().all(|other| other.device != disk.device) {
                 known.push(disk);
             }
         }
@@ -255,5 +256,28 @@ fn drifted(drift: &DriftShown) -> Markup {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of two inboxes on two servers the second one's room was not shown: NFS gives no id of its own.
+    #[test]
+    fn each_device_is_a_disk_of_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let device = folder.path().metadata().unwrap().dev();
+        let read = Disk::read_blocking([folder.path(), Path::new("/nowhere")]);
+        assert_eq!(read.iter().map(|disk| disk.device).collect::<Vec<_>>(), [device]);
+        let disk = |device| Disk {
+            device,
+            path: String::new(),
+            free_bytes: 1,
+            total_bytes: 2,
+        };
+        let disks = Disks::of(vec![disk(1)], Some(vec![disk(1), disk(2), disk(2)]));
+        let known: Vec<_> = disks.known.iter().map(|disk| disk.device).collect();
+        assert_eq!(known, [1, 2]);
     }
 }

@@ -182,3 +182,25 @@ fn beyond_loopback_a_token_is_demanded() {
     assert!(Token::new("short").is_none());
     assert!(!session.contains(TOKEN));
 }
+
+/// Cookies know no ports: whoever signed in at one of two shops on a machine was signed out at the other.
+#[test]
+fn a_browser_is_signed_in_at_two_shops_of_a_machine() {
+    let shops = [TOKEN, "another token of many characters"];
+    let shops = shops.map(|token| Guard::new(Ipv4Addr::LOCALHOST.into(), &[], Token::new(token)));
+    // As a browser keeps them: one by each name.
+    let mut kept = std::collections::BTreeMap::new();
+    for shop in &shops {
+        let cookie = shop.cookie().unwrap();
+        let (name, value) = cookie.split(';').next().unwrap().split_once('=').unwrap();
+        kept.insert(name.to_owned(), value.to_owned());
+    }
+    let sent: Vec<_> = kept
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    let headers = [("host", "localhost"), ("cookie", &sent.join("; "))];
+    for shop in &shops {
+        assert_eq!(judged(shop, &Method::GET, "/", &headers), "ok");
+    }
+}

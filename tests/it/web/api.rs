@@ -111,6 +111,8 @@ fn what_cannot_be_asked_is_refused_in_json() {
         ("GET", "/api/v1/models/%FF", 400, "bad_request"),
         ("POST", "/api/v1/models/%FF/promote", 400, "bad_request"),
         ("GET", "/api/v1/runs/%FF", 400, "bad_request"),
+        ("GET", "/api/v1/runs?label=Bag", 400, "bad_request"),
+        ("GET", "/api/v1/counts?absent=true", 400, "bad_request"),
         ("GET", "/picture/%FF/thumb", 400, "bad_request"),
     ] {
         let refused = pages.send(method, path, &[], b"");

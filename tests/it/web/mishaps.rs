@@ -6,6 +6,8 @@ use super::Pages;
 use super::browser::{Browser, keys};
 use super::drawn::photo;
 use super::seen::{PHOTO_IS_THERE, drawn_shop};
+use super::serving;
+use crate::util::Shop;
 
 const LISTENS: &str = "return document.querySelector('#live').classList.contains('on')";
 const IS_SENT: &str = "return !words.underWay";
@@ -190,6 +192,42 @@ fn what_is_new_comes_into_a_list_in_any_order() {
             "return document.querySelectorAll('.card').length === 6",
         );
     }
+    assert_eq!(daemon.end(), Some(0));
+}
+
+/// Open pages said that nothing answered, and a filter failed with "200 OK"; nothing led to signing in.
+#[test]
+fn whoever_is_signed_out_is_told_so_and_led_to_sign_in() {
+    let Some(browser) = Browser::open() else { return };
+    let shop = Shop::new();
+    let file = shop.path().join("token");
+    std::fs::write(&file, "a token of enough characters").unwrap();
+    let (daemon, pages) = serving(&shop, &["--set", &format!("web.token_file={}", file.display())]);
+    let sign_in = "return fetch('/login', { method: 'POST', body: new URLSearchParams({ token: 'a token of enough characters' }) })
+        .then(({ redirected }) => redirected)";
+    let is_told =
+        "return !document.querySelector('#signed-out').hidden && document.querySelector('#silent').hidden";
+    browser.go(&pages.base);
+    assert_eq!(browser.eval_async(sign_in), true);
+    for path in ["/", "/review", "/models", "/status"] {
+        browser.go(&format!("{}{path}", pages.base));
+        browser.wait_for("the page listens", LISTENS);
+        browser.devtools("Network.clearBrowserCookies", &json!({}));
+        browser.eval("freshenNow()");
+        browser.wait_for(&format!("{path} says so"), is_told);
+        // In another window, say.
+        assert_eq!(browser.eval_async(sign_in), true);
+        browser.eval("freshenNow()");
+        let is_over = "return document.querySelector('#signed-out').hidden";
+        browser.wait_for(&format!("{path} takes it back"), is_over);
+    }
+    browser.go(&pages.base);
+    browser.devtools("Network.clearBrowserCookies", &json!({}));
+    browser.click("input[name=status][value=rejected]");
+    browser.wait_for("it is told where the filter fails", is_told);
+    assert_eq!(browser.text("#toast"), "You are signed out; sign in again");
+    browser.click("#signed-out a");
+    browser.wait_for("the link leads there", "return location.pathname === '/login'");
     assert_eq!(daemon.end(), Some(0));
 }
 

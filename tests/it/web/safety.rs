@@ -188,6 +188,13 @@ fn sizes_are_limited() {
         413
     );
     assert_eq!(pages.send("POST", "/api/v1/tag", &[], &[0; 21_000]).code, 413);
+    let refused = pages.send("POST", "/login", &[], &[b'x'; 65 << 10]);
+    assert_eq!(refused.code, 413);
+    assert!(
+        refused.header("content-type").starts_with("text/html"),
+        "what people see is a page: {}",
+        refused.text()
+    );
     let long = format!(
         "GET /?path={} HTTP/1.1\r\nHost: {}\r\n\r\n",
         "x".repeat(100_000),

@@ -213,6 +213,27 @@ fn a_key_that_cannot_be_read_takes_no_page_away() {
     assert_eq!(daemon.end(), Some(0));
 }
 
+/// Only attempts to tell made room, and without a key there are none.
+#[test]
+fn what_waits_for_the_key_is_bounded() {
+    let shop = Shop::new();
+    let key = format!("web.webhook_secret_file={}", shop.path().join("key").display());
+    let settings = ["--set", "web.webhook_url=http://127.0.0.1:9", "--set", &key];
+    let daemon = shop.daemon_with(&[&PAGES, settings.as_slice()].concat());
+    drop_png(&shop.inbox(), 1);
+    shop.wait_for_rows(1);
+    // As if a million had come since.
+    let store = rusqlite::Connection::open(shop.store()).unwrap();
+    let since = "INSERT INTO webhook_outbox (id, image_id, model_id)
+                 SELECT id + 1000000, image_id, model_id FROM webhook_outbox";
+    assert_eq!(store.execute(since, []).unwrap(), 1);
+    wait_until("the oldest has given way", || {
+        shop.count("SELECT count(*) FROM webhook_outbox") == 1
+    });
+    assert!(shop.count("SELECT id FROM webhook_outbox") > 1_000_000);
+    assert_eq!(daemon.end(), Some(0));
+}
+
 #[test]
 fn nothing_is_collected_where_nobody_is_told() {
     let shop = Shop::new();
