@@ -244,6 +244,7 @@ impl Service {
             "notice"
         });
 
+        let station = board.station("sweep");
         let sweeper = |asked: &Arc<InboxRequests>| {
             Ok::<_, StoreError>(Sweeper {
                 asked: Arc::clone(asked),
@@ -255,7 +256,7 @@ impl Service {
                 noticed_tx: noticed_tx.clone(),
                 recordable_tx: recordable_tx.clone(),
                 board: board.clone(),
-                station: board.station("sweep"),
+                station: station.clone(),
             })
         };
         let sweepers = sweeps.inboxes().iter().map(sweeper).collect::<Result<_, _>>()?;
