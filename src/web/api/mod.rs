@@ -52,20 +52,7 @@ pub enum Body {
     Picture,
 }
 
-const FILTER: &[&str] = &[
-    "label",
-    "status",
-    "path",
-    "min_confidence",
-    "max_confidence",
-    "since",
-    "until",
-    "model",
-    "absent",
-    "sort",
-    "cursor",
-    "limit",
-];
+const FILTER: &[&str] = &super::filter::PARAMETERS;
 
 /// Everything.
 pub const OPERATIONS: &[Operation] = &[
