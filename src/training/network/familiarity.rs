@@ -13,8 +13,8 @@ use crate::domain::LABEL_COUNT;
 
 /// What holds the fit back: the greater, the smoother. Targets are 1 and -1, and no likeness is greater than 1.
 const RIDGE: f64 = 6.0;
-/// How broad a bump is, for each feature. The narrower, the better what was corrected is told apart and what is like none of it
-/// left to the network's own output; with a tenth, bumps are too lonely to say anything.
+/// How broad a bump is: its breadth, for each feature. The narrower, the better what was corrected is told apart, and what is
+/// like none of it is left to the network's own output; at 0.08, bumps are too lonely to say anything (docs/training.md).
 const BREADTH: f32 = 0.3;
 /// How much the network's own log-odds count beside the bumps, which lie between -1 and 1. With less, and more so with
 /// none, what shows a class that nobody has corrected is taken for unknown more often; with more, likeness has less to say.
@@ -33,9 +33,9 @@ const HALVINGS: usize = 30;
 /// Probabilities of the ten labels, as a network gives them before any temperature.
 pub type Labels = [f32; LABEL_COUNT];
 
-/// A function of features and labels: a plane, doubt about the label, and a bump for each example. For the bumps, features are measured in deviations from
-/// the mean of the examples; the likeness to an example is `exp(-d^2 / breadth)` at distance `d`, where the
-/// [breadth](Familiarity::breadth) is a quarter of the number of features.
+/// A function of features and labels: a plane, doubt about the label, and a bump for each example. For the bumps, features are
+/// measured in deviations from the mean of the examples; the likeness to an example is `exp(-d^2 / breadth)` at distance `d`,
+/// with a [breadth](Familiarity::breadth) in proportion to the number of features.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Familiarity {
     /// Of each feature over the examples.
@@ -128,8 +128,8 @@ impl Familiarity {
 
     /// The same, passed through a sigmoid's two numbers: its values are log-odds then.
     pub fn as_log_odds(mut self, sigmoid: Sigmoid) -> Self {
-        let numbers = self.weights.iter_mut().chain(&mut self.plane);
-        let numbers = numbers.chain([&mut self.doubt]);
+        let lists = self.weights.iter_mut().chain(&mut self.plane);
+        let numbers = lists.chain([&mut self.doubt]);
         numbers.for_each(|number| *number *= sigmoid.slope as f32);
         self.offset = (f64::from(self.offset) * sigmoid.slope + sigmoid.offset) as f32;
         self
