@@ -8,7 +8,7 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::planes::{Grid, LANES};
+use super::planes::Grid;
 use super::shape::{TAPS, Unit};
 use super::weight_gradient::{Turned, WeightGradient};
 use crate::domain::INPUT_SIDE;
@@ -24,7 +24,7 @@ const WIDEST_SIDE: usize = INPUT_SIDE;
 /// Does convolutions one after the other, with room for the largest.
 #[derive(Debug)]
 pub struct Convolver {
-    /// Weights, `[tile][input][tap][output in the tile]`.
+    /// Weights as `pack` lays them.
     packed: Vec<f32>,
     turned: Turned,
 }
@@ -106,20 +106,20 @@ impl Convolver {
     }
 }
 
-/// Weights in the order in which they are used, `[tile][input][tap][output in the tile]`; the last tile is filled up with
-/// zeros. Gives how many numbers that are.
+/// Weights in the order in which they are used, `[tile][input][tap][output in the tile]`, for tiles of at most `widest`
+/// channels; a tile that is wider than what is left is filled up with zeros.
 fn pack(
     (inputs, outputs): (usize, usize),
-    tile: usize,
+    widest: usize,
     packed: &mut [f32],
     weight: impl Fn(usize, usize, usize) -> f32,
-) -> usize {
-    let len = outputs.next_multiple_of(tile) * inputs * TAPS;
-    let mut places = packed[..len].iter_mut();
-    for first in (0..outputs).step_by(tile) {
+) {
+    let (mut places, mut first) = (packed.iter_mut(), 0);
+    while first < outputs {
+        let width = tile_width(outputs - first, widest);
         for input in 0..inputs {
             for tap in 0..TAPS {
-                for (output, place) in (first..).zip(places.by_ref().take(tile)) {
+                for (output, place) in (first..).zip(places.by_ref().take(width)) {
                     *place = if output < outputs {
                         weight(tap, output, input)
                     } else {
@@ -128,8 +128,13 @@ fn pack(
                 }
             }
         }
+        first += width;
     }
-    len
+}
+
+/// Output channels of the next tile, where so many are left: the most, or four or two where these do.
+fn tile_width(left: usize, widest: usize) -> usize {
+    [2, 4].into_iter().find(|&width| left <= width).unwrap_or(widest)
 }
 
 /// All sums of a convolution.
@@ -144,36 +149,71 @@ struct Sums<'a, W> {
 }
 
 impl<W: Fn(usize, usize, usize) -> f32> Sums<'_, W> {
-    /// A tile is `TILE` channels by `VECTORS` registers of images. It moves along a row with some input channels, then
-    /// along the same row with the next ones.
+    /// A tile is at most `WIDEST` channels by `VECTORS` registers of images.
     #[inline(always)]
-    fn find_with<S: Simd, const VECTORS: usize, const TILE: usize>(self, simd: S) {
-        const { assert!(LANES.is_multiple_of(S::F32_LANES * VECTORS) && TILE <= WIDEST_TILE) };
+    fn find_with<S: Simd, const VECTORS: usize, const WIDEST: usize>(self, simd: S) {
+        const { assert!(WIDEST <= WIDEST_TILE) };
         let (grid, (inputs, outputs)) = (self.grid, self.channels);
         let (plane, block) = (grid.plane_len(), S::F32_LANES * VECTORS);
-        let len = pack(self.channels, TILE, self.packed, self.weight);
+        pack(self.channels, WIDEST, self.packed, self.weight);
         for row in 0..grid.side {
             let windows: [Window; WIDEST_SIDE] =
                 std::array::from_fn(|column| Window::of(grid, (row, column)));
             for first in (0..grid.slots()).step_by(block) {
-                let tiles = self.packed[..len].chunks_exact(TILE * TAPS * inputs);
-                for (output, weights) in (0..outputs).step_by(TILE).zip(tiles) {
-                    let (place, count) = (output * plane + grid.place(row, 0) + first, outputs - output);
-                    for (number, weights) in weights.chunks(TILE * TAPS * GROUP).enumerate() {
-                        let input = &self.input[number * GROUP * plane + first..];
-                        for (column, window) in windows[..grid.side].iter().enumerate() {
-                            let sums = &mut self.sums[place + column * grid.slots()..];
-                            let mut tile = [[simd.splat_f32s(0.0); VECTORS]; TILE];
-                            if number > 0 {
-                                load::<S, VECTORS, TILE>(&mut tile, (sums, plane), count);
-                            }
-                            let seen = window.seen();
-                            let tile =
-                                add_tile::<S, VECTORS, TILE>(simd, tile, (input, plane), seen, weights);
-                            store::<S, VECTORS, TILE>(&tile, (sums, plane), count);
-                        }
+                let (mut output, mut packed) = (0, &*self.packed);
+                while output < outputs {
+                    let width = tile_width(outputs - output, WIDEST);
+                    let (weights, rest) = packed.split_at(width * TAPS * inputs);
+                    let row = Row {
+                        windows: &windows[..grid.side],
+                        slots: grid.slots(),
+                        plane,
+                        input: &self.input[first..],
+                        weights,
+                        count: outputs - output,
+                        sums: &mut self.sums[output * plane + grid.place(row, 0) + first..],
+                    };
+                    match width {
+                        2 => row.find::<S, VECTORS, 2>(simd),
+                        4 => row.find::<S, VECTORS, 4>(simd),
+                        _ => row.find::<S, VECTORS, WIDEST>(simd),
                     }
+                    (output, packed) = (output + width, rest);
                 }
+            }
+        }
+    }
+}
+
+/// A row of sums of one tile.
+struct Row<'a> {
+    windows: &'a [Window],
+    slots: usize,
+    plane: usize,
+    /// From the tile's first image on.
+    input: &'a [f32],
+    weights: &'a [f32],
+    /// Output channels from the tile's first on; a tile may be wider.
+    count: usize,
+    /// From the row's first pixel of the tile's first channel and image on.
+    sums: &'a mut [f32],
+}
+
+impl Row<'_> {
+    /// The tile moves along the row with some input channels, then with the next ones.
+    #[inline(always)]
+    fn find<S: Simd, const VECTORS: usize, const TILE: usize>(self, simd: S) {
+        let plane = self.plane;
+        for (number, weights) in self.weights.chunks(TILE * TAPS * GROUP).enumerate() {
+            let input = &self.input[number * GROUP * plane..];
+            for (column, window) in self.windows.iter().enumerate() {
+                let sums = &mut self.sums[column * self.slots..];
+                let mut tile = [[simd.splat_f32s(0.0); VECTORS]; TILE];
+                if number > 0 {
+                    load::<S, VECTORS, TILE>(&mut tile, (sums, plane), self.count);
+                }
+                let tile = add_tile::<S, VECTORS, TILE>(simd, tile, (input, plane), window.seen(), weights);
+                store::<S, VECTORS, TILE>(&tile, (sums, plane), self.count);
             }
         }
     }
@@ -213,8 +253,8 @@ impl<W: Fn(usize, usize, usize) -> f32> WithSimd for Sums<'_, W> {
             // Sixteen registers of eight lanes: twelve sums, two values, a weight. One lane does the same, so that tests see this
             // tile on any machine.
             1 | 8 => self.find_with::<S, 2, 6>(simd),
-            // Thirty-two registers: sixteen sums are enough to keep both multipliers busy, and eight channels at a time
-            // leave no rest of those of the network that ships.
+            // Thirty-two registers: twenty-four sums, four values, a weight.
+            lanes if self.grid.slots().is_multiple_of(4 * lanes) => self.find_with::<S, 4, 6>(simd),
             _ => self.find_with::<S, 2, 8>(simd),
         }
     }

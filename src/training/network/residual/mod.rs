@@ -12,6 +12,7 @@ pub mod convolver;
 #[cfg(test)]
 mod gradient_tests;
 pub mod head;
+mod memory;
 mod muon;
 #[cfg(test)]
 mod muon_tests;

@@ -52,26 +52,31 @@ impl Workspace {
         let target = (self.rows as f32).sqrt();
         let length = weights.iter().map(|w| w * w).sum::<f32>().sqrt().max(1e-12);
         let inputs = self.columns / TAPS;
-        for (index, (momentum, &gradient)) in momentum.iter_mut().zip(gradient).enumerate() {
-            *momentum = keep * *momentum + gradient;
-            // Nesterov's look ahead.
-            let (tap, output, input) = (
-                index / (self.rows * inputs),
-                index / inputs % self.rows,
-                index % inputs,
-            );
-            self.matrix[output * self.columns + tap * inputs + input] = gradient + keep * *momentum;
+        let numbers = momentum
+            .chunks_exact_mut(inputs)
+            .zip(gradient.chunks_exact(inputs));
+        for (number, (momentum, gradient)) in numbers.enumerate() {
+            let place = self.place(number);
+            let matrix = &mut self.matrix[place..][..inputs];
+            for ((momentum, &gradient), matrix) in momentum.iter_mut().zip(gradient).zip(matrix) {
+                *momentum = keep * *momentum + gradient;
+                // Nesterov's look ahead.
+                *matrix = gradient + keep * *momentum;
+            }
         }
         self.orthogonalise();
-        for (index, weight) in weights.iter_mut().enumerate() {
-            let (tap, output, input) = (
-                index / (self.rows * inputs),
-                index / inputs % self.rows,
-                index % inputs,
-            );
-            *weight = *weight * (target / length)
-                - rate * self.matrix[output * self.columns + tap * inputs + input];
+        for (number, weights) in weights.chunks_exact_mut(inputs).enumerate() {
+            let step = &self.matrix[self.place(number)..][..inputs];
+            for (weight, step) in weights.iter_mut().zip(step) {
+                *weight = *weight * (target / length) - rate * step;
+            }
         }
+    }
+
+    /// Where the matrix has the inputs' numbers that lie behind `number` others among the weights.
+    fn place(&self, number: usize) -> usize {
+        let (tap, output) = (number / self.rows, number % self.rows);
+        output * self.columns + tap * (self.columns / TAPS)
     }
 
     fn orthogonalise(&mut self) {

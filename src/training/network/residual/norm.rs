@@ -102,39 +102,34 @@ pub struct Backward<'a> {
     pub statistics: Statistics,
     /// Scale of the normalisation.
     pub scale: f32,
-    /// What `normalise` left.
-    pub output: &'a [f32],
     /// 1 for each slot that holds an image.
     pub mask: &'a [f32],
     /// How many pixels there are.
     pub pixels: usize,
 }
 
-/// Takes a gradient back through ReLU and normalisation: `gradient` is that of the output before and that of what ReLU
-/// saw (so that of what was added, too) after; `sums_gradient` becomes that of the sums. Gives the gradients of scale
-/// and shift.
+/// Takes a gradient back through ReLU: `passed` becomes that of what it saw (so that of what was added, too), from its output
+/// and the output's gradient.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
-pub fn through(channel: Backward, gradient: &mut [f32], sums_gradient: &mut [f32]) -> (f32, f32) {
+pub fn through_relu(output: &[f32], gradient: &[f32], passed: &mut [f32]) {
+    for ((passed, &gradient), &output) in passed.iter_mut().zip(gradient).zip(output) {
+        // The output is zero where no image is, too.
+        *passed = if output > 0.0 { gradient } else { 0.0 };
+    }
+}
+
+/// Takes a gradient back through the normalisation: from `gradient`, that of what ReLU saw, to that of the sums. Gives the
+/// gradients of scale and shift.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
+pub fn through(channel: Backward, gradient: &[f32], sums_gradient: &mut [f32]) -> (f32, f32) {
     let Statistics { mean, .. } = channel.statistics;
     let inverse = channel.statistics.inverse_deviation();
     let (mut shift_sums, mut scale_sums) = ([0.0; LANES], [0.0; LANES]);
-    for ((gradient, sums), output) in gradient
-        .as_chunks_mut::<LANES>()
-        .0
-        .iter_mut()
-        .zip(channel.sums.as_chunks::<LANES>().0)
-        .zip(channel.output.as_chunks::<LANES>().0)
-    {
+    let gradients = gradient.as_chunks::<LANES>().0.iter();
+    for (gradient, sums) in gradients.zip(channel.sums.as_chunks::<LANES>().0) {
         for lane in 0..LANES {
-            // The output is zero where no image is, too.
-            let passed = output[lane] > 0.0;
-            gradient[lane] = if passed { gradient[lane] } else { 0.0 };
             shift_sums[lane] += gradient[lane];
-            scale_sums[lane] += if passed {
-                gradient[lane] * ((sums[lane] - mean) * inverse)
-            } else {
-                0.0
-            };
+            scale_sums[lane] += gradient[lane] * ((sums[lane] - mean) * inverse);
         }
     }
     let shift_gradient: f32 = shift_sums.iter().sum();

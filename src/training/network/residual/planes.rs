@@ -85,25 +85,39 @@ pub fn pool(from: Grid, to: Grid, values: &[f32], pooled: &mut [f32], winners: &
     }
 }
 
-/// The gradient of what was pooled: all zero but at the winners.
+/// The gradient of what ReLU saw, from that of what was pooled behind it: all zero but at the winners, and there, too, where
+/// what was pooled is not above zero.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
-pub fn unpool(from: Grid, to: Grid, pooled: &[f32], winners: &[u8], gradient: &mut [f32]) {
+pub fn unpool(
+    from: Grid,
+    to: Grid,
+    pooled_gradient: &[f32],
+    (pooled, winners): (&[f32], &[u8]),
+    gradient: &mut [f32],
+) {
     let slots = to.slots();
     if !from.side.is_multiple_of(2) {
         // The last row and column have not been pooled.
         gradient.fill(0.0);
     }
-    for ((gradient, pooled), winners) in gradient
+    for (((gradient, pooled_gradient), pooled), winners) in gradient
         .chunks_exact_mut(from.plane_len())
+        .zip(pooled_gradient.chunks_exact(to.plane_len()))
         .zip(pooled.chunks_exact(to.plane_len()))
         .zip(winners.chunks_exact(to.plane_len()))
     {
-        let pixels = pooled.chunks_exact(slots).zip(winners.chunks_exact(slots));
-        for (pixel, (pooled, winners)) in pixels.enumerate() {
+        let pixels = pooled_gradient
+            .chunks_exact(slots)
+            .zip(pooled.chunks_exact(slots))
+            .zip(winners.chunks_exact(slots));
+        for (pixel, ((pooled_gradient, pooled), winners)) in pixels.enumerate() {
             for (number, place) in four(from, to, pixel).into_iter().enumerate() {
                 let gradient = &mut gradient[place..][..slots];
-                for ((gradient, &winner), &value) in gradient.iter_mut().zip(winners).zip(pooled) {
-                    *gradient = if winner == number as u8 { value } else { 0.0 };
+                for (((gradient, &value), &pooled), &winner) in
+                    gradient.iter_mut().zip(pooled_gradient).zip(pooled).zip(winners)
+                {
+                    let passes = winner == number as u8 && pooled > 0.0;
+                    *gradient = if passes { value } else { 0.0 };
                 }
             }
         }

@@ -9,7 +9,7 @@ use crate::training::network::random::{Purpose, Stream};
 
 /// Sides, images, input and output channels: odd sides; images, channels and both beyond what is done at a time, and no
 /// multiple of it.
-pub(super) const CASES: [(usize, usize, usize, usize); 11] = [
+pub(super) const CASES: [(usize, usize, usize, usize); 13] = [
     (1, 2, 1, 1),
     (2, 3, 3, 5),
     (5, 1, 4, 2),
@@ -20,6 +20,8 @@ pub(super) const CASES: [(usize, usize, usize, usize); 11] = [
     (3, 40, 50, 13),
     (14, 3, 33, 8),
     (7, 64, 17, 9),
+    (5, 64, 9, 8),
+    (3, 70, 2, 10),
     (28, 3, 16, 9),
 ];
 
@@ -220,7 +222,7 @@ fn images_do_not_see_one_another() {
 }
 
 #[test]
-fn pooling_takes_the_greatest_of_four_and_gives_its_gradient_back_to_it() {
+fn pooling_takes_the_greatest_of_four_and_gives_its_gradient_back_to_what_relu_saw_of_it() {
     for side in [2, 6, 7, 14] {
         let (from, to) = (
             Grid { side, images: 40 },
@@ -245,10 +247,11 @@ fn pooling_takes_the_greatest_of_four_and_gives_its_gradient_back_to_it() {
             assert_eq!(pooled[place], greatest);
         }
         let mut gradient = vec![f32::NAN; values.len()];
-        planes::unpool(from, to, &asked, &winners, &mut gradient);
+        planes::unpool(from, to, &asked, (&pooled, &winners), &mut gradient);
         assert_rest_is_zero(from, &gradient);
         check(&values, &gradient, 1e-3, &mut |values| {
-            planes::pool(from, to, values, &mut pooled, &mut winners);
+            let seen: Vec<f32> = values.iter().map(|value| value.max(0.0)).collect();
+            planes::pool(from, to, &seen, &mut pooled, &mut winners);
             dot(&pooled, &asked)
         });
     }

@@ -3,8 +3,11 @@
 //! In: pictures, weights. Out: probabilities, the gradient of all weights, the statistics of each normalisation. Never:
 //! another shard's buffers, an update; allocation after `new`.
 
+use std::ops::Range;
+
 use super::convolver::Convolver;
 use super::head::{self, LossShape};
+use super::memory::Memory;
 use super::norm::{self, Backward, Statistics};
 use super::planes::{self, Grid};
 use super::shape::{Channels, OUTPUTS, Places, Unit};
@@ -36,8 +39,9 @@ pub enum Normalising<'a> {
 struct UnitBuffers {
     unit: Unit,
     grid: Grid,
-    sums: Vec<f32>,
-    output: Vec<f32>,
+    sums: Memory,
+    /// Empty where it is pooled: nothing else is asked of it.
+    output: Memory,
     statistics: Vec<Statistics>,
     pooled: Option<Pooled>,
 }
@@ -45,8 +49,16 @@ struct UnitBuffers {
 #[derive(Debug)]
 struct Pooled {
     grid: Grid,
-    values: Vec<f32>,
+    values: Memory,
     winners: Vec<u8>,
+}
+
+impl Pooled {
+    /// Where a channel's values lie.
+    fn plane(&self, channel: usize) -> Range<usize> {
+        let len = self.grid.plane_len();
+        channel * len..(channel + 1) * len
+    }
 }
 
 impl UnitBuffers {
@@ -55,12 +67,16 @@ impl UnitBuffers {
             side: unit.side,
             images,
         };
-        let planes = |grid: Grid| vec![0.0; unit.outputs * grid.plane_len()];
+        let planes = |grid: Grid| Memory::zeros(unit.outputs * grid.plane_len());
         Self {
             unit,
             grid,
             sums: planes(grid),
-            output: planes(grid),
+            output: if unit.is_pooled {
+                Memory::zeros(0)
+            } else {
+                planes(grid)
+            },
             statistics: vec![
                 Statistics {
                     mean: 0.0,
@@ -103,10 +119,11 @@ pub struct Shard {
     output_gradient: Vec<f32>,
     feature_gradient: Vec<f32>,
     /// Gradient of what a unit passes on; of its sums; of what a block adds.
-    passing: Vec<f32>,
-    sums_gradient: Vec<f32>,
-    added: Vec<f32>,
-    unpooled: Vec<f32>,
+    passing: Memory,
+    sums_gradient: Memory,
+    added: Memory,
+    /// One plane that nobody asks for again: it stays in the processor's cache.
+    plane: Vec<f32>,
     gradient: Vec<f32>,
     losses: Vec<f32>,
     tally: Tally,
@@ -140,10 +157,10 @@ impl Shard {
             outputs: vec![0.0; images * OUTPUTS],
             output_gradient: vec![0.0; images * OUTPUTS],
             feature_gradient: vec![0.0; images * channels.deep],
-            passing: vec![0.0; widest],
-            sums_gradient: vec![0.0; widest],
-            added: vec![0.0; widest],
-            unpooled: vec![0.0; widest],
+            passing: Memory::zeros(widest),
+            sums_gradient: Memory::zeros(widest),
+            added: Memory::zeros(widest),
+            plane: vec![0.0; stem.plane_len()],
             gradient: vec![0.0; channels.places().len],
             units,
             losses: vec![0.0; images],
@@ -193,22 +210,27 @@ impl Shard {
                     None => norm::measure(sums, &self.mask, grid.pixels()),
                 };
                 buffers.statistics[channel] = statistics;
+                let output = match unit.is_pooled {
+                    true => &mut self.plane[..len],
+                    false => &mut buffers.output[plane.clone()],
+                };
                 norm::normalise(
                     sums,
                     statistics.affine(scales[channel], shifts[channel]),
-                    added.map(|added| &added[plane.clone()]),
+                    added.map(|added| &added[plane]),
                     &self.mask,
-                    &mut buffers.output[plane],
+                    output,
                 );
-            }
-            if let Some(pooled) = &mut buffers.pooled {
-                planes::pool(
-                    grid,
-                    pooled.grid,
-                    &buffers.output,
-                    &mut pooled.values,
-                    &mut pooled.winners,
-                );
+                if let Some(pooled) = &mut buffers.pooled {
+                    let plane = pooled.plane(channel);
+                    planes::pool(
+                        grid,
+                        pooled.grid,
+                        output,
+                        &mut pooled.values[plane.clone()],
+                        &mut pooled.winners[plane],
+                    );
+                }
             }
         }
         self.last_layer(weights);
@@ -284,26 +306,33 @@ impl Shard {
         let buffers = &self.units[number];
         let (unit, grid) = (buffers.unit, buffers.grid);
         let (places, len) = (&weights.places.units[number], grid.plane_len());
-        if let Some(pooled) = &buffers.pooled {
-            let unpooled = &mut self.unpooled[..unit.outputs * len];
-            planes::unpool(grid, pooled.grid, &self.passing, &pooled.winners, unpooled);
-            std::mem::swap(&mut self.passing, &mut self.unpooled);
-        }
         let scales = &weights.parameters[places.scales.clone()];
         for (channel, &scale) in scales.iter().enumerate() {
             let plane = channel * len..(channel + 1) * len;
-            let (scale, shift) = norm::through(
-                Backward {
-                    sums: &buffers.sums[plane.clone()],
-                    statistics: buffers.statistics[channel],
-                    scale,
-                    output: &buffers.output[plane.clone()],
-                    mask: &self.mask,
-                    pixels: grid.pixels(),
-                },
-                &mut self.passing[plane.clone()],
-                &mut self.sums_gradient[plane],
-            );
+            let passed = match unit.closes_block {
+                true => &mut self.added[plane.clone()],
+                false => &mut self.plane[..len],
+            };
+            match &buffers.pooled {
+                Some(pooled) => {
+                    let plane = pooled.plane(channel);
+                    let (values, winners) = (&pooled.values[plane.clone()], &pooled.winners[plane.clone()]);
+                    planes::unpool(grid, pooled.grid, &self.passing[plane], (values, winners), passed);
+                }
+                None => norm::through_relu(
+                    &buffers.output[plane.clone()],
+                    &self.passing[plane.clone()],
+                    passed,
+                ),
+            }
+            let channels = Backward {
+                sums: &buffers.sums[plane.clone()],
+                statistics: buffers.statistics[channel],
+                scale,
+                mask: &self.mask,
+                pixels: grid.pixels(),
+            };
+            let (scale, shift) = norm::through(channels, passed, &mut self.sums_gradient[plane]);
             self.gradient[places.scales.start + channel] = scale;
             self.gradient[places.shifts.start + channel] = shift;
         }
@@ -312,10 +341,6 @@ impl Shard {
             self.stem.add_weight_gradient(&self.sums_gradient, own);
             return;
         };
-        if unit.closes_block {
-            // What is passed on below is written anew.
-            std::mem::swap(&mut self.added, &mut self.passing);
-        }
         let input = self.units[before].passed_on();
         self.convolver
             .add_weight_gradient(grid, unit, input, &self.sums_gradient, own);
@@ -323,7 +348,7 @@ impl Shard {
         self.convolver
             .input_gradient(grid, unit, convolution, &self.sums_gradient, &mut self.passing);
         if closes_next {
-            let pairs = self.passing[..unit.inputs * len].iter_mut().zip(&self.added);
+            let pairs = self.passing[..unit.inputs * len].iter_mut().zip(&*self.added);
             pairs.for_each(|(passing, added)| *passing += added);
         }
     }

@@ -9,6 +9,7 @@
 
 use pulp::{Simd, WithSimd, bytemuck};
 
+use super::memory::Memory;
 use super::planes::Grid;
 use super::shape::{TAPS, Unit};
 
@@ -21,7 +22,7 @@ const ROW_TAPS: usize = 3;
 
 /// Planes with their channels side by side, `[block][place][channel in the block]`, with room for the largest.
 #[derive(Debug)]
-pub struct Turned(Vec<f32>);
+pub struct Turned(Memory);
 
 impl Turned {
     /// Room for any of these units, on grids of so many images.
@@ -30,7 +31,7 @@ impl Turned {
             let side = unit.side;
             unit.inputs.next_multiple_of(WIDEST_BLOCK) * Grid { side, images }.plane_len()
         };
-        Self(vec![0.0; units.iter().map(len).max().unwrap_or(0)])
+        Self(Memory::zeros(units.iter().map(len).max().unwrap_or(0)))
     }
 }
 
