@@ -23,8 +23,8 @@ mod words;
 pub use paired::PairedDifference;
 use tally::Tally;
 
-/// With so few photos of a class that a fifth of them could be lost by chance, its test pictures guard it besides.
-const FOUND_LOSS: u64 = 5;
+/// With so few photos of a class that two in five of them could be lost by chance, its test pictures guard it besides.
+const FOUND_LOSS: [u64; 2] = [2, 5];
 
 /// What is asked of a candidate (`[gate]`).
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -34,8 +34,8 @@ pub struct GateRules {
     /// By how much more often the candidate may err than the model in service, as a share of the pictures; the upper
     /// one-sided 95 % bound must lie below it.
     pub margin: f64,
-    /// By how much a class's recall may fall, as a share; only what the lower one-sided 95 % bound exceeds it by
-    /// counts, since classes are small and some loss is chance.
+    /// By how much a class's recall may fall, as a share; only what the lower one-sided bound exceeds it by counts, 95 % for
+    /// all classes at once, since classes are small and some loss is chance.
     pub max_class_drop: f64,
     /// By how much a probability of the exported file may differ from the trainer's own.
     pub max_parity_difference: f64,
@@ -308,7 +308,7 @@ fn found_against(
         unguarded = tally(HeldOut::Test)?.classes();
         unguarded.retain(|of_test| {
             let photos = classes.iter().find(|class| class.label == of_test.label);
-            !photos.is_some_and(|photos| photos.could_show_a_loss(max_class_drop))
+            !photos.is_some_and(|photos| photos.could_show_a_loss(classes.len(), max_class_drop))
         });
     }
     findings.push(Finding::Classes {
@@ -400,10 +400,11 @@ impl ClassDifference {
         self.paired.lower_bound > max_class_drop
     }
 
-    /// Whether it has so many pictures that the loss of one in [`FOUND_LOSS`] of them, and nothing won, would count as one.
-    fn could_show_a_loss(&self, max_class_drop: f64) -> bool {
-        let images = self.paired.images;
-        PairedDifference::of(images, images / FOUND_LOSS, 0)
+    /// Whether it, one of so many classes, has so many pictures that the loss of the share [`FOUND_LOSS`] of them, and nothing
+    /// won, would count as one.
+    fn could_show_a_loss(&self, classes: usize, max_class_drop: f64) -> bool {
+        let ([share, of], images) = (FOUND_LOSS, self.paired.images);
+        PairedDifference::among(classes, images, images * share / of, 0)
             .is_some_and(|paired| paired.lower_bound > max_class_drop)
     }
 }

@@ -11,8 +11,22 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The normal distribution's point below which 95 % of it lie.
-const Z_95: f64 = 1.644_853_626_951_472_2;
+use crate::domain::LABEL_COUNT;
+
+/// The normal distribution's points below which all but a part of 5 % lie: the whole of it, half, a third, and so on, for as
+/// many comparisons as there are classes (Bonferroni).
+const Z_95: [f64; LABEL_COUNT] = [
+    1.644_853_626_951_473,
+    1.959_963_984_540_054_3,
+    2.128_045_234_184_985,
+    2.241_402_727_604_945_5,
+    2.326_347_874_040_841,
+    2.393_979_799_818_509_5,
+    2.449_997_660_602_728_7,
+    2.497_705_474_412_373,
+    2.539_184_813_651_312,
+    2.575_829_303_548_901,
+];
 /// Halvings of an interval no longer than 2: beyond what a double can tell apart.
 const HALVINGS: usize = 60;
 
@@ -27,9 +41,9 @@ pub struct PairedDifference {
     pub only_in_service_wrong: u64,
     /// The candidate's share of errors less that of the model in service; below 0 the candidate is better.
     pub difference: f64,
-    /// With 95 % confidence the true difference is no less.
+    /// With 95 % confidence the true difference is no less; as one of several comparisons, with those of the others.
     pub lower_bound: f64,
-    /// With 95 % confidence the true difference is no more.
+    /// With 95 % confidence the true difference is no more; as one of several comparisons, with those of the others.
     pub upper_bound: f64,
 }
 
@@ -39,6 +53,20 @@ impl PairedDifference {
     /// # Panics
     /// If more pictures were answered wrongly than there are: the counts are not of the same pictures.
     pub fn of(images: u64, only_candidate_wrong: u64, only_in_service_wrong: u64) -> Option<Self> {
+        Self::among(1, images, only_candidate_wrong, only_in_service_wrong)
+    }
+
+    /// As [`of`](Self::of), but one of so many comparisons, 1 to as many as there are classes, whose bounds hold with 95 %
+    /// confidence for all of them at once: among several classes, one that was unlucky is nothing rare.
+    ///
+    /// # Panics
+    /// As `of`, and for another number of comparisons.
+    pub fn among(
+        comparisons: usize,
+        images: u64,
+        only_candidate_wrong: u64,
+        only_in_service_wrong: u64,
+    ) -> Option<Self> {
         assert!(
             only_candidate_wrong.saturating_add(only_in_service_wrong) <= images,
             "no more pictures are answered differently than there are; this is a bug"
@@ -51,6 +79,7 @@ impl PairedDifference {
             only_first: only_candidate_wrong as f64,
             only_second: only_in_service_wrong as f64,
         };
+        let z = Z_95[comparisons - 1];
         let mirrored = Counts {
             only_first: counts.only_second,
             only_second: counts.only_first,
@@ -61,8 +90,8 @@ impl PairedDifference {
             only_candidate_wrong,
             only_in_service_wrong,
             difference: counts.difference(),
-            lower_bound: -mirrored.upper_bound(),
-            upper_bound: counts.upper_bound(),
+            lower_bound: -mirrored.upper_bound(z),
+            upper_bound: counts.upper_bound(z),
         })
     }
 }
@@ -79,12 +108,12 @@ impl Counts {
         (self.only_first - self.only_second) / self.images
     }
 
-    /// The greatest difference that the score test does not refuse at one-sided 5 %.
-    fn upper_bound(self) -> f64 {
+    /// The greatest difference that lies `z` standard errors or less above what was counted.
+    fn upper_bound(self, z: f64) -> f64 {
         let (mut not_refused, mut refused) = (self.difference(), 1.0);
         for _ in 0..HALVINGS {
             let middle = 0.5 * (not_refused + refused);
-            if self.score(middle) < -Z_95 {
+            if self.score(middle) < -z {
                 refused = middle;
             } else {
                 not_refused = middle;
@@ -114,6 +143,31 @@ impl Counts {
             f64::NEG_INFINITY
         } else {
             0.0
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Against the definition: what the normal density leaves beyond each point, by Simpson's rule.
+    #[test]
+    fn beyond_each_point_lies_its_part_of_five_percent() {
+        for (place, z) in Z_95.into_iter().enumerate() {
+            let steps = 1_000;
+            let width = z / f64::from(steps);
+            let density = |step: i32| (-0.5 * (f64::from(step) * width).powi(2)).exp();
+            let weight = |step: i32| match step {
+                0 => 1.0,
+                _ if step == steps => 1.0,
+                _ if step % 2 == 1 => 4.0,
+                _ => 2.0,
+            };
+            let sum: f64 = (0..=steps).map(|step| weight(step) * density(step)).sum();
+            let beyond = 0.5 - sum * width / 3.0 / std::f64::consts::TAU.sqrt();
+            let part = 0.05 / (place + 1) as f64;
+            assert!((beyond - part).abs() < 1e-12, "{z}: {beyond}, not {part}");
         }
     }
 }

@@ -36,12 +36,14 @@ impl Tally {
         PairedDifference::of(sum(0), sum(1), sum(2))
     }
 
-    /// The classes that are present, in label order.
+    /// The classes that are present, in label order; their bounds hold for all of them at once.
     pub fn classes(&self) -> Vec<ClassDifference> {
+        let present = self.0.iter().filter(|[images, ..]| *images > 0).count();
         Label::all()
             .zip(self.0)
+            .filter(|(_, [images, ..])| *images > 0)
             .filter_map(|(label, [images, new, old])| {
-                let paired = PairedDifference::of(images, new, old)?;
+                let paired = PairedDifference::among(present, images, new, old)?;
                 Some(ClassDifference { label, paired })
             })
             .collect()
