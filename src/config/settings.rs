@@ -153,7 +153,7 @@ section! {
         max_duration: Span = Span::from_millis(6 * 3_600_000),
         min_interval: Span = Span::from_millis(3_600_000),
         seed: SeedPolicy = SeedPolicy::PerRun,
-        threads: u32 = 1,
+        threads: u32 = 0,
         nice: u32 = 10,
         keep_runs: u32 = 20,
         after_corrections: u32 = 0,
