@@ -3,7 +3,7 @@
 //! `cargo bench --bench latency` drops drawn PNGs of 400x533, `cargo bench --bench latency -- FOLDER` the JPEGs of a
 //! folder, each made a new content by a comment. Out: median, 99th percentile and longest, in milliseconds, and photos a
 //! second where many are dropped at once; the same beside clients that ask for pages without a pause; where
-//! `HANGTAG__DATASET__DIR` names the data set, the former beside a rebuild on one thread. `settle.quiet` (300 ms) is in
+//! `HANGTAG__DATASET__DIR` names the data set, the former beside a rebuild. `settle.quiet` (300 ms) is in
 //! the figures. Needs ONNX Runtime and installs it on first need, as the program does.
 
 use std::io::{BufRead, BufReader, Write};

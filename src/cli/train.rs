@@ -35,7 +35,7 @@ use crate::training::train::{Checkpointing, EpochRecord, Flow, Observer, Progres
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  hangtag train                                 as the settings say; by default 52 epochs, some 15 minutes on two cores
+  hangtag train                                 as the settings say; by default 52 epochs, some 11 minutes on two cores
   hangtag train --epochs 3 --out ./my-model     quick, into a folder of your own
   hangtag train --resume                        goes on where the last run was stopped
   hangtag train --summary                       the network's layers, no training

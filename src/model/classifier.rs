@@ -36,12 +36,13 @@ pub struct InferenceOptions {
     pub cuda_device_id: u32,
     /// Threads within one operation, at least 1. More than one pays only on an otherwise idle machine.
     pub intra_op_threads: usize,
-    /// Most pictures in one run, at least 1; a longer slice is cut. Bounds the memory that a run takes.
+    /// Most pictures in one run, at least 1; a longer slice is cut. Bounds the memory that a run takes; on the CPU, runs are no
+    /// longer than is worth their memory.
     pub max_batch: usize,
 }
 
 impl Default for InferenceOptions {
-    /// One CPU thread, 64 pictures a run: more gain no speed (`benches/infer.rs`) and cost memory.
+    /// One CPU thread, 64 pictures a run on a GPU.
     fn default() -> Self {
         Self {
             device: DevicePolicy::Cpu,

@@ -327,11 +327,12 @@ fn session(
     builder.commit_from_memory(bundle.onnx())
 }
 
-/// Most pictures in one run on a CPU: what a layer leaves of so many lies in a core's cache when the next one asks for it, so that more
-/// gain no speed and cost memory (64: 98 MB at most in a `scan`, 8: 72 MB).
+/// Most pictures in one run on the CPU: what a layer leaves of so many lies in a core's cache when the next one asks for it.
+/// More gain no speed and cost memory (a `scan` takes 72 MB at most, 98 MB with 64).
 const CPU_RUN: usize = 8;
 
-/// With the arena: it keeps the most that one run ever needed, and is a little faster. Without it the C library's heap held 42 to 70 MB, differing from run to run.
+/// With the arena: it keeps the most that one run ever needed, and is a little faster. Without it the C library's heap held
+/// more, differing from run to run.
 fn cpu_provider() -> ExecutionProviderDispatch {
     ep::CPU::default().with_arena_allocator(true).build()
 }

@@ -23,8 +23,8 @@ mod words;
 pub use paired::PairedDifference;
 use tally::Tally;
 
-/// With so few photos of a class that two in five of them could be lost by chance, its test pictures guard it besides.
-const FOUND_LOSS: [u64; 2] = [2, 5];
+/// With so few photos of a class that a fifth of them could be lost by chance, its test pictures guard it besides.
+const FOUND_LOSS: u64 = 5;
 
 /// What is asked of a candidate (`[gate]`).
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -35,7 +35,7 @@ pub struct GateRules {
     /// one-sided 95 % bound must lie below it.
     pub margin: f64,
     /// By how much a class's recall may fall, as a share; only what the lower one-sided bound exceeds it by counts, 95 % for
-    /// all classes at once, since classes are small and some loss is chance.
+    /// all classes of the same pictures at once, since classes are small and some loss is chance.
     pub max_class_drop: f64,
     /// By how much a probability of the exported file may differ from the trainer's own.
     pub max_parity_difference: f64,
@@ -187,7 +187,7 @@ pub enum Finding {
         /// What the upper bound must lie below.
         margin: f64,
     },
-    /// Each class by itself, against the model in service.
+    /// Class by class, against the model in service.
     Classes {
         /// On which pictures.
         on: HeldOut,
@@ -400,11 +400,11 @@ impl ClassDifference {
         self.paired.lower_bound > max_class_drop
     }
 
-    /// Whether it, one of so many classes, has so many pictures that the loss of the share [`FOUND_LOSS`] of them, and nothing
-    /// won, would count as one.
+    /// Whether it, one of so many classes, has so many pictures that the loss of one in [`FOUND_LOSS`] of them, and nothing won,
+    /// would count as one.
     fn could_show_a_loss(&self, classes: usize, max_class_drop: f64) -> bool {
-        let ([share, of], images) = (FOUND_LOSS, self.paired.images);
-        PairedDifference::among(classes, images, images * share / of, 0)
+        let images = self.paired.images;
+        PairedDifference::among(classes, images, images / FOUND_LOSS, 0)
             .is_some_and(|paired| paired.lower_bound > max_class_drop)
     }
 }

@@ -140,7 +140,7 @@ pub struct Split {
 
 /// Fewest pictures: one is trained on, one validates.
 pub const LEAST_IMAGES: usize = 2;
-/// Greatest batch: its buffers take about 0.8 MB an image, 1 MB in the larger network of `catalogue`.
+/// Greatest batch: its buffers take about 0.6 MB an image, 0.8 MB in the larger network of `catalogue`.
 const MAX_BATCH: usize = 1024;
 
 impl TrainParameters {

@@ -1,7 +1,7 @@
 //! Two models on the same pictures: by how much does one err more often, at least and at most?
 //!
 //! In: on how many pictures only the one and only the other was wrong. Out: the difference of their error rates with
-//! one-sided 95 % bounds. Never: a single picture, a judgement.
+//! one-sided 95 % bounds, of several comparisons for all of them at once. Never: a single picture, a judgement.
 //!
 //! The bounds are the score bounds for the difference of paired proportions (T. Tango, Statistics in Medicine 17,
 //! 1998, pp. 891-908): the differences that McNemar's test, turned into a test of that very difference, would not
@@ -16,7 +16,7 @@ use crate::domain::LABEL_COUNT;
 /// The normal distribution's points below which all but a part of 5 % lie: the whole of it, half, a third, and so on, for as
 /// many comparisons as there are classes (Bonferroni).
 const Z_95: [f64; LABEL_COUNT] = [
-    1.644_853_626_951_473,
+    1.644_853_626_951_472_2,
     1.959_963_984_540_054_3,
     2.128_045_234_184_985,
     2.241_402_727_604_945_5,

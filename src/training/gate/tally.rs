@@ -41,7 +41,6 @@ impl Tally {
         let present = self.0.iter().filter(|[images, ..]| *images > 0).count();
         Label::all()
             .zip(self.0)
-            .filter(|(_, [images, ..])| *images > 0)
             .filter_map(|(label, [images, new, old])| {
                 let paired = PairedDifference::among(present, images, new, old)?;
                 Some(ClassDifference { label, paired })

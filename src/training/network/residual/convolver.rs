@@ -155,6 +155,10 @@ impl<W: Fn(usize, usize, usize) -> f32> Sums<'_, W> {
         const { assert!(WIDEST <= WIDEST_TILE) };
         let (grid, (inputs, outputs)) = (self.grid, self.channels);
         let (plane, block) = (grid.plane_len(), S::F32_LANES * VECTORS);
+        assert!(
+            grid.slots().is_multiple_of(block),
+            "tiles end where slots do; this is a bug"
+        );
         pack(self.channels, WIDEST, self.packed, self.weight);
         for row in 0..grid.side {
             let windows: [Window; WIDEST_SIDE] =

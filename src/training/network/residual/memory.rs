@@ -8,7 +8,7 @@
 
 use std::ops::{Deref, DerefMut};
 
-use memmap2::{Advice, MmapMut};
+use memmap2::MmapMut;
 use pulp::bytemuck;
 
 /// A fixed number of values.
@@ -30,7 +30,7 @@ impl Memory {
             .unwrap_or_else(|error| panic!("no memory for {bytes} bytes of planes: {error}"));
         // Only a wish: without it all is as before, a little slower.
         #[cfg(target_os = "linux")]
-        let _ = memory.advise(Advice::HugePage);
+        let _ = memory.advise(memmap2::Advice::HugePage);
         Self { map: memory, len }
     }
 }

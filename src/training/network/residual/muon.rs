@@ -55,8 +55,8 @@ impl Workspace {
         let numbers = momentum
             .chunks_exact_mut(inputs)
             .zip(gradient.chunks_exact(inputs));
-        for (number, (momentum, gradient)) in numbers.enumerate() {
-            let place = self.place(number);
+        for (row, (momentum, gradient)) in numbers.enumerate() {
+            let place = self.place(row);
             let matrix = &mut self.matrix[place..][..inputs];
             for ((momentum, &gradient), matrix) in momentum.iter_mut().zip(gradient).zip(matrix) {
                 *momentum = keep * *momentum + gradient;
@@ -65,17 +65,17 @@ impl Workspace {
             }
         }
         self.orthogonalise();
-        for (number, weights) in weights.chunks_exact_mut(inputs).enumerate() {
-            let step = &self.matrix[self.place(number)..][..inputs];
+        for (row, weights) in weights.chunks_exact_mut(inputs).enumerate() {
+            let step = &self.matrix[self.place(row)..][..inputs];
             for (weight, step) in weights.iter_mut().zip(step) {
                 *weight = *weight * (target / length) - rate * step;
             }
         }
     }
 
-    /// Where the matrix has the inputs' numbers that lie behind `number` others among the weights.
-    fn place(&self, number: usize) -> usize {
-        let (tap, output) = (number / self.rows, number % self.rows);
+    /// Where the matrix has a row of inputs of the weights, of which there is one for each tap and output.
+    fn place(&self, row: usize) -> usize {
+        let (tap, output) = (row / self.rows, row % self.rows);
         output * self.columns + tap * (self.columns / TAPS)
     }
 

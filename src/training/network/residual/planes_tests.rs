@@ -9,7 +9,7 @@ use crate::training::network::random::{Purpose, Stream};
 
 /// Sides, images, input and output channels: odd sides; images, channels and both beyond what is done at a time, and no
 /// multiple of it.
-pub(super) const CASES: [(usize, usize, usize, usize); 13] = [
+pub(super) const CASES: [(usize, usize, usize, usize); 14] = [
     (1, 2, 1, 1),
     (2, 3, 3, 5),
     (5, 1, 4, 2),
@@ -22,6 +22,7 @@ pub(super) const CASES: [(usize, usize, usize, usize); 13] = [
     (7, 64, 17, 9),
     (5, 64, 9, 8),
     (3, 70, 2, 10),
+    (3, 100, 2, 10),
     (28, 3, 16, 9),
 ];
 

@@ -137,6 +137,11 @@ impl Shard {
             .iter()
             .map(|&unit| UnitBuffers::new(unit, images))
             .collect();
+        let last = units.last().expect("a network has units; this is a bug");
+        assert!(
+            last.pooled.is_none(),
+            "the last layer sees what the last unit leaves; this is a bug"
+        );
         let widest = units
             .iter()
             .map(|buffers| buffers.unit.outputs.max(buffers.unit.inputs) * buffers.grid.plane_len())
@@ -325,14 +330,14 @@ impl Shard {
                     passed,
                 ),
             }
-            let channels = Backward {
+            let backward = Backward {
                 sums: &buffers.sums[plane.clone()],
                 statistics: buffers.statistics[channel],
                 scale,
                 mask: &self.mask,
                 pixels: grid.pixels(),
             };
-            let (scale, shift) = norm::through(channels, passed, &mut self.sums_gradient[plane]);
+            let (scale, shift) = norm::through(backward, passed, &mut self.sums_gradient[plane]);
             self.gradient[places.scales.start + channel] = scale;
             self.gradient[places.shifts.start + channel] = shift;
         }
