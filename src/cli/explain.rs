@@ -275,9 +275,9 @@ fn by_path(path: &Path, reader: Option<&Reader>, config: &Config) -> anyhow::Res
 
 fn nothing_on_record(now: &Now, config: &Config) -> anyhow::Result<String> {
     let why = now.lines.last().cloned().unwrap_or_default();
-    let running = match StoreLock::holder(&config.lock_path())? {
-        Some(_) => "a daemon is running",
-        None => "no daemon is running (start `hangtag run`, or tag it with `hangtag scan`)",
+    let running = match StoreLock::has_daemon(&config.lock_path())? {
+        true => "a daemon is running",
+        false => "no daemon is running (start `hangtag run`, or tag it with `hangtag scan`)",
     };
     Ok(format!("no tag, and nothing on record: {why}; {running}"))
 }
