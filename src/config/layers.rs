@@ -162,7 +162,7 @@ impl Layers {
             };
             let origin = at(name.span().start);
             match value.get_ref() {
-                DeValue::Table(inner) if check(&key, Value::Table(Table::new())).is_ok() => {
+                DeValue::Table(inner) if is_section(&key) => {
                     self.add_table(&key, inner, text, at);
                 }
                 _ => match owned(value) {
@@ -319,7 +319,7 @@ mod tests {
     #[test]
     fn every_mistake_is_named_with_its_line_at_once() {
         let found = problems(&file(
-            "inbox = 5\ncolour = 'red'\n\n[settle]\nquiet = 300\nquite = '1s'\n[watch]\nmode = 'sometimes'\n[train]\nepochs = 1.7\n[sette]\na = 1\nb = 2\n",
+            "inbox = 5\ncolour = 'red'\n\n[settle]\nquiet = 300\nquite = '1s'\n[watch]\nmode = 'sometimes'\n[train]\nepochs = 1.7\n[sette]\na = 1\nb = 2\n[web]\nlisten = 'localhost:8420'\n",
         ));
         let expected = [
             ("shop.toml:1: inbox = 5:", "a path, or a list of paths"),
@@ -397,6 +397,7 @@ mod tests {
         sources.flags = vec![
             ("train.epochs".into(), "9".into()),
             ("inbox".into(), "/shop".into()),
+            ("watch".into(), "{mode = 'poll'}".into()),
         ];
         let layered = read(&sources);
         assert_eq!(layered.problems, []);
