@@ -183,7 +183,7 @@ impl Layers {
         let mut first_error = None;
         for value in candidates {
             match check(key, value.clone()) {
-                Ok(()) => return self.accept(key, value, origin),
+                Ok(()) => return self.accept(key, value, &origin),
                 Err(error) => first_error.get_or_insert(error),
             };
         }
@@ -192,14 +192,24 @@ impl Layers {
 
     fn add(&mut self, key: &str, value: Value, written: &str, origin: Origin) {
         match check(key, value.clone()) {
-            Ok(()) => self.accept(key, value, origin),
+            Ok(()) => self.accept(key, value, &origin),
             Err(message) => self.problem(key, written, message, origin),
         }
     }
 
-    fn accept(&mut self, key: &str, value: Value, origin: Origin) {
-        self.values.push((key.to_owned(), value));
-        self.origins.insert(key.to_owned(), origin);
+    /// A section given as one value (`watch={mode="poll"}`) sets each of its keys.
+    fn accept(&mut self, key: &str, value: Value, origin: &Origin) {
+        match value {
+            Value::Table(inner) => {
+                for (name, value) in inner {
+                    self.accept(&format!("{key}.{name}"), value, origin);
+                }
+            }
+            value => {
+                self.values.push((key.to_owned(), value));
+                self.origins.insert(key.to_owned(), origin.clone());
+            }
+        }
     }
 
     fn problem(&mut self, key: &str, written: &str, message: String, origin: Origin) {
@@ -266,11 +276,15 @@ fn meant_by(name: &str) -> Option<String> {
     readings.find(|key| is_key(key))
 }
 
-/// Whether there is such a key, a section being none.
+/// Whether there is such a key, a section being none, nor what would lie below a key.
 fn is_key(key: &str) -> bool {
     let is_unknown = |message: String| message.contains("unknown key");
-    let is_section = check(key, Value::Table(Table::new())).is_ok();
-    !is_section && !check(key, Value::Boolean(false)).is_err_and(is_unknown)
+    let lies_in_section = key.rsplit_once('.').is_none_or(|(around, _)| is_section(around));
+    lies_in_section && !is_section(key) && !check(key, Value::Boolean(false)).is_err_and(is_unknown)
+}
+
+fn is_section(key: &str) -> bool {
+    check(key, Value::Table(Table::new())).is_ok()
 }
 
 /// `a.b` and a value as the table `[a] b = value`.
@@ -411,6 +425,7 @@ mod tests {
             layered.origins["train.epochs"],
             Origin::Flag("train.epochs".into())
         );
+        assert_eq!(layered.origins["watch.mode"], Origin::Flag("watch".into()));
     }
 
     #[test]
