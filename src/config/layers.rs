@@ -346,6 +346,10 @@ mod tests {
             ),
             ("shop.toml:10: train.epochs = 1.7:", "u32"),
             ("shop.toml:11: sette", "unknown key"),
+            (
+                "shop.toml:15: web.listen = 'localhost:8420':",
+                "an address and a port, such as",
+            ),
         ];
         assert_eq!(found.len(), expected.len(), "{found:#?}");
         for (start, part) in expected {
@@ -370,6 +374,11 @@ mod tests {
             ("HANGTAG_PORT_8420_TCP", "tcp://10.0.0.1:8420"),
             ("HANGTAG_WEB_SERVICE_HOST", "10.0.0.1"),
             ("HANGTAG_INFERENCE", "cuda"),
+            // What lies below a key that is no section stopped every command.
+            ("HANGTAG_INBOX_DIR", "/x"),
+            ("HANGTAG_INBOX__DIR", "/x"),
+            ("HANGTAG_DATA_DIR_OLD", "/x"),
+            ("HANGTAG_WATCH_MODE_OLD", "poll"),
             ("HANGTAG__TRAIN__EPOCHS", "3"),
         ];
         let found = problems(&Sources {
