@@ -10,6 +10,7 @@ mod backup;
 mod config;
 mod correct;
 mod dataset;
+mod drawn;
 mod evaluate;
 mod explain;
 mod labelled;
