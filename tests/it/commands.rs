@@ -4,6 +4,7 @@ mod beside;
 mod explain;
 mod meant;
 mod names;
+mod runtime;
 
 use crate::util::{Shop, drop_png, is_tagged, png, text};
 
