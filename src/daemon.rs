@@ -33,7 +33,7 @@ use pages::{PagesParts, start_pages};
 use serve::{Server, serve};
 use sweeping::Sweeper;
 
-pub use lock::{LockError, LockHolder, StoreLock};
+pub use lock::{LockError, LockHolder, Purpose, StoreLock};
 pub use open::{
     OpenedModel, OpeningError, decode_limits, load_runtime_blocking, open_bundle_blocking, runtime_settings,
 };
@@ -101,7 +101,7 @@ pub enum DaemonError {
 /// wait for.
 pub async fn run(config: Arc<Config>, shutdown: impl Future<Output = ()>) -> Result<(), DaemonError> {
     tokio::pin!(shutdown);
-    let lock = Arc::new(StoreLock::take(&config.lock_path())?);
+    let lock = Arc::new(StoreLock::take(&config.lock_path(), Purpose::Service)?);
     // The report of a daemon that was killed would say that this one is ready.
     let _ = std::fs::remove_file(config.status_path());
     let inboxes = tokio::select! {

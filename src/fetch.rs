@@ -5,7 +5,7 @@
 //! name, an unbounded wait.
 
 use std::fmt::Write as _;
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -213,8 +213,11 @@ impl Partial {
 /// final name after it was opened here: what is there is whole, and nobody's to write into.
 fn is_locked_in_place(file: &File, path: &Path) -> io::Result<bool> {
     let identity = |metadata: Metadata| (metadata.dev(), metadata.ino());
-    if file.try_lock().is_err() {
-        return Ok(false);
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Ok(false),
+        // Of a file system without locks, say: nobody else is at it.
+        Err(TryLockError::Error(error)) => return Err(error),
     }
     match std::fs::metadata(path) {
         Ok(there) => Ok(identity(there) == identity(file.metadata()?)),

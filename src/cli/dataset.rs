@@ -9,6 +9,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
+use super::drawn::Drawn;
 use super::{Ended, Format, UsageError, output};
 use crate::config::Config;
 use crate::domain::{INPUT_LEN, Label};
@@ -90,6 +91,15 @@ pub fn run(arguments: &DatasetArguments, config: &Config) -> anyhow::Result<Ende
             seed,
             format,
         } => {
+            if let Some(path) = samples {
+                let drawn = Drawn {
+                    option: "--samples",
+                    path,
+                    ending: "png",
+                    photo: None,
+                };
+                drawn.check(config)?;
+            }
             let data = load_blocking(config)?;
             if let Some(path) = samples {
                 durable::write_named_file(path, &draw(&data.train, *augmented, *seed, config)?)?;

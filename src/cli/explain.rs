@@ -16,9 +16,10 @@ use anyhow::{Context, bail};
 use clap::Args;
 use serde::Serialize;
 
+use super::drawn::Drawn;
 use super::labelled::read_photo;
 use super::paths::{path_meant, real_path};
-use super::{Ended, Format, UsageError, output};
+use super::{Ended, Format, output};
 use crate::config::Config;
 use crate::daemon::{self, StoreLock};
 use crate::decode::decode;
@@ -100,7 +101,13 @@ pub fn run(arguments: &ExplainArguments, config: &Config) -> anyhow::Result<Ende
             Some(hash) => file_with_blocking(&hash, explanation.content(), config)?,
             None => path,
         };
-        check_picture_path(picture, &photo, config)?;
+        let drawn = Drawn {
+            option: "--picture",
+            path: picture,
+            ending: "png",
+            photo: Some(&photo),
+        };
+        drawn.check(config)?;
         draw_picture_blocking(&photo, picture, config)?;
         explanation.picture = Some(picture.clone());
     }
@@ -109,34 +116,6 @@ pub fn run(arguments: &ExplainArguments, config: &Config) -> anyhow::Result<Ende
         Format::Text => output::print(&in_words(&explanation))?,
     }
     Ok(Ended::Well)
-}
-
-/// Refuses a path where the picture would do harm, or would not be taken for what it is.
-fn check_picture_path(picture: &Path, photo: &Path, config: &Config) -> Result<(), UsageError> {
-    let refused = |why: String| Err(UsageError(format!("--picture {}: {why}", picture.display())));
-    if !picture
-        .extension()
-        .is_some_and(|extension| extension.eq_ignore_ascii_case("png"))
-    {
-        return refused("the picture is a PNG; let its name end in .png".into());
-    }
-    // Past links, which are followed when it is written.
-    let place_of = |path: &Path| match durable::named_file(path) {
-        Ok(Some(file)) => real_path(&file),
-        _ => real_path(path),
-    };
-    let real = place_of(picture);
-    if real == place_of(photo) {
-        return refused("it would replace the photo that it explains".into());
-    }
-    let of_inbox = |inbox: &&PathBuf| real.starts_with(inbox.canonicalize().as_ref().unwrap_or(*inbox));
-    match config.inboxes.iter().find(of_inbox) {
-        Some(inbox) => refused(format!(
-            "it would lie in the inbox {} and be tagged as a photo; name a place outside of it",
-            inbox.display()
-        )),
-        None => Ok(()),
-    }
 }
 
 /// Asks the model in service about a photo, whether or not it is on record, and draws what it saw.
@@ -275,9 +254,9 @@ fn by_path(path: &Path, reader: Option<&Reader>, config: &Config) -> anyhow::Res
 
 fn nothing_on_record(now: &Now, config: &Config) -> anyhow::Result<String> {
     let why = now.lines.last().cloned().unwrap_or_default();
-    let running = match StoreLock::holder(&config.lock_path())? {
-        Some(_) => "a daemon is running",
-        None => "no daemon is running (start `hangtag run`, or tag it with `hangtag scan`)",
+    let running = match StoreLock::has_daemon(&config.lock_path())? {
+        true => "a daemon is running",
+        false => "no daemon is running (start `hangtag run`, or tag it with `hangtag scan`)",
     };
     Ok(format!("no tag, and nothing on record: {why}; {running}"))
 }

@@ -13,6 +13,7 @@ use anyhow::{anyhow, bail};
 use clap::Args;
 
 use super::dataset::load_or_fetch_blocking;
+use super::drawn::Drawn;
 use super::labelled::{LabelledPhoto, prepare_blocking, read_labels};
 use super::signals::listen_for_signals;
 use super::train::opener;
@@ -71,6 +72,15 @@ pub struct LearnCurveArguments {
 
 /// Measures every size and prints the curve; a signal ends it with the sizes that are done.
 pub fn run(arguments: &LearnCurveArguments, config: &Config) -> anyhow::Result<Ended> {
+    if let Some(path) = &arguments.plot {
+        let drawn = Drawn {
+            option: "--plot",
+            path,
+            ending: "svg",
+            photo: None,
+        };
+        drawn.check(config)?;
+    }
     let parameters = TrainParameters {
         seed: arguments.seed.unwrap_or(config.train.seed),
         ..TrainParameters::from(&config.train)

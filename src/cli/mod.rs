@@ -4,12 +4,14 @@
 //! need a process for.
 //!
 //! Exit codes: 0 done; 1 it failed, the message says why; 2 wrong usage or settings; 130 ended by a signal before
-//! it was done. `hangtag status` has its own: 0 healthy, 1 degraded, 2 not running, 3 it could not tell.
+//! it was done, or 143 where SIGTERM ended a command that has nothing to finish. `hangtag status` has its own: 0 healthy,
+//! 1 degraded, 2 not running, 3 it could not tell.
 
 mod backup;
 mod config;
 mod correct;
 mod dataset;
+mod drawn;
 mod evaluate;
 mod explain;
 mod labelled;
@@ -64,7 +66,7 @@ Examples:
   hangtag retrain now                           rebuild the model; it goes live only if it proves itself
   hangtag models rollback                       back to the former one
 
-Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 130 ended by a signal.";
+Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 130 or 143 ended by a signal.";
 
 /// Where the settings come from; for every command.
 #[derive(Debug, Clone, Args)]

@@ -286,7 +286,7 @@ impl Promotion<'_> {
 }
 
 fn say_in_service(model: &ModelId, config: &Config, format: Format) -> anyhow::Result<()> {
-    let running = StoreLock::holder(&config.lock_path())?.is_some();
+    let running = StoreLock::has_daemon(&config.lock_path())?;
     let thresholds = thresholds_in_words(&Reader::open(&config.store_path())?, model)?;
     let follows = if running {
         "the running daemon takes it over at once, and the inventory follows (retag.policy)"

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use super::paths::real_path;
+use super::paths::{real_path, real_place};
 use crate::domain::InventoryPath;
 use crate::store::{FileQuery, Reader, StoreError};
 
@@ -21,9 +21,10 @@ pub fn pattern_meant(typed: &str, reader: &Reader) -> Result<String, StoreError>
         return Ok(literal(InventoryPath::of(&real_path(Path::new(typed))).as_str()));
     }
     let pattern = pattern_from_here(typed).unwrap_or_else(|| typed.to_owned());
-    match typed.contains(WILDCARDS) || !typed.contains('/') {
+    let is_link = Path::new(typed).is_symlink();
+    match typed.contains(WILDCARDS) || !(typed.contains('/') || is_link) {
         true => Ok(pattern),
-        false => file_or_all_below(pattern, reader),
+        false => file_or_all_below(pattern, Path::new(typed), reader),
     }
 }
 
@@ -32,16 +33,19 @@ pub fn pattern_of_path(path: &Path, reader: &Reader) -> Result<String, StoreErro
     if let Some(folder) = real_folder(path) {
         return Ok(all_below(&literal(&folder)));
     }
-    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let text = |path: &Path| InventoryPath::of(path).to_string();
+    let is_pattern = |path: &Path| InventoryPath::of(path).as_str().contains(WILDCARDS);
     // The folder's real path, as the store has it; only what was typed as a pattern is one.
-    let pattern = match (absolute.parent().and_then(real_folder), absolute.file_name()) {
-        (Some(folder), Some(name)) => format!("{}/{}", literal(&folder), text(Path::new(name))),
-        _ => text(&absolute),
-    };
-    match text(path).contains(WILDCARDS) {
+    let mut folders = path.ancestors().skip(1);
+    let folder = folders.find(|folder| folder.is_dir() || !is_pattern(folder));
+    let folder = folder.filter(|folder| !folder.as_os_str().is_empty());
+    let rest = folder
+        .and_then(|folder| path.strip_prefix(folder).ok())
+        .unwrap_or(path);
+    let real = place_of(folder.unwrap_or(Path::new(".")));
+    let pattern = format!("{}/{}", literal(&real), InventoryPath::of(rest));
+    match is_pattern(path) {
         true => Ok(pattern),
-        false => file_or_all_below(pattern, reader),
+        false => file_or_all_below(pattern, path, reader),
     }
 }
 
@@ -51,21 +55,19 @@ fn pattern_from_here(typed: &str) -> Option<String> {
     let slash = typed[..wildcard].rfind('/')?;
     let (folder, name) = (&typed[..slash], &typed[slash + 1..]);
     let is_of_here = ["./", "../"].iter().any(|here| typed.starts_with(here));
-    match real_folder(Path::new(if folder.is_empty() { "/" } else { folder })) {
-        // Held against the end, it fits there and elsewhere.
-        Some(real) if !is_of_here && real.ends_with(&format!("/{folder}")) => None,
-        Some(real) => Some(format!("{}/{name}", literal(&real))),
-        None if is_of_here => {
-            let gone = std::path::absolute(folder).ok()?;
-            Some(format!("{}/{name}", literal(InventoryPath::of(&gone).as_str())))
-        }
-        None => None,
-    }
+    let real = place_of(Path::new(if folder.is_empty() { "/" } else { folder }));
+    // Held against the end, it fits there and elsewhere.
+    let fits_by_its_end = !is_of_here && real.ends_with(&format!("/{folder}"));
+    (!fits_by_its_end).then(|| format!("{}/{name}", literal(&real)))
 }
 
-/// A path at which no file is on record is that of a folder that is gone: its files have kept their tags.
-fn file_or_all_below(path: String, reader: &Reader) -> Result<String, StoreError> {
-    let folder = all_below(&path);
+/// A path at which no file is on record is that of a folder that is gone, or away behind a link: its files have kept their
+/// tags.
+fn file_or_all_below(path: String, typed: &Path, reader: &Reader) -> Result<String, StoreError> {
+    let folder = match typed.is_symlink() {
+        true => all_below(&literal(&place_of(typed))),
+        false => all_below(&path),
+    };
     let file = FileQuery {
         path_glob: Some(path.clone()),
         ..FileQuery::default()
@@ -82,8 +84,13 @@ fn all_below(folder: &str) -> String {
 
 /// The real path of a folder that is there, as the store writes it.
 fn real_folder(folder: &Path) -> Option<String> {
-    let real = folder.canonicalize().ok().filter(|real| real.is_dir())?;
-    Some(InventoryPath::of(&real).as_str().trim_end_matches('/').to_owned())
+    folder.is_dir().then(|| place_of(folder))
+}
+
+/// Where a folder really lies or lay, as the store writes it.
+fn place_of(folder: &Path) -> String {
+    let real = real_place(folder);
+    InventoryPath::of(&real).as_str().trim_end_matches('/').to_owned()
 }
 
 /// A pattern that only this text fits.

@@ -18,7 +18,7 @@ use super::store::open_to_change;
 use super::train::last_interrupted;
 use super::{Ended, Format, INTERRUPTED, UsageError, output, person};
 use crate::config::Config;
-use crate::daemon::{self, Beginning, Opener, Retrainer, StoreLock};
+use crate::daemon::{self, Beginning, LockHolder, Opener, Purpose, Retrainer, StoreLock};
 use crate::domain::Timestamp;
 use crate::store::{Reader, RunRow, RunState, RunTrigger};
 
@@ -75,7 +75,7 @@ fn status(limit: u32, config: &Config, format: Format) -> anyhow::Result<Ended> 
     let runs = reader.runs(limit)?;
     let now: Timestamp = SystemTime::now().into();
     let new_corrections = reader.count_new_corrections(now)?;
-    let running = StoreLock::holder(&config.lock_path())?.is_some();
+    let running = StoreLock::has_daemon(&config.lock_path())?;
     let schedule = config.retrain.schedule.as_ref();
     let next = schedule.and_then(|schedule| {
         schedule
@@ -160,12 +160,14 @@ fn cells_of(run: &RunRow) -> Vec<String> {
 
 fn now(resume: bool, config: Config, format: Format) -> anyhow::Result<Ended> {
     refuse_pinned(&config)?;
-    match StoreLock::holder(&config.lock_path())? {
+    let holder = StoreLock::holder(&config.lock_path())?;
+    match holder.filter(LockHolder::is_daemon) {
         Some(_) if resume => Err(UsageError(
             "a daemon is running; --resume works without one: stop it first, or let it begin anew".into(),
         )
         .into()),
         Some(holder) => ask(&config, &holder.to_string(), format),
+        // Where a rebuild is at work here, the lock says so.
         None => here(resume, config, format),
     }
 }
@@ -207,7 +209,7 @@ fn ask(config: &Config, holder: &str, format: Format) -> anyhow::Result<Ended> {
 fn here(resume: bool, config: Config, format: Format) -> anyhow::Result<Ended> {
     // Before the lock, which would make the folder.
     let mut store = open_to_change(&config)?;
-    let lock = StoreLock::take(&config.lock_path())?;
+    let lock = StoreLock::take(&config.lock_path(), Purpose::Rebuild)?;
     let stop = Arc::new(AtomicBool::new(false));
     listen_for_signals(Arc::clone(&stop))?;
     // What a rebuild stands up to must be on record, also before the first daemon ever ran.

@@ -45,20 +45,24 @@ pub fn run(arguments: &StatusArguments, settings: &SettingsArguments) -> anyhow:
 }
 
 fn tell(arguments: &StatusArguments, config: &Config) -> anyhow::Result<Ended> {
-    let Some(holder) = StoreLock::holder(&config.lock_path())? else {
+    let holder = StoreLock::holder(&config.lock_path())?;
+    let Some(daemon) = holder.as_ref().filter(|holder| holder.is_daemon()) else {
         match arguments.format {
             Format::Json => output::print_json(&json!({ "running": false }))?,
             Format::Text => {
                 let folder = config.data_dir.display();
-                output::print(&format!(
-                    "not running: no daemon serves {folder}; start one with `hangtag run`\n"
-                ))?;
+                output::print(&match &holder {
+                    Some(rebuild) => format!(
+                        "not running: {rebuild} is at work in {folder}; start a daemon with `hangtag run` once it has ended\n"
+                    ),
+                    None => format!("not running: no daemon serves {folder}; start one with `hangtag run`\n"),
+                })?;
             }
         }
         return Ok(Ended::With(NOT_RUNNING));
     };
     let mut report = read_report(config).unwrap_or_else(|why| {
-        json!({ "healthy": false, "ready": false, "problems": [format!("{holder} has said nothing yet: {why}")] })
+        json!({ "healthy": false, "ready": false, "problems": [format!("{daemon} has said nothing yet: {why}")] })
     });
     report["running"] = true.into();
     if let Some(late) = late_by_seconds(&report) {

@@ -162,7 +162,7 @@ impl Layers {
             };
             let origin = at(name.span().start);
             match value.get_ref() {
-                DeValue::Table(inner) if check(&key, Value::Table(Table::new())).is_ok() => {
+                DeValue::Table(inner) if is_section(&key) => {
                     self.add_table(&key, inner, text, at);
                 }
                 _ => match owned(value) {
@@ -183,7 +183,7 @@ impl Layers {
         let mut first_error = None;
         for value in candidates {
             match check(key, value.clone()) {
-                Ok(()) => return self.accept(key, value, origin),
+                Ok(()) => return self.accept(key, value, &origin),
                 Err(error) => first_error.get_or_insert(error),
             };
         }
@@ -192,14 +192,24 @@ impl Layers {
 
     fn add(&mut self, key: &str, value: Value, written: &str, origin: Origin) {
         match check(key, value.clone()) {
-            Ok(()) => self.accept(key, value, origin),
+            Ok(()) => self.accept(key, value, &origin),
             Err(message) => self.problem(key, written, message, origin),
         }
     }
 
-    fn accept(&mut self, key: &str, value: Value, origin: Origin) {
-        self.values.push((key.to_owned(), value));
-        self.origins.insert(key.to_owned(), origin);
+    /// A section given as one value (`watch={mode="poll"}`) sets each of its keys.
+    fn accept(&mut self, key: &str, value: Value, origin: &Origin) {
+        match value {
+            Value::Table(inner) => {
+                for (name, value) in inner {
+                    self.accept(&format!("{key}.{name}"), value, origin);
+                }
+            }
+            value => {
+                self.values.push((key.to_owned(), value));
+                self.origins.insert(key.to_owned(), origin.clone());
+            }
+        }
     }
 
     fn problem(&mut self, key: &str, written: &str, message: String, origin: Origin) {
@@ -266,11 +276,15 @@ fn meant_by(name: &str) -> Option<String> {
     readings.find(|key| is_key(key))
 }
 
-/// Whether there is such a key, a section being none.
+/// Whether there is such a key, a section being none, nor what would lie below a key.
 fn is_key(key: &str) -> bool {
     let is_unknown = |message: String| message.contains("unknown key");
-    let is_section = check(key, Value::Table(Table::new())).is_ok();
-    !is_section && !check(key, Value::Boolean(false)).is_err_and(is_unknown)
+    let lies_in_section = key.rsplit_once('.').is_none_or(|(around, _)| is_section(around));
+    lies_in_section && !is_section(key) && !check(key, Value::Boolean(false)).is_err_and(is_unknown)
+}
+
+fn is_section(key: &str) -> bool {
+    check(key, Value::Table(Table::new())).is_ok()
 }
 
 /// `a.b` and a value as the table `[a] b = value`.
@@ -319,7 +333,7 @@ mod tests {
     #[test]
     fn every_mistake_is_named_with_its_line_at_once() {
         let found = problems(&file(
-            "inbox = 5\ncolour = 'red'\n\n[settle]\nquiet = 300\nquite = '1s'\n[watch]\nmode = 'sometimes'\n[train]\nepochs = 1.7\n[sette]\na = 1\nb = 2\n",
+            "inbox = 5\ncolour = 'red'\n\n[settle]\nquiet = 300\nquite = '1s'\n[watch]\nmode = 'sometimes'\n[train]\nepochs = 1.7\n[sette]\na = 1\nb = 2\n[web]\nlisten = 'localhost:8420'\n",
         ));
         let expected = [
             ("shop.toml:1: inbox = 5:", "a path, or a list of paths"),
@@ -332,6 +346,10 @@ mod tests {
             ),
             ("shop.toml:10: train.epochs = 1.7:", "u32"),
             ("shop.toml:11: sette", "unknown key"),
+            (
+                "shop.toml:15: web.listen = 'localhost:8420':",
+                "an address and a port, such as",
+            ),
         ];
         assert_eq!(found.len(), expected.len(), "{found:#?}");
         for (start, part) in expected {
@@ -356,6 +374,11 @@ mod tests {
             ("HANGTAG_PORT_8420_TCP", "tcp://10.0.0.1:8420"),
             ("HANGTAG_WEB_SERVICE_HOST", "10.0.0.1"),
             ("HANGTAG_INFERENCE", "cuda"),
+            // What lies below a key that is no section stopped every command.
+            ("HANGTAG_INBOX_DIR", "/x"),
+            ("HANGTAG_INBOX__DIR", "/x"),
+            ("HANGTAG_DATA_DIR_OLD", "/x"),
+            ("HANGTAG_WATCH_MODE_OLD", "poll"),
             ("HANGTAG__TRAIN__EPOCHS", "3"),
         ];
         let found = problems(&Sources {
@@ -397,6 +420,7 @@ mod tests {
         sources.flags = vec![
             ("train.epochs".into(), "9".into()),
             ("inbox".into(), "/shop".into()),
+            ("watch".into(), "{mode = 'poll'}".into()),
         ];
         let layered = read(&sources);
         assert_eq!(layered.problems, []);
@@ -410,6 +434,7 @@ mod tests {
             layered.origins["train.epochs"],
             Origin::Flag("train.epochs".into())
         );
+        assert_eq!(layered.origins["watch.mode"], Origin::Flag("watch".into()));
     }
 
     #[test]

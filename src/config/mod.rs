@@ -16,6 +16,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use toml::de::{DeTable, DeValue};
+
 use check::Check;
 pub use layers::{ENVIRONMENT_PREFIX, Origin, Problem, Sources};
 pub use sections::{
@@ -232,18 +234,31 @@ impl fmt::Display for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (settings, origins) = &self.layered;
         let text = toml::to_string(settings).map_err(|_| fmt::Error)?;
-        let mut section = String::new();
-        for line in text.lines() {
-            if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-                section = format!("{name}.");
-            }
-            let key = line.split(" = ").next().unwrap_or_default();
-            match origins.get(&format!("{section}{key}")) {
-                Some(origin) => writeln!(f, "{line}  # {origin}")?,
-                None => writeln!(f, "{line}")?,
+        let table = DeTable::parse(&text).map_err(|_| fmt::Error)?;
+        let mut ends = BTreeMap::new();
+        for (name, value) in table.get_ref() {
+            let name = name.get_ref();
+            match value.get_ref() {
+                DeValue::Table(section) => {
+                    let keys = section.iter();
+                    ends.extend(
+                        keys.map(|(key, value)| (value.span().end, format!("{name}.{}", key.get_ref()))),
+                    );
+                }
+                _ => {
+                    ends.insert(value.span().end, name.to_string());
+                }
             }
         }
-        Ok(())
+        // Behind the value, which may have several lines.
+        let mut written = 0;
+        for (end, key) in ends {
+            if let Some(origin) = origins.get(&key) {
+                write!(f, "{}  # {origin}", &text[written..end])?;
+                written = end;
+            }
+        }
+        f.write_str(&text[written..])
     }
 }
 
@@ -389,6 +404,17 @@ mod tests {
         let printed = config.to_string();
         assert!(printed.contains("quiet = \"1500ms\"  # shop.toml:2"), "{printed}");
         assert_eq!(with(&printed).unwrap().layered.0, config.layered.0);
+    }
+
+    /// The place stood within the path, so that another one was read.
+    #[test]
+    fn a_value_of_several_lines_is_printed_as_it_is() {
+        let config = with("inbox = [\"/e\\nf\"]\n[watch]\nignore = ['*.a', \"b\\nc\"]\n").unwrap();
+        let printed = config.to_string();
+        assert_eq!(with(&printed).unwrap().layered.0, config.layered.0, "{printed}");
+        for place in ["  # shop.toml:1\n", "  # shop.toml:3\n"] {
+            assert!(printed.contains(place), "{printed}");
+        }
     }
 
     /// Half a millisecond was printed, and written down for a run, as none.

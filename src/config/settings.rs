@@ -12,12 +12,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::domain::{ArchitectureName, Augmentation, DEFAULT_TARGET_PRECISION, DevicePolicy, RateSchedule};
 
 macro_rules! section {
-    ($(#[$doc:meta])* $name:ident { $($key:ident: $type:ty = $default:expr,)* }) => {
+    ($(#[$doc:meta])* $name:ident { $($(#[$reading:meta])* $key:ident: $type:ty = $default:expr,)* }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
         #[serde(default, deny_unknown_fields)]
         #[allow(missing_docs)]
-        pub struct $name { $(pub $key: $type,)* }
+        pub struct $name { $($(#[$reading])* pub $key: $type,)* }
 
         impl Default for $name {
             fn default() -> Self {
@@ -188,6 +188,7 @@ section! {
     /// `[web]`
     Web {
         enabled: bool = true,
+        #[serde(deserialize_with = "address_and_port")]
         listen: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 8420)),
         token_file: PathBuf = PathBuf::new(),
         hosts: Vec<String> = Vec::new(),
@@ -418,6 +419,24 @@ pub enum LogLevel {
 pub enum LogFormat {
     Text,
     Json,
+}
+
+/// Says what is allowed, which the address itself does not.
+fn address_and_port<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    struct Visitor;
+    impl serde::de::Visitor<'_> for Visitor {
+        type Value = SocketAddr;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("an address and a port, such as \"127.0.0.1:8420\" or \"[::1]:8420\"")
+        }
+
+        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<SocketAddr, E> {
+            let unexpected = serde::de::Unexpected::Str(text);
+            text.parse().map_err(|_| E::invalid_value(unexpected, &self))
+        }
+    }
+    deserializer.deserialize_str(Visitor)
 }
 
 /// A length of time, written with its unit; never negative.

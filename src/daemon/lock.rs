@@ -1,4 +1,5 @@
-//! One daemon a store: a lock that the operating system lets go of when the process ends, however it ends.
+//! One daemon a store, or one rebuild in its place: a lock that the operating system lets go of when the process ends,
+//! however it ends.
 //!
 //! In: the lock file's path. Out: the lock, or who holds it. Never: a lock left behind by a killed process.
 
@@ -13,8 +14,10 @@ use crate::durable;
 /// Why the lock could not be had.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
-    /// Another daemon has it.
-    #[error("{holder} already serves {path}; stop it first, or give this one another data_dir")]
+    /// Another process has it.
+    #[error(
+        "{holder} is at work in {path} already; let it end or stop it first, or give this one another data_dir"
+    )]
     Held {
         /// Who.
         holder: LockHolder,
@@ -31,9 +34,35 @@ pub enum LockError {
     },
 }
 
+/// What the store is locked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// `hangtag run`: it watches, tags, and takes what is asked of it.
+    Service,
+    /// `hangtag retrain now` where no daemon runs: it hears nobody, and ends with its run.
+    Rebuild,
+}
+
+impl Purpose {
+    /// Who has the lock for that, as the holder writes it down.
+    fn holder(self) -> &'static str {
+        match self {
+            Purpose::Service => "the hangtag daemon",
+            Purpose::Rebuild => "`hangtag retrain now`",
+        }
+    }
+}
+
 /// Who holds a lock, as they wrote it down.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LockHolder(String);
+
+impl LockHolder {
+    /// Whether it watches and can be asked for something.
+    pub fn is_daemon(&self) -> bool {
+        !self.0.starts_with(Purpose::Rebuild.holder())
+    }
+}
 
 impl std::fmt::Display for LockHolder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -52,7 +81,7 @@ pub struct StoreLock {
 
 impl StoreLock {
     /// Takes the lock and writes down who has it; the folder is made if absent.
-    pub fn take(path: &Path) -> Result<Self, LockError> {
+    pub fn take(path: &Path, purpose: Purpose) -> Result<Self, LockError> {
         let fail = |source| LockError::Io {
             path: path.to_owned(),
             source,
@@ -72,13 +101,19 @@ impl StoreLock {
         }
         let now: Timestamp = SystemTime::now().into();
         let who = format!(
-            "the hangtag daemon with process id {}, running since {now},",
+            "{} with process id {}, running since {now},",
+            purpose.holder(),
             std::process::id()
         );
         file.set_len(0)
             .and_then(|()| file.write_all(who.as_bytes()))
             .map_err(fail)?;
         Ok(Self { _file: file })
+    }
+
+    /// Whether a daemon holds the lock now.
+    pub fn has_daemon(path: &Path) -> Result<bool, LockError> {
+        Ok(Self::holder(path)?.is_some_and(|holder| holder.is_daemon()))
     }
 
     /// Who holds the lock now, if anyone does.
@@ -140,16 +175,23 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("data").join("daemon.lock");
         assert_eq!(StoreLock::holder(&path).unwrap(), None);
-        let lock = StoreLock::take(&path).unwrap();
-        let error = StoreLock::take(&path).unwrap_err().to_string();
+        let lock = StoreLock::take(&path, Purpose::Service).unwrap();
+        let error = StoreLock::take(&path, Purpose::Service).unwrap_err().to_string();
         assert!(
             error.contains(&std::process::id().to_string()) && error.contains("data"),
             "{error}"
         );
-        assert!(StoreLock::holder(&path).unwrap().is_some());
+        assert!(StoreLock::holder(&path).unwrap().unwrap().is_daemon());
         drop(lock);
         assert_eq!(StoreLock::holder(&path).unwrap(), None);
-        StoreLock::take(&path).unwrap();
+        assert!(!StoreLock::has_daemon(&path).unwrap());
+        let _rebuild = StoreLock::take(&path, Purpose::Rebuild).unwrap();
+        assert!(!StoreLock::has_daemon(&path).unwrap());
+        let error = StoreLock::take(&path, Purpose::Service).unwrap_err().to_string();
+        assert!(
+            error.starts_with("`hangtag retrain now` with process id "),
+            "{error}"
+        );
     }
 
     #[test]
@@ -160,7 +202,7 @@ mod tests {
         let asking = File::open(&path).unwrap();
         asking.try_lock_shared().unwrap();
         std::thread::scope(|scope| {
-            let starting = scope.spawn(|| StoreLock::take(&path));
+            let starting = scope.spawn(|| StoreLock::take(&path, Purpose::Service));
             drop(asking);
             starting.join().unwrap().unwrap();
         });

@@ -184,7 +184,7 @@ pub enum StoreError {
     },
     /// A training run that the store does not know, or that has ended already.
     #[error(
-        "could not {operation} in {path}: there is no running training run {run}; `hangtag status` lists them"
+        "could not {operation} in {path}: there is no running training run {run}; `hangtag retrain` lists them"
     )]
     NoSuchRun {
         /// What was being done.

@@ -4,6 +4,7 @@ mod beside;
 mod explain;
 mod meant;
 mod names;
+mod runtime;
 
 use crate::util::{Shop, drop_png, is_tagged, png, text};
 
@@ -386,6 +387,27 @@ fn explain_draws_what_the_model_sees_of_any_photo() {
     }
     assert!(!shop.inbox().join("out.png").exists());
     assert_eq!(std::fs::read(shop.path().join("elsewhere.png")).unwrap(), png(1));
+}
+
+/// The sheet took the place of a shop's photo, or was tagged as one.
+#[test]
+fn no_command_draws_over_a_photo() {
+    let shop = tagged_shop();
+    std::fs::write(shop.path().join("photos.csv"), "file,label\n").unwrap();
+    let samples = ["dataset", "show", "--samples"];
+    let plot = ["learn-curve", "--labels", "photos.csv", "--plot"];
+    for (command, path, why) in [
+        (&samples[..], "inbox/note.jpg", "let its name end in .png"),
+        (&samples, "inbox/photo-00003.png", "would lie in the inbox"),
+        (&samples, "inbox/new.png", "would lie in the inbox"),
+        (&plot, "inbox/note.jpg", "let its name end in .svg"),
+        (&plot, "inbox/new.svg", "would lie in the inbox"),
+    ] {
+        let output = shop.run(&[command, &[path]].concat());
+        let complaint = text(&output.stderr);
+        assert!(complaint.contains(why), "{path}: {complaint}");
+        assert_eq!(output.status.code(), Some(2), "{path}: {complaint}");
+    }
 }
 
 #[test]

@@ -27,6 +27,9 @@ const STANDARD_FOLDERS: [&str; 9] = [
     "/opt/onnxruntime/lib",
 ];
 
+/// What is said of a cached build that is not as pinned.
+pub const DAMAGED: &str = "is damaged";
+
 /// Why there is no cache.
 pub const NO_CACHE: &str = "no cache: neither XDG_CACHE_HOME nor HOME is set";
 
@@ -97,12 +100,13 @@ pub fn check_build(build: &'static Build, folder: &Path) -> Result<Located, Stri
     }
     for library in build.libraries {
         let path = folder.join(library.file);
-        let found = file_sha256(&path).map_err(|error| format!("{}: {error}", library.file))?;
+        let damaged = |why: String| format!("{} {DAMAGED}: {why}", library.file);
+        let found = file_sha256(&path).map_err(|error| damaged(error.to_string()))?;
         if found != library.sha256 {
-            return Err(format!(
-                "{} is damaged: its SHA-256 is {found}, expected {}",
-                library.file, library.sha256
-            ));
+            return Err(damaged(format!(
+                "its SHA-256 is {found}, expected {}",
+                library.sha256
+            )));
         }
     }
     Ok(Located {

@@ -2,11 +2,13 @@
 //!
 //! In: the cache's folder, a flavour. Out: a folder with exactly the pinned libraries, each with its pinned SHA-256.
 //! Never: a name or a length that an archive dictates; a half-filled folder under its final name, also when two
-//! processes install at once; Python after the installation.
+//! processes install at once; what an installation that was ended has left, once another begins; pip, or Python, after
+//! the installation or the process.
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -112,9 +114,10 @@ impl Source {
 
 fn install_build(build: &'static Build, cache: &Path) -> Result<Located, WayError> {
     std::fs::create_dir_all(cache).map_err(|source| at(cache, source))?;
+    let _at_work = begin(cache).map_err(|source| at(cache, source))?;
     // Aside, but on the same file system, so that the last step is a rename.
     let aside = tempfile::Builder::new()
-        .prefix(".aside-")
+        .prefix(ASIDE)
         .tempdir_in(cache)
         .map_err(|source| at(cache, source))?;
     let package = aside.path().join("package");
@@ -149,6 +152,27 @@ fn install_build(build: &'static Build, cache: &Path) -> Result<Located, WayErro
         }
     }
     publish(build, &libraries, &cache.join(build.folder()))
+}
+
+/// How the folders begin that are filled aside.
+const ASIDE: &str = ".aside-";
+
+/// Says that an installation is under way for as long as the file is open, however the process ends; whoever is alone with
+/// that removes what those left who were ended.
+fn begin(cache: &Path) -> io::Result<File> {
+    let at_work = File::open(cache)?;
+    // A file system without locks tells of nobody, and there nothing is removed.
+    if at_work.try_lock().is_ok() {
+        for entry in std::fs::read_dir(cache)?.flatten() {
+            if entry.file_name().as_encoded_bytes().starts_with(ASIDE.as_bytes()) {
+                // What cannot be removed harms nobody, but for its room.
+                let _ = std::fs::remove_dir_all(entry.path());
+            }
+        }
+        at_work.unlock()?;
+    }
+    let _ = at_work.lock_shared();
+    Ok(at_work)
 }
 
 /// Renames the filled folder to its final name. Whoever comes second finds a sound folder there and uses that one; a
@@ -191,7 +215,9 @@ fn pip_download(folder: &Path, platform: &str, requirement: &str) -> Result<Path
     let Some(pip) = PIPS.into_iter().find(|pip| runs(pip)) else {
         return Err(WayError::NoPip);
     };
-    let output = Command::new(pip[0])
+    let mut command = Command::new(pip[0]);
+    end_with_hangtag(&mut command);
+    let output = command
         .args(&pip[1..])
         .args([
             "download",
@@ -207,6 +233,8 @@ fn pip_download(folder: &Path, platform: &str, requirement: &str) -> Result<Path
         .arg(&requirements)
         .arg("--dest")
         .arg(folder)
+        // What it leaves if it is ended is removed with the rest.
+        .env("TMPDIR", folder)
         .stdin(Stdio::null())
         .output()
         .map_err(|source| at(Path::new(pip[0]), source))?;
@@ -222,6 +250,21 @@ fn pip_download(folder: &Path, platform: &str, requirement: &str) -> Result<Path
         .filter_map(|entry| Some(entry.ok()?.path()))
         .find(|path| path.extension().is_some_and(|extension| extension == "whl"))
         .ok_or_else(|| at(folder, io::Error::other("pip left no wheel here")))
+}
+
+/// Lets a program hear nothing of the terminal, whose Ctrl-C is for hangtag to answer, and end with hangtag, however that
+/// ends: it would go on fetching for nobody.
+fn end_with_hangtag(program: &mut Command) {
+    program.process_group(0);
+    // Elsewhere there is no such signal.
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{Signal, set_parent_process_death_signal};
+        // SAFETY: it is one system call, and takes no lock and no memory, as must be between fork and exec.
+        unsafe {
+            program.pre_exec(|| Ok(set_parent_process_death_signal(Some(Signal::TERM))?));
+        }
+    }
 }
 
 fn runs(pip: &[&str]) -> bool {

@@ -251,7 +251,12 @@ pub fn install_blocking(
 
 fn locate_blocking(settings: &RuntimeSettings, say: &mut dyn FnMut(&str)) -> Result<Located, RuntimeError> {
     let mut looked_at = Vec::new();
-    if let Some(located) = find::find(settings, &mut looked_at)? {
+    let found = find::find(settings, &mut looked_at)?;
+    // Also where another one serves: it may be without CUDA.
+    for line in looked_at.iter().filter(|line| line.contains(find::DAMAGED)) {
+        say(&format!("passed over {line}"));
+    }
+    if let Some(located) = found {
         return Ok(located);
     }
     let flavour = match settings.device {
@@ -263,9 +268,6 @@ fn locate_blocking(settings: &RuntimeSettings, say: &mut dyn FnMut(&str)) -> Res
     match settings.auto_install {
         AutoInstall::OnFirstNeed => {
             let cache = find::cache_folder(settings).ok_or(RuntimeError::NoCache)?;
-            for line in looked_at.iter().filter(|line| line.contains("damaged")) {
-                say(line);
-            }
             Ok(install_for(settings.device, flavour, say, |flavour, say| {
                 install::install_blocking(&cache, flavour, say)
             })?)

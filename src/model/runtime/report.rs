@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::find::SystemLibraries;
 use super::{Origin, Runtime, elf};
-use crate::domain::Device;
+use crate::domain::{Device, DevicePolicy};
 use crate::model::classifier::DeviceReport;
 
 /// The part of ONNX Runtime that talks to CUDA; it lies beside the main library.
@@ -59,7 +59,7 @@ impl Runtime {
         let cuda_libraries = cuda_libraries(Some(self));
         let cuda_advice = match device {
             Some(report) if report.got == Device::Cuda => None,
-            _ => Some(advice(self, &cuda_libraries)),
+            _ => Some(advice(&self.providers(), &cuda_libraries, device)),
         };
         RuntimeReport {
             version: self.version().map(str::to_owned),
@@ -100,19 +100,30 @@ fn needed_by_provider(runtime: &Runtime) -> Option<Vec<String>> {
     Some(facts.needed.into_iter().filter(nvidia).collect())
 }
 
-fn advice(runtime: &Runtime, libraries: &[CudaLibrary]) -> String {
+/// What to do so that CUDA can be had, by what the library was built with, what of NVIDIA's is there, and what the last
+/// opened classifier asked for; one that could not be opened had asked for CUDA.
+pub fn advice(providers: &[&str], libraries: &[CudaLibrary], device: Option<&DeviceReport>) -> String {
     let missing: Vec<&str> = libraries
         .iter()
         .filter(|library| library.path.is_none())
         .map(|library| library.name.as_str())
         .collect();
-    let has_provider = runtime.providers().iter().any(|name| name.starts_with("CUDA"));
+    let has_provider = providers.iter().any(|name| name.starts_with("CUDA"));
+    let is_asked_for = device.is_none_or(|device| device.asked != DevicePolicy::Cpu);
     let mut steps = Vec::new();
+    if !is_asked_for {
+        steps.push("set inference.device to \"auto\" or \"cuda\"".to_owned());
+    }
     if !has_provider {
-        steps.push(
-            "this library is built without CUDA: run `hangtag runtime install --cuda` (Linux x86-64)"
-                .to_owned(),
-        );
+        // For the CPU the other build is taken, also where this one is there.
+        let unless_installed = if is_asked_for {
+            ""
+        } else {
+            ", unless that was done"
+        };
+        steps.push(format!(
+            "this library is built without CUDA: run `hangtag runtime install --cuda` (Linux x86-64){unless_installed}"
+        ));
     }
     if !missing.is_empty() {
         steps.push(format!(
@@ -121,7 +132,10 @@ fn advice(runtime: &Runtime, libraries: &[CudaLibrary]) -> String {
         ));
     }
     if steps.is_empty() {
-        steps.push("nothing is missing: set inference.device to \"auto\" or \"cuda\"".to_owned());
+        steps.push(
+            "nothing is missing, so that the driver or one of the libraries does not work; the cause is told with the device"
+                .to_owned(),
+        );
     }
     steps.join("; ")
 }

@@ -1,6 +1,8 @@
 //! Where the library is looked for, and what is refused before it is loaded.
 
 use super::*;
+use crate::domain::Device;
+use crate::model::classifier::DeviceReport;
 use crate::model::testing;
 
 fn settings() -> RuntimeSettings {
@@ -137,6 +139,80 @@ fn the_report_names_every_cuda_library_and_what_to_do() {
     ] {
         assert!(json.get(key).is_some(), "{key}");
     }
+}
+
+/// It told to set what was set, and to install what was installed.
+#[test]
+fn the_advice_on_cuda_depends_on_what_was_asked_for() {
+    let library = |path: Option<&str>| CudaLibrary {
+        name: "libcuda.so.1".into(),
+        path: path.map(PathBuf::from),
+    };
+    let advice = |providers: &[&str], path, asked| {
+        let device = DeviceReport {
+            asked,
+            got: Device::Cpu,
+            why: None,
+        };
+        report::advice(providers, &[library(path)], Some(&device))
+    };
+    let (with, without) = (["CUDAExecutionProvider"], ["CPUExecutionProvider"]);
+    let (there, set) = (Some("/lib/libcuda.so.1"), "set inference.device to");
+    assert_eq!(
+        advice(&with, there, DevicePolicy::Cpu),
+        "set inference.device to \"auto\" or \"cuda\""
+    );
+    assert!(advice(&without, there, DevicePolicy::Cpu).starts_with(set));
+    for asked in [DevicePolicy::Auto, DevicePolicy::Cuda] {
+        let told = advice(&with, there, asked);
+        assert!(
+            told.starts_with("nothing is missing") && !told.contains(set),
+            "{told}"
+        );
+        let told = advice(&without, there, asked);
+        assert!(told.contains("install --cuda") && !told.contains(set), "{told}");
+        let told = advice(&with, None, asked);
+        assert!(
+            told.starts_with("not found by the loader: libcuda.so.1"),
+            "{told}"
+        );
+    }
+    let told = report::advice(&with, &[library(there)], None);
+    assert!(told.starts_with("nothing is missing"), "{told}");
+}
+
+/// The build for the CPU beside it was used, and nothing said why there was no CUDA.
+#[test]
+fn a_damaged_build_is_told_also_where_another_one_serves() {
+    let builds = [Flavour::Cuda, Flavour::Cpu].map(|flavour| pins::builds(flavour).next());
+    let [Some(damaged), Some(sound)] = builds else {
+        println!("skipped: no pinned builds for {}", pins::PLATFORM);
+        return;
+    };
+    let used = testing::runtime().path();
+    if testing::runtime().origin() != Origin::Cache || !used.parent().unwrap().ends_with(sound.folder()) {
+        println!("skipped: {} is not the pinned build", used.display());
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let cache = folder.path().join("onnxruntime");
+    for build in [damaged, sound] {
+        std::fs::create_dir_all(cache.join(build.folder())).unwrap();
+    }
+    let library = cache.join(sound.folder()).join(sound.libraries[0].file);
+    std::fs::copy(used, &library).unwrap();
+    let settings = RuntimeSettings {
+        device: DevicePolicy::Auto,
+        cache_dir: Some(folder.path().to_owned()),
+        ..settings()
+    };
+    let mut said = Vec::new();
+    let located = locate_blocking(&settings, &mut |line| said.push(line.to_owned())).unwrap();
+    assert_eq!(located.path, library);
+    assert!(
+        matches!(&said[..], [line] if line.contains(&damaged.folder()) && line.contains("is damaged")),
+        "{said:?}"
+    );
 }
 
 #[cfg(target_os = "linux")]

@@ -1,11 +1,12 @@
 //! What paths, patterns, folders and ids mean, and what is read for it.
 
+use std::path::Path;
 use std::process::Command;
 
 use hangtag::domain::ContentHash;
 
 use super::tagged_shop;
-use crate::util::{drop_png, png, text, wait_until};
+use crate::util::{Shop, drop_png, png, text, wait_until};
 
 /// The picture was looked for at the name that was typed alone, so that no rebuild learned it.
 #[test]
@@ -118,6 +119,58 @@ fn a_folder_that_is_gone_is_all_that_was_below_it() {
     assert_eq!(found, "1\n");
     let said = shop.ok(&["correct", "inbox/old", "--label", "bag"]);
     assert_eq!(said, "2 photos corrected\n");
+}
+
+/// `query` found what `correct` did not: links were followed only where the pattern stood behind the last slash.
+#[test]
+fn a_pattern_begins_in_the_folder_that_was_typed_past_its_links_and_with_its_brackets() {
+    let shop = Shop::new();
+    let away = |name: &str| shop.path().join(name);
+    let photos = away("big [1]");
+    std::fs::create_dir_all(photos.join("a-1")).unwrap();
+    for number in [60, 61] {
+        drop_png(&photos.join("a-1"), number);
+    }
+    std::os::unix::fs::symlink(&photos, away("lnk")).unwrap();
+    shop.ok(&["scan", photos.to_str().unwrap()]);
+    let correct = |folder: &Path, pattern: &str| {
+        let mut command = shop.command(&["correct", pattern, "--label", "bag"]);
+        let output = command.current_dir(folder).output().unwrap();
+        assert_eq!(
+            text(&output.stdout),
+            "2 photos corrected\n",
+            "{pattern}: {}",
+            text(&output.stderr)
+        );
+        shop.ok(&["correct", "lnk", "--undo"]);
+    };
+    for pattern in ["lnk/a-*/*", "big [1]/a-?/*", "./lnk/*"] {
+        correct(&shop.path(), pattern);
+    }
+    for pattern in ["a-*/*", "*"] {
+        correct(&photos, pattern);
+    }
+}
+
+/// "nothing on record", as long as the disk was away.
+#[test]
+fn a_photo_behind_a_link_to_a_disk_that_is_away_is_the_one_on_record() {
+    let shop = Shop::new();
+    let disk = shop.path().join("disk");
+    std::fs::create_dir(&disk).unwrap();
+    drop_png(&disk, 60);
+    std::os::unix::fs::symlink("disk", shop.path().join("lnk")).unwrap();
+    shop.ok(&["scan", "lnk"]);
+    std::fs::rename(&disk, shop.path().join("aside")).unwrap();
+    let photo = "lnk/photo-00060.png";
+    for typed in [photo, "./lnk/*", "lnk/*.png", "lnk", "./lnk"] {
+        let found = shop.ok(&["query", "--count", "--path", typed]);
+        assert_eq!(found, "1\n", "{typed}");
+    }
+    let said = shop.ok(&["explain", photo]);
+    assert!(!said.contains("nothing on record"), "{said}");
+    let said = shop.ok(&["correct", photo, "--label", "bag"]);
+    assert_eq!(said, "1 photo corrected\n");
 }
 
 /// `models show` took capitals, `query` found nothing by them; and nothing by an id of no model, without a word.

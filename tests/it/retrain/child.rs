@@ -8,7 +8,7 @@ use super::{
     assert_one_serves, be_down_for_three_days, in_service, shop, signal, tagged_shop, training,
     wait_for_checkpoint, wait_until_runs_have_ended, word,
 };
-use crate::util::{Daemon, Shop, drop_png, wait_until};
+use crate::util::{Daemon, Shop, drop_png, text, wait_until};
 
 /// So many that no run comes to its end.
 const ENDLESS: u32 = 100_000;
@@ -190,6 +190,38 @@ fn a_due_rebuild_that_the_services_end_interrupts_is_made_up_for() {
         shop.count("SELECT count(DISTINCT due_at_ms) FROM runs WHERE state IN ('stopped', 'finished')"),
         1
     );
+}
+
+/// What was asked for meanwhile was heard by nobody, until a daemon began it a week later; `status` called the rebuild a
+/// daemon that is unwell.
+#[test]
+fn a_rebuild_without_a_daemon_passes_for_none() {
+    let shop = tagged_shop(ENDLESS);
+    let mut now = shop.spawn(shop.command(&["retrain", "now"]));
+    wait_for_checkpoint(&shop, 1);
+    let run = |arguments: &[&str]| {
+        let output = shop.run(arguments);
+        (output.status.code(), text(&output.stdout) + &text(&output.stderr))
+    };
+    let holder = format!("`hangtag retrain now` with process id {}", now.child.id());
+    for arguments in [&["retrain", "now"][..], &["retrain", "now", "--resume"], &["run"]] {
+        let (code, said) = run(arguments);
+        assert!(
+            code == Some(1) && said.contains(&holder),
+            "{arguments:?}: {code:?} {said}"
+        );
+    }
+    assert_eq!(shop.count("SELECT count(*) FROM rebuild_requests"), 0);
+    let (code, said) = run(&["status"]);
+    assert!(
+        code == Some(2) && said.contains("not running") && said.contains(&holder),
+        "{code:?} {said}"
+    );
+    let new = drop_png(&shop.inbox(), 900);
+    let (_, said) = run(&["explain", new.to_str().unwrap()]);
+    assert!(said.contains("no daemon is running"), "{said}");
+    now.signal("INT");
+    assert_eq!(now.child.wait().unwrap().code(), Some(130));
 }
 
 #[test]
