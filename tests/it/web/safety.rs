@@ -268,6 +268,19 @@ fn pages_answer(pages: &super::Pages) -> bool {
         ))
         .contains("200 OK")
 }
+    for (path, kind) in [
+        ("/", "text/html"),
+        ("/status", "text/html"),
+        ("/api/v1/status", "application/json"),
+    ] {
+        let refused = pages.get(path);
+        assert_eq!(refused.code, 503, "{path}");
+        let said = refused.header("content-type");
+        assert!(
+            said.starts_with(kind),
+            "{path}: people saw JSON, and programs must: {said}"
+        );
+    }
 
 /// Pages that were to have a token came back only with the next start, however soon its file was there.
 #[test]
@@ -278,6 +291,52 @@ fn without_its_token_nothing_is_served_and_with_it_all() {
     let daemon = shop.daemon_with(&[&super::PAGES, ["--set", token_file.as_str()].as_slice()].concat());
     drop_png(&shop.inbox(), 1);
     shop.wait_for_rows(1);
+/// 64 connections that began to sign in and did not go on took all pages from those who were signed in.
+#[test]
+fn who_has_no_token_takes_nothing_from_those_who_have_one() {
+    let shop = Shop::new();
+    let file = shop.path().join("token");
+    std::fs::write(&file, "a token of enough characters").unwrap();
+    let (daemon, pages) = serving(&shop, &["--set", &format!("web.token_file={}", file.display())]);
+    let request = format!(
+        "POST /login HTTP/1.1\r\nHost: {}\r\nExpect: 100-continue\r\nContent-Length: 20\r\n\r\n",
+        pages.host()
+    );
+    let mut under_way: Vec<_> = (0..100).map(|_| pages.connect()).collect();
+    for stream in &mut under_way {
+        stream.write_all(request.as_bytes()).unwrap();
+    }
+    let go_on = "HTTP/1.1 100 Continue\r\n\r\n";
+    for stream in &mut under_way {
+        let mut said = vec![0; go_on.len()];
+        stream.read_exact(&mut said).unwrap();
+        assert_eq!(text(&said), go_on, "its body is waited for");
+    }
+    let bearer = [("authorization", "Bearer a token of enough characters")];
+    for path in ["/", "/api/v1/status", "/events", "/login", "/assets/app.js"] {
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: {}\r\n{}: {}\r\nConnection: close\r\n\r\n",
+            pages.host(),
+            bearer[0].0,
+            bearer[0].1
+        );
+        let mut stream = pages.connect();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut said = [0; 12];
+        stream.read_exact(&mut said).unwrap();
+        let said = text(&said);
+        assert!(said == "HTTP/1.1 200" || said == "HTTP/1.1 303", "{path}: {said}");
+    }
+    let mut let_go = String::new();
+    under_way[0].read_to_string(&mut let_go).unwrap();
+    assert!(
+        let_go.starts_with("HTTP/1.1 503") && let_go.contains("text/html"),
+        "{let_go}"
+    );
+    drop(under_way);
+    assert_eq!(daemon.end(), Some(0));
+}
+
     let report = || text(&shop.run(&["status", "--format", "json"]).stdout);
     wait_until("the trouble is told", || report().contains("web.token_file"));
     std::fs::write(&file, "a token of enough characters").unwrap();
