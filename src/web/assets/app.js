@@ -692,6 +692,8 @@ function tellOld(because) {
 }
 
 async function freshenNow() {
+  // Whoever signs in comes back to what is looked at here.
+  $("#signed-out a").href = `/login?${new URLSearchParams({ to: addressNow() })}`;
   if (!freshen || document.hidden || $("dialog[open]")) return;
   if (freshening) {
     again = true;

@@ -146,6 +146,15 @@ fn beyond_loopback_a_token_is_demanded() {
     assert_eq!(pages.get("/livez").code, 200);
     let page = pages.get("/");
     assert_eq!((page.code, page.header("location")), (303, "/login"));
+    let page = pages.get("/?label=Dress");
+    let login = "/login?to=%2F%3Flabel%3DDress";
+    assert_eq!((page.code, page.header("location")), (303, login));
+    assert!(
+        pages
+            .get(login)
+            .text()
+            .contains(r#"name="to" value="/?label=Dress""#)
+    );
     let bearer = [("authorization", "Bearer a token of enough characters")];
     assert_eq!(pages.get_with("/api/v1/status", &bearer).code, 200);
 
@@ -156,11 +165,20 @@ fn beyond_loopback_a_token_is_demanded() {
     assert_eq!(right.code, 303);
     let cookie = right.header("set-cookie");
     assert!(
-        cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"),
+        cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"),
         "{cookie}"
     );
     let cookie = cookie.split(';').next().unwrap();
     assert_eq!(pages.get_with("/", &[("cookie", cookie)]).code, 200);
+    let body = b"token=a+token+of+enough+characters&to=%2F%3Flabel%3DDress";
+    let led_on = pages.send("POST", "/login", &form, body);
+    assert_eq!((led_on.code, led_on.header("location")), (303, "/?label=Dress"));
+    let led_on = pages.get_with(login, &[("cookie", cookie)]);
+    assert_eq!(
+        (led_on.code, led_on.header("location")),
+        (303, "/?label=Dress"),
+        "nothing is asked of whoever is signed in"
+    );
     // The cookie alone changes nothing: that takes a request from these pages.
     let signed_in = |headers: &[(&str, &str)]| pages.send("POST", "/api/v1/runs", headers, b"{}").code;
     assert_eq!(signed_in(&[("cookie", cookie)]), 403);
@@ -250,24 +268,6 @@ fn however_much_is_under_way_probes_and_pictures_are_answered() {
         stream.write_all(request.as_bytes()).unwrap();
     }
     wait_until("nothing more is taken", || pages.get("/").code == 503);
-    let picture = format!("/picture/{hash}/thumb");
-    for path in ["/livez", "/readyz", &picture] {
-        let answer = pages.get(path);
-        assert_eq!(answer.code, 200, "{path}: {}", answer.text());
-    }
-    drop(under_way);
-    wait_until("there is room again", || pages.get("/").code == 200);
-    assert_eq!(daemon.end(), Some(0));
-}
-
-fn pages_answer(pages: &super::Pages) -> bool {
-    pages
-        .raw(&format!(
-            "GET /livez HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
-            pages.host()
-        ))
-        .contains("200 OK")
-}
     for (path, kind) in [
         ("/", "text/html"),
         ("/status", "text/html"),
@@ -281,16 +281,16 @@ fn pages_answer(pages: &super::Pages) -> bool {
             "{path}: people saw JSON, and programs must: {said}"
         );
     }
+    let picture = format!("/picture/{hash}/thumb");
+    for path in ["/livez", "/readyz", &picture] {
+        let answer = pages.get(path);
+        assert_eq!(answer.code, 200, "{path}: {}", answer.text());
+    }
+    drop(under_way);
+    wait_until("there is room again", || pages.get("/").code == 200);
+    assert_eq!(daemon.end(), Some(0));
+}
 
-/// Pages that were to have a token came back only with the next start, however soon its file was there.
-#[test]
-fn without_its_token_nothing_is_served_and_with_it_all() {
-    let shop = Shop::new();
-    let file = shop.path().join("token");
-    let token_file = format!("web.token_file={}", file.display());
-    let daemon = shop.daemon_with(&[&super::PAGES, ["--set", token_file.as_str()].as_slice()].concat());
-    drop_png(&shop.inbox(), 1);
-    shop.wait_for_rows(1);
 /// 64 connections that began to sign in and did not go on took all pages from those who were signed in.
 #[test]
 fn who_has_no_token_takes_nothing_from_those_who_have_one() {
@@ -337,6 +337,24 @@ fn who_has_no_token_takes_nothing_from_those_who_have_one() {
     assert_eq!(daemon.end(), Some(0));
 }
 
+fn pages_answer(pages: &super::Pages) -> bool {
+    pages
+        .raw(&format!(
+            "GET /livez HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
+            pages.host()
+        ))
+        .contains("200 OK")
+}
+
+/// Pages that were to have a token came back only with the next start, however soon its file was there.
+#[test]
+fn without_its_token_nothing_is_served_and_with_it_all() {
+    let shop = Shop::new();
+    let file = shop.path().join("token");
+    let token_file = format!("web.token_file={}", file.display());
+    let daemon = shop.daemon_with(&[&super::PAGES, ["--set", token_file.as_str()].as_slice()].concat());
+    drop_png(&shop.inbox(), 1);
+    shop.wait_for_rows(1);
     let report = || text(&shop.run(&["status", "--format", "json"]).stdout);
     wait_until("the trouble is told", || report().contains("web.token_file"));
     std::fs::write(&file, "a token of enough characters").unwrap();
