@@ -650,7 +650,6 @@ function confirmFirst(button) {
       await api("POST", button.dataset.confirm, body);
       dialog.close();
       toast("Done");
-      await swap("#fresh");
     } catch (error) {
       $("#confirm-error").textContent = error.message;
     } finally {
@@ -839,3 +838,5 @@ addEventListener("pagehide", stopListening);
 addEventListener("pageshow", listen);
 localTimes();
 listen();
+// What comes while a dialog is open waits for its end; that event does not bubble.
+document.addEventListener("close", freshenNow, true);
