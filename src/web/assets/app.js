@@ -157,7 +157,10 @@ async function leave(address) {
 
 // --- pictures ---------------------------------------------------------------------------------------------------------
 
-/** A picture that cannot be had, such as one of a disk that does not answer, is asked for again, each time later. */
+/**
+ * A picture that cannot be had, such as one of a disk that is slow or does not answer, is asked for again, each time
+ * later, and at last each minute, as long as somebody looks.
+ */
 const PICTURE_AGAIN_MS = [2000, 5000, 15000, 60000];
 const failedPictures = new WeakMap();
 
@@ -165,11 +168,13 @@ function askAgain(picture) {
   const address = picture.getAttribute("src");
   const before = failedPictures.get(picture);
   const count = before?.address === address ? before.count : 0;
-  if (!address || count >= PICTURE_AGAIN_MS.length) return;
+  if (!address) return;
   failedPictures.set(picture, { address, count: count + 1 });
-  setTimeout(() => {
+  const ask = () => {
+    if (document.hidden) return document.addEventListener("visibilitychange", ask, { once: true });
     if (picture.isConnected && picture.getAttribute("src") === address) picture.src = address;
-  }, PICTURE_AGAIN_MS[count]);
+  };
+  setTimeout(ask, PICTURE_AGAIN_MS[Math.min(count, PICTURE_AGAIN_MS.length - 1)]);
 }
 
 // --- inventory --------------------------------------------------------------------------------------------------------

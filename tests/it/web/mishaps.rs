@@ -346,6 +346,12 @@ fn a_picture_that_could_not_be_had_is_asked_for_again() {
         "there is no picture",
         &format!("{picture} return picture.complete && picture.naturalWidth === 0"),
     );
+    // However often it could not be had; the last pause is a minute, which nobody waits for here.
+    browser.eval("PICTURE_AGAIN_MS.fill(1)");
+    browser.wait_for(
+        "it is asked for again and again",
+        &format!("{picture} return failedPictures.get(picture)?.count > 5"),
+    );
     block(json!([]));
     browser.wait_for(
         "it comes by itself",
