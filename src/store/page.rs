@@ -66,6 +66,22 @@ pub(super) enum Place {
     },
 }
 
+impl Cursor {
+    /// Whether it is a place in a list of files in this order.
+    pub fn is_of_files(&self, sort: Sort) -> bool {
+        match sort {
+            Sort::Path => matches!(self.0, Place::Path(_)),
+            Sort::Confidence | Sort::ConfidenceDescending => matches!(self.0, Place::Confidence { .. }),
+            Sort::TaggedAt | Sort::TaggedAtDescending | Sort::Natural => matches!(self.0, Place::Time { .. }),
+        }
+    }
+
+    /// Whether it is a place in the list of corrections.
+    pub fn is_of_corrections(&self) -> bool {
+        matches!(self.0, Place::Correction { .. })
+    }
+}
+
 /// How many files a filter leaves, and how many it would leave with one more or one other label or status.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FacetCounts {

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::{SmallBody, read_json, signature};
 use crate::domain::{ContentHash, Label, Status, Truth};
+use crate::store::Cursor;
 use crate::web::App;
 use crate::web::facets::{Counted, Patience};
 use crate::web::failure::{Failure, InAddress, in_address};
@@ -19,7 +20,7 @@ use crate::web::filter::{Asked, Filter};
 
 /// `GET /api/v1/images`
 pub async fn list(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Result<Json<Value>, Failure> {
-    let asked = Asked::parse(query.as_deref().unwrap_or_default()).map_err(Failure::BadRequest)?;
+    let asked = Asked::parse_list(query.as_deref().unwrap_or_default()).map_err(Failure::BadRequest)?;
     let page = app.readers.ask(move |reader| {
         Ok(reader.page_of_files(&asked.filter.to_file_query(asked.limit), asked.cursor.as_ref())?)
     });
@@ -129,6 +130,12 @@ pub async fn corrections(
     let limit = asked.limit.unwrap_or(PAGE);
     let page = app
         .readers
+        ));
+    }
+    let is_of_others = |cursor: &Cursor| !cursor.is_of_corrections();
+    if asked.cursor.as_ref().is_some_and(is_of_others) {
+        return Err(Failure::BadRequest(
+            "cursor: it comes from another list than that of the corrections".into(),
         .ask(move |reader| Ok(reader.page_of_corrections(asked.cursor.as_ref(), limit)?))
         .await?;
     let next = page.next.map(|cursor| cursor.to_string());

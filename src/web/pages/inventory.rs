@@ -27,7 +27,7 @@ pub async fn inventory(
     State(app): State<Arc<App>>,
     RawQuery(query): RawQuery,
 ) -> Result<Html<String>, PageFailure> {
-    let asked = Asked::parse(query.as_deref().unwrap_or_default()).map_err(Failure::BadRequest)?;
+    let asked = Asked::parse_list(query.as_deref().unwrap_or_default()).map_err(Failure::BadRequest)?;
     let (facets, generation) = (Arc::clone(&app.facets), app.events.generation());
     let document = app.readers.ask(move |reader| {
         let filter = &asked.filter;

@@ -270,17 +270,28 @@ pub async fn diff(
     State(app): State<Arc<App>>,
     RawQuery(query): RawQuery,
 ) -> Result<Html<String>, PageFailure> {
-    let (from, to) = two_models(query.as_deref().unwrap_or_default())?;
-    let (before, after) = (from.clone(), to.clone());
-    let changes = app
-        .readers
-        .ask(move |reader| Ok(reader.tag_changes(&before, &after)?))
-        .await?;
+    let ((from, to), changes) = compared(&app, query.as_deref().unwrap_or_default()).await?;
     Ok(diff_document((&from, &to), &changes))
 }
 
-/// The models that an address names as `from` and `to`, by their whole ids.
-pub fn two_models(query: &str) -> Result<(ModelId, ModelId), Failure> {
+/// The models that an address names as `from` and `to`, and how the answers of both differ.
+pub async fn compared(app: &App, query: &str) -> Result<((ModelId, ModelId), Vec<LabelChange>), Failure> {
+    let models = two_models(query)?;
+    let compare = app.readers.ask(move |reader| {
+        let (from, to) = &models;
+        for model in [from, to] {
+            if reader.model(model)?.is_none() {
+                return Err(Failure::NotFound(format!("no model {model} is on record")));
+            }
+        }
+        let changes = reader.tag_changes(from, to)?;
+        Ok((models, changes))
+    });
+    compare.await
+}
+
+/// By their whole ids.
+fn two_models(query: &str) -> Result<(ModelId, ModelId), Failure> {
     let find = |wanted: &str| {
         let mut pairs = form_urlencoded::parse(query.as_bytes());
         let found = pairs
