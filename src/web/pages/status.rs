@@ -6,6 +6,7 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use axum::extract::State;
 use axum::response::Html;
@@ -106,7 +107,7 @@ pub async fn status(State(app): State<Arc<App>>) -> Result<Html<String>, PageFai
             }
             // A region of its own, there when it is empty, too: it is read out when it changes, and only then.
             div.notices role="alert" { @for problem in &report.problems { p.notice.bad { (problem) } } }
-            (running(&report))
+            (running(&report, app.unlearned.load(Ordering::Relaxed)))
             (stations(&report))
             (folders(&report, &disks))
             (rejected(&files, &reasons, &is_watched))
@@ -116,7 +117,7 @@ pub async fn status(State(app): State<Arc<App>>) -> Result<Html<String>, PageFai
     Ok(page("Status", Section::Status, &body))
 }
 
-fn running(report: &StatusReport) -> Markup {
+fn running(report: &StatusReport, unlearned: u64) -> Markup {
     let identity = &report.identity;
     html! {
         section.card-wide aria-labelledby="running-title" {
@@ -169,6 +170,10 @@ fn stations(report: &StatusReport) -> Markup {
 fn folders(report: &StatusReport, disks: &Disks) -> Markup {
     html! {
         section aria-labelledby="folders-title" {
+                @if unlearned > 0 {
+                    dt { "Corrections" }
+                    dd #unlearned { "no rebuild can learn from " (counted(unlearned, "word")) " said since the start: the photo was gone or could not be read; hangtag's log says why" }
+                }
             h2 #folders-title { "Folders" }
             dl {
                 @for folder in &report.folders {

@@ -32,11 +32,11 @@ fn a_correction_counts_at_once_and_can_be_taken_back() {
     for (word, answer) in [
         (
             json!({ "label": "dress", "by": "Ada" }),
-            json!({ "changed": true, "before": null }),
+            json!({ "changed": true, "before": null, "can_be_learned": true }),
         ),
         (
             json!({ "label": "Dress" }),
-            json!({ "changed": false, "before": "Dress" }),
+            json!({ "changed": false, "before": "Dress", "can_be_learned": true }),
         ),
     ] {
         assert_eq!(pages.put(&address, &word).json(), answer);
@@ -57,7 +57,7 @@ fn a_correction_counts_at_once_and_can_be_taken_back() {
 
     assert_eq!(
         pages.put(&address, &json!({ "label": "unknown" })).json(),
-        json!({ "changed": true, "before": "Dress" })
+        json!({ "changed": true, "before": "Dress", "can_be_learned": true })
     );
     assert_eq!(
         shop.row(&shop.inbox().join("photo-00002.png")).unwrap()["label"],
