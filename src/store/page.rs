@@ -119,23 +119,28 @@ impl Reader {
             let mut ids = question.ids().map_err(of)?;
             let has_more = ids.len() > limit as usize;
             ids.truncate(limit as usize);
-            let sql = format!(
-                "SELECT {}, f.id FROM {} WHERE f.id = ?1",
-                rows::FILE_COLUMNS,
-                rows::FILE_TABLES
-            );
             let mut files = Vec::with_capacity(ids.len());
             for id in &ids {
-                files.extend(self.row(OPERATION, &sql, [id], |row| {
-                    let file = rows::file_from_row(row)?;
-                    Ok(FileRowWithId { id: *id, file })
-                })?);
+                files.extend(self.file_by_id(*id)?);
             }
             let next = match (has_more, ids.last()) {
                 (true, Some(last)) => self.place_of(*last, sort)?,
                 _ => None,
             };
             Ok(FilePage { files, next })
+        })
+    }
+
+    /// The file of that number.
+    pub fn file_by_id(&self, id: i64) -> Result<Option<FileRowWithId>, StoreError> {
+        let sql = format!(
+            "SELECT {} FROM {} WHERE f.id = ?1",
+            rows::FILE_COLUMNS,
+            rows::FILE_TABLES
+        );
+        self.row("look up a file by its number", &sql, [id], |row| {
+            let file = rows::file_from_row(row)?;
+            Ok(FileRowWithId { id, file })
         })
     }
 

@@ -166,6 +166,8 @@ pub struct App {
     /// Of the desk's: words since the start that no rebuild can learn from.
     unlearned: Arc<AtomicU64>,
     asker: Pool<Asker>,
+    /// Their real paths.
+    inboxes: Vec<PathBuf>,
     lookout: Lookout,
     facets: Arc<Facets>,
     events: Events,
@@ -199,10 +201,11 @@ impl App {
                 readers.collect::<Result<_, _>>()?,
             )?,
             gallery,
+            unlearned: desk.unlearned(),
             writer: Pool::start(shape("web-write", 32, 5), vec![desk])?,
             asker: Pool::start(shape("web-ask", 4, 10), vec![asker])?,
-            unlearned: desk.unlearned(),
-            lookout: Lookout::start()?,
+            lookout: Lookout::start(&inboxes)?,
+            inboxes,
             facets: Arc::default(),
             events: Events::start(Reader::open(&store)?)?,
             hands,
