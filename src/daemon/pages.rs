@@ -18,7 +18,7 @@ use crate::store::Reader;
 use crate::tagging::inbox::Inboxes;
 use crate::tagging::line::Queues;
 use crate::tagging::sweep::SweepRequests;
-use crate::training::corrections::keep_blocking;
+use crate::training::corrections::{copy_path, keep_blocking};
 use crate::training::drift::answer::DriftAnswer;
 use crate::training::gate::Verdict;
 use crate::training::looks::most_useful_looks;
@@ -72,7 +72,7 @@ fn hands(
 ) -> Hands {
     let identity = identity.clone();
     let (opening, fitting) = (Arc::clone(config), Arc::clone(config));
-    let corrections = config.corrections_dir();
+    let (corrections, kept) = (config.corrections_dir(), config.corrections_dir());
     let on_drift = config.retrain.on_drift;
     Hands {
         queues: Box::new(move || queues.status()),
@@ -95,6 +95,7 @@ fn hands(
         keep_picture: Box::new(move |hash, image| {
             keep_blocking(&corrections, hash, image).map_err(|error| error.to_string())
         }),
+        is_picture_kept: Box::new(move |hash| copy_path(&kept, hash).is_file()),
         worth_a_look: Box::new(|reader, model, limit| {
             let looks = most_useful_looks(reader, model, limit)?;
             let in_words = looks

@@ -66,6 +66,22 @@ pub(super) enum Place {
     },
 }
 
+impl Cursor {
+    /// Whether it is a place in a list of files in this order.
+    pub fn is_of_files(&self, sort: Sort) -> bool {
+        match sort {
+            Sort::Path => matches!(self.0, Place::Path(_)),
+            Sort::Confidence | Sort::ConfidenceDescending => matches!(self.0, Place::Confidence { .. }),
+            Sort::TaggedAt | Sort::TaggedAtDescending | Sort::Natural => matches!(self.0, Place::Time { .. }),
+        }
+    }
+
+    /// Whether it is a place in the list of corrections.
+    pub fn is_of_corrections(&self) -> bool {
+        matches!(self.0, Place::Correction { .. })
+    }
+}
+
 /// How many files a filter leaves, and how many it would leave with one more or one other label or status.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FacetCounts {
@@ -103,23 +119,28 @@ impl Reader {
             let mut ids = question.ids().map_err(of)?;
             let has_more = ids.len() > limit as usize;
             ids.truncate(limit as usize);
-            let sql = format!(
-                "SELECT {}, f.id FROM {} WHERE f.id = ?1",
-                rows::FILE_COLUMNS,
-                rows::FILE_TABLES
-            );
             let mut files = Vec::with_capacity(ids.len());
             for id in &ids {
-                files.extend(self.row(OPERATION, &sql, [id], |row| {
-                    let file = rows::file_from_row(row)?;
-                    Ok(FileRowWithId { id: *id, file })
-                })?);
+                files.extend(self.file_by_id(*id)?);
             }
             let next = match (has_more, ids.last()) {
                 (true, Some(last)) => self.place_of(*last, sort)?,
                 _ => None,
             };
             Ok(FilePage { files, next })
+        })
+    }
+
+    /// The file of that number.
+    pub fn file_by_id(&self, id: i64) -> Result<Option<FileRowWithId>, StoreError> {
+        let sql = format!(
+            "SELECT {} FROM {} WHERE f.id = ?1",
+            rows::FILE_COLUMNS,
+            rows::FILE_TABLES
+        );
+        self.row("look up a file by its number", &sql, [id], |row| {
+            let file = rows::file_from_row(row)?;
+            Ok(FileRowWithId { id, file })
         })
     }
 

@@ -5,6 +5,7 @@
 //! page that was overtaken, or two changes at once: one thread makes them all, and waits for no disk but the store's.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use super::Hands;
@@ -30,6 +31,8 @@ pub struct Desk {
     reader: Reader,
     /// Who keeps the pictures of corrected photos.
     gallery: Arc<Gallery>,
+    /// Words since the start that no rebuild can learn from. Owner: this, and those who draw for it; others read it.
+    unlearned: Arc<AtomicU64>,
 }
 
 /// A person's decision which model shall serve.
@@ -47,16 +50,31 @@ pub struct Decision {
     pub by: String,
 }
 
+/// What became of a person's word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Corrected {
+    /// The word that held before.
+    pub before: Option<Truth>,
+    /// Whether the photo is there for a rebuild to learn from, as far as is known; the word counts all the same.
+    pub can_be_learned: bool,
+}
+
 impl Desk {
     /// Nothing is opened for writing yet.
     pub fn new(config: Arc<Config>, hands: Arc<Hands>, gallery: Arc<Gallery>) -> Result<Desk, StoreError> {
         Ok(Desk {
             reader: Reader::open(&config.store_path())?,
             gallery,
+            unlearned: Arc::default(),
             store: None,
             config,
             hands,
         })
+    }
+
+    /// How many words since the start count, and no rebuild can learn from them.
+    pub fn unlearned(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.unlearned)
     }
 
     fn store(&mut self) -> Result<&mut Store, Failure> {
@@ -68,14 +86,14 @@ impl Desk {
         store.ok_or_else(|| Failure::Internal("the store was opened a line ago; this is a bug".into()))
     }
 
-    /// Puts down what a person says of a content that is on record; the word that held before. `Busy`, and nothing put down,
-    /// where too many pictures wait to be kept for rebuilds.
+    /// Puts down what a person says of a content that is on record. `Busy`, and nothing put down, where too many pictures
+    /// wait to be kept for rebuilds.
     pub fn correct_blocking(
         &mut self,
         hash: ContentHash,
         truth: Truth,
         by: String,
-    ) -> Result<Option<Truth>, Failure> {
+    ) -> Result<Corrected, Failure> {
         let place = match self.gallery.place(&self.known_content(&hash)?.present_files()) {
             // Said again in a moment it is learned, too; put down now it would count, and be lost to rebuilds.
             Err(Failure::Busy) => return Err(Failure::Busy),
@@ -84,8 +102,12 @@ impl Desk {
         let at = SystemTime::now().into();
         let word = NewCorrection { hash, truth, by, at };
         let before = self.store()?.correct_in_place_of(&word)?;
+        let can_be_learned = place.is_ok() || (self.hands.is_picture_kept)(&hash);
         self.leave_picture(hash, place);
-        Ok(before)
+        Ok(Corrected {
+            before,
+            can_be_learned,
+        })
     }
 
     /// Has the model's answer count again; whether a correction stood.
@@ -104,9 +126,19 @@ impl Desk {
     /// service ends before, the correction counts all the same; a rebuild names the photo among those that it could not
     /// use, and the same correction once more, though no news, has the picture kept.
     fn leave_picture(&self, hash: ContentHash, place: Result<KeepingPlace, Failure>) {
-        let hands = Arc::clone(&self.hands);
+        let (hands, unlearned) = (Arc::clone(&self.hands), Arc::clone(&self.unlearned));
+        // A picture that cannot be had costs a rebuild its lesson, not the correction; nor that where it was kept before.
+        let tell_unless_kept = move |kept: Result<(), String>| {
+            if let Err(error) = kept
+                && !(hands.is_picture_kept)(&hash)
+            {
+                unlearned.fetch_add(1, Ordering::Relaxed);
+                tracing::warn!("a corrected photo counts, but no rebuild can learn from it: {error}");
+            }
+        };
+        let (hands, tell) = (Arc::clone(&self.hands), tell_unless_kept.clone());
         let keep = move |photo: Result<DecodedImage, String>| {
-            tell_unless_kept(photo.and_then(|photo| (hands.keep_picture)(&hash, &photo)));
+            tell(photo.and_then(|photo| (hands.keep_picture)(&hash, &photo)));
         };
         let left = place.and_then(|place| place.leave(hash, keep));
         tell_unless_kept(left.map_err(|failure| failure.to_string()));
@@ -202,13 +234,6 @@ impl Desk {
     }
 }
 
-/// A picture that cannot be had costs a rebuild its lesson, not the correction.
-fn tell_unless_kept(kept: Result<(), String>) {
-    if let Err(error) = kept {
-        tracing::warn!("a corrected photo counts, but no rebuild can learn from it: {error}");
-    }
-}
-
 fn overtaken() -> Failure {
     Failure::Conflict("another model went into service meanwhile; look again, and decide again".into())
 }
@@ -260,6 +285,7 @@ mod tests {
             open_model: Box::new(|_| Err("not here".into())),
             fit_on_audit: Box::new(|_, _| Ok(())),
             keep_picture: Box::new(|_, _| Ok(())),
+            is_picture_kept: Box::new(|_| false),
             worth_a_look: Box::new(|_, _, _| Ok(Vec::new())),
             findings: Box::new(|_| Vec::new()),
             drift: Box::new(|_| {
@@ -342,7 +368,7 @@ mod tests {
         let first = Truth::from(Label::all().next());
         for (truth, before) in [(first, None), (first, Some(first)), (Truth::Unknown, Some(first))] {
             let replaced = desk.correct_blocking(hash, truth, "Ada".into());
-            assert_eq!(replaced.unwrap(), before);
+            assert_eq!(replaced.unwrap().before, before);
         }
     }
 
@@ -376,7 +402,53 @@ mod tests {
             Err(Failure::TimedOut)
         ) {}
         let _taken = all_places();
-        assert_eq!(say(2).unwrap(), Some(word(1)));
+        let counted = Corrected {
+            before: Some(word(1)),
+            can_be_learned: false,
+        };
+        assert_eq!(say(2).unwrap(), counted);
+    }
+
+    /// That a rebuild would learn from a photo that was gone was told nobody but the log.
+    #[test]
+    fn it_is_told_where_no_rebuild_can_learn_from_a_word() {
+        let folder = tempfile::tempdir().unwrap();
+        let (config, mut store) = shop(folder.path());
+        let (here, gone) = (ContentHash::of(b"here"), ContentHash::of(b"gone"));
+        on_record(&mut store, here, &folder.path().join("inbox/here.jpg"));
+        on_record(&mut store, gone, &folder.path().join("inbox/file.jpg"));
+        // Another content in its place: no file holds that one any more.
+        on_record(
+            &mut store,
+            ContentHash::of(b"other"),
+            &folder.path().join("inbox/file.jpg"),
+        );
+        let gallery = gallery(&config);
+        for (hash, was_kept, expected) in [(here, false, true), (gone, false, false), (gone, true, true)] {
+            let hands = Hands {
+                is_picture_kept: Box::new(move |_| was_kept),
+                ..handless()
+            };
+            let mut desk = Desk::new(Arc::clone(&config), Arc::new(hands), Arc::clone(&gallery)).unwrap();
+            let corrected = desk.correct_blocking(hash, Truth::Unknown, "Ada".into());
+            assert_eq!(
+                corrected.unwrap().can_be_learned,
+                expected,
+                "{hash}, kept before: {was_kept}"
+            );
+            if hash == gone {
+                let unlearned = desk.unlearned().load(Ordering::Relaxed);
+                assert_eq!(unlearned, u64::from(!was_kept), "kept before: {was_kept}");
+            }
+        }
+        // It is found only when it is read that this is no picture any more.
+        let mut desk = Desk::new(config, Arc::new(handless()), gallery).unwrap();
+        desk.correct_blocking(here, Truth::Unknown, "Ada".into()).unwrap();
+        let since = std::time::Instant::now();
+        while desk.unlearned().load(Ordering::Relaxed) == 0 {
+            assert!(since.elapsed().as_secs() < 60, "it is not counted");
+            std::thread::yield_now();
+        }
     }
 
     /// An audit held for a model that was promoted by command, and not for one that was promoted by the page.

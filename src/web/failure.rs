@@ -147,6 +147,19 @@ impl IntoResponse for Failure {
     }
 }
 
+/// Whether people look at what this address answers, and not programs.
+pub fn is_for_people(path: &str) -> bool {
+    !path.starts_with("/api/") && path != "/metrics" && path != "/events"
+}
+
+/// Why a request was not let through to who would have answered it: as a page or as JSON, by its address.
+pub fn refused(path: &str, failure: Failure) -> Response {
+    match is_for_people(path) {
+        true => PageFailure(failure).into_response(),
+        false => failure.into_response(),
+    }
+}
+
 /// A failure that a person looks at.
 #[derive(Debug)]
 pub struct PageFailure(pub Failure);

@@ -144,6 +144,19 @@ impl Asked {
         Ok(asked)
     }
 
+    /// As [`Asked::parse`] reads it, of a list of photos: a cursor must be one of the order that is asked for.
+    pub fn parse_list(query: &str) -> Result<Asked, String> {
+        let asked = Asked::parse(query)?;
+        let order = asked.filter.order;
+        match &asked.cursor {
+            Some(cursor) if !cursor.is_of_files(order.sort()) => Err(format!(
+                "cursor: it comes from another list than this one by sort={}; without it the list begins at its beginning",
+                order.name()
+            )),
+            _ => Ok(asked),
+        }
+    }
+
     fn take(&mut self, name: &str, value: &str) -> Result<(), String> {
         let filter = &mut self.filter;
         let wrong = |error: crate::domain::ParseError| format!("{name}: {error}");
@@ -367,6 +380,23 @@ mod tests {
             let message = Asked::parse(query).unwrap_err();
             assert!(message.contains(part), "{query}: {message}");
         }
+    }
+
+    /// A program that asked for another order half-way went round the first page for ever.
+    #[test]
+    fn a_cursor_of_another_list_is_refused() {
+        for (cursor, orders) in [
+            ("t.100.1.7", [true, true, false, false, false]),
+            ("c.4599075939470750515.3.1.9", [false, false, true, true, false]),
+            ("p./shop/a.jpg", [false, false, false, false, true]),
+            ("r.100.7", [false; 5]),
+        ] {
+            for (order, is_taken) in Order::ALL.into_iter().zip(orders) {
+                let query = format!("cursor={cursor}&sort={}", order.name());
+                assert_eq!(Asked::parse_list(&query).is_ok(), is_taken, "{query}");
+            }
+        }
+        assert!(Asked::parse_list("sort=path").is_ok());
     }
 
     #[test]

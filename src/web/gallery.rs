@@ -1,13 +1,15 @@
 //! Who draws pictures of photos: threads of each inbox's own.
 //!
 //! In: a content hash, and where its files lie. Out: a picture, which the shelf keeps. Never: more than a moment's wait for
-//! a disk that does not answer, or a picture of another inbox that waits with it; more than two photos decoded at once.
+//! a disk that is slow or does not answer, or a picture of another inbox that waits with it; a picture asked for in vain,
+//! which the next attempt would ask for as if it were the first; more than two photos decoded at once.
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
 
 use super::failure::Failure;
 use super::pictures::{Size, draw, read_blocking};
@@ -21,8 +23,11 @@ use crate::domain::{ContentHash, DecodedImage};
 const DRAWERS: usize = 2;
 /// Pictures of an inbox that may wait to be drawn, or to be kept for a rebuild: some minutes of one who corrects.
 const WAITING: usize = 256;
-/// For one file to be read: a disk that is there is done with it within milliseconds. What is read for longer is drawn all
-/// the same, and comes from the shelf when it is asked for again.
+/// Of these so many may wait to be drawn: all of a page's. Pages ask again and again for those of a disk that does not
+/// answer, and a person's words are not to find all places taken by them.
+const WAITING_TO_BE_DRAWN: usize = 128;
+/// For one file to be read: a disk that is near is done with it within milliseconds. What is read for longer, or waits
+/// behind it, is drawn all the same, and comes from the shelf when it is asked for again.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// All who draw.
@@ -96,7 +101,7 @@ impl Gallery {
     }
 
     /// A picture, drawn from the first of these files that still holds the content; `TimedOut` where a disk would have to be
-    /// waited for.
+    /// waited for, which draws it for whoever asks again.
     pub async fn picture(
         &self,
         hash: ContentHash,
@@ -105,7 +110,7 @@ impl Gallery {
     ) -> Result<Vec<u8>, Failure> {
         let mut failure = gone();
         for (inbox, paths) in self.holders(paths) {
-            let drawn = inbox.ask(move |easel| easel.picture_blocking(&hash, size, &paths));
+            let drawn = inbox.draw(move |easel| easel.picture_blocking(&hash, size, &paths));
             match drawn.await {
                 Ok(picture) => return Ok(picture),
                 // What cannot be had now may be had later, whatever the other inboxes say.
@@ -156,19 +161,36 @@ impl KeepingPlace {
 }
 
 impl Inbox {
-    /// Has `work` done, unless its disk does not answer. What was begun is brought to its end by itself.
-    async fn ask<R: Send + 'static>(
+    /// Has a picture drawn, and waits for it unless its disk keeps others waiting. It is drawn though nobody waits for it
+    /// any more: else a disk that needs a second for each photo would have drawn next to none of a page's.
+    async fn draw(
         &self,
-        work: impl FnOnce(&mut Easel) -> Result<R, Failure> + Send + 'static,
-    ) -> Result<R, Failure> {
-        let mut answer = pin!(self.easels.ask(work));
+        draw: impl FnOnce(&mut Easel) -> Result<Vec<u8>, Failure> + Send + 'static,
+    ) -> Result<Vec<u8>, Failure> {
+        let (drawn_tx, mut drawn_rx) = oneshot::channel();
+        let left = self.place_to_be_drawn().and_then(|place| {
+            // Who asked may have gone.
+            place.leave(move |easel| _ = drawn_tx.send(draw(easel)))
+        });
+        if self.hangs() {
+            return Err(Failure::TimedOut);
+        }
+        left?;
         loop {
-            if self.hangs() {
-                return Err(Failure::TimedOut);
+            match tokio::time::timeout(PATIENCE, &mut drawn_rx).await {
+                Ok(drawn) => {
+                    return drawn.unwrap_or_else(|_| Err(Failure::Internal("drawing failed".into())));
+                }
+                Err(_) if self.hangs() => return Err(Failure::TimedOut),
+                Err(_) => {}
             }
-            if let Ok(answer) = tokio::time::timeout(PATIENCE, &mut answer).await {
-                return answer;
-            }
+        }
+    }
+
+    fn place_to_be_drawn(&self) -> Result<Place<Easel>, Failure> {
+        match self.easels.free_places() > WAITING - WAITING_TO_BE_DRAWN {
+            true => self.easels.place(),
+            false => Err(Failure::Busy),
         }
     }
 
@@ -332,10 +354,47 @@ mod tests {
         assert!(kept_rx.recv().unwrap(), "for a rebuild as well");
 
         drop(answers_tx);
-        while let Err(failure) = gallery.picture(of_dead, Size::Thumb, &of_dead_at).await {
-            assert!(matches!(failure, Failure::TimedOut), "{failure}");
+        wait_until_kept(&gallery, &of_dead);
+    }
+
+    /// Until a picture lies on the shelf, though nobody asks for it any more.
+    fn wait_until_kept(gallery: &Gallery, hash: &ContentHash) {
+        let since = Instant::now();
+        while gallery.kept_blocking(hash, Size::Thumb).is_none() {
+            assert!(since.elapsed() < Duration::from_secs(60), "it is not drawn");
+            std::thread::yield_now();
         }
-        assert!(gallery.kept_blocking(&of_dead, Size::Thumb).is_some());
+    }
+
+    /// Of a page's pictures of a disk that needed a second for each, half were never shown: what waited was refused and
+    /// forgotten each time, however often the page asked.
+    #[tokio::test]
+    async fn what_a_slow_disk_is_asked_for_is_drawn_though_nobody_waits() {
+        let folder = tempfile::tempdir().unwrap();
+        let (gallery, [slow, _], [of_slow, _, of_both]) = gallery(folder.path());
+        let (answers_tx, answers_rx) = mpsc::channel();
+        gallery.let_hang(0, answers_rx);
+        let pictures =
+            [(of_slow, "own.png"), (of_both, "both.png")].map(|(hash, name)| (hash, slow.join(name)));
+        for (hash, path) in &pictures {
+            let waited = gallery.picture(*hash, Size::Thumb, std::slice::from_ref(path));
+            assert!(matches!(waited.await, Err(Failure::TimedOut)));
+        }
+        let [_, (_, of_both_at)] = &pictures;
+        for _ in 0..WAITING {
+            let again = gallery.picture(of_both, Size::Thumb, std::slice::from_ref(of_both_at));
+            assert!(matches!(again.await, Err(Failure::TimedOut)));
+        }
+        let (kept_tx, kept_rx) = mpsc::channel();
+        let keep = move |photo: Result<DecodedImage, String>| kept_tx.send(photo.is_ok()).unwrap();
+        let place = gallery.place(&[slow.join("own.png")]);
+        let place = place.expect("pictures leave room for those that a rebuild learns from");
+        place.leave(of_slow, keep).unwrap();
+        drop(answers_tx);
+        for (hash, _) in &pictures {
+            wait_until_kept(&gallery, hash);
+        }
+        assert!(kept_rx.recv().unwrap());
     }
 
     #[tokio::test]

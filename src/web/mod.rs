@@ -40,6 +40,7 @@ pub use webhook::stop_collecting_blocking;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use tokio::sync::{oneshot, watch};
 
@@ -78,6 +79,8 @@ pub struct Hands {
     pub fit_on_audit: Box<FitOnAudit>,
     /// Keeps the picture of a corrected photo for rebuilds.
     pub keep_picture: Box<KeepPicture>,
+    /// Whether that of a photo was kept before.
+    pub is_picture_kept: Box<dyn Fn(&ContentHash) -> bool + Send + Sync>,
     /// The photos most worth a look by a model's answers, at most so many, the most useful first.
     pub worth_a_look: Box<WorthALook>,
     /// What a gate's verdict found.
@@ -160,7 +163,11 @@ pub struct App {
     gallery: Arc<Gallery>,
     /// One thread: changes are made one after the other.
     writer: Pool<Desk>,
+    /// Of the desk's: words since the start that no rebuild can learn from.
+    unlearned: Arc<AtomicU64>,
     asker: Pool<Asker>,
+    /// Their real paths.
+    inboxes: Vec<PathBuf>,
     lookout: Lookout,
     facets: Arc<Facets>,
     events: Events,
@@ -194,9 +201,11 @@ impl App {
                 readers.collect::<Result<_, _>>()?,
             )?,
             gallery,
+            unlearned: desk.unlearned(),
             writer: Pool::start(shape("web-write", 32, 5), vec![desk])?,
             asker: Pool::start(shape("web-ask", 4, 10), vec![asker])?,
-            lookout: Lookout::start()?,
+            lookout: Lookout::start(&inboxes)?,
+            inboxes,
             facets: Arc::default(),
             events: Events::start(Reader::open(&store)?)?,
             hands,

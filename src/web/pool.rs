@@ -93,6 +93,11 @@ impl<T: Send + 'static> Pool<T> {
         answer_rx.await.map_err(|_| ending())?
     }
 
+    /// How many places are free.
+    pub fn free_places(&self) -> usize {
+        self.places.available_permits()
+    }
+
     /// A place for work that is not known yet, or not yet sure; `Busy` where none is free.
     pub fn place(&self) -> Result<Place<T>, Failure> {
         let held = Arc::clone(&self.places).try_acquire_owned();

@@ -7,15 +7,16 @@ use std::sync::Arc;
 use axum::Router;
 use axum::http::Uri;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::get;
 
-use super::failure::{Failure, PageFailure};
+use super::failure::{Failure, refused};
 use super::server::Permits;
 use super::{App, api, assets, events, metrics, pages, pictures, probes, security, server};
 
 /// From the outside in: headers and judgement, then limits, then who answers. Pictures have limits of their own, so that
-/// none of them costs a page; probes have none, so that they answer when nothing else does.
+/// none of them costs a page; probes have none, so that they answer when nothing else does. What is answered without the
+/// token takes none of the permits, so that whoever has no token takes nothing from those who have one.
 pub fn router(app: Arc<App>) -> Router {
     let guard = Arc::clone(&app.guard);
     let probes = Router::new()
@@ -24,6 +25,10 @@ pub fn router(app: Arc<App>) -> Router {
     let pictures = Router::new()
         .route("/picture/{hash}/{size}", get(pictures::picture))
         .layer(from_fn_with_state(Permits::of_pictures(), server::take_turns));
+    let tokenless = Router::new()
+        .route("/login", get(pages::login::form).post(pages::login::sign_in))
+        .route("/assets/{name}", get(assets::asset))
+        .layer(from_fn(server::hurry));
     let mut others = Router::new()
         .route("/", get(pages::inventory::inventory))
         .route("/photo/{hash}", get(pages::photo::photo))
@@ -31,8 +36,6 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/models", get(pages::models::models))
         .route("/models/diff", get(pages::models::diff))
         .route("/status", get(pages::status::status))
-        .route("/login", get(pages::login::form).post(pages::login::sign_in))
-        .route("/assets/{name}", get(assets::asset))
         .route("/events", get(events::events))
         .route("/metrics", get(metrics::metrics))
         .route("/api/v1/openapi.json", get(api::openapi::openapi));
@@ -42,6 +45,7 @@ pub fn router(app: Arc<App>) -> Router {
     others
         .layer(from_fn_with_state(Permits::of_requests(), server::limit))
         .merge(pictures)
+        .merge(tokenless)
         .merge(probes)
         .fallback(nowhere)
         .method_not_allowed_fallback(not_so)
@@ -51,21 +55,11 @@ pub fn router(app: Arc<App>) -> Router {
 }
 
 async fn nowhere(address: Uri) -> Response {
-    refused(
-        &address,
-        Failure::NotFound("there is nothing at this address".into()),
-    )
+    let failure = Failure::NotFound("there is nothing at this address".into());
+    refused(address.path(), failure)
 }
 
 /// The router adds which methods are allowed.
 async fn not_so(address: Uri) -> Response {
-    refused(&address, Failure::MethodNotAllowed)
-}
-
-fn refused(address: &Uri, failure: Failure) -> Response {
-    if address.path().starts_with("/api/") {
-        failure.into_response()
-    } else {
-        PageFailure(failure).into_response()
-    }
+    refused(address.path(), Failure::MethodNotAllowed)
 }

@@ -7,8 +7,9 @@
 //! On loopback whoever can connect may ask: that is every program of this machine, and every page that a browser of this
 //! machine shows. So the `Host` must be loopback's own name (or one of the settings'), which stops DNS rebinding, and what
 //! changes something must come from these pages themselves, which `Origin` and `Sec-Fetch-Site` tell. Beyond loopback a
-//! token is demanded, by a cookie that the browser sends only from these pages, or by programs in `Authorization`; the
-//! name is not looked at then, since another site's pages have neither. Probes tell nothing that a name could give away.
+//! token is demanded, by a cookie that the browser sends from these pages and to whoever follows a link to one, or by
+//! programs in `Authorization`; the name is not looked at then, since no other name's pages have either. Probes tell
+//! nothing that a name could give away.
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -19,7 +20,8 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 
-use super::failure::{Failure, PageFailure};
+use super::failure::{Failure, is_for_people, refused};
+use super::pages::login;
 use crate::config::WebConfig;
 use crate::domain::hex;
 
@@ -108,14 +110,15 @@ impl Guard {
             .is_some_and(|token| token.token == blake3::hash(given.trim().as_bytes()))
     }
 
-    /// The cookie of a browser that has signed in; `HttpOnly`, and sent from these pages only.
+    /// The cookie of a browser that has signed in; `HttpOnly`. Other sites' pages send it with nothing but a link that is
+    /// followed, which changes nothing: a link to a filter is there to be shared.
     pub fn cookie(&self) -> Option<String> {
         let Token {
             cookie_name, session, ..
         } = self.token.as_ref()?;
         let session = hex(session.as_bytes());
         Some(format!(
-            "{cookie_name}={session}; Path=/; HttpOnly; SameSite=Strict; Max-Age={SESSION_SECONDS}"
+            "{cookie_name}={session}; Path=/; HttpOnly; SameSite=Lax; Max-Age={SESSION_SECONDS}"
         ))
     }
 
@@ -179,7 +182,8 @@ impl Guard {
             || self.hosts.iter().any(|known| known.eq_ignore_ascii_case(name))
     }
 
-    fn is_signed_in(&self, headers: &HeaderMap) -> bool {
+    /// Whether somebody has shown the token, where one is demanded.
+    pub fn is_signed_in(&self, headers: &HeaderMap) -> bool {
         let Some(token) = &self.token else { return true };
         let bearer = text(headers, &header::AUTHORIZATION).and_then(|value| {
             let (scheme, rest) = value.split_once(' ')?;
@@ -259,14 +263,12 @@ const HEADERS: [(HeaderName, &str); 6] = [
 /// Judges each request.
 pub async fn guard(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
     let path = request.uri().path();
-    let is_for_people = !path.starts_with("/api/") && path != "/metrics" && path != "/events";
     match guard.judge(request.method(), path, request.headers()) {
         Ok(()) => next.run(request).await,
-        Err(Failure::Unauthorised) if is_for_people && request.method() == Method::GET => {
-            Redirect::to("/login").into_response()
+        Err(Failure::Unauthorised) if is_for_people(path) && request.method() == Method::GET => {
+            Redirect::to(&login::href(request.uri())).into_response()
         }
-        Err(failure) if is_for_people => PageFailure(failure).into_response(),
-        Err(failure) => failure.into_response(),
+        Err(failure) => refused(path, failure),
     }
 }
 

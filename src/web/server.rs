@@ -13,7 +13,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -24,11 +24,11 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::Sleep;
 
 use super::again;
-use super::failure::Failure;
+use super::failure::{Failure, refused};
 
 /// Connections at once: forty browsers. Each takes some 20 KB; more are closed at once.
 pub const MAX_CONNECTIONS: usize = 256;
-/// Requests at once, but for pictures and probes; more are told to come back.
+/// Requests at once, but for pictures, probes and what needs no token; more are told to come back.
 const MAX_REQUESTS: usize = 64;
 /// Pictures at once: some are drawn, others come from the disk meanwhile. More wait for their turn: a page asks for a
 /// hundred and more, which a proxy may pass on all at the same time.
@@ -37,6 +37,9 @@ const MAX_PICTURES: usize = 8;
 const HEADER_PATIENCE: Duration = Duration::from_secs(15);
 /// For an answer, its request's body included: an uploaded photo over a slow line.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(30);
+/// For an answer that needs no token, its request's body included: a token in a form is one packet, the rest comes from
+/// memory.
+const TOKENLESS_PATIENCE: Duration = Duration::from_secs(5);
 /// A client whom something waits for must take [`LEAST_TAKEN_BYTES`] of it, or all, in this time.
 const WRITE_PATIENCE: Duration = Duration::from_secs(20);
 /// Three kilobytes a second: a phone with a bad signal. Without it a byte now and then would hold a connection for good.
@@ -140,25 +143,33 @@ where
 
 /// Lets so many requests through at once, each for so long; none waits.
 pub async fn limit(State(requests): State<Permits>, request: Request, next: Next) -> Response {
+    let path = request.uri().path().to_owned();
     let Ok(_permit) = requests.0.try_acquire() else {
-        return Failure::Busy.into_response();
+        return refused(&path, Failure::Busy);
     };
-    in_time(next.run(request)).await
+    in_time(ANSWER_PATIENCE, &path, next.run(request)).await
 }
 
 /// Lets so many requests through at once; the others wait for their turn, each for so long in all.
 pub async fn take_turns(State(requests): State<Permits>, request: Request, next: Next) -> Response {
-    in_time(async {
+    let path = request.uri().path().to_owned();
+    let answer = async {
         // Nobody closes them.
         let _permit = requests.0.acquire().await;
         next.run(request).await
-    })
-    .await
+    };
+    in_time(ANSWER_PATIENCE, &path, answer).await
 }
 
-async fn in_time(answer: impl Future<Output = Response>) -> Response {
-    let answer = tokio::time::timeout(ANSWER_PATIENCE, answer).await;
-    answer.unwrap_or_else(|_| Failure::TimedOut.into_response())
+/// Lets all requests through, as many as there are connections, each for a moment.
+pub async fn hurry(request: Request, next: Next) -> Response {
+    let path = request.uri().path().to_owned();
+    in_time(TOKENLESS_PATIENCE, &path, next.run(request)).await
+}
+
+async fn in_time(patience: Duration, path: &str, answer: impl Future<Output = Response>) -> Response {
+    let answer = tokio::time::timeout(patience, answer).await;
+    answer.unwrap_or_else(|_| refused(path, Failure::TimedOut))
 }
 
 /// For [`limit`] and [`take_turns`].
@@ -166,7 +177,7 @@ async fn in_time(answer: impl Future<Output = Response>) -> Response {
 pub struct Permits(Arc<Semaphore>);
 
 impl Permits {
-    /// For all requests but pictures and probes.
+    /// For all requests but pictures, probes and what needs no token.
     pub fn of_requests() -> Permits {
         Permits(Arc::new(Semaphore::new(MAX_REQUESTS)))
     }

@@ -12,14 +12,16 @@ use serde_json::{Value, json};
 
 use super::{SmallBody, read_json, signature};
 use crate::domain::{ContentHash, Label, Status, Truth};
+use crate::store::Cursor;
 use crate::web::App;
+use crate::web::act::Corrected;
 use crate::web::facets::{Counted, Patience};
 use crate::web::failure::{Failure, InAddress, in_address};
 use crate::web::filter::{Asked, Filter};
 
 /// `GET /api/v1/images`
 pub async fn list(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Result<Json<Value>, Failure> {
-    let asked = Asked::parse(query.as_deref().unwrap_or_default()).map_err(Failure::BadRequest)?;
+    let asked = Asked::parse_list(query.as_deref().unwrap_or_default()).map_err(Failure::BadRequest)?;
     let page = app.readers.ask(move |reader| {
         Ok(reader.page_of_files(&asked.filter.to_file_query(asked.limit), asked.cursor.as_ref())?)
     });
@@ -99,11 +101,15 @@ pub async fn correct(
     let hash: ContentHash = in_address(hash)?.parse()?;
     let NewCorrection { label, by } = read_json(&body)?;
     let by = signature(by.as_deref());
-    let before = app
+    let Corrected {
+        before,
+        can_be_learned,
+    } = app
         .change(move |desk| desk.correct_blocking(hash, label.0, by))
         .await?;
+    let changed = before != Some(label.0);
     Ok(Json(
-        json!({ "changed": before != Some(label.0), "before": before }),
+        json!({ "changed": changed, "before": before, "can_be_learned": can_be_learned }),
     ))
 }
 
@@ -124,6 +130,12 @@ pub async fn corrections(
     if asked.filter != Filter::default() {
         return Err(Failure::BadRequest(
             "corrections are not filtered; only cursor and limit are taken".into(),
+        ));
+    }
+    let is_of_others = |cursor: &Cursor| !cursor.is_of_corrections();
+    if asked.cursor.as_ref().is_some_and(is_of_others) {
+        return Err(Failure::BadRequest(
+            "cursor: it comes from another list than that of the corrections".into(),
         ));
     }
     let limit = asked.limit.unwrap_or(PAGE);

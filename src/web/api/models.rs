@@ -17,7 +17,7 @@ use crate::web::App;
 use crate::web::act::Decision;
 use crate::web::failure::{Failure, InAddress, in_address};
 use crate::web::filter::{Asked, Filter};
-use crate::web::pages::models::two_models;
+use crate::web::pages::models::compared;
 
 /// A reason is kept with each change of the model in service; a longer one is refused.
 pub const MAX_REASON_CHARS: usize = 200;
@@ -51,12 +51,7 @@ fn whole_id(text: &str) -> Result<ModelId, Failure> {
 
 /// `GET /api/v1/models/diff`
 pub async fn diff(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Result<Json<Value>, Failure> {
-    let (from, to) = two_models(query.as_deref().unwrap_or_default())?;
-    let (before, after) = (from.clone(), to.clone());
-    let changes = app
-        .readers
-        .ask(move |reader| Ok(reader.tag_changes(&before, &after)?))
-        .await?;
+    let ((from, to), changes) = compared(&app, query.as_deref().unwrap_or_default()).await?;
     Ok(Json(json!({ "from": from, "to": to, "changes": changes })))
 }
 

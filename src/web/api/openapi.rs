@@ -114,7 +114,7 @@ fn parameters() -> Value {
         "model": query("model", "The model's id begins so.", text()),
         "absent": query("absent", "1: also files that are gone.", json!({ "type": "string", "enum": ["0", "1"], "default": "0" })),
         "sort": query("sort", "In which order; those by confidence leave out photos that have none.", json!({ "type": "string", "enum": Order::ALL.map(Order::name), "default": "newest" })),
-        "cursor": query("cursor", "`next` of the page before.", text()),
+        "cursor": query("cursor", "`next` of the page before, of the same list in the same order.", text()),
         "limit": limit(100),
         "review_limit": limit(review::PAGE),
         "runs_limit": limit(models::LATEST_RUNS),

@@ -47,7 +47,8 @@ function toast(text, failed = false) {
   element.textContent = text;
   element.className = failed ? "toast on failed" : "toast on";
   clearTimeout(toastTimer);
-  toastTimer = setTimeout(() => element.classList.remove("on"), failed ? 8000 : 2500);
+  // More than a few words take their time to be read.
+  toastTimer = setTimeout(() => element.classList.remove("on"), failed || text.length > 60 ? 8000 : 2500);
 }
 const failed = (error) => toast(error.message, true);
 
@@ -117,14 +118,18 @@ function send(word, onArrival, onFailure = () => {}) {
 }
 
 /**
- * Says what a photo shows: `said` is `{ hash, label }`, and learns by its turn which word held before. One that is lost
- * can be taken back like others: whoever has not seen that it failed means no word before it.
+ * Says what a photo shows: `said` is `{ hash, label }`, and learns by its turn which word held before; `onArrival` hears
+ * what is to be told of it. One that is lost can be taken back like others: whoever has not seen that it failed means no
+ * word before it.
  */
 function sendWord(said, onArrival, onFailure = () => {}) {
   past.push(said);
   send(async () => {
-    said.before = (await correct(said.hash, said.label)).before;
+    const answer = await correct(said.hash, said.label);
+    said.before = answer.before;
     said.isOnRecord = true;
+    if (answer.can_be_learned) return `${spoken(said.label)}. z takes it back`;
+    return `${spoken(said.label)}. z takes it back. No rebuild can learn from it: no file with that photo is there`;
   }, onArrival, () => {
     said.isLost = true;
     // Unless it was taken back meanwhile.
@@ -157,7 +162,10 @@ async function leave(address) {
 
 // --- pictures ---------------------------------------------------------------------------------------------------------
 
-/** A picture that cannot be had, such as one of a disk that does not answer, is asked for again, each time later. */
+/**
+ * A picture that cannot be had, such as one of a disk that is slow or does not answer, is asked for again, each time
+ * later, and at last each minute, as long as somebody looks.
+ */
 const PICTURE_AGAIN_MS = [2000, 5000, 15000, 60000];
 const failedPictures = new WeakMap();
 
@@ -165,11 +173,13 @@ function askAgain(picture) {
   const address = picture.getAttribute("src");
   const before = failedPictures.get(picture);
   const count = before?.address === address ? before.count : 0;
-  if (!address || count >= PICTURE_AGAIN_MS.length) return;
+  if (!address) return;
   failedPictures.set(picture, { address, count: count + 1 });
-  setTimeout(() => {
+  const ask = () => {
+    if (document.hidden) return document.addEventListener("visibilitychange", ask, { once: true });
     if (picture.isConnected && picture.getAttribute("src") === address) picture.src = address;
-  }, PICTURE_AGAIN_MS[count]);
+  };
+  setTimeout(ask, PICTURE_AGAIN_MS[Math.min(count, PICTURE_AGAIN_MS.length - 1)]);
 }
 
 // --- inventory --------------------------------------------------------------------------------------------------------
@@ -401,8 +411,8 @@ function moveInGrid(key) {
 }
 
 function correctCard({ dataset: { hash } }, label) {
-  sendWord({ hash, label }, () => {
-    toast(`${spoken(label)}. z takes it back`);
+  sendWord({ hash, label }, (outcome) => {
+    toast(outcome);
     return freshenCards(hash);
   });
 }
@@ -465,7 +475,7 @@ function refill(old, next) {
 const photoHash = () => $("#photo")?.dataset.hash;
 
 function correctPhoto(label) {
-  sendWord({ hash: photoHash(), label }, () => toast(`${spoken(label)}. z takes it back`));
+  sendWord({ hash: photoHash(), label }, toast);
 }
 
 /** Takes back what was said here, and else what others have said. */
@@ -650,7 +660,6 @@ function confirmFirst(button) {
       await api("POST", button.dataset.confirm, body);
       dialog.close();
       toast("Done");
-      await swap("#fresh");
     } catch (error) {
       $("#confirm-error").textContent = error.message;
     } finally {
@@ -683,6 +692,8 @@ let oldBecause = null;
 
 /** Says that what stands here may be old, and takes that back. */
 function tellOld(because) {
+  // Whoever signs in comes back to what is looked at here.
+  $("#signed-out a").href = `/login?${new URLSearchParams({ to: addressNow() })}`;
   if (because === oldBecause) return;
   oldBecause = because;
   const clock = new Date().toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit" });
@@ -832,6 +843,8 @@ for (const picture of $$("main img")) if (picture.complete && !picture.naturalWi
 
 const every = Number($("[data-every]")?.dataset.every ?? 0);
 if (every) setInterval(freshenNow, every);
+// What comes while a dialog is open waits for its end; that event does not bubble.
+document.addEventListener("close", freshenNow, true);
 document.addEventListener("visibilitychange", () => (document.hidden ? stopListening() : listen()));
 addEventListener("pagehide", stopListening);
 addEventListener("pageshow", listen);

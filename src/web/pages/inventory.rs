@@ -27,7 +27,7 @@ pub async fn inventory(
     State(app): State<Arc<App>>,
     RawQuery(query): RawQuery,
 ) -> Result<Html<String>, PageFailure> {
-    let asked = Asked::parse(query.as_deref().unwrap_or_default()).map_err(Failure::BadRequest)?;
+    let asked = Asked::parse_list(query.as_deref().unwrap_or_default()).map_err(Failure::BadRequest)?;
     let (facets, generation) = (Arc::clone(&app.facets), app.events.generation());
     let document = app.readers.ask(move |reader| {
         let filter = &asked.filter;
@@ -105,10 +105,15 @@ fn omitted(filter: &Filter) -> Markup {
 fn card(row: &FileRowWithId) -> Markup {
     let file = &row.file;
     let name = file_name(file.path.as_str());
-    let label = file.label.map_or_else(
-        || no_label(file.status).to_owned(),
-        |label| label.name().to_owned(),
-    );
+    let label = match (file.label, file.reason) {
+        (Some(label), _) => label.name().to_owned(),
+        (None, Some(reason)) => format!("No tag: {}", reason.code().replace('_', " ")),
+        (None, None) => "None of these".to_owned(),
+    };
+    let title = match &file.detail {
+        Some(detail) => format!("{}: {detail}", file.path),
+        None => file.path.to_string(),
+    };
     let inside = html! {
         @match &file.content_hash {
             Some(hash) if file.reason.is_none() => {
@@ -125,19 +130,13 @@ fn card(row: &FileRowWithId) -> Markup {
     };
     html! {
         li.card id={ "f" (row.id) } data-hash=[file.content_hash.map(|hash| hash.to_string())]
-            data-at=(file.tagged_at.as_millis()) title=(file.path) {
+            data-at=(file.tagged_at.as_millis()) title=(title) {
             @match &file.content_hash {
                 Some(hash) => a href={ "/photo/" (hash) } { (inside) },
-                None => a href={ "/status#f" (row.id) } { (inside) },
+                // What was not read has no page of its own.
+                None => a href={ "/status?file=" (row.id) "#f" (row.id) } { (inside) },
             }
         }
-    }
-}
-
-fn no_label(status: Status) -> &'static str {
-    match status {
-        Status::Rejected => "No tag",
-        _ => "None of these",
     }
 }
 

@@ -13,7 +13,7 @@ use maud::{Markup, html};
 use super::layout::{Section, page};
 use super::parts::{accuracy, counted, grouped, moment};
 use super::runs::{Run, run_details};
-use crate::config::Config;
+use crate::config::{Config, RetagConfig, RetagPolicy};
 use crate::domain::{ModelId, Timestamp};
 use crate::store::{
     LabelChange, ModelRow, ModelState, Reader, RebuildRequest, RetagProgress, RunState, RunTrigger,
@@ -45,7 +45,9 @@ impl Registry {
             models: reader.models()?,
             served: reader.service_history(SERVED)?,
             former: reader.former_model()?,
+            // What the settings name serves in its place.
             progress: in_service
+                .filter(|_| config.inference.model.is_none())
                 .map(|model| reader.retag_progress(&model))
                 .transpose()?,
             request: reader.open_rebuild_request()?,
@@ -80,14 +82,14 @@ fn document(app: &App, registry: &Registry) -> Html<String> {
             @if let Some(path) = &app.config.inference.model {
                 p.notice { "The settings name a model (inference.model = " code { (path.display()) } "): it is served whatever stands here." }
             }
-            (serving(registry, is_pinned))
+            (serving(registry, &app.config.retag, is_pinned))
             (rebuild(app, registry, is_pinned))
             section aria-labelledby="runs-title" {
                 h2 #runs-title { "Runs" }
                 @if registry.runs.is_empty() { p.muted { "None yet." } }
                 @for (place, run) in registry.runs.iter().enumerate() { (run_details(run, place == 0, &app.hands)) }
             }
-            (all_models(registry, is_pinned))
+            (all_models(registry, &app.config.retag, is_pinned))
             (history(registry))
         }
         (confirmation())
@@ -102,7 +104,19 @@ fn test_accuracy(row: &ModelRow) -> String {
         .unwrap_or_default()
 }
 
-fn serving(registry: &Registry, is_pinned: bool) -> Markup {
+/// What becomes of photos that have no answer of the model in service on record.
+fn fate_of_others(retag: &RetagConfig) -> String {
+    match retag.policy {
+        RetagPolicy::All => "are asked anew".into(),
+        RetagPolicy::BelowConfidence => format!(
+            "are asked anew where their answer is less sure than {}, and else keep it until they change (retag.policy)",
+            retag.below_confidence.get()
+        ),
+        RetagPolicy::None => "keep their answers until they change (retag.policy)".into(),
+    }
+}
+
+fn serving(registry: &Registry, retag: &RetagConfig, is_pinned: bool) -> Markup {
     let Some(row) = registry.in_service() else {
         return html! { p.notice { "No model is in service yet." } };
     };
@@ -117,8 +131,12 @@ fn serving(registry: &Registry, is_pinned: bool) -> Markup {
             @if let Some(RetagProgress { done, left }) = registry.progress {
                 @if left > 0 {
                     p {
-                        progress max=(done + left) value=(done) aria-label="Photos that show its answer" {}
-                        " " (grouped(done)) " of " (counted(done + left, "photo")) " show its answer; the others follow (retag.policy)"
+                        // Only of what all of them will show is there a way to its end.
+                        @if retag.policy == RetagPolicy::All {
+                            progress max=(done + left) value=(done) aria-label="Photos that show its answer" {}
+                            " "
+                        }
+                        (grouped(done)) " of " (counted(done + left, "photo")) " show its answer; the others " (fate_of_others(retag))
                     }
                 } @else {
                     p.muted { "All " (counted(done, "photo")) " show its answer." }
@@ -129,7 +147,7 @@ fn serving(registry: &Registry, is_pinned: bool) -> Markup {
                     button type="button" disabled[is_pinned] data-confirm="/api/v1/models/rollback"
                         data-instead=(row.model)
                         data-title={ "Roll back to " (&former.as_str()[..8]) "?" }
-                        data-consequence={ "Model " (former) " takes the place of " (row.model) ". The tags that it gave come back without asking it again; photos that it has never seen are asked of it. Corrections stay as they are. You can go forward again by promoting " (row.model) "." } {
+                        data-consequence={ "Model " (former) " takes the place of " (row.model) ". The tags that it gave come back without asking it again; photos that it has never seen " (fate_of_others(retag)) ". Corrections stay as they are. You can go forward again by promoting " (row.model) "." } {
                         "Roll back to " (&former.as_str()[..8])
                     }
                     a.quiet href={ "/models/diff?from=" (former) "&to=" (row.model) } { "What it changed" }
@@ -168,7 +186,7 @@ fn rebuild(app: &App, registry: &Registry, is_pinned: bool) -> Markup {
                 button.primary type="button" disabled[is_pinned || registry.request.is_some() || running.is_some()]
                     data-confirm="/api/v1/runs"
                     data-title="Rebuild the model now?"
-                    data-consequence="A new model is trained beside the service, from Fashion-MNIST and all corrections, on as many threads as retrain.threads says. It goes into service by itself only if the gate finds it no worse than the one in service; then the inventory is tagged anew." {
+                    data-consequence={ "A new model is trained beside the service, from Fashion-MNIST and all corrections, on as many threads as retrain.threads says. It goes into service by itself only if the gate finds it no worse than the one in service; then all photos " (fate_of_others(&app.config.retag)) "." } {
                     "Rebuild now"
                 }
             }
@@ -176,7 +194,7 @@ fn rebuild(app: &App, registry: &Registry, is_pinned: bool) -> Markup {
     }
 }
 
-fn all_models(registry: &Registry, is_pinned: bool) -> Markup {
+fn all_models(registry: &Registry, retag: &RetagConfig, is_pinned: bool) -> Markup {
     let in_service = registry.in_service().map(|row| row.model.to_string());
     html! {
         section aria-labelledby="all-title" {
@@ -195,7 +213,7 @@ fn all_models(registry: &Registry, is_pinned: bool) -> Markup {
                                 td.number { (test_accuracy(row)) }
                                 td { (moment(row.state_since)) }
                                 td.why { (row.state_reason.as_deref().unwrap_or_default()) }
-                                td { @if row.state != ModelState::InService { (promote(row, in_service.as_deref(), is_pinned)) } }
+                                td { @if row.state != ModelState::InService { (promote(row, in_service.as_deref(), retag, is_pinned)) } }
                             }
                         }
                     }
@@ -205,7 +223,7 @@ fn all_models(registry: &Registry, is_pinned: bool) -> Markup {
     }
 }
 
-fn promote(row: &ModelRow, in_service: Option<&str>, is_pinned: bool) -> Markup {
+fn promote(row: &ModelRow, in_service: Option<&str>, retag: &RetagConfig, is_pinned: bool) -> Markup {
     let is_against_gate = matches!(row.state, ModelState::Rejected | ModelState::Candidate);
     let warning = if is_against_gate {
         "The gate has not let it pass; that you force it is recorded. "
@@ -216,7 +234,7 @@ fn promote(row: &ModelRow, in_service: Option<&str>, is_pinned: bool) -> Markup 
         button.small type="button" disabled[is_pinned] data-confirm={ "/api/v1/models/" (row.model) "/promote" }
             data-instead=[in_service] data-force=[is_against_gate.then_some("true")]
             data-title={ "Promote " (&row.model.as_str()[..8]) "?" }
-            data-consequence={ (warning) "Model " (row.model) " takes the place of the one in service as soon as it has answered once. The inventory follows: answers of it that are on record come back at once, all other photos are asked anew (retag.policy). Corrections stay as they are." } {
+            data-consequence={ (warning) "Model " (row.model) " takes the place of the one in service as soon as it has answered once. The inventory follows: answers of it that are on record come back at once, all other photos " (fate_of_others(retag)) ". Corrections stay as they are." } {
             "Promote"
         }
     }
@@ -270,17 +288,28 @@ pub async fn diff(
     State(app): State<Arc<App>>,
     RawQuery(query): RawQuery,
 ) -> Result<Html<String>, PageFailure> {
-    let (from, to) = two_models(query.as_deref().unwrap_or_default())?;
-    let (before, after) = (from.clone(), to.clone());
-    let changes = app
-        .readers
-        .ask(move |reader| Ok(reader.tag_changes(&before, &after)?))
-        .await?;
+    let ((from, to), changes) = compared(&app, query.as_deref().unwrap_or_default()).await?;
     Ok(diff_document((&from, &to), &changes))
 }
 
-/// The models that an address names as `from` and `to`, by their whole ids.
-pub fn two_models(query: &str) -> Result<(ModelId, ModelId), Failure> {
+/// The models that an address names as `from` and `to`, and how the answers of both differ.
+pub async fn compared(app: &App, query: &str) -> Result<((ModelId, ModelId), Vec<LabelChange>), Failure> {
+    let models = two_models(query)?;
+    let compare = app.readers.ask(move |reader| {
+        let (from, to) = &models;
+        for model in [from, to] {
+            if reader.model(model)?.is_none() {
+                return Err(Failure::NotFound(format!("no model {model} is on record")));
+            }
+        }
+        let changes = reader.tag_changes(from, to)?;
+        Ok((models, changes))
+    });
+    compare.await
+}
+
+/// By their whole ids.
+fn two_models(query: &str) -> Result<(ModelId, ModelId), Failure> {
     let find = |wanted: &str| {
         let mut pairs = form_urlencoded::parse(query.as_bytes());
         let found = pairs
@@ -319,4 +348,76 @@ fn diff_document((from, to): (&ModelId, &ModelId), changes: &[LabelChange]) -> H
         }
     };
     page("What changed", Section::Models, &body)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::config::Sources;
+    use crate::domain::PreprocessingVersion;
+    use crate::store::{Actor, Forced, NewModel, ServiceChange, Store};
+
+    /// A store with a model in service, and settings with these lines besides.
+    fn shop(folder: &std::path::Path, lines: &str) -> (Config, Reader) {
+        let (inbox, data) = (folder.join("inbox"), folder.join("data"));
+        let settings = format!("inbox = {inbox:?}\ndata_dir = {data:?}\n{lines}");
+        let config = Config::from_sources(&Sources {
+            file: Some(("shop.toml".into(), settings)),
+            ..Sources::default()
+        });
+        let config = config.unwrap();
+        let mut store = Store::open(&config.store_path(), config.durability.into()).unwrap();
+        let at = Timestamp::from_millis(1);
+        let model = NewModel::new(&"a".repeat(64), PreprocessingVersion(1), at).unwrap();
+        store.register_model(&model).unwrap();
+        let change = ServiceChange {
+            model: model.id().clone(),
+            at,
+            by: Actor::Person,
+            reason: "a test".into(),
+            forced: Forced::No,
+            verdict: Some(json!(null)),
+            instead_of: None,
+        };
+        store.put_in_service(&change).unwrap();
+        let reader = Reader::open(&config.store_path()).unwrap();
+        (config, reader)
+    }
+
+    /// Of photos that no policy asks for it was said for ever that they follow, beside a bar that stood still, and before a
+    /// promotion that they are asked anew.
+    #[test]
+    fn what_becomes_of_the_other_photos_is_said_by_policy() {
+        for (policy, words, has_bar) in [
+            ("all", "are asked anew", true),
+            ("below_confidence", "less sure than 0.6", false),
+            ("none", "keep their answers until they change", false),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let lines = format!("[retag]\npolicy = \"{policy}\"\nbelow_confidence = 0.6");
+            let (config, reader) = shop(folder.path(), &lines);
+            let mut registry = Registry::read_blocking(&reader, &config).unwrap();
+            registry.progress = Some(RetagProgress { done: 0, left: 111 });
+            registry.former = Some(ModelId::from_sha256(&"b".repeat(64)).unwrap());
+            let row = &registry.models[0];
+            let page = serving(&registry, &config.retag, false).into_string();
+            assert_eq!(page.contains("<progress"), has_bar, "{policy}: {page}");
+            assert_eq!(page.matches(words).count(), 2, "progress and rollback: {page}");
+            let question = promote(row, None, &config.retag, false).into_string();
+            assert!(question.contains(words), "{policy}: {question}");
+        }
+    }
+
+    /// Of a model that does not serve it was said how many photos follow it.
+    #[test]
+    fn nothing_follows_a_model_that_the_settings_have_put_aside() {
+        for (lines, is_followed) in [("", true), ("[inference]\nmodel = \"/srv/model\"", false)] {
+            let folder = tempfile::tempdir().unwrap();
+            let (config, reader) = shop(folder.path(), lines);
+            let registry = Registry::read_blocking(&reader, &config).unwrap();
+            assert_eq!(registry.progress.is_some(), is_followed, "{lines}");
+        }
+    }
 }

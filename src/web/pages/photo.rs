@@ -3,7 +3,8 @@
 //! In: a content hash. Out: the picture, what the model saw and said, who said what, where it lies. Never: a guess: what is
 //! not on record is left out, and what a disk that does not answer would have to say is not waited for.
 
-use std::path::{Path, PathBuf};
+use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -13,7 +14,7 @@ use maud::{Markup, html};
 use super::bars::bars;
 use super::layout::{Section, page};
 use super::parts::{bytes, correction_buttons, file_name, grouped, model, moment, percent, status};
-use crate::domain::{Confidence, ContentHash, Decision, FileStamp, Label, ModelId, Status};
+use crate::domain::{Confidence, ContentHash, Decision, FileStamp, InventoryPath, Label, ModelId, Status};
 use crate::store::{ContentHistory, FileHistory, OutcomeRow};
 use crate::web::App;
 use crate::web::failure::{Failure, InAddress, PageFailure, in_address};
@@ -32,29 +33,34 @@ pub async fn photo(
         // Where it lies, or lay, tells what counts now.
         let path = content.present_paths.first().or(content.absent_paths.first());
         let file = path.map(|path| reader.file_history(path)).transpose()?.flatten();
-        let mut stamps = Vec::new();
+        let mut stamps = HashMap::new();
         for path in &content.present_paths {
             let stamp = reader.known_file(path)?.and_then(|known| known.stamp);
-            stamps.push((path.to_path(), stamp));
+            stamps.insert(path.to_path(), stamp);
         }
         let known = Known {
             decisions: reader.decisions_on(&content)?,
             content,
             file,
-            present: vec!["not known, its disk does not answer"; stamps.len()],
+            present: Vec::new(),
         };
         Ok((known, stamps))
     });
     let (mut known, stamps) = known.await?;
-    let looked = app.lookout.look(move || {
-        let since = |(path, stamp): &(PathBuf, Option<FileStamp>)| {
-            stamp.map_or("", |stamp| since_then_blocking(path, stamp))
-        };
-        stamps.iter().map(since).collect()
+    let paths: Vec<_> = known
+        .content
+        .present_paths
+        .iter()
+        .map(InventoryPath::to_path)
+        .collect();
+    let looked = app.lookout.look(&paths, move |path| {
+        let stamp = stamps.get(path).copied().flatten();
+        stamp.map_or("", |stamp| since_then_blocking(path, stamp))
     });
-    if let Some(present) = looked.await {
-        known.present = present;
-    }
+    let present = looked.await.into_iter();
+    known.present = present
+        .map(|now| now.unwrap_or("not known, its disk does not answer"))
+        .collect();
     let serving = app.identity.borrow().model.clone();
     Ok(document(&known, &serving))
 }

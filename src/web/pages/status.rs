@@ -1,13 +1,14 @@
 //! `/status`: how it is, and what is wrong.
 //!
-//! In: the status board, the store. Out: stations, queues, folders, disk, rejected files and another attempt at them, and
-//! whether the photos have changed. Never: a secret of the settings.
+//! In: the status board, the store, which file somebody has come for. Out: stations, queues, folders, disk, rejected files
+//! and another attempt at them, and whether the photos have changed. Never: a secret of the settings.
 
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::response::Html;
 use maud::{Markup, html};
 
@@ -15,11 +16,11 @@ use super::layout::{Section, page};
 use super::parts::{bytes, counted, grouped, moment};
 use crate::domain::Status;
 use crate::status::{FolderState, StatusReport};
-use crate::store::{FilePage, FileQuery, Presence, Sort};
-use crate::web::failure::PageFailure;
+use crate::store::{FileQuery, FileRowWithId, Presence, Reader, Sort};
+use crate::web::failure::{Failure, PageFailure};
 use crate::web::{App, DriftShown};
 
-/// Rejected files that are listed; the inventory lists all of them.
+/// Rejected files that are listed, beside the one that somebody has come for; the inventory lists all of them.
 const REJECTED: u32 = 50;
 
 /// Room on a disk.
@@ -35,18 +36,15 @@ struct Disk {
 }
 
 impl Disk {
-    /// The disks of folders; those that are not there have none.
-    fn read_blocking<'p>(paths: impl IntoIterator<Item = &'p Path>) -> Vec<Disk> {
-        let read = paths.into_iter().filter_map(|path| {
-            let room = rustix::fs::statvfs(path).ok()?;
-            Some(Disk {
-                device: path.metadata().ok()?.dev(),
-                path: path.display().to_string(),
-                free_bytes: room.f_bavail.saturating_mul(room.f_frsize),
-                total_bytes: room.f_blocks.saturating_mul(room.f_frsize),
-            })
-        });
-        read.collect()
+    /// The disk of a folder; one that is not there has none.
+    fn read_blocking(folder: &Path) -> Option<Disk> {
+        let room = rustix::fs::statvfs(folder).ok()?;
+        Some(Disk {
+            device: folder.metadata().ok()?.dev(),
+            path: folder.display().to_string(),
+            free_bytes: room.f_bavail.saturating_mul(room.f_frsize),
+            total_bytes: room.f_blocks.saturating_mul(room.f_frsize),
+        })
     }
 }
 
@@ -54,48 +52,92 @@ impl Disk {
 struct Disks {
     /// Those that have answered, each once.
     known: Vec<Disk>,
-    /// Whether the inboxes' did.
-    are_all: bool,
+    /// Inboxes that have not.
+    silent: Vec<String>,
 }
 
 impl Disks {
-    /// `inboxes`: `None` where they do not answer.
-    fn of(data: Vec<Disk>, inboxes: Option<Vec<Disk>>) -> Disks {
-        let (mut known, are_all) = (data, inboxes.is_some());
-        for disk in inboxes.into_iter().flatten() {
-            if known.iter().all(|other| other.device != disk.device) {
-                known.push(disk);
+    /// `looked`: what was seen of each of the inboxes, `None` where it does not answer.
+    fn of(data: Option<Disk>, inboxes: &[PathBuf], looked: Vec<Option<Option<Disk>>>) -> Disks {
+        let mut disks = Disks {
+            known: data.into_iter().collect(),
+            silent: Vec::new(),
+        };
+        for (inbox, looked) in inboxes.iter().zip(looked) {
+            match looked {
+                None => disks.silent.push(inbox.display().to_string()),
+                Some(Some(disk)) if disks.known.iter().all(|other| other.device != disk.device) => {
+                    disks.known.push(disk);
+                }
+                Some(_) => {}
             }
         }
-        Disks { known, are_all }
+        disks
     }
 }
 
-/// `GET /status`
-pub async fn status(State(app): State<Arc<App>>) -> Result<Html<String>, PageFailure> {
+/// Files without a tag.
+struct Rejected {
+    /// The one that somebody has come for, if it is one, and the latest ones.
+    files: Vec<FileRowWithId>,
+    /// Whether there are others.
+    has_more: bool,
+    /// How many there are, by reason.
+    reasons: Vec<(String, u64)>,
+}
+
+impl Rejected {
+    fn read_blocking(reader: &Reader, come_for: Option<i64>) -> Result<Rejected, Failure> {
+        let latest = reader.page_of_files(
+            &FileQuery {
+                statuses: vec![Status::Rejected],
+                presence: Presence::Present,
+                sort: Sort::TaggedAtDescending,
+                limit: Some(REJECTED),
+                ..FileQuery::default()
+            },
+            None,
+        )?;
+        let come_for = come_for.map(|id| reader.file_by_id(id)).transpose()?.flatten();
+        let come_for = come_for.filter(|row| row.file.present && row.file.status == Status::Rejected);
+        let id = come_for.as_ref().map(|row| row.id);
+        let others = latest.files.into_iter().filter(|row| Some(row.id) != id);
+        Ok(Rejected {
+            files: come_for.into_iter().chain(others).collect(),
+            has_more: latest.next.is_some(),
+            reasons: reader.rejected_by_reason()?,
+        })
+    }
+}
+
+/// The file that an address names, which is listed first.
+fn come_for(query: &str) -> Result<Option<i64>, Failure> {
+    let mut fields = form_urlencoded::parse(query.as_bytes());
+    let file = fields.find(|(name, _)| name == "file");
+    let number = file.map(|(_, number)| number.parse());
+    number
+        .transpose()
+        .map_err(|_| Failure::BadRequest("a file goes by its number".into()))
+}
+
+/// `GET /status`, also with `file`
+pub async fn status(
+    State(app): State<Arc<App>>,
+    RawQuery(query): RawQuery,
+) -> Result<Html<String>, PageFailure> {
+    let come_for = come_for(query.as_deref().unwrap_or_default())?;
     let (config, hands) = (Arc::clone(&app.config), Arc::clone(&app.hands));
     let read = app.readers.ask(move |reader| {
-        let query = FileQuery {
-            statuses: vec![Status::Rejected],
-            presence: Presence::Present,
-            sort: Sort::TaggedAtDescending,
-            limit: Some(REJECTED),
-            ..FileQuery::default()
-        };
         Ok((
-            reader.page_of_files(&query, None)?,
-            reader.rejected_by_reason()?,
+            Rejected::read_blocking(reader, come_for)?,
             // The store lies on it: it answers, or nothing does.
-            Disk::read_blocking([config.data_dir.as_path()]),
+            Disk::read_blocking(&config.data_dir),
             (hands.drift)(reader)?,
         ))
     });
-    let (files, reasons, data, drift) = read.await?;
-    let config = Arc::clone(&app.config);
-    let inboxes = app
-        .lookout
-        .look(move || Disk::read_blocking(config.inboxes.iter().map(|inbox| inbox.as_path())));
-    let disks = Disks::of(data, inboxes.await);
+    let (rejected, data, drift) = read.await?;
+    let looked = app.lookout.look(&app.inboxes, Disk::read_blocking).await;
+    let disks = Disks::of(data, &app.inboxes, looked);
     let is_watched = |path: &Path| (app.hands.is_watched)(path);
     let report = app.report();
     let body = html! {
@@ -106,17 +148,17 @@ pub async fn status(State(app): State<Arc<App>>) -> Result<Html<String>, PageFai
             }
             // A region of its own, there when it is empty, too: it is read out when it changes, and only then.
             div.notices role="alert" { @for problem in &report.problems { p.notice.bad { (problem) } } }
-            (running(&report))
+            (running(&report, app.unlearned.load(Ordering::Relaxed)))
             (stations(&report))
             (folders(&report, &disks))
-            (rejected(&files, &reasons, &is_watched))
+            (without_tag(&rejected, &is_watched))
             (drifted(&drift))
         }
     };
     Ok(page("Status", Section::Status, &body))
 }
 
-fn running(report: &StatusReport) -> Markup {
+fn running(report: &StatusReport, unlearned: u64) -> Markup {
     let identity = &report.identity;
     html! {
         section.card-wide aria-labelledby="running-title" {
@@ -128,6 +170,10 @@ fn running(report: &StatusReport) -> Markup {
                 dt { "Since" } dd { (moment(identity.started_at)) span.muted { " (process " (identity.pid) ")" } }
                 dt { "hangtag" } dd { (identity.version) span.muted { ", ONNX Runtime " (identity.onnxruntime) } }
                 dt { "Store" } dd.path { (identity.store) }
+                @if unlearned > 0 {
+                    dt { "Corrections" }
+                    dd #unlearned { "no rebuild can learn from " (counted(unlearned, "word")) " said since the start: the photo was gone or could not be read; hangtag's log says why" }
+                }
             }
         }
     }
@@ -191,14 +237,14 @@ fn folders(report: &StatusReport, disks: &Disks) -> Markup {
                     dt { "Disk" }
                     dd { (bytes(disk.free_bytes)) " of " (bytes(disk.total_bytes)) " free " span.muted { "at " (disk.path) } }
                 }
-                @if !disks.are_all { dt { "Disk" } dd.muted { "of the inboxes: not known, one of them does not answer" } }
+                @for inbox in &disks.silent { dt { "Disk" } dd.muted { "at " (inbox) ": not known, it does not answer" } }
             }
         }
     }
 }
 
-fn rejected(files: &FilePage, reasons: &[(String, u64)], is_watched: &dyn Fn(&Path) -> bool) -> Markup {
-    let total: u64 = reasons.iter().map(|(_, count)| count).sum();
+fn without_tag(rejected: &Rejected, is_watched: &dyn Fn(&Path) -> bool) -> Markup {
+    let total: u64 = rejected.reasons.iter().map(|(_, count)| count).sum();
     html! {
         section aria-labelledby="rejected-title" {
             h2 #rejected-title { "Without a tag" }
@@ -206,7 +252,7 @@ fn rejected(files: &FilePage, reasons: &[(String, u64)], is_watched: &dyn Fn(&Pa
             @if total > 0 {
                 p {
                     a href="/?status=rejected" { (counted(total, "file")) } ": "
-                    @for (place, (reason, count)) in reasons.iter().enumerate() {
+                    @for (place, (reason, count)) in rejected.reasons.iter().enumerate() {
                         @if place > 0 { ", " }
                         (reason.replace('_', " ")) " " (grouped(*count))
                     }
@@ -215,7 +261,7 @@ fn rejected(files: &FilePage, reasons: &[(String, u64)], is_watched: &dyn Fn(&Pa
                     table {
                         thead { tr { th scope="col" { "File" } th scope="col" { "Why" } th scope="col" { "When" } th scope="col" { span.hidden { "Actions" } } } }
                         tbody {
-                            @for row in &files.files {
+                            @for row in &rejected.files {
                                 tr id={ "f" (row.id) } {
                                     td.path { (row.file.path) }
                                     td.why { b { (row.file.reason.map_or("", |reason| reason.code()).replace('_', " ")) } " " span.muted { (row.file.detail.as_deref().unwrap_or_default()) } }
@@ -231,7 +277,7 @@ fn rejected(files: &FilePage, reasons: &[(String, u64)], is_watched: &dyn Fn(&Pa
                         }
                     }
                 }
-                @if files.next.is_some() { p.muted { "The latest " (files.files.len()) " are listed; " a href="/?status=rejected" { "all of them" } } }
+                @if rejected.has_more { p.muted { "The latest " (REJECTED) " are listed; " a href="/?status=rejected" { "all of them" } } }
             }
         }
     }
@@ -263,20 +309,27 @@ fn drifted(drift: &DriftShown) -> Markup {
 mod tests {
     use super::*;
 
-    /// Of two inboxes on two servers the second one's room was not shown: NFS gives no id of its own.
+    /// Of two inboxes on two servers the second one's room was not shown: NFS gives no id of its own; then none's where one
+    /// did not answer.
     #[test]
     fn each_device_is_a_disk_of_its_own() {
         let folder = tempfile::tempdir().unwrap();
         let device = folder.path().metadata().unwrap().dev();
-        let read = Disk::read_blocking([folder.path(), Path::new("/nowhere")]);
-        assert_eq!(read.iter().map(|disk| disk.device).collect::<Vec<_>>(), [device]);
-        let disk = |device| Disk {
-            device,
-            path: String::new(),
-            free_bytes: 1,
-            total_bytes: 2,
+        let read = Disk::read_blocking(folder.path());
+        assert_eq!(read.map(|disk| disk.device), Some(device));
+        assert!(Disk::read_blocking(Path::new("/nowhere")).is_none());
+        let disk = |device| {
+            Some(Disk {
+                device,
+                path: String::new(),
+                free_bytes: 1,
+                total_bytes: 2,
+            })
         };
-        let disks = Disks::of(vec![disk(1)], Some(vec![disk(1), disk(2), disk(2)]));
+        let inboxes = ["a", "dead", "gone", "b", "c"].map(PathBuf::from);
+        let looked = vec![Some(disk(1)), None, Some(None), Some(disk(2)), Some(disk(2))];
+        let disks = Disks::of(disk(1), &inboxes, looked);
+        assert_eq!(disks.silent, ["dead"]);
         let known: Vec<_> = disks.known.iter().map(|disk| disk.device).collect();
         assert_eq!(known, [1, 2]);
     }

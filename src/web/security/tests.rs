@@ -142,7 +142,7 @@ fn beyond_loopback_a_token_is_demanded() {
     let guard = with_token();
     let cookie = guard.cookie().unwrap();
     assert!(
-        cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"),
+        cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"),
         "{cookie}"
     );
     let session = cookie.split(';').next().unwrap();

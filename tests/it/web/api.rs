@@ -32,11 +32,11 @@ fn a_correction_counts_at_once_and_can_be_taken_back() {
     for (word, answer) in [
         (
             json!({ "label": "dress", "by": "Ada" }),
-            json!({ "changed": true, "before": null }),
+            json!({ "changed": true, "before": null, "can_be_learned": true }),
         ),
         (
             json!({ "label": "Dress" }),
-            json!({ "changed": false, "before": "Dress" }),
+            json!({ "changed": false, "before": "Dress", "can_be_learned": true }),
         ),
     ] {
         assert_eq!(pages.put(&address, &word).json(), answer);
@@ -57,7 +57,7 @@ fn a_correction_counts_at_once_and_can_be_taken_back() {
 
     assert_eq!(
         pages.put(&address, &json!({ "label": "unknown" })).json(),
-        json!({ "changed": true, "before": "Dress" })
+        json!({ "changed": true, "before": "Dress", "can_be_learned": true })
     );
     assert_eq!(
         shop.row(&shop.inbox().join("photo-00002.png")).unwrap()["label"],
@@ -112,6 +112,19 @@ fn what_cannot_be_asked_is_refused_in_json() {
         ("POST", "/api/v1/models/%FF/promote", 400, "bad_request"),
         ("GET", "/api/v1/runs/%FF", 400, "bad_request"),
         ("GET", "/api/v1/runs?label=Bag", 400, "bad_request"),
+        (
+            "GET",
+            "/api/v1/images?sort=path&cursor=t.1.1.1",
+            400,
+            "bad_request",
+        ),
+        ("GET", "/api/v1/corrections?cursor=t.1.1.1", 400, "bad_request"),
+        (
+            "GET",
+            "/api/v1/models/diff?from=aaaaaaaaaaaaaaaa&to=bbbbbbbbbbbbbbbb",
+            404,
+            "not_found",
+        ),
         ("GET", "/api/v1/counts?absent=true", 400, "bad_request"),
         ("GET", "/picture/%FF/thumb", 400, "bad_request"),
     ] {
@@ -125,7 +138,17 @@ fn what_cannot_be_asked_is_refused_in_json() {
         pages.send("POST", "/api/v1/images", &[], b"").header("allow"),
         "GET,HEAD"
     );
-    for (method, path, code) in [("POST", "/status", 405), ("GET", "/photo/%FF", 400)] {
+    for (method, path, code) in [
+        ("POST", "/status", 405),
+        ("GET", "/photo/%FF", 400),
+        ("GET", "/?sort=path&cursor=t.1.1.1", 400),
+        (
+            "GET",
+            "/models/diff?from=aaaaaaaaaaaaaaaa&to=bbbbbbbbbbbbbbbb",
+            404,
+        ),
+        ("GET", "/status?file=first", 400),
+    ] {
         let page = pages.send(method, path, &[], b"");
         assert_eq!(
             (page.code, page.text().ends_with("</html>")),

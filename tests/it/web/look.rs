@@ -18,6 +18,46 @@ fn shop_with(photos: u32) -> Shop {
     shop
 }
 
+/// With more files of the kind than the status page lists, cards led to nothing, and neither why nor another attempt was
+/// to be found.
+#[test]
+fn every_file_that_was_not_read_says_why_and_leads_to_another_attempt() {
+    const FILES: i64 = 55;
+    let shop = Shop::new();
+    for number in 0..FILES {
+        std::fs::write(
+            shop.inbox().join(format!("large-{number}.jpg")),
+            vec![b'x'; 21_000],
+        )
+        .unwrap();
+    }
+    let (daemon, pages) = serving(&shop, &["--set", "limits.max_file_bytes=20000"]);
+    shop.wait_for_rows(FILES);
+    let list = pages.get("/?status=rejected").text();
+    let why = list.matches("<b>No tag: too many bytes</b>").count();
+    assert_eq!(why as i64, FILES);
+    let links = list.split(r#"<a href="/status?file="#).skip(1);
+    let files: Vec<&str> = links.map(|link| link.split('#').next().unwrap()).collect();
+    assert_eq!(files.len() as i64, FILES);
+    for file in files {
+        assert!(
+            list.contains(&format!(r##"href="/status?file={file}#f{file}""##)),
+            "{file}"
+        );
+        let page = pages.get(&format!("/status?file={file}")).text();
+        let rows = page.split(r#"<tr id="f"#).skip(1);
+        let rows: Vec<&str> = rows.map(|row| row.split('"').next().unwrap()).collect();
+        assert_eq!(rows[0], file, "first of all");
+        assert_eq!(rows.iter().filter(|row| **row == file).count(), 1, "once");
+        assert!(page.contains(&format!(r#"data-retry="{file}""#)), "{file}");
+    }
+    for nothing in ["999", ""] {
+        let page = pages.get(&format!("/status?file={nothing}"));
+        assert_eq!(page.code, if nothing.is_empty() { 400 } else { 200 });
+    }
+    assert_eq!(daemon.end(), Some(0));
+}
+
 #[test]
 fn every_page_is_whole_and_light() {
     let shop = shop_with(130);

@@ -231,6 +231,51 @@ fn whoever_is_signed_out_is_told_so_and_led_to_sign_in() {
     assert_eq!(daemon.end(), Some(0));
 }
 
+/// Whoever followed a link of another site was asked for the token although the browser was signed in, and then led to the
+/// first page.
+#[test]
+fn a_link_from_elsewhere_leads_to_what_it_names() {
+    let Some(browser) = Browser::open() else { return };
+    let shop = Shop::new();
+    let file = shop.path().join("token");
+    std::fs::write(&file, "a token of enough characters").unwrap();
+    let (daemon, pages) = serving(&shop, &["--set", &format!("web.token_file={}", file.display())]);
+    let filtered = format!("{}/?label=Dress", pages.base);
+    let is_there = "return page === 'inventory' && location.search === '?label=Dress'";
+    browser.go(&filtered);
+    browser.wait_for("the token is asked for", "return location.pathname === '/login'");
+    browser.eval("document.querySelector('[name=token]').value = 'a token of enough characters'");
+    browser.click(".sign-in button");
+    browser.wait_for("what was asked for is there", is_there);
+    // Another site, by its name.
+    browser.go(&format!("{}/login", pages.base.replace("127.0.0.1", "localhost")));
+    browser.eval(&format!("location.assign({})", Value::from(filtered)));
+    browser.wait_for("no token is asked for again", is_there);
+    assert_eq!(daemon.end(), Some(0));
+}
+
+/// What came while a dialog was open did not appear until something else came.
+#[test]
+fn what_comes_while_a_dialog_is_open_appears_when_it_is_closed() {
+    let Some(browser) = Browser::open() else { return };
+    let (shop, daemon, pages) = drawn_shop(2);
+    browser.go(&pages.base);
+    browser.wait_for("the page listens", LISTENS);
+    browser.wait_for("it is up to date", "return !freshening");
+    browser.click("#help-open");
+    // What it would hear is told here, when it is there for certain.
+    browser.eval("stopListening()");
+    let (name, bytes) = photo(7);
+    std::fs::write(shop.inbox().join(&name), bytes).unwrap();
+    shop.wait_for_rows(3);
+    browser.eval("freshenNow()");
+    let cards = "return document.querySelectorAll('.card').length";
+    assert_eq!(browser.eval(cards), 2, "nothing moves behind a dialog");
+    browser.eval("document.querySelector('#help').close()");
+    browser.wait_for("it appears", &format!("{cards} === 3"));
+    assert_eq!(daemon.end(), Some(0));
+}
+
 /// It loaded the page anew, and the focus was back at the top.
 #[test]
 fn a_link_into_the_page_leads_there() {
@@ -300,6 +345,12 @@ fn a_picture_that_could_not_be_had_is_asked_for_again() {
     browser.wait_for(
         "there is no picture",
         &format!("{picture} return picture.complete && picture.naturalWidth === 0"),
+    );
+    // However often it could not be had; the last pause is a minute, which nobody waits for here.
+    browser.eval("PICTURE_AGAIN_MS.fill(1)");
+    browser.wait_for(
+        "it is asked for again and again",
+        &format!("{picture} return failedPictures.get(picture)?.count > 5"),
     );
     block(json!([]));
     browser.wait_for(

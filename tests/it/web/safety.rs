@@ -146,6 +146,15 @@ fn beyond_loopback_a_token_is_demanded() {
     assert_eq!(pages.get("/livez").code, 200);
     let page = pages.get("/");
     assert_eq!((page.code, page.header("location")), (303, "/login"));
+    let page = pages.get("/?label=Dress");
+    let login = "/login?to=%2F%3Flabel%3DDress";
+    assert_eq!((page.code, page.header("location")), (303, login));
+    assert!(
+        pages
+            .get(login)
+            .text()
+            .contains(r#"name="to" value="/?label=Dress""#)
+    );
     let bearer = [("authorization", "Bearer a token of enough characters")];
     assert_eq!(pages.get_with("/api/v1/status", &bearer).code, 200);
 
@@ -156,11 +165,20 @@ fn beyond_loopback_a_token_is_demanded() {
     assert_eq!(right.code, 303);
     let cookie = right.header("set-cookie");
     assert!(
-        cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"),
+        cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"),
         "{cookie}"
     );
     let cookie = cookie.split(';').next().unwrap();
     assert_eq!(pages.get_with("/", &[("cookie", cookie)]).code, 200);
+    let body = b"token=a+token+of+enough+characters&to=%2F%3Flabel%3DDress";
+    let led_on = pages.send("POST", "/login", &form, body);
+    assert_eq!((led_on.code, led_on.header("location")), (303, "/?label=Dress"));
+    let led_on = pages.get_with(login, &[("cookie", cookie)]);
+    assert_eq!(
+        (led_on.code, led_on.header("location")),
+        (303, "/?label=Dress"),
+        "nothing is asked of whoever is signed in"
+    );
     // The cookie alone changes nothing: that takes a request from these pages.
     let signed_in = |headers: &[(&str, &str)]| pages.send("POST", "/api/v1/runs", headers, b"{}").code;
     assert_eq!(signed_in(&[("cookie", cookie)]), 403);
@@ -250,6 +268,19 @@ fn however_much_is_under_way_probes_and_pictures_are_answered() {
         stream.write_all(request.as_bytes()).unwrap();
     }
     wait_until("nothing more is taken", || pages.get("/").code == 503);
+    for (path, kind) in [
+        ("/", "text/html"),
+        ("/status", "text/html"),
+        ("/api/v1/status", "application/json"),
+    ] {
+        let refused = pages.get(path);
+        assert_eq!(refused.code, 503, "{path}");
+        let said = refused.header("content-type");
+        assert!(
+            said.starts_with(kind),
+            "{path}: people saw JSON, and programs must: {said}"
+        );
+    }
     let picture = format!("/picture/{hash}/thumb");
     for path in ["/livez", "/readyz", &picture] {
         let answer = pages.get(path);
@@ -257,6 +288,52 @@ fn however_much_is_under_way_probes_and_pictures_are_answered() {
     }
     drop(under_way);
     wait_until("there is room again", || pages.get("/").code == 200);
+    assert_eq!(daemon.end(), Some(0));
+}
+
+/// 64 connections that began to sign in and did not go on took all pages from those who were signed in.
+#[test]
+fn who_has_no_token_takes_nothing_from_those_who_have_one() {
+    let shop = Shop::new();
+    let file = shop.path().join("token");
+    std::fs::write(&file, "a token of enough characters").unwrap();
+    let (daemon, pages) = serving(&shop, &["--set", &format!("web.token_file={}", file.display())]);
+    let request = format!(
+        "POST /login HTTP/1.1\r\nHost: {}\r\nExpect: 100-continue\r\nContent-Length: 20\r\n\r\n",
+        pages.host()
+    );
+    let mut under_way: Vec<_> = (0..100).map(|_| pages.connect()).collect();
+    for stream in &mut under_way {
+        stream.write_all(request.as_bytes()).unwrap();
+    }
+    let go_on = "HTTP/1.1 100 Continue\r\n\r\n";
+    for stream in &mut under_way {
+        let mut said = vec![0; go_on.len()];
+        stream.read_exact(&mut said).unwrap();
+        assert_eq!(text(&said), go_on, "its body is waited for");
+    }
+    let bearer = [("authorization", "Bearer a token of enough characters")];
+    for path in ["/", "/api/v1/status", "/events", "/login", "/assets/app.js"] {
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: {}\r\n{}: {}\r\nConnection: close\r\n\r\n",
+            pages.host(),
+            bearer[0].0,
+            bearer[0].1
+        );
+        let mut stream = pages.connect();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut said = [0; 12];
+        stream.read_exact(&mut said).unwrap();
+        let said = text(&said);
+        assert!(said == "HTTP/1.1 200" || said == "HTTP/1.1 303", "{path}: {said}");
+    }
+    let mut let_go = String::new();
+    under_way[0].read_to_string(&mut let_go).unwrap();
+    assert!(
+        let_go.starts_with("HTTP/1.1 503") && let_go.contains("text/html"),
+        "{let_go}"
+    );
+    drop(under_way);
     assert_eq!(daemon.end(), Some(0));
 }
 
