@@ -234,7 +234,7 @@ impl Shown {
         }
         if self.left_behind > 0 {
             words += &format!(
-                "  {} do not count: photos whose turn came first were passed over, and are gone; draw anew\n",
+                "  {} do not count: photos whose turn came first were passed over, and are gone; draw anew, by another seed\n",
                 self.left_behind
             );
         }
