@@ -80,6 +80,27 @@ fn a_model_that_the_gate_refused_serves_only_by_force() {
     assert!(shop.rows().iter().all(|row| row["model"] == refused.as_str()));
 }
 
+/// A model that was made again and refused then was "rejected": the rollback found no other one, or an older one.
+#[test]
+fn a_model_that_has_served_can_be_gone_back_to_though_the_gate_refused_it_since() {
+    let shop = shop(1);
+    shop.ok(&["scan"]);
+    let shipped = in_service(&shop);
+    let now = ["retrain", "now", "--set", "retrain.seed=7"];
+    shop.ok(&now);
+    let served = in_service(&shop);
+    shop.ok(&["models", "rollback"]);
+    shop.ok(&[&now[..], &["--set", "gate.min_accuracy=1.0"]].concat());
+    let again = "SELECT model || ' ' || json_extract(verdict, '$.verdict') FROM runs WHERE id = 2";
+    assert_eq!(word(&shop, again), format!("{served} keep"));
+    assert_eq!(in_service(&shop), shipped);
+    shop.ok(&["models", "rollback"]);
+    assert_eq!(in_service(&shop), served);
+    shop.ok(&["models", "promote", &shipped]);
+    shop.ok(&["models", "promote", &served]);
+    assert_one_serves(&shop);
+}
+
 /// With a thousand due times passed over since, it "had not passed the gate".
 #[test]
 fn a_model_that_passed_the_gate_needs_no_force_however_long_ago_that_was() {
