@@ -283,6 +283,21 @@ fn a_candidate_is_measured_against_the_model_that_serves_in_the_end() {
     );
 }
 
+/// It was judged, and then trained and judged once more from its checkpoint.
+#[test]
+fn a_run_that_was_through_as_the_service_was_killed_is_judged_and_not_gone_on_with() {
+    let shop = shop(1);
+    shop.ok(&["scan"]);
+    dies_at(shop.command(&["retrain", "now"]), "publish.written");
+    let resumed = shop.run(&["retrain", "now", "--resume"]);
+    let complaint = text(&resumed.stderr);
+    assert_eq!(resumed.status.code(), Some(2), "{complaint}");
+    assert!(complaint.contains("no interrupted run"), "{complaint}");
+    let judged = "SELECT group_concat(state || ' ' || json_extract(verdict, '$.verdict')) FROM runs";
+    assert_eq!(word(&shop, judged), "finished promote");
+    assert_eq!(in_service(&shop), word(&shop, "SELECT model FROM runs"));
+}
+
 #[test]
 fn a_first_start_that_is_killed_while_it_publishes_is_made_up_for() {
     for place in &PLACES[..2] {
