@@ -3,7 +3,6 @@
 //! In: the settings, the store. Out: the latest runs and the next due time; or a run, by the daemon where one is
 //! running, else by this process. Never: two runs at once: a daemon is asked through the store.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime};
@@ -215,6 +214,10 @@ fn here(resume: bool, config: Config, format: Format) -> anyhow::Result<Ended> {
     // What a rebuild stands up to must be on record, also before the first daemon ever ran.
     daemon::open_serving_blocking(&config.on_cpu(), &mut store, Opener::Owner)?;
     drop(store);
+    let (config, program) = (Arc::new(config), std::env::current_exe()?);
+    let mut retrainer = Retrainer::open(Arc::clone(&config), program, stop)?;
+    // First: a run that was through is judged, and nothing that is to be gone on with.
+    retrainer.take_up_blocking()?;
     let (beginning, due_at) = if resume {
         let (run, checkpoint) = last_interrupted(&config, |run| run.trigger != RunTrigger::Command)?;
         let parameters = serde_json::from_value(run.parameters)?;
@@ -227,9 +230,6 @@ fn here(resume: bool, config: Config, format: Format) -> anyhow::Result<Ended> {
     } else {
         (Beginning::Fresh, None)
     };
-    let program: PathBuf = std::env::current_exe()?;
-    let mut retrainer = Retrainer::open(Arc::new(config), program, stop)?;
-    retrainer.take_up_blocking()?;
     let spinner = ProgressBar::new_spinner().with_message("training; the run's folder tells how it goes");
     output::keep_below(&spinner);
     spinner.enable_steady_tick(Duration::from_millis(200));

@@ -17,6 +17,10 @@ use crate::domain::{Confidence, ContentHash, InventoryPath, Label, Status, Times
 use crate::store::{NewAudit, PageAccess, Reader};
 use crate::training::looks::most_useful_looks;
 
+/// As many as somebody has time for between two other things. Of a draw all are listed: who is through with the list is through with
+/// the draw.
+const USUAL_LIMIT: usize = 20;
+
 /// Which photos are most worth a look.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -29,9 +33,9 @@ Examples:
 A photo that was drawn counts as audited once somebody has said what it shows, be it what the model said:
 `hangtag correct PATH --label LABEL`; and what comes before it in its draw, too. Look at them in the order of the list.")]
 pub struct ReviewArguments {
-    /// At most so many
-    #[arg(long, value_name = "N", default_value_t = 20)]
-    limit: usize,
+    /// At most so many; without it 20, and with --open all of them
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
     /// Draw so many tagged photos at random, and put that on record
     #[arg(long, value_name = "N", conflicts_with_all = ["limit", "open"], value_parser = clap::value_parser!(u32).range(1..))]
     audit: Option<u32>,
@@ -72,8 +76,8 @@ pub fn run(arguments: &ReviewArguments, config: &Config) -> anyhow::Result<Ended
     let reader = Reader::open_with(&config.store_path(), PageAccess::Mapped)?;
     let lines = match (arguments.audit, arguments.open) {
         (Some(count), _) => drawn(count, arguments.seed, &reader, config)?,
-        (None, true) => to_audit(&reader, arguments.limit)?,
-        (None, false) => worth_a_look(arguments.limit, &reader, config)?,
+        (None, true) => to_audit(&reader, arguments.limit.unwrap_or(usize::MAX))?,
+        (None, false) => worth_a_look(arguments.limit.unwrap_or(USUAL_LIMIT), &reader, config)?,
     };
     match arguments.format {
         ReviewFormat::Json => output::print_json(&lines)?,

@@ -234,7 +234,7 @@ impl Shown {
         }
         if self.left_behind > 0 {
             words += &format!(
-                "  {} do not count: photos whose turn came first were passed over, and are gone; draw anew\n",
+                "  {} do not count: photos whose turn came first were passed over, and are gone; draw anew, by another seed\n",
                 self.left_behind
             );
         }
@@ -281,8 +281,9 @@ fn fitted(arguments: &FitArguments, config: &Config) -> anyhow::Result<Shown> {
     let model = need_model_that_tags(config, &reader)?;
     let manifest = reader.model(&model)?.map(|row| row.manifest);
     let rows = reader.samples(&model)?;
-    let pictures = Pictures::of_blocking(&config.corrections_dir(), &rows);
-    let samples = Samples::of(&rows, &manifest.unwrap_or_default(), &pictures);
+    let manifest = manifest.unwrap_or_default();
+    let pictures = Pictures::of_blocking(&config.corrections_dir(), &rows, &manifest);
+    let samples = Samples::of(&rows, &manifest, &pictures);
     if samples.unasked > 0 {
         output::note(&format!(
             "{} audited photos do not count, since model {model} was not asked about them: while the inventory \

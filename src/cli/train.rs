@@ -54,7 +54,7 @@ pub struct TrainArguments {
     /// Use only the first N training images, at least 2
     #[arg(long, value_name = "N", value_parser = enough_images)]
     limit_images: Option<usize>,
-    /// Go on with the last run that was stopped or failed
+    /// Go on with the last run that was stopped or failed, by the settings that it was begun with
     #[arg(long, conflicts_with = "limit_images")]
     resume: bool,
     /// Carry out the job in a run's folder: how the service trains in a process of its own
@@ -217,7 +217,15 @@ fn begin(
     daemon::close_dead_trainings_blocking(config, (&Reader::open(&config.store_path())?, store))?;
     if arguments.resume {
         let (old, path) = last_interrupted(config, |run| run.trigger == RunTrigger::Command)?;
+        let run = old.id.0;
         let old: TrainParameters = serde_json::from_value(old.parameters)?;
+        let differing = differing(&parameters, &old);
+        if !differing.is_empty() {
+            output::note(&format!(
+                "run {run} was begun with {}, and is gone on with by these, not by what the settings are now",
+                differing.join(", ")
+            ));
+        }
         parameters = TrainParameters {
             threads: parameters.threads,
             ..old
@@ -248,6 +256,25 @@ fn begin(
             Err(error.into())
         }
     }
+}
+
+/// What a run was begun with that is otherwise in the settings by now; but for what has an option of its own, which is held against it.
+fn differing(settings: &TrainParameters, run: &TrainParameters) -> Vec<String> {
+    let words = |parameters: &TrainParameters| {
+        [
+            ("architecture", parameters.architecture.to_string()),
+            ("augmentation", parameters.augmentation.to_string()),
+            ("batch_size", parameters.batch_size.to_string()),
+            ("learning_rate", parameters.learning_rate.to_string()),
+            ("schedule", parameters.schedule.to_string()),
+            ("validation_share", parameters.validation_share.to_string()),
+        ]
+    };
+    let pairs = words(settings).into_iter().zip(words(run));
+    pairs
+        .filter(|(now, then)| now != then)
+        .map(|(_, (key, value))| format!("train.{key} = {value}"))
+        .collect()
 }
 
 /// Seed and data may not change, and epochs only under a constant rate.

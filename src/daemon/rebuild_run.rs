@@ -41,7 +41,7 @@ pub(super) struct RunProcess<'a> {
 pub(super) enum Carried {
     /// The process said so itself.
     Concluded(Conclusion),
-    /// The service is ending.
+    /// The service is ending, and the run was not through.
     Stopped,
     /// It took too long, or died; why.
     Failed(String),
@@ -72,7 +72,11 @@ impl RunProcess<'_> {
             }
             if self.stop.load(Ordering::Relaxed) {
                 child.end();
-                return Ok(Carried::Stopped);
+                // It may have been through before it heard of that: it is judged, as that of a service that was killed is.
+                return Ok(match self.folder.read_conclusion_blocking()? {
+                    Some(conclusion @ Conclusion::Finished(_)) => Carried::Concluded(conclusion),
+                    _ => Carried::Stopped,
+                });
             }
             if begun.elapsed() >= self.max_duration {
                 child.end();
@@ -162,14 +166,25 @@ impl Drop for Training {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::time::SystemTime;
 
-    /// A program that takes the arguments of a training and does not end. A shell writes it: were it open for writing in
-    /// this process while another test starts one, it could not be started ("text file busy").
-    fn trains_for_ever(path: &Path) {
-        let write =
-            "printf '#!/bin/sh\\necho $$ > \"$3/pid\"\\nexec sleep 600\\n' > \"$0\" && chmod +x \"$0\"";
-        let written = Command::new("sh").args(["-c", write]).arg(path).status();
+    use super::*;
+    use crate::tagging::testing::model;
+    use crate::training::evaluate::Evaluation;
+    use crate::training::gate::{Candidate, Cost, Measured, WarmUp};
+    use crate::training::parameters::TrainParameters;
+    use crate::training::perform::Findings;
+    use crate::training::report::{Report, Samples};
+
+    /// A program in the place of a training; its third argument is the run's folder. A shell writes it: were it open for writing
+    /// in this process while another test starts one, it could not be started ("text file busy").
+    fn write_program(path: &Path, script: &str) {
+        let write = "printf '#!/bin/sh\\n%s' \"$1\" > \"$0\" && chmod +x \"$0\"";
+        let written = Command::new("sh")
+            .args(["-c", write])
+            .arg(path)
+            .arg(script)
+            .status();
         assert!(written.unwrap().success());
     }
 
@@ -177,7 +192,7 @@ mod tests {
     fn a_run_that_takes_longer_than_it_may_is_ended_and_says_so() {
         let folder = tempfile::tempdir().unwrap();
         let (program, run) = (folder.path().join("program"), RunFolder::of(folder.path(), 1));
-        trains_for_ever(&program);
+        write_program(&program, "echo $$ > \"$3/pid\"\nexec sleep 600\n");
         std::fs::create_dir_all(run.path()).unwrap();
         let process = RunProcess {
             program: &program,
@@ -198,5 +213,92 @@ mod tests {
             !Path::new("/proc").join(pid.trim()).exists(),
             "process {pid} is gone"
         );
+    }
+
+    /// How a run ends of which all is measured.
+    fn through() -> Conclusion {
+        let measured = Measured {
+            test: Vec::new(),
+            photos: Vec::new(),
+            audited: Vec::new(),
+            cost: Cost {
+                multiply_adds: 1,
+                file_bytes: 1,
+            },
+        };
+        let now = SystemTime::now().into();
+        let report = Report {
+            run: Some(1),
+            trigger: None,
+            hangtag_version: "0".into(),
+            started_at: now,
+            ended_at: now,
+            peak_memory_bytes: None,
+            parameters: TrainParameters::default(),
+            data: Vec::new(),
+            corrections: None,
+            layers: Vec::new(),
+            epochs: Vec::new(),
+            chosen_epoch: 1,
+            model: model("b"),
+            model_bytes: 1,
+            evaluation: Evaluation::of(&[]),
+            reliability: Vec::new(),
+            calibration: None,
+            photos: None,
+            samples: Samples::default(),
+            verdict: None,
+        };
+        Conclusion::Finished(Box::new(Findings {
+            candidate: Candidate {
+                measured: measured.clone(),
+                parity_difference: 0.0,
+                warm_up: WarmUp::Finite,
+                forgotten: 0,
+            },
+            in_service_model: model("a").as_str().to_owned(),
+            in_service: measured,
+            report,
+            out_of_fold: Vec::new(),
+        }))
+    }
+
+    /// It counted as stopped, and was made again, where one whose service was killed is judged.
+    #[test]
+    fn a_run_that_is_through_as_it_is_told_to_end_is_not_stopped() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("program");
+        // The line of an epoch tells that it would hear a signal by now.
+        let script = "trap 'mv \"$3/last\" \"$3/conclusion.json\"; exit 0' TERM\n\
+                      mv \"$3/epoch\" \"$3/progress.jsonl\"\n\
+                      while :; do sleep 0.1; done\n";
+        write_program(&program, script);
+        let epoch =
+            r#"{"epoch":1,"seconds":1.0,"loss":1.0,"accuracy":0.5,"val_loss":1.0,"val_accuracy":0.5}"#;
+        let stopped = Conclusion::Stopped {
+            reason: "stopped after 1 whole epochs".into(),
+        };
+        for (number, last, is_through) in [(1, through(), true), (2, stopped, false)] {
+            let run = RunFolder::of(folder.path(), number);
+            std::fs::create_dir_all(run.path()).unwrap();
+            std::fs::write(run.path().join("epoch"), format!("{epoch}\n")).unwrap();
+            std::fs::write(run.path().join("last"), serde_json::to_vec(&last).unwrap()).unwrap();
+            let stop = AtomicBool::new(false);
+            let process = RunProcess {
+                program: &program,
+                folder: &run,
+                max_duration: Duration::from_secs(600),
+                stop: &stop,
+            };
+            let carried = process.carry_out_blocking(&mut |_| {
+                stop.store(true, Ordering::Relaxed);
+                Ok(())
+            });
+            match carried.unwrap() {
+                Carried::Concluded(conclusion) => assert!(is_through && conclusion == last),
+                Carried::Stopped => assert!(!is_through),
+                Carried::Failed(reason) => panic!("{reason}"),
+            }
+        }
     }
 }

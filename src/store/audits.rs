@@ -8,7 +8,10 @@
 //! draw are the photos before the first place that is still open: wherever people stop, those are a random sample, which
 //! the photos that somebody happens to have looked at are not. A photo that is gone waits for nobody, unless it was still there
 //! when the next one was looked at, or may have been: then that one was picked, and what is there behind it tells only what was
-//! picked. Who looked before the draw picked nothing of it.
+//! picked. Who looked before the draw picked nothing of it. When somebody looked first counts, not when a word was changed.
+//!
+//! A seed that is drawn by once more gives the same places: to the later draw belongs what the earlier ones drew, since they were
+//! drawn when that was, and looked at in its order. Of what is left of them alone, a photo that was passed over would be missing.
 
 use std::collections::{BTreeSet, BinaryHeap};
 
@@ -108,13 +111,15 @@ impl AuditProgress {
     }
 }
 
-/// A content in a draw.
+/// A content in a draw, or in an earlier one by the same seed.
 struct DrawnContent {
     audit: i64,
+    /// The first time by this seed.
     drawn_at: Timestamp,
     place: ContentHash,
     hash: ContentHash,
-    /// When somebody said what it shows.
+    /// When somebody said what it shows: first since it was drawn, or before, where that word still stands. `None` where none
+    /// stands.
     named_at: Option<Timestamp>,
     /// A file of it that can be looked at.
     file: Option<InventoryPath>,
@@ -186,16 +191,23 @@ impl Reader {
     pub fn audit_progress(&self) -> Result<AuditProgress, StoreError> {
         let mut contents = self.rows(
             "look how far the audits have come",
-            "SELECT a.id, a.seed, c.content_hash,
-                 (SELECT t.corrected_at_ms FROM truths t WHERE t.content_hash = c.content_hash AND t.undone_at_ms IS NULL),
+            "WITH drawn AS (
+                 SELECT a.id AS audit_id, a.seed, c.content_hash, min(e.drawn_at_ms) AS drawn_at_ms
+                 FROM audits a JOIN audits e ON e.seed = a.seed AND e.id <= a.id
+                 JOIN audited_contents c ON c.audit_id = e.id
+                 GROUP BY a.id, c.content_hash)
+             SELECT d.audit_id, d.seed, d.content_hash,
+                 CASE WHEN count(t.id) > count(t.undone_at_ms)
+                      THEN min(t.corrected_at_ms) FILTER (WHERE t.corrected_at_ms > d.drawn_at_ms OR t.undone_at_ms IS NULL) END,
                  (SELECT min(f.path) FROM images i
                   JOIN files f INDEXED BY files_by_image ON f.image_id = i.id AND f.is_present = 1
-                  WHERE i.content_hash = c.content_hash AND f.reason IS NULL),
+                  WHERE i.content_hash = d.content_hash AND f.reason IS NULL),
                  (SELECT max(coalesce(f.absent_at_ms, f.tagged_at_ms)) FROM images i
                   JOIN files f INDEXED BY files_by_image ON f.image_id = i.id
-                  WHERE i.content_hash = c.content_hash),
-                 a.drawn_at_ms
-             FROM audits a JOIN audited_contents c ON c.audit_id = a.id",
+                  WHERE i.content_hash = d.content_hash),
+                 d.drawn_at_ms
+             FROM drawn d LEFT JOIN truths t ON t.content_hash = d.content_hash
+             GROUP BY d.audit_id, d.content_hash",
             [],
             |row| {
                 let hash = rows::present(rows::content_hash(row, 2)?, 2, "a hash of 32 bytes")?;

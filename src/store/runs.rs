@@ -321,6 +321,13 @@ impl Batch<'_> {
     }
 }
 
+/// In the order of the index, so that the first moment that is dealt with ends the walk.
+pub(super) const LAST_DUE: &str = "
+    SELECT coalesce(
+        (SELECT due_at_ms FROM runs INDEXED BY runs_by_due WHERE due_at_ms <= ?1
+         GROUP BY due_at_ms HAVING count(*) > 1 OR max(state <> 'stopped') ORDER BY due_at_ms DESC LIMIT 1),
+        (SELECT min(due_at_ms) - 1 FROM runs INDEXED BY runs_by_due WHERE due_at_ms <= ?1))";
+
 impl Reader {
     /// The latest `limit` runs with their epochs, newest first.
     pub fn runs(&self, limit: u32) -> Result<Vec<RunRow>, StoreError> {
@@ -353,13 +360,11 @@ impl Reader {
     /// The latest moment of the schedule that is dealt with, by a run or by being passed over. A run that was stopped, which
     /// the service's end does, has not dealt with its moment; a second one has, since it may be the run that ends the service.
     /// Where there are none but such, all before them are dealt with. A moment later than `no_later_than` plays no part: it was
-    /// written under a wrong clock.
+    /// written under a wrong clock. A look at the newest moments, however many were passed over: it is asked twice a second.
     pub fn last_due(&self, no_later_than: Timestamp) -> Result<Option<Timestamp>, StoreError> {
         let last: Option<Option<i64>> = self.row(
             "look up the last moment of the schedule that was answered",
-            "SELECT coalesce(max(CASE WHEN tries > 1 OR was_ended THEN due_at_ms END), min(due_at_ms) - 1)
-             FROM (SELECT due_at_ms, count(*) AS tries, max(state <> 'stopped') AS was_ended
-                   FROM runs WHERE due_at_ms <= ?1 GROUP BY due_at_ms)",
+            LAST_DUE,
             [no_later_than.as_millis()],
             |row| row.get(0),
         )?;

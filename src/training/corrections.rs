@@ -20,6 +20,7 @@ use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
 use serde::{Deserialize, Serialize};
 
 use super::lessons::Photos;
+use super::manifest::in_short;
 use crate::decode::{self, DecodeError, DecodeLimits};
 use crate::domain::{ContentHash, DecodedImage, Severity, Truth};
 use crate::durable;
@@ -75,6 +76,16 @@ impl Material {
     pub fn push(&mut self, Correction { hash, truth }: Correction, input: &InputTensor) {
         self.photos.push(input, truth);
         self.hashes.push(hash);
+    }
+
+    /// These, and others behind them.
+    pub fn followed_by(&self, others: Material) -> Material {
+        let mut all = self.clone();
+        all.photos.pixels.extend(others.photos.pixels);
+        all.photos.truths.extend(others.photos.truths);
+        all.hashes.extend(others.hashes);
+        all.unusable.extend(others.unusable);
+        all
     }
 
     /// Those that fulfil a condition, in their order.
@@ -184,6 +195,14 @@ pub fn kept_blocking(folder: &Path) -> io::Result<Vec<ContentHash>> {
         hashes.extend(name.and_then(|name| name.parse::<ContentHash>().ok()));
     }
     Ok(hashes)
+}
+
+/// The contents that a model has learned and of which a copy is kept, also where their corrections were undone since: the model
+/// knows their pictures all the same. Of a folder that cannot be listed no copy can be told apart, and each is known by its hash.
+pub fn kept_of_blocking(folder: &Path, learned: &HashSet<&str>) -> Vec<ContentHash> {
+    let kept = kept_blocking(folder).unwrap_or_default().into_iter();
+    kept.filter(|hash| learned.contains(in_short(hash).as_str()))
+        .collect()
 }
 
 /// Reads the copy of a corrected photo.

@@ -43,7 +43,7 @@ pub fn fit_on_audit(
     if rows.iter().filter(|row| row.is_audited).count() < ENOUGH_AUDITED {
         return Ok(());
     }
-    let pictures = Pictures::of_blocking(aim.corrections_dir, &rows);
+    let pictures = Pictures::of_blocking(aim.corrections_dir, &rows, &row.manifest);
     let (basis, judged) = Samples::of(&rows, &row.manifest, &pictures).best();
     if basis != Basis::Audit {
         return Ok(());

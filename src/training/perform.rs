@@ -174,6 +174,7 @@ pub fn perform_blocking(
     let measuring = Measuring {
         data: &data,
         photos: &material,
+        corrections_dir: &job.corrections_dir,
         audited: &audited.collect::<Result<_, _>>()?,
         open,
     };

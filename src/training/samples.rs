@@ -11,15 +11,15 @@
 //! A reference network learns four in five photos of the classes and none of the others: with all of those that were there, a
 //! random draw would be one of mostly watches. Of both kinds the fifth counts that it holds out.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
 use serde_json::Value;
 
-use super::corrections::{Correction, prepare_blocking};
+use super::corrections::{Correction, kept_of_blocking, prepare_blocking};
 use super::evaluate::Judged;
 use super::manifest::{in_short, learned_in};
-use crate::domain::{ArchitectureName, Basis, ContentHash, Prediction, held_out};
+use crate::domain::{ArchitectureName, Basis, ContentHash, Prediction, Truth, held_out};
 use crate::store::SampleRow;
 
 /// So many audited photos are preferred to any number of corrections.
@@ -53,20 +53,22 @@ enum Picture {
 }
 
 impl Pictures {
-    /// By the copies of corrected photos in `folder`.
-    pub fn of_blocking(folder: &Path, rows: &[SampleRow]) -> Pictures {
-        let corrections = rows.iter().map(|row| Correction {
-            hash: row.hash,
-            truth: row.truth,
-        });
+    /// By the copies of corrected photos in `folder`; along with those that the model with this manifest has learned, whose
+    /// corrections may have been undone since.
+    pub fn of_blocking(folder: &Path, rows: &[SampleRow], manifest: &Value) -> Pictures {
+        let mut hashes: BTreeSet<ContentHash> = rows.iter().map(|row| row.hash).collect();
+        hashes.extend(kept_of_blocking(folder, &learned_in(&manifest["training"])));
+        // What they show plays no part.
+        let truth = Truth::Unknown;
+        let corrections = hashes.into_iter().map(|hash| Correction { hash, truth });
         let material = prepare_blocking(folder, &corrections.collect::<Vec<_>>());
         let places = material.photos.places();
         Pictures(material.hashes.into_iter().zip(places).collect())
     }
 
-    fn of(&self, row: &SampleRow) -> Picture {
-        let place = self.0.get(&row.hash);
-        place.map_or(Picture::Unread(row.hash), |&place| Picture::Read(place))
+    fn of(&self, hash: &ContentHash) -> Picture {
+        let place = self.0.get(hash);
+        place.map_or(Picture::Unread(*hash), |&place| Picture::Read(place))
     }
 }
 
@@ -79,15 +81,17 @@ impl Samples {
         let is_one_of_too_many = |row: &SampleRow| {
             holds_out && row.was_there && row.truth.label().is_none() && !held_out(&row.hash)
         };
-        let was_learned = |row: &&SampleRow| learned.contains(in_short(&row.hash).as_str());
+        let was_learned = |hash: &&ContentHash| learned.contains(in_short(hash).as_str());
         let seen: HashSet<Picture> = rows
             .iter()
+            .map(|row| &row.hash)
+            .chain(pictures.0.keys())
             .filter(was_learned)
-            .map(|row| pictures.of(row))
+            .map(|hash| pictures.of(hash))
             .collect();
         let by_folds: HashMap<Picture, Prediction> = rows
             .iter()
-            .filter_map(|row| Some((pictures.of(row), row.out_of_fold?)))
+            .filter_map(|row| Some((pictures.of(&row.hash), row.out_of_fold?)))
             .collect();
         let unseeing = |row: &SampleRow, picture: Picture| match seen.contains(&picture) {
             true => row.out_of_fold.or(by_folds.get(&picture).copied()),
@@ -96,7 +100,7 @@ impl Samples {
         let (mut samples, mut counted) = (Samples::default(), HashSet::new());
         let (audited, chosen): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.is_audited);
         for row in audited.into_iter().chain(chosen) {
-            let picture = pictures.of(row);
+            let picture = pictures.of(&row.hash);
             let may_count = match row.is_audited {
                 true => !is_one_of_too_many(row),
                 false => !counted.contains(&picture),
@@ -136,7 +140,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::domain::{DecodedImage, ImageFormat, LABEL_COUNT, Scores, Timestamp, Truth};
+    use crate::domain::{DecodedImage, ImageFormat, LABEL_COUNT, Scores, Timestamp};
     use crate::training::corrections::keep_blocking;
 
     fn prediction(top: f32) -> Prediction {
@@ -312,7 +316,7 @@ mod tests {
         let mut rows = photos(folder.path(), &[1, 1, 1, 2, 3, 3]);
         let none = Value::Null;
         let count = |rows: &[SampleRow]| {
-            let found = Samples::of(rows, &none, &Pictures::of_blocking(folder.path(), rows));
+            let found = Samples::of(rows, &none, &Pictures::of_blocking(folder.path(), rows, &none));
             (found.audited.len(), found.chosen.len(), found.left_out)
         };
         assert_eq!(count(&rows), (0, 3, 3));
@@ -335,7 +339,7 @@ mod tests {
         for row in &mut rows {
             row.is_audited = true;
         }
-        let pictures = Pictures::of_blocking(folder.path(), &rows);
+        let pictures = Pictures::of_blocking(folder.path(), &rows, &learned);
         let found = Samples::of(&rows, &learned, &pictures);
         assert_eq!(
             tops(&found.audited),
@@ -348,5 +352,17 @@ mod tests {
         }
         let found = Samples::of(&rows, &learned, &pictures);
         assert_eq!((tops(&found.chosen), found.left_out), (vec![0.6], 3));
+    }
+
+    /// Once the correction was undone, nobody knew any more that the picture had been learned.
+    #[test]
+    fn a_learned_picture_whose_correction_was_undone_is_known_by_heart_under_another_hash() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut rows = photos(folder.path(), &[1, 1, 2]);
+        let undone = rows.remove(0);
+        let learned = manifest(&[in_short(&undone.hash)]);
+        let pictures = Pictures::of_blocking(folder.path(), &rows, &learned);
+        let found = Samples::of(&rows, &learned, &pictures);
+        assert_eq!((tops(&found.chosen), found.left_out), (vec![0.9], 1));
     }
 }

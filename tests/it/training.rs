@@ -173,6 +173,21 @@ fn a_training_that_was_interrupted_is_resumed_to_the_same_bytes() {
     assert_eq!(shop.count(&epochs), 40);
 }
 
+/// It went on by the old ones without a word.
+#[test]
+fn a_resumed_training_says_which_settings_are_not_those_that_it_was_begun_with() {
+    let shop = shop((100, 50));
+    interrupt_a_training(&shop, 1);
+    let other = ["--set", "train.batch_size=16", "--set", "train.learning_rate=0.5"];
+    let resumed = shop.run(&[&["train", "--resume"], &other[..]].concat());
+    let said = text(&resumed.stderr);
+    assert_eq!(resumed.status.code(), Some(0), "{said}");
+    let of_the_run = "begun with train.batch_size = 64, train.learning_rate = 0.001, and";
+    assert!(said.contains(of_the_run), "{said}");
+    let used = "SELECT count(DISTINCT parameters) FROM runs";
+    assert_eq!(shop.count(used), 1);
+}
+
 /// Another process took its checkpoint, and both trained the same, each at half the pace.
 #[test]
 fn a_training_that_is_alive_is_not_gone_on_with() {

@@ -256,6 +256,17 @@ fn what_is_worth_a_look_is_listed_once_each_with_a_reason() {
     assert!(shop.ok(&["review"]).starts_with("status"));
 }
 
+/// Twenty were listed, and nothing said of the others: who had worked them off believed to be through with the draw.
+#[test]
+fn a_draw_is_listed_to_its_end() {
+    let (shop, _) = shop(24);
+    let drawn = shop.json(&["review", "--audit", "24", "--format", "json"]);
+    assert!(drawn.as_array().unwrap().len() > 20, "{drawn}");
+    assert_eq!(shop.json(&["review", "--open", "--format", "json"]), drawn);
+    let some = shop.json(&["review", "--open", "--limit", "3", "--format", "json"]);
+    assert_eq!(some.as_array().unwrap()[..], drawn.as_array().unwrap()[..3]);
+}
+
 #[test]
 fn drift_is_told_once_the_model_has_served_long_enough() {
     let (shop, _) = shop(3);

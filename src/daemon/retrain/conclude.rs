@@ -1,8 +1,8 @@
 //! What becomes of a run that is through: judged, published, registered, on record.
 //!
 //! In: a run's conclusion. Out: its report, its bundle in the place that models are loaded from, a changed registry if
-//! the gate says so. Never: a registry changed against a model that took the place of the one it was judged by. All of
-//! it may be done twice: after a crash it is.
+//! the gate says so. Never: a registry changed against a model that took the place of the one it was judged by; a way back
+//! closed, because the gate would not let in once more what has served. All of it may be done twice: after a crash it is.
 
 use std::time::SystemTime;
 
@@ -14,7 +14,9 @@ use crate::daemon::open::entry_of;
 use crate::domain::{ModelId, ParseError, Timestamp};
 use crate::durable;
 use crate::model::ModelBundle;
-use crate::store::{Actor, Forced, OutOfFold, RunEnd, RunId, RunState, RunTrigger, ServiceChange};
+use crate::store::{
+    Actor, Forced, ModelState, OutOfFold, RunEnd, RunId, RunState, RunTrigger, ServiceChange,
+};
 use crate::training::gate::{GateRules, Verdict, judge};
 use crate::training::job::RunFolder;
 use crate::training::newcomer::{Aim, fit_on_audit, thresholds_in_words};
@@ -108,7 +110,11 @@ impl Retrainer {
         durable::crash_point("register.candidate");
         let reason = format!("run {} {}", run.0, in_a_line(verdict));
         if !verdict.is_promote() {
-            self.store.reject_model(bundle.id(), &reason, at)?;
+            // One that has served is one to go back to, also where a later run has made it again: the refusal stands with that run.
+            let standing = self.reader.model(bundle.id())?.map(|row| row.state);
+            if !matches!(standing, Some(ModelState::InService | ModelState::Retired)) {
+                self.store.reject_model(bundle.id(), &reason, at)?;
+            }
             return Ok(true);
         }
         // Judged a second time after a crash: it may have served, and been rolled back, before its run was ended.

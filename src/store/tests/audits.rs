@@ -205,18 +205,77 @@ fn who_looked_before_the_draw_picked_nothing_of_it() {
     assert_eq!((counts(&fixture), open(&fixture).len()), ((6, 5, 5), 0));
 }
 
+fn draw_again(fixture: &mut Fixture, (seed, count): (u32, usize), ms: i64) -> Vec<ContentHash> {
+    let again = NewAudit {
+        model: model("a"),
+        seed,
+        drawn: fixture.reader().draw_contents(seed, count).unwrap(),
+        by: "bert".into(),
+        at: at(ms),
+    };
+    fixture.store.record_audit(&again).unwrap();
+    again.drawn.contents
+}
+
+/// The one that was passed over and left was missing from the second draw, and all that were picked before it counted.
+#[test]
+fn a_seed_that_is_drawn_by_once_more_makes_no_sample_of_photos_that_were_picked() {
+    let (mut fixture, names) = drawn_fixture();
+    look(&mut fixture, &names[1..].iter().collect::<Vec<_>>());
+    gone(&mut fixture, &names[0], 6_000);
+    draw_again(&mut fixture, (7, 9), 7_000);
+    assert_eq!(counts(&fixture), (6, 5, 0));
+    let progress = fixture.reader().audit_progress().unwrap();
+    assert_eq!((progress.left_behind, progress.open.len()), (5, 0));
+    draw_again(&mut fixture, (8, 9), 7_000);
+    assert_eq!(counts(&fixture), (6, 5, 5), "another seed gives other places");
+}
+
+/// What an earlier draw counts must not wait for photos that came after it.
+#[test]
+fn a_later_draw_by_the_same_seed_takes_nothing_from_the_earlier_one() {
+    let (mut fixture, names) = drawn_fixture();
+    look(&mut fixture, &names.iter().collect::<Vec<_>>());
+    for number in 0..30 {
+        fixture.apply(certain(&format!("{number}.jpg"), "a", 3, 0.9, 0.0));
+    }
+    let drawn = draw_again(&mut fixture, (7, 36), 7_000);
+    let before: Vec<_> = names.iter().map(|name| content(name).hash).collect();
+    assert_ne!(drawn[..6], before, "new ones come between");
+    assert_eq!(counts(&fixture), (36, 6, 6));
+    assert_eq!(open(&fixture).len(), 30);
+}
+
+/// The time of the word that stands was taken for when somebody looked: after that, nothing had been passed over.
+#[test]
+fn a_word_that_is_changed_after_a_photo_has_gone_makes_no_sample_of_those_that_were_picked() {
+    for undone_first in [false, true] {
+        let (mut fixture, names) = drawn_fixture();
+        look(&mut fixture, &names[1..].iter().collect::<Vec<_>>());
+        gone(&mut fixture, &names[0], 6_000);
+        if undone_first {
+            let undone = content(&names[1]).hash;
+            fixture
+                .store
+                .undo_corrections(&[undone], "anna", at(7_000))
+                .unwrap();
+        }
+        for (label, ms) in [(4, 8_000), (3, 9_000)] {
+            let changed = NewCorrection {
+                at: at(ms),
+                ..correction(&names[1], Some(label))
+            };
+            fixture.store.correct(&[changed]).unwrap();
+        }
+        assert_eq!(counts(&fixture), (6, 5, 0), "undone first: {undone_first}");
+        assert_eq!(fixture.reader().audit_progress().unwrap().left_behind, 5);
+    }
+}
+
 #[test]
 fn a_photo_of_two_draws_is_listed_and_counted_once() {
     let (mut fixture, names) = drawn_fixture();
-    let again = NewAudit {
-        model: model("a"),
-        seed: 8,
-        drawn: fixture.reader().draw_contents(8, 3).unwrap(),
-        by: "bert".into(),
-        at: at(4_500),
-    };
-    let first = again.drawn.contents[0];
-    fixture.store.record_audit(&again).unwrap();
+    let first = draw_again(&mut fixture, (8, 3), 4_500)[0];
     assert_eq!(open(&fixture), names, "the older draw first");
     let name = names.iter().find(|name| content(name).hash == first).unwrap();
     look(&mut fixture, &[name]);

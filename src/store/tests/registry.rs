@@ -1,5 +1,6 @@
 //! Which model serves, training runs, requests.
 
+use super::super::runs::LAST_DUE;
 use super::*;
 use serde_json::json;
 
@@ -256,6 +257,22 @@ fn a_moment_is_dealt_with_unless_its_only_run_was_stopped() {
     // A run that brings the service down was begun again at every start.
     assert_eq!(ended(400, RunState::Stopped), Some(at(300)));
     assert_eq!(ended(400, RunState::Stopped), Some(at(400)));
+}
+
+/// All due times that had ever been passed over were looked at, twice a second.
+#[test]
+fn the_latest_moment_is_found_among_any_number_that_were_passed_over() {
+    let fixture = Fixture::new();
+    let passed_over =
+        "WITH RECURSIVE due (number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM due WHERE number < 10000)
+         INSERT INTO runs (state, cause, due_at_ms, started_at_ms, ended_at_ms, parameters)
+         SELECT 'skipped', 'schedule', number, number, number, 'null' FROM due";
+    fixture.store.connection.execute(passed_over, []).unwrap();
+    let mut statement = fixture.store.connection.prepare(LAST_DUE).unwrap();
+    let last: i64 = statement.query_row([9_000], |row| row.get(0)).unwrap();
+    assert_eq!(last, 9_000);
+    let steps = statement.get_status(rusqlite::StatementStatus::VmStep);
+    assert!(steps < 1_000, "{steps} steps for ten thousand rows");
 }
 
 /// A `hangtag train` made the next rebuild "too soon", or was taken for one that the service's end had interrupted.

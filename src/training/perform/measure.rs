@@ -4,11 +4,12 @@
 //! from a network that has learned it.
 
 use std::collections::{HashMap, HashSet};
+use std::path::Path;
 
 use super::BoxedError;
-use crate::domain::{ContentHash, Label, Prediction};
+use crate::domain::{ContentHash, Label, Prediction, Truth};
 use crate::model::ModelBundle;
-use crate::training::corrections::Material;
+use crate::training::corrections::{Correction, Material, kept_of_blocking, prepare_blocking};
 use crate::training::dataset::{DataSet, Images};
 use crate::training::evaluate::Judged;
 use crate::training::gate::{Answer, Cost, Measured};
@@ -23,6 +24,8 @@ pub(super) struct Measuring<'a> {
     pub data: &'a DataSet,
     /// All corrections.
     pub photos: &'a Material,
+    /// Where the copies of photos are kept, also of those whose corrections were undone.
+    pub corrections_dir: &'a Path,
     /// Content hashes of those that were drawn at random.
     pub audited: &'a HashSet<ContentHash>,
     pub open: OpenBundle<'a>,
@@ -50,9 +53,18 @@ impl Measuring<'_> {
         let test = score_images(classifier.as_mut(), &self.data.test)?;
         let asked = score_photos(classifier.as_mut(), &self.photos.photos)?;
         let learned = learned_by(bundle);
-        let known = self
+        let mut undone = kept_of_blocking(self.corrections_dir, &learned);
+        undone.retain(|hash| !self.photos.hashes.contains(hash));
+        // What they show plays no part.
+        let truth = Truth::Unknown;
+        let undone: Vec<_> = undone
+            .into_iter()
+            .map(|hash| Correction { hash, truth })
+            .collect();
+        let pictures = self
             .photos
-            .known(|hash| learned.contains(in_short(hash).as_str()));
+            .followed_by(prepare_blocking(self.corrections_dir, &undone));
+        let known = pictures.known(|hash| learned.contains(in_short(hash).as_str()));
         let photos = self.photos.hashes.iter().zip(asked).zip(known);
         let photos = photos.map(|((hash, asked), is_known)| match is_known {
             true => out_of_fold.get(hash).copied(),
@@ -149,9 +161,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::domain::{LABEL_COUNT, Scores, Truth};
+    use crate::domain::{DecodedImage, ImageFormat, LABEL_COUNT, Scores};
     use crate::preprocess;
     use crate::tagging::testing::Fake;
+    use crate::training::corrections::keep_blocking;
     use crate::training::synthetic;
 
     fn says(label: usize) -> Prediction {
@@ -200,6 +213,7 @@ mod tests {
         let measuring = Measuring {
             data: &data,
             photos: &material,
+            corrections_dir: Path::new("no/copies"),
             audited: &HashSet::new(),
             open: &|_| Ok(Box::new(Fake::new("a", 0))),
         };
@@ -211,6 +225,49 @@ mod tests {
         let [measured, _] = measuring.compare(&asked, &asked);
         let given = measured.photos.iter().map(|answer| answer.given.index());
         assert_eq!(given.collect::<Vec<_>>(), [0, 1, 0]);
+    }
+
+    /// Once the correction was undone, nobody knew any more that the picture had been learned.
+    #[test]
+    fn a_learned_picture_whose_correction_was_undone_is_known_under_another_hash() {
+        let folder = tempfile::tempdir().unwrap();
+        let (undone, again, other) = (
+            ContentHash::of(b"0"),
+            ContentHash::of(b"1"),
+            ContentHash::of(b"2"),
+        );
+        for (hash, half) in [(undone, 14), (again, 14), (other, 6)] {
+            let is_garment = |at: usize| (at % 48).abs_diff(24) < half && (6..42).contains(&(at / 48));
+            let luma = (0..48 * 48).map(|at| if is_garment(at) { 40 } else { 255 });
+            let copy = DecodedImage {
+                luma: luma.collect(),
+                width: 48,
+                height: 48,
+                format: ImageFormat::Jpeg,
+                photo_size: (48, 48),
+            };
+            keep_blocking(folder.path(), &hash, &copy).unwrap();
+        }
+        let truth = Truth::Label(Label::from_index(0).unwrap());
+        let standing = [again, other].map(|hash| Correction { hash, truth });
+        let material = prepare_blocking(folder.path(), &standing);
+        let data = DataSet {
+            train: Images::default(),
+            test: synthetic::images(10, 2),
+            files: Vec::new(),
+        };
+        let measuring = Measuring {
+            data: &data,
+            photos: &material,
+            corrections_dir: folder.path(),
+            audited: &HashSet::new(),
+            open: &|_| Ok(Box::new(Fake::new("a", 0))),
+        };
+        let asked = measuring
+            .ask(&bundle(&[undone]), &OutOfFoldAnswers::new())
+            .unwrap();
+        let own: HashMap<_, _> = measuring.unseeing(&asked).collect();
+        assert_eq!(own, HashMap::from([(other, says(0))]));
     }
 
     /// What a model says of a photo that it knows by heart counted for it.
@@ -227,6 +284,7 @@ mod tests {
         let measuring = Measuring {
             data: &data,
             photos: &material,
+            corrections_dir: Path::new("no/copies"),
             audited: &audited,
             open: &|_| Ok(Box::new(Fake::new("a", 0))),
         };

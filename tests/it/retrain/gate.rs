@@ -80,6 +80,27 @@ fn a_model_that_the_gate_refused_serves_only_by_force() {
     assert!(shop.rows().iter().all(|row| row["model"] == refused.as_str()));
 }
 
+/// A model that was made again and refused then was "rejected": the rollback found no other one, or an older one.
+#[test]
+fn a_model_that_has_served_can_be_gone_back_to_though_the_gate_refused_it_since() {
+    let shop = shop(1);
+    shop.ok(&["scan"]);
+    let shipped = in_service(&shop);
+    let now = ["retrain", "now", "--set", "retrain.seed=7"];
+    shop.ok(&now);
+    let served = in_service(&shop);
+    shop.ok(&["models", "rollback"]);
+    shop.ok(&[&now[..], &["--set", "gate.min_accuracy=1.0"]].concat());
+    let again = "SELECT model || ' ' || json_extract(verdict, '$.verdict') FROM runs WHERE id = 2";
+    assert_eq!(word(&shop, again), format!("{served} keep"));
+    assert_eq!(in_service(&shop), shipped);
+    shop.ok(&["models", "rollback"]);
+    assert_eq!(in_service(&shop), served);
+    shop.ok(&["models", "promote", &shipped]);
+    shop.ok(&["models", "promote", &served]);
+    assert_one_serves(&shop);
+}
+
 /// With a thousand due times passed over since, it "had not passed the gate".
 #[test]
 fn a_model_that_passed_the_gate_needs_no_force_however_long_ago_that_was() {
@@ -260,6 +281,21 @@ fn a_candidate_is_measured_against_the_model_that_serves_in_the_end() {
         in_service(&shop),
         word(&shop, "SELECT model FROM runs WHERE id = 4")
     );
+}
+
+/// It was judged, and then trained and judged once more from its checkpoint.
+#[test]
+fn a_run_that_was_through_as_the_service_was_killed_is_judged_and_not_gone_on_with() {
+    let shop = shop(1);
+    shop.ok(&["scan"]);
+    dies_at(shop.command(&["retrain", "now"]), "publish.written");
+    let resumed = shop.run(&["retrain", "now", "--resume"]);
+    let complaint = text(&resumed.stderr);
+    assert_eq!(resumed.status.code(), Some(2), "{complaint}");
+    assert!(complaint.contains("no interrupted run"), "{complaint}");
+    let judged = "SELECT group_concat(state || ' ' || json_extract(verdict, '$.verdict')) FROM runs";
+    assert_eq!(word(&shop, judged), "finished promote");
+    assert_eq!(in_service(&shop), word(&shop, "SELECT model FROM runs"));
 }
 
 #[test]
