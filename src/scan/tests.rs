@@ -1,5 +1,7 @@
 //! What the paths of a scan stand for, and what it says at its end.
 
+use globset::GlobSet;
+
 use super::*;
 use crate::domain::{InventoryPath, Rejection, RejectionReason, Timestamp};
 use crate::store::{Change, RejectionRecord};
@@ -135,4 +137,41 @@ fn what_a_scan_does_not_come_to_stays_rejected_and_is_read_by_the_next() {
             .is_answered(&content(b"no picture").hash, &model("a"))
             .unwrap()
     );
+}
+
+/// The disk with the inbox was not mounted, and a scan of the folder on it in which the inbox lies marked all its files.
+#[test]
+fn files_of_an_inbox_that_is_not_there_are_not_gone_when_a_folder_around_it_is_named() {
+    let shop = Shop::new();
+    let folder = shop.path().join("disk/shop");
+    let (inbox, beside) = (folder.join("inventory"), folder.join("archive/b.png"));
+    let left = |inboxes: &Inboxes| left_names(std::slice::from_ref(&folder), &shop.reader(), inboxes);
+    shop.store()
+        .apply(&[
+            tagged(&inbox.join("a.png"), b"1", "a"),
+            tagged(&beside, b"2", "a"),
+        ])
+        .unwrap();
+    let inboxes = Inboxes::new(vec![shop.inbox(), inbox.clone()], GlobSet::empty());
+    assert!(matches!(left(&inboxes), Err(DaemonError::ScanPath { .. })));
+    assert_eq!(left(&shop.inboxes()).unwrap(), [folder.clone()], "no inbox");
+}
+
+/// The settings name the inbox by a link, which leads to its real path as long as it is there.
+#[test]
+fn an_inbox_that_is_not_there_is_known_by_the_name_that_its_files_have() {
+    let shop = Shop::new();
+    let (disk, link) = (shop.path().join("disk"), shop.path().join("link"));
+    std::fs::create_dir(&disk).unwrap();
+    std::os::unix::fs::symlink(&disk, &link).unwrap();
+    let mut config = shop.config();
+    config.inboxes = vec![link.join("inventory")];
+    shop.store()
+        .apply(&[tagged(&disk.join("inventory/a.png"), b"1", "a")])
+        .unwrap();
+    for named in [&link, &disk] {
+        let named = [named.join("inventory")];
+        let left = left_names(&named, &shop.reader(), &grounds(&[], &config));
+        assert!(matches!(left, Err(DaemonError::ScanPath { .. })), "{left:?}");
+    }
 }
