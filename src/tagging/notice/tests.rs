@@ -1,7 +1,7 @@
 //! What the events of an inbox mean, and what becomes of its watch.
 
 use notify::event::{
-    AccessKind, AccessMode, CreateKind, DataChange, EventKind, MetadataKind, ModifyKind, RemoveKind,
+    AccessKind, AccessMode, CreateKind, DataChange, EventKind, Flag, MetadataKind, ModifyKind, RemoveKind,
     RenameMode,
 };
 
@@ -85,6 +85,28 @@ fn a_root_that_was_removed_and_made_again_at_once_is_watched_again() {
     assert_eq!(parts.sink.sweeps.take().len(), 1);
     check(&mut root, &parts);
     assert!(parts.sink.sweeps.take().is_empty(), "only once");
+}
+
+/// Folders that were made or renamed while the kernel's queue was full were never watched again, and the status said that
+/// all was well.
+#[test]
+fn an_inbox_of_which_events_were_lost_is_watched_anew() {
+    let lost = [
+        Ok(Event::new(EventKind::Other).set_flag(Flag::Rescan)),
+        Err(notify::Error::io(std::io::ErrorKind::Other.into())),
+    ];
+    for event in lost {
+        let shop = Shop::new();
+        let (mut root, parts) = watched(&shop);
+        let news = Arc::clone(&root.news);
+        events_of(&root, &parts).take(event);
+        assert_eq!(parts.sink.sweeps.take().len(), 1, "at once");
+        check(&mut root, &parts);
+        assert!(!Arc::ptr_eq(&news, &root.news), "another watcher");
+        assert_eq!(parts.sink.sweeps.take().len(), 1, "what came before it stood");
+        check(&mut root, &parts);
+        assert!(parts.sink.sweeps.take().is_empty(), "only once");
+    }
 }
 
 #[test]
