@@ -183,6 +183,10 @@ impl Preparer {
         let stamp = match self.read_blocking(file, &mut scratch.bytes) {
             ReadOutcome::Whole(stamp) => stamp,
             ReadOutcome::Changed => return Ok(Err(Step::Relook(Hint::Unclosed, vec![file.path.clone()]))),
+            // A disk that was unmounted. Whoever looks next lets go of the file, unless the disk is back by then.
+            ReadOutcome::Gone if self.inboxes.has_gone_with_its_inbox_blocking(&file.path) => {
+                return Ok(Err(Step::Relook(Hint::Unclosed, vec![file.path.clone()])));
+            }
             ReadOutcome::Gone => {
                 return Ok(Err(Step::Record(Recordable::change(Change::vanished(
                     &file.path,

@@ -137,3 +137,21 @@ fn a_file_that_changed_after_it_had_settled_is_looked_at_again() {
     assert!(matches!(step(&file), Step::Relook(Hint::Unclosed, paths) if paths == [path.clone()]));
     assert!(matches!(step(&settled(&path)), Step::Infer(_)));
 }
+
+/// Photos that waited for a reader when their disk was unmounted were marked as gone.
+#[test]
+fn a_file_that_is_missing_with_its_whole_inbox_is_not_gone() {
+    let shop = Shop::new();
+    let file = settled(&shop.inbox().join("missing.png"));
+    let step = || {
+        let preparer = preparer(&shop, shop.inboxes());
+        preparer.prepare_blocking(&file, &mut Scratch::default()).unwrap()
+    };
+    let again = step();
+    assert!(
+        matches!(&again, Step::Relook(_, paths) if *paths == [file.path.clone()]),
+        "{again:?}"
+    );
+    shop.file("other.png", b"another");
+    assert!(matches!(&changes(step())[..], [Change::Unread { .. }]));
+}
