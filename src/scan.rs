@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use again::forget_rejections_blocking;
 use feed::{Ground, feed};
-use left::{left_names, mark_left_blocking};
+use left::{left_names, mark_left_blocking, names_of};
 
 use crate::config::Config;
 use crate::daemon::{DaemonError, Opener, open_serving_blocking};
@@ -193,10 +193,13 @@ fn beside_real_folder(path: &Path) -> std::io::Result<PathBuf> {
 
 /// What counts as ours: the paths that were named, by hand, so that no name above them is passed over, and where those of
 /// them lead that are links; and the inboxes, so that a link from one place of the inventory to another is followed as the
-/// service follows it.
+/// service follows it. One that is not there is known by its files' name, too.
 fn grounds(paths: &[PathBuf], config: &Config) -> Inboxes {
     let inboxes = config.inboxes.iter();
-    let inboxes = inboxes.map(|inbox| inbox.canonicalize().unwrap_or_else(|_| inbox.clone()));
+    let inboxes = inboxes.flat_map(|inbox| match inbox.canonicalize() {
+        Ok(real) => vec![real],
+        Err(_) => names_of(inbox),
+    });
     let meant = paths.iter().filter(|path| path.is_symlink());
     let meant = meant.filter_map(|path| path.canonicalize().ok());
     Inboxes::of(

@@ -58,7 +58,7 @@ section! {
         sweep_interval: Span = Span::from_millis(300_000),
         ignore: Vec<String> = [
             ".*", "*~", "~$*", "*.tmp", "*.temp", "*.part", "*.partial", "*.filepart", "*.crdownload", "*.download",
-            "*.swp", "Thumbs.db", "desktop.ini",
+            "*.swp", "Thumbs.db", "desktop.ini", "lost+found",
         ].map(String::from).to_vec(),
     }
 }

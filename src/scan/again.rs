@@ -1,7 +1,7 @@
 //! Rejected files count as new: `hangtag scan --retry-rejected`.
 //!
-//! In: the paths of a scan. Out: a store that has never heard of what was rejected there. Never: a file forgotten that the
-//! scan will not meet.
+//! In: the paths of a scan. Out: a store that does not know what was rejected there as it lies. Never: a record lost where the
+//! scan ends before it comes to the file; a rejection forgotten that the scan will not meet.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +13,8 @@ use crate::tagging::inbox::{Inboxes, is_gone};
 /// Rejections forgotten in one transaction: some ten milliseconds, for which other writers wait.
 const FORGOTTEN_AT_ONCE: u32 = 256;
 
-/// Forgets the rejections of files that lie at or below `paths`. Ended early, it leaves files that the next sweep finds.
+/// Forgets what files at or below `paths` were rejected as. A scan that ends early leaves some rejected, as they were, until
+/// a sweep or another scan meets them.
 pub(super) fn forget_rejections_blocking(
     (reader, store): (&Reader, &mut Store),
     inboxes: &Inboxes,

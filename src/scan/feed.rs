@@ -1,7 +1,7 @@
 //! Walks the paths of a scan and feeds the line: files -> answers on record.
 //!
-//! In: paths, a line. Out: every file that was met answered, then those that are gone marked. Never: a wait for a line of
-//! which a station has failed.
+//! In: paths, a line. Out: every file that was met answered, unless it went with its whole inbox, then those that are gone
+//! marked. Never: a wait for a line of which a station has failed.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -258,6 +258,10 @@ impl Feeder {
                     Verdict::Wait => continue,
                 },
                 Look::Refused(rejection, stamp) => Change::unread(&path, stamp, rejection),
+                Look::Missing if ground.inboxes.has_gone_with_its_inbox_blocking(&path) => {
+                    self.settler.drop_file(&path);
+                    continue;
+                }
                 Look::Missing | Look::Folder => Change::vanished(&path),
             };
             self.settler.drop_file(&path);

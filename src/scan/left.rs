@@ -30,8 +30,10 @@ pub(super) fn left_names(
             .into_iter()
             .filter(|name| real.as_ref().ok() != Some(name))
         {
-            // An inbox that is away says nothing of its files, whoever asks.
-            let is_away = inboxes.root_of(&name).is_some() && inboxes.is_away_blocking(&name);
+            // An inbox that is away says nothing of its files, whoever asks, and be it by a folder around it.
+            let concerns = |root: &&PathBuf| name.starts_with(root) || root.starts_with(&name);
+            let mut concerned = inboxes.roots().iter().filter(concerns);
+            let is_away = concerned.any(|root| inboxes.is_away_blocking(root));
             let files = reader.present_files_under(&InventoryPath::of(&name), None, 1)?;
             if !is_away && !files.is_empty() {
                 left.push(name);
@@ -48,7 +50,7 @@ pub(super) fn left_names(
 }
 
 /// The path as it was typed, and with the links above it followed as far as they lead.
-fn names_of(path: &Path) -> Vec<PathBuf> {
+pub(super) fn names_of(path: &Path) -> Vec<PathBuf> {
     let Ok(typed) = std::path::absolute(path) else {
         return Vec::new();
     };

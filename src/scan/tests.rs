@@ -1,10 +1,13 @@
 //! What the paths of a scan stand for, and what it says at its end.
 
+use globset::GlobSet;
+
 use super::*;
-use crate::domain::{InventoryPath, Rejection, RejectionReason};
-use crate::store::Change;
+use crate::domain::{InventoryPath, Rejection, RejectionReason, Timestamp};
+use crate::store::{Change, RejectionRecord};
 use crate::tagging::inbox::Look;
-use crate::tagging::testing::{Shop, model, tagged};
+use crate::tagging::sweep::{Counted, Found, Sweep};
+use crate::tagging::testing::{Shop, VERSION, content, model, sighting, tagged};
 
 /// It was rejected as a link out of the inbox, with the advice to scan it by hand.
 #[test]
@@ -53,8 +56,9 @@ fn rejections_are_forgotten_of_what_the_scan_will_meet() {
         detail: detail.clone(),
     };
     for path in [&met, &other, &gone] {
+        let stamp = Some(sighting(path).stamp);
         shop.store()
-            .apply(&[Change::unread(path, None, rejection())])
+            .apply(&[Change::unread(path, stamp, rejection())])
             .unwrap();
     }
     shop.store().apply(&[tagged(&tagged_file, b"3", "a")]).unwrap();
@@ -63,12 +67,112 @@ fn rejections_are_forgotten_of_what_the_scan_will_meet() {
         let parts = (&reader, &mut shop.store());
         forget_rejections_blocking(parts, &inboxes, &[path.to_owned()], &AtomicBool::new(false)).unwrap();
     };
-    let is_known = |path: &Path| reader.known_file(&InventoryPath::of(path)).unwrap().is_some();
+    let is_known_as_it_lies = |path: &Path| {
+        let known = reader.known_file(&InventoryPath::of(path)).unwrap();
+        known.unwrap().stamp.is_some()
+    };
     forget(&shop.inbox().join("part"));
     assert_eq!(
-        [&met, &other, &gone, &tagged_file].map(|path| is_known(path)),
+        [&met, &other, &gone, &tagged_file].map(|path| is_known_as_it_lies(path)),
         [false, true, true, true]
     );
     forget(&other);
-    assert!(!is_known(&other), "a file that is named alone");
+    assert!(!is_known_as_it_lies(&other), "a file that is named alone");
+}
+
+/// Ended before it came to them, a scan left nothing of what had been on record: neither reason nor time.
+#[test]
+fn what_a_scan_does_not_come_to_stays_rejected_and_is_read_by_the_next() {
+    let shop = Shop::new();
+    let (file, copy) = (
+        shop.file("a.jpg", b"no picture"),
+        shop.file("b.jpg", b"no picture"),
+    );
+    let rejection = Rejection {
+        reason: RejectionReason::TooManyPixels,
+        detail: "too many".into(),
+    };
+    for path in [&file, &copy] {
+        let record = RejectionRecord {
+            rejection: rejection.clone(),
+            model: model("a"),
+            preprocessing: VERSION,
+            at: Timestamp::from_millis(7),
+        };
+        let rejected = Change::Rejected {
+            file: sighting(path),
+            content: content(b"no picture"),
+            rejection: record,
+        };
+        shop.store().apply(&[rejected]).unwrap();
+    }
+    let (reader, inboxes) = (shop.reader(), shop.inboxes());
+    let parts = (&reader, &mut shop.store());
+    forget_rejections_blocking(parts, &inboxes, &[shop.inbox()], &AtomicBool::new(false)).unwrap();
+    for path in [&file, &copy] {
+        let row = reader
+            .file_history(&InventoryPath::of(path))
+            .unwrap()
+            .unwrap()
+            .file;
+        assert_eq!(row.reason, Some(rejection.reason));
+        assert_eq!(row.tagged_at, Timestamp::from_millis(7));
+    }
+    let sweep = Sweep {
+        inboxes: &inboxes,
+        reader: &reader,
+        counted: Counted::AnyAnswer,
+        quiet: Duration::ZERO,
+        stop: &AtomicBool::new(false),
+    };
+    let mut read = 0;
+    let swept = sweep.run_blocking(&shop.inbox(), &mut |found| {
+        read += u32::from(matches!(found, Found::AtRest(_)));
+        Ok(())
+    });
+    swept.unwrap();
+    assert_eq!(read, 2);
+    assert!(
+        !reader
+            .is_answered(&content(b"no picture").hash, &model("a"))
+            .unwrap()
+    );
+}
+
+/// The disk with the inbox was not mounted, and a scan of the folder on it in which the inbox lies marked all its files.
+#[test]
+fn files_of_an_inbox_that_is_not_there_are_not_gone_when_a_folder_around_it_is_named() {
+    let shop = Shop::new();
+    let folder = shop.path().join("disk/shop");
+    let (inbox, beside) = (folder.join("inventory"), folder.join("archive/b.png"));
+    let left = |inboxes: &Inboxes| left_names(std::slice::from_ref(&folder), &shop.reader(), inboxes);
+    shop.store()
+        .apply(&[
+            tagged(&inbox.join("a.png"), b"1", "a"),
+            tagged(&beside, b"2", "a"),
+        ])
+        .unwrap();
+    let inboxes = Inboxes::new(vec![shop.inbox(), inbox.clone()], GlobSet::empty());
+    assert!(matches!(left(&inboxes), Err(DaemonError::ScanPath { .. })));
+    let no_inbox = left(&shop.inboxes()).unwrap();
+    assert_eq!(no_inbox, std::slice::from_ref(&folder));
+}
+
+/// The settings name the inbox by a link, which leads to its real path as long as it is there.
+#[test]
+fn an_inbox_that_is_not_there_is_known_by_the_name_that_its_files_have() {
+    let shop = Shop::new();
+    let (disk, link) = (shop.path().join("disk"), shop.path().join("link"));
+    std::fs::create_dir(&disk).unwrap();
+    std::os::unix::fs::symlink(&disk, &link).unwrap();
+    let mut config = shop.config();
+    config.inboxes = vec![link.join("inventory")];
+    shop.store()
+        .apply(&[tagged(&disk.join("inventory/a.png"), b"1", "a")])
+        .unwrap();
+    for named in [&link, &disk] {
+        let named = [named.join("inventory")];
+        let left = left_names(&named, &shop.reader(), &grounds(&[], &config));
+        assert!(matches!(left, Err(DaemonError::ScanPath { .. })), "{left:?}");
+    }
 }

@@ -153,6 +153,9 @@ impl Batch<'_> {
         if absent_at.is_some() && self.absent(path, at)? {
             return Ok(());
         }
+        if self.is_on_record(path, stamp, rejection)? {
+            return Ok(()); // Each sweep says so again; the first time stays, and nobody is told of news.
+        }
         let answer = Answer {
             image_id: None,
             model_id: None,
@@ -165,6 +168,31 @@ impl Batch<'_> {
             certainty: None,
         };
         Ok(self.write_file(path, stamp, absent_at, &answer)?)
+    }
+
+    /// Whether a file that is there was rejected for just that, unread, as it lies.
+    fn is_on_record(
+        &self,
+        path: &InventoryPath,
+        stamp: Option<FileStamp>,
+        rejection: &Rejection,
+    ) -> rusqlite::Result<bool> {
+        self.transaction
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM files WHERE path = ?1 AND is_present = 1 AND image_id IS NULL
+                     AND reason = ?2 AND detail = ?3 AND (size, mtime_ns, inode) IS (?4, ?5, ?6))",
+            )?
+            .query_row(
+                params![
+                    path.as_str(),
+                    rejection.reason.code(),
+                    rejection.detail,
+                    stamp.map(|stamp| stamp.size as i64),
+                    stamp.map(|stamp| stamp.mtime_ns),
+                    stamp.map(|stamp| stamp.inode.cast_signed()),
+                ],
+                |row| row.get(0),
+            )
     }
 
     fn known(

@@ -1,9 +1,8 @@
 //! Another attempt at a file that was rejected.
 //!
-//! In: files' numbers. Out: a store that has never heard of them, so that the next sweep takes them as new. Never: a tag, a
-//! correction, a file that is not rejected, or one that no sweep would find again forgotten.
+//! In: files' numbers. Out: files that stay rejected by their path alone, so that whoever meets them next reads them. Never: a
+//! tag or a correction forgotten, a file that is not rejected touched, or one of which nothing is on record meanwhile.
 
-use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use rusqlite::OptionalExtension;
@@ -67,9 +66,9 @@ impl Reader {
 }
 
 impl Store {
-    /// Forgets a rejection: the file, other names of its content, and what the models said of it. A name of the content
-    /// that is gone, or that a sweep does not find (`is_swept`), stays on record as rejected, by its path alone; whoever
-    /// meets it there later reads it.
+    /// Forgets what a rejected file was when it was read: its stamp and content, likewise of other names of the content, and
+    /// what the models said of it. All of them stay on record as rejected until somebody reads them: nothing is lost where
+    /// nobody comes to that. Of a file that is gone, or that a sweep does not find (`is_swept`), nothing is forgotten.
     pub fn forget_rejection(
         &mut self,
         file_id: i64,
@@ -80,18 +79,13 @@ impl Store {
         })
     }
 
-    /// Forgets these rejections as [`forget_rejection`](Self::forget_rejection) does, in one transaction; how many. A name of
-    /// a content that is not among them stays on record, and may be forgotten by another call.
+    /// Forgets these rejections as [`forget_rejection`](Self::forget_rejection) does, in one transaction; of how many.
     pub fn forget_rejections(&mut self, files: &[RejectedFile]) -> Result<u64, StoreError> {
-        let paths: HashSet<_> = files.iter().map(|file| file.path.to_path()).collect();
         self.write("forget rejections", |batch| {
             let mut forgotten = 0;
             for file in files {
-                if let Forgotten::Again(again) =
-                    batch.forget_rejection(file.id, &|path| paths.contains(path))?
-                {
-                    forgotten += again.len() as u64;
-                }
+                let outcome = batch.forget_rejection(file.id, &|_| true)?;
+                forgotten += u64::from(matches!(outcome, Forgotten::Again(_)));
             }
             Ok(forgotten)
         })
@@ -120,31 +114,22 @@ impl Batch<'_> {
             return Ok(Forgotten::OutOfReach(path));
         }
         let mut others = transaction.prepare(
-            "SELECT id, path, is_present FROM files WHERE image_id = ?1 AND reason IS NOT NULL AND id <> ?2",
+            "SELECT path FROM files WHERE image_id = ?1 AND reason IS NOT NULL AND id <> ?2 AND is_present = 1",
         )?;
         let others = others.query_map(rusqlite::params![image_id, file_id], |row| {
-            let path = InventoryPath::from_stored(row.get(1)?).to_path();
-            Ok((row.get::<_, i64>(0)?, path, row.get::<_, bool>(2)?))
+            Ok(InventoryPath::from_stored(row.get(0)?).to_path())
         })?;
-        let others = others.collect::<Result<Vec<_>, _>>()?;
-        let (mut again, mut ids) = (vec![path], vec![file_id]);
-        for (id, path, is_present) in others {
-            if is_present && is_swept(&path) {
-                again.push(path);
-                ids.push(id);
-            } else {
-                // One that is there and known as it lies would count as answered for good.
-                transaction.execute(
-                    "UPDATE files SET image_id = NULL, model_id = NULL, size = iif(is_present, NULL, size),
-                         mtime_ns = iif(is_present, NULL, mtime_ns), inode = iif(is_present, NULL, inode)
-                     WHERE id = ?1",
-                    [id],
-                )?;
-            }
+        let mut again = vec![path];
+        for other in others {
+            again.extend(Some(other?).filter(|other| is_swept(other)));
         }
-        for id in ids {
-            transaction.execute("DELETE FROM files WHERE id = ?1", [id])?;
-        }
+        // One that is there and known as it lies would count as answered for good.
+        transaction.execute(
+            "UPDATE files SET image_id = NULL, model_id = NULL, size = iif(is_present, NULL, size),
+                 mtime_ns = iif(is_present, NULL, mtime_ns), inode = iif(is_present, NULL, inode)
+             WHERE id = ?2 OR (image_id = ?1 AND reason IS NOT NULL)",
+            rusqlite::params![image_id, file_id],
+        )?;
         // What other models said in the form of a tag stays; a file of the same content may show it.
         transaction.execute(
             "DELETE FROM outcomes WHERE image_id = ?1 AND reason IS NOT NULL

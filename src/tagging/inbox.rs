@@ -188,6 +188,13 @@ impl Inboxes {
             .is_none_or(|root| !matches!(self.look_at_root_blocking(root), RootLook::There(_)))
     }
 
+    /// Whether nothing lies at this path because the inbox that it lies in is away: its file may be there all the same. A scan
+    /// of one file has it as a root, which is no inbox.
+    pub fn has_gone_with_its_inbox_blocking(&self, path: &Path) -> bool {
+        self.outermost_root_of(path)
+            .is_some_and(|root| root != path && self.is_away_blocking(root))
+    }
+
     /// Remembers the inbox of a file that was just seen, in case nobody looks at the inbox before all its files are taken
     /// out again. Later looks are left to those who look at inboxes.
     pub fn saw_something_at_blocking(&self, path: &Path) {

@@ -14,12 +14,13 @@ use std::time::{Duration, Instant, SystemTime};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use walkdir::WalkDir;
 
 pub use events::EventSink;
 
 use events::{RootEvents, WatchNews, is_real_folder};
 
-use super::inbox::{FolderId, RootLook};
+use super::inbox::{FolderId, Inboxes, RootLook};
 use super::sweep::{SweepRequests, missed_in_bare_inbox};
 use crate::config::{WatchConfig, WatchMode};
 use crate::domain::Timestamp;
@@ -114,7 +115,7 @@ async fn watch_over(mut root: WatchedRoot, parts: Arc<NoticeParts>) {
         let asked = Arc::clone(&parts);
         let checking = tokio::task::spawn_blocking(move || {
             root.check(look, &asked);
-            root.sweep_again(&asked.sink.sweeps);
+            root.sweep_again(&asked.sink);
             root
         });
         match checking.await {
@@ -239,7 +240,7 @@ impl WatchedRoot {
         };
         let watcher = RecommendedWatcher::new(move |event| callback.take(event), watcher_config()).and_then(
             |mut watcher| {
-                watcher.watch(&self.path, RecursiveMode::Recursive)?;
+                watch_all(&mut watcher, &self.path, &sink.inboxes)?;
                 Ok(watcher)
             },
         );
@@ -258,7 +259,7 @@ impl WatchedRoot {
     }
 
     /// Has what came or went since the last time looked through once more, now that new folders are watched.
-    fn sweep_again(&mut self, sweeps: &SweepRequests) {
+    fn sweep_again(&mut self, EventSink { inboxes, sweeps, .. }: &EventSink) {
         let later = sweeps.take_later(&self.path);
         if later.is_empty() {
             return;
@@ -269,7 +270,7 @@ impl WatchedRoot {
         let answers = watcher.is_some_and(|watcher| watcher.configure(watcher_config()).is_ok());
         for path in &later {
             if answers {
-                self.watch_too(path, sweeps);
+                self.watch_too(path, inboxes, sweeps);
             }
             sweeps.request(path);
         }
@@ -277,10 +278,10 @@ impl WatchedRoot {
 
     /// Watches what came once more: the watcher says nothing of a folder that it could not look into when it came, nor of
     /// those that it left out after it.
-    fn watch_too(&mut self, path: &Path, sweeps: &SweepRequests) {
+    fn watch_too(&mut self, path: &Path, inboxes: &Inboxes, sweeps: &SweepRequests) {
         let is_folder = path == self.path || is_real_folder(path);
         let watched = match self.watcher.as_mut().filter(|_| is_folder) {
-            Some(watcher) => watcher.watch(path, RecursiveMode::Recursive),
+            Some(watcher) => watch_all(watcher, path, inboxes),
             None => Ok(()),
         };
         match watched {
@@ -297,6 +298,27 @@ impl WatchedRoot {
             }
         }
     }
+}
+
+/// Watches a folder and all that is below it.
+fn watch_all(watcher: &mut impl Watcher, folder: &Path, inboxes: &Inboxes) -> notify::Result<()> {
+    let is_passed_over = |path: &Path| inboxes.passed_over(path).is_some();
+    match watcher.watch(folder, RecursiveMode::Recursive) {
+        // It ends at the first folder that may not be looked into, and that is one that nobody looks into.
+        Err(error) if error.paths.iter().any(|path| is_passed_over(path)) => {}
+        watched => return watched,
+    }
+    // One by one, then. The watcher does not watch what comes in these by itself: that waits for the second sweep.
+    let entries = WalkDir::new(folder).into_iter();
+    let folders = entries.filter_entry(|entry| entry.file_type().is_dir() && !is_passed_over(entry.path()));
+    // What cannot be listed is refused by the watch before that.
+    for entry in folders.filter_map(Result::ok) {
+        match watcher.watch(entry.path(), RecursiveMode::NonRecursive) {
+            Err(error) if is_of_nothing(&error) => {} // Gone meanwhile.
+            watched => watched?,
+        }
+    }
+    Ok(())
 }
 
 fn watcher_config() -> notify::Config {

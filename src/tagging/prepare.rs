@@ -4,6 +4,7 @@
 //! rejections); files to look at again. Never: a second inference for content that the model has answered or is
 //! answering, and never a file read that is larger than allowed or is no regular file.
 
+mod moved;
 mod read;
 
 use std::collections::HashMap;
@@ -15,7 +16,7 @@ use async_channel::{Receiver, Sender};
 
 use read::ReadOutcome;
 
-use super::inbox::{Inboxes, Look, is_empty, is_gone};
+use super::inbox::{Inboxes, Look};
 use super::record::{Answered, Recordable};
 use super::serving::{InService, Serving};
 use super::settle::{Hint, NoticedFile, SettledFile};
@@ -183,6 +184,10 @@ impl Preparer {
         let stamp = match self.read_blocking(file, &mut scratch.bytes) {
             ReadOutcome::Whole(stamp) => stamp,
             ReadOutcome::Changed => return Ok(Err(Step::Relook(Hint::Unclosed, vec![file.path.clone()]))),
+            // A disk that was unmounted. Whoever looks next lets go of the file, unless the disk is back by then.
+            ReadOutcome::Gone if self.inboxes.has_gone_with_its_inbox_blocking(&file.path) => {
+                return Ok(Err(Step::Relook(Hint::Unclosed, vec![file.path.clone()])));
+            }
             ReadOutcome::Gone => {
                 return Ok(Err(Step::Record(Recordable::change(Change::vanished(
                     &file.path,
@@ -304,22 +309,6 @@ impl Preparer {
             None => Change::Known { file, hash, model },
         }))
     }
-
-    /// Whether the file that was at `path` is gone from a folder that is still there: all files of an inbox that was
-    /// unmounted are gone, and none of them has moved. Or whether its former name leads `here` by a link, left in the place
-    /// of a folder that was moved: the store has files by their folder's real path alone.
-    fn has_moved_away(&self, path: &Path, here: &Path) -> bool {
-        if !is_gone(path) {
-            return is_other_name_of(path, here);
-        }
-        match self.inboxes.root_of(path) {
-            Some(root) => !self.inboxes.is_away_blocking(root),
-            // Of a folder that is no inbox nothing is remembered, and an empty one may be a bare mount point.
-            None => path
-                .parent()
-                .is_some_and(|folder| is_empty(folder).is_ok_and(|is_empty| !is_empty)),
-        }
-    }
 }
 
 /// Content that was read and is this reader's to answer.
@@ -327,15 +316,6 @@ struct Claimed {
     sighting: FileSighting,
     hash: ContentHash,
     serving: Arc<Serving>,
-}
-
-/// Whether a file's name leads to the file at `here` because its folder is reached by a link; a link to the file itself is
-/// a file of its own.
-fn is_other_name_of(path: &Path, here: &Path) -> bool {
-    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
-        return false;
-    };
-    folder.canonicalize().is_ok_and(|real| real.join(name) == here)
 }
 
 fn rejected(file: FileSighting, content: ContentFacts, error: DecodeError, serving: &Serving) -> Recordable {

@@ -283,7 +283,11 @@ async fn act_on(
     sweeps: &SweepRequests,
     station: &Station,
 ) -> Result<(), Closed> {
-    let Looked { room, looks } = looked;
+    let Looked {
+        room,
+        looks,
+        is_inbox_away,
+    } = looked;
     for (path, look) in looks {
         let settler = rooms.settler(room);
         if !settler.waits_for_look(&path) {
@@ -301,6 +305,8 @@ async fn act_on(
                 settler.drop_file(&path);
                 sweeps.request_now_and_later(&path);
             }
+            // It may be there all the same; if so, the sweep finds it when the inbox is back.
+            Look::Missing if is_inbox_away => settler.drop_file(&path),
             Look::Missing => {
                 settler.drop_file(&path);
                 send(ends, Change::vanished(&path)).await?;

@@ -220,7 +220,7 @@ impl Sweep<'_> {
             let Some(last) = page.last().cloned() else {
                 return Ok(Swept::Whole);
             };
-            let mut gone = Vec::new();
+            let mut missed = Vec::new();
             // Of the folder that was looked at last: most files have neighbours.
             let (mut parent, mut is_linked) = (PathBuf::new(), false);
             for path in page {
@@ -233,16 +233,19 @@ impl Sweep<'_> {
                     (parent, is_linked) = (folder.to_owned(), self.inboxes.is_reached_by_link(folder));
                 }
                 // Former versions tagged hangtag's own files, which are not met any more.
-                if is_linked || is_gone(&file) || self.inboxes.is_own(&file) {
-                    gone.push(path);
+                let is_elsewhere = is_linked || self.inboxes.is_own(&file);
+                if is_elsewhere || is_gone(&file) {
+                    missed.push((path, is_elsewhere));
                 }
             }
             // A whole page gone at once may be an inbox that was just unmounted.
-            if !gone.is_empty() && self.inboxes.is_away_blocking(folder) {
+            if !missed.is_empty() && self.inboxes.is_away_blocking(folder) {
                 return Ok(Swept::Whole);
             }
-            for path in gone {
-                if emit(Found::Change(absent(path))).is_err() {
+            for (path, is_elsewhere) in missed {
+                // Between two finds minutes may pass, in which a file is put back and answered.
+                let is_still_missed = is_elsewhere || is_gone(&path.to_path());
+                if is_still_missed && emit(Found::Change(absent(path))).is_err() {
                     return Ok(Swept::Stopped);
                 }
             }

@@ -4,6 +4,7 @@
 //! command had written them. Never: a model put in service that does not open and answer, a decision made by looking at a
 //! page that was overtaken, or two changes at once: one thread makes them all, and waits for no disk but the store's.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
@@ -204,7 +205,8 @@ impl Desk {
     /// Forgets that files were rejected, and asks for another look; how many are looked at.
     pub fn try_again_blocking(&mut self, files: &[i64]) -> Result<u64, Failure> {
         let hands = Arc::clone(&self.hands);
-        let (mut paths, mut out_of_reach) = (Vec::new(), None);
+        // A copy of a file may have been named as well.
+        let (mut paths, mut out_of_reach) = (BTreeSet::new(), None);
         for file in files {
             match self.store()?.forget_rejection(*file, &hands.is_watched)? {
                 Forgotten::NotRejected => {}

@@ -129,6 +129,26 @@ fn a_long_walk_does_not_use_up_the_patience() {
     assert_eq!(fed.feeder.settler.len(), 1);
 }
 
+/// The disk was unmounted during the scan; a file that is named alone is no inbox, and has its answer.
+#[test]
+fn what_goes_with_its_whole_inbox_during_a_scan_is_not_said_to_be_gone() {
+    let shop = Shop::new();
+    let path = shop.inbox().join("missing.png");
+    for (root, answers) in [(shop.inbox(), 0), (path.clone(), 1)] {
+        let mut fed = Fed::new();
+        let mut ground = ground(&shop, Duration::ZERO);
+        ground.inboxes = Arc::new(Inboxes::new(vec![root], globset::GlobSet::empty()));
+        let noticed = NoticedFile {
+            path: path.clone(),
+            hint: Hint::Closed,
+        };
+        fed.feeder.settler.notice(Instant::now() - SETTLE.quiet, noticed);
+        assert!(fed.feeder.look_at_due_blocking(&ground).is_ok());
+        assert!(fed.feeder.settler.is_empty());
+        assert_eq!(fed.recordable_rx.len(), answers);
+    }
+}
+
 /// A model that gives no answer.
 struct Mute(Fake);
 

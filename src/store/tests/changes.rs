@@ -254,6 +254,35 @@ fn other_content_at_a_path_replaces_its_answer() {
     assert_eq!((first.present_paths.len(), first.outcomes.len()), (0, 1));
 }
 
+/// Each sweep finds it once more: it stood on top of every list as the latest, and its first time was lost.
+#[test]
+fn a_file_that_stays_unreadable_keeps_the_time_when_that_was_found() {
+    let mut fixture = Fixture::new();
+    let found = |second: i64, detail: &str| {
+        let mut change = unread("a.jpg", RejectionReason::Unreadable);
+        if let Change::Unread {
+            at: found_at,
+            rejection,
+            ..
+        } = &mut change
+        {
+            *found_at = at(second * 1_000);
+            rejection.detail = detail.into();
+        }
+        change
+    };
+    let time = |fixture: &Fixture| fixture.file("a.jpg").unwrap().tagged_at;
+    fixture.apply(found(1, "permission denied"));
+    fixture.apply(found(2, "permission denied"));
+    assert_eq!(time(&fixture), at(1_000));
+    fixture.apply(found(3, "input/output error"));
+    assert_eq!(time(&fixture), at(3_000), "another trouble");
+    fixture.apply(absent("a.jpg"));
+    fixture.apply(found(5, "input/output error"));
+    assert_eq!(time(&fixture), at(5_000), "it is there again");
+    assert!(fixture.file("a.jpg").unwrap().present);
+}
+
 #[test]
 fn an_unreadable_file_that_becomes_readable_is_tagged() {
     let mut fixture = Fixture::new();

@@ -41,8 +41,9 @@ pub(super) struct RootEvents {
 /// its own, so that the last words of an old one say nothing of the next.
 #[derive(Debug, Default)]
 pub(super) struct WatchNews {
-    /// The folder was removed or renamed: the watch is silent for good, even if a folder with its name, and with its
-    /// inode, is there again by the next look.
+    /// The watch cannot be relied on and has to be set anew. The folder was removed or renamed: it is silent for good, even if
+    /// a folder with its name, and with its inode, is there again by the next look. Or events were lost: folders that came
+    /// meanwhile are not watched, and those that were renamed are watched under their former names.
     pub(super) is_lost: bool,
     /// A new folder is not watched, and why: from now on events tell only a part.
     pub(super) is_partial: Option<String>,
@@ -58,6 +59,7 @@ impl RootEvents {
                     "the operating system dropped file events; looking through inbox {}",
                     self.root.display()
                 );
+                self.news().is_lost = true;
                 sweeps.request(&self.root);
             }
             Ok(event) => self.files_of(&event),
@@ -66,8 +68,9 @@ impl RootEvents {
                     "file events: {error}; looking through inbox {}",
                     self.root.display()
                 );
-                if matches!(error.kind, notify::ErrorKind::MaxFilesWatch) {
-                    self.news().is_partial = Some(not_to_be_had(&error));
+                match error.kind {
+                    notify::ErrorKind::MaxFilesWatch => self.news().is_partial = Some(not_to_be_had(&error)),
+                    _ => self.news().is_lost = true,
                 }
                 sweeps.request(&self.root);
             }

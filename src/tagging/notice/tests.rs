@@ -1,7 +1,9 @@
 //! What the events of an inbox mean, and what becomes of its watch.
 
+use std::collections::BTreeSet;
+
 use notify::event::{
-    AccessKind, AccessMode, CreateKind, DataChange, EventKind, MetadataKind, ModifyKind, RemoveKind,
+    AccessKind, AccessMode, CreateKind, DataChange, EventKind, Flag, MetadataKind, ModifyKind, RemoveKind,
     RenameMode,
 };
 
@@ -85,6 +87,28 @@ fn a_root_that_was_removed_and_made_again_at_once_is_watched_again() {
     assert_eq!(parts.sink.sweeps.take().len(), 1);
     check(&mut root, &parts);
     assert!(parts.sink.sweeps.take().is_empty(), "only once");
+}
+
+/// Folders that were made or renamed while the kernel's queue was full were never watched again, and the status said that
+/// all was well.
+#[test]
+fn an_inbox_of_which_events_were_lost_is_watched_anew() {
+    let lost = [
+        Ok(Event::new(EventKind::Other).set_flag(Flag::Rescan)),
+        Err(notify::Error::io(std::io::ErrorKind::Other.into())),
+    ];
+    for event in lost {
+        let shop = Shop::new();
+        let (mut root, parts) = watched(&shop);
+        let news = Arc::clone(&root.news);
+        events_of(&root, &parts).take(event);
+        assert_eq!(parts.sink.sweeps.take().len(), 1, "at once");
+        check(&mut root, &parts);
+        assert!(!Arc::ptr_eq(&news, &root.news), "another watcher");
+        assert_eq!(parts.sink.sweeps.take().len(), 1, "what came before it stood");
+        check(&mut root, &parts);
+        assert!(parts.sink.sweeps.take().is_empty(), "only once");
+    }
 }
 
 #[test]
@@ -172,7 +196,7 @@ fn a_new_folder_is_swept_again_once_its_watch_stands() {
     events_of(&root, &parts).take(Ok(created));
     let sweeps = &parts.sink.sweeps;
     assert!(sweeps.take().contains(&folder), "at once");
-    root.sweep_again(sweeps);
+    root.sweep_again(&parts.sink);
     assert!(sweeps.take().contains(&folder), "and again");
 }
 
@@ -186,7 +210,7 @@ fn a_removed_file_is_looked_for_again_when_its_answer_is_recorded() {
     events_of(&root, &parts).take(Ok(removed));
     let sweeps = &parts.sink.sweeps;
     assert!(sweeps.take().contains(&path), "at once");
-    root.sweep_again(sweeps);
+    root.sweep_again(&parts.sink);
     assert!(sweeps.take().contains(&path), "and again");
 }
 
@@ -209,7 +233,7 @@ async fn a_folder_that_was_not_watched_when_it_came_is_watched_when_its_rights_c
     assert!(sweeps.take().is_empty(), "of a file that says nothing");
     touched(&folder);
     assert!(sweeps.take().contains(&folder), "at once");
-    root.sweep_again(sweeps);
+    root.sweep_again(&parts.sink);
     assert!(sweeps.take().contains(&folder), "and when it is watched");
     let new = shop.file("late/b.png", b"another");
     let noticed = tokio::time::timeout(Duration::from_secs(60), noticed_rx.recv()).await;
@@ -229,17 +253,74 @@ fn an_inbox_is_watched_again_as_soon_as_its_closed_folder_is_open() {
     assert!(root.polled && states(&parts).contains("permission denied"));
     let other = shop.inbox().join("other");
     parts.sink.sweeps.request_now_and_later(&other);
-    root.sweep_again(&parts.sink.sweeps);
+    root.sweep_again(&parts.sink);
     check(&mut root, &parts);
     assert!(root.polled, "another one says nothing of it");
     parts.sink.sweeps.request_now_and_later(&folder);
-    root.sweep_again(&parts.sink.sweeps);
+    root.sweep_again(&parts.sink);
     check(&mut root, &parts);
     assert!(
         !root.polled && states(&parts).contains("Watched"),
         "{}",
         states(&parts)
     );
+}
+
+/// A watcher that may not look into one folder.
+struct Refused {
+    closed: PathBuf,
+    watched: BTreeSet<PathBuf>,
+}
+
+impl Watcher for Refused {
+    fn new<F: notify::EventHandler>(_: F, _: notify::Config) -> notify::Result<Self> {
+        unreachable!("it is made by its fields; this is a bug")
+    }
+
+    fn watch(&mut self, path: &Path, mode: RecursiveMode) -> notify::Result<()> {
+        let meets_closed = match mode {
+            RecursiveMode::Recursive => self.closed.starts_with(path),
+            RecursiveMode::NonRecursive => self.closed == path,
+        };
+        if meets_closed {
+            let error = notify::Error::io(std::io::ErrorKind::PermissionDenied.into());
+            return Err(error.add_path(self.closed.clone()));
+        }
+        self.watched.insert(path.to_owned());
+        Ok(())
+    }
+
+    fn unwatch(&mut self, _: &Path) -> notify::Result<()> {
+        Ok(())
+    }
+
+    fn kind() -> notify::WatcherKind {
+        notify::WatcherKind::NullWatcher
+    }
+}
+
+/// The waste basket of another user, or `lost+found`, had the whole inbox polled for good.
+#[test]
+fn a_closed_folder_that_is_passed_over_has_no_inbox_polled() {
+    let shop = Shop::new();
+    for name in ["closed.part/within", "new/part", "private"] {
+        std::fs::create_dir_all(shop.inbox().join(name)).unwrap();
+    }
+    shop.file("new/a.png", b"photo");
+    let inboxes = parts(&shop).0.sink.inboxes;
+    let watched = |closed: &str| {
+        let closed = shop.inbox().join(closed);
+        let mut watcher = Refused {
+            closed,
+            watched: BTreeSet::new(),
+        };
+        watch_all(&mut watcher, &shop.inbox(), &inboxes).map(|()| watcher.watched)
+    };
+    let names = ["", "new", "new/part", "private"];
+    let all = names.map(|name| shop.inbox().join(name).components().collect());
+    assert_eq!(watched("closed.part").unwrap(), BTreeSet::from(all));
+    let refused = watched("private").unwrap_err();
+    assert_eq!(refused.paths, [shop.inbox().join("private")]);
 }
 
 /// One network file system that did not answer stopped the looks at all inboxes, and each of them stayed healthy.

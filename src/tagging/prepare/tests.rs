@@ -2,6 +2,7 @@
 
 use globset::GlobSet;
 
+use super::moved::is_other_spelling_of;
 use super::*;
 use crate::tagging::testing::{SETTLE, Shop, in_service, png, settled, tagged};
 
@@ -136,4 +137,44 @@ fn a_file_that_changed_after_it_had_settled_is_looked_at_again() {
     };
     assert!(matches!(step(&file), Step::Relook(Hint::Unclosed, paths) if paths == [path.clone()]));
     assert!(matches!(step(&settled(&path)), Step::Infer(_)));
+}
+
+/// Photos that waited for a reader when their disk was unmounted were marked as gone.
+#[test]
+fn a_file_that_is_missing_with_its_whole_inbox_is_not_gone() {
+    let shop = Shop::new();
+    let file = settled(&shop.inbox().join("missing.png"));
+    let step = || {
+        let preparer = preparer(&shop, shop.inboxes());
+        preparer.prepare_blocking(&file, &mut Scratch::default()).unwrap()
+    };
+    let again = step();
+    assert!(
+        matches!(&again, Step::Relook(_, paths) if *paths == [file.path.clone()]),
+        "{again:?}"
+    );
+    shop.file("other.png", b"another");
+    assert!(matches!(&changes(step())[..], [Change::Unread { .. }]));
+}
+
+/// On a share that does not tell the case of letters both names stayed for good, and the photo counted twice.
+#[test]
+fn a_file_of_which_only_the_case_of_letters_has_changed_has_moved() {
+    let shop = Shop::new();
+    let (former, here) = (shop.inbox().join("IMG_1.JPG"), shop.file("img_1.jpg", &png(7)));
+    let on_a_share = |path: &Path| {
+        let name = path.file_name().unwrap().to_str().unwrap().to_lowercase();
+        path.with_file_name(name).symlink_metadata()
+    };
+    assert!(is_other_spelling_of(&former, &here, on_a_share));
+    let copy = shop.file("copy.jpg", &png(7));
+    assert!(!is_other_spelling_of(&copy, &here, on_a_share));
+    std::fs::hard_link(&here, &former).unwrap();
+    assert!(
+        !is_other_spelling_of(&former, &here, Path::symlink_metadata),
+        "two names of one file"
+    );
+    std::fs::remove_file(&former).unwrap();
+    std::fs::copy(&here, &former).unwrap();
+    assert!(!is_other_spelling_of(&former, &here, Path::symlink_metadata));
 }

@@ -38,6 +38,8 @@ struct Room {
 pub(super) struct Looked {
     pub(super) room: usize,
     pub(super) looks: Vec<(PathBuf, Look)>,
+    /// Whether those that are missing are so with their whole inbox.
+    pub(super) is_inbox_away: bool,
 }
 
 impl Rooms {
@@ -95,9 +97,13 @@ impl Rooms {
                     let look = inboxes.look_blocking(&path);
                     (path, look)
                 };
+                let looks: Vec<_> = paths.into_iter().map(look).collect();
+                let missing = looks.iter().find(|(_, look)| matches!(look, Look::Missing));
                 Looked {
                     room: index,
-                    looks: paths.into_iter().map(look).collect(),
+                    is_inbox_away: missing
+                        .is_some_and(|(path, _)| inboxes.has_gone_with_its_inbox_blocking(path)),
+                    looks,
                 }
             });
         }

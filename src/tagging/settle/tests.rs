@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::tagging::inbox::Inboxes;
+use crate::tagging::testing::Shop;
 
 const QUIET: Duration = Duration::from_millis(300);
 const UNCLOSED: Duration = Duration::from_millis(1_500);
@@ -160,6 +161,42 @@ async fn what_comes_back_to_a_full_room_is_left_to_a_sweep() {
     let (sent, folder) = tokio::join!(sending, reading);
     assert!(sent.is_ok());
     assert_eq!(folder, Path::new("/in"));
+}
+
+/// Photos that waited when their disk was unmounted were marked as gone, or rejected as vanished.
+#[tokio::test]
+async fn files_that_are_missing_with_their_whole_inbox_are_let_go() {
+    let shop = Shop::new();
+    for is_mounted in [false, true] {
+        if is_mounted {
+            shop.file("other.png", b"another");
+        }
+        let (_noticed_tx, noticed_rx) = async_channel::bounded(1);
+        let (_relook_tx, relook_rx) = async_channel::bounded(1);
+        let (settled_tx, _settled_rx) = async_channel::bounded(1);
+        let (recordable_tx, recordable_rx) = async_channel::bounded(1);
+        let ends = SettleEnds {
+            noticed_rx,
+            relook_rx,
+            settled_tx,
+            recordable_tx,
+        };
+        let sweeps = SweepRequests::new(vec![shop.inbox()]);
+        let mut rooms = Rooms::new(settler().config, Arc::new(shop.inboxes()));
+        let missing = NoticedFile {
+            path: shop.inbox().join("missing.png"),
+            hint: Hint::Closed,
+        };
+        let now = Instant::now();
+        rooms.notice(now, missing, &sweeps);
+        rooms.begin_looks(now + QUIET);
+        let looked = rooms.next_look().await.unwrap().unwrap();
+        let station = crate::status::StatusBoard::default().station("settle");
+        let acted = act_on(looked, &mut rooms, &ends, &sweeps, &station).await;
+        assert!(acted.is_ok() && rooms.settler(0).is_empty());
+        let recorded = recordable_rx.try_recv().map(|recordable| recordable.changes);
+        assert_eq!(recorded.is_ok(), is_mounted, "{recorded:?}");
+    }
 }
 
 /// Looks that take long are overtaken by events: a file that came after one was taken for missing.

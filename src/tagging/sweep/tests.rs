@@ -109,6 +109,34 @@ fn a_look_for_removed_files_ends_when_it_is_told_to() {
     assert_eq!(looked.unwrap(), Swept::Stopped);
 }
 
+/// Between two finds another folder is swept, which takes minutes: a photo that was put back meanwhile was marked as gone.
+#[test]
+fn a_file_that_is_put_back_before_it_is_said_to_be_gone_is_not() {
+    let shop = Shop::new();
+    shop.file("stays.png", b"photo");
+    let missing = ["a.png", "b.png"].map(|name| shop.inbox().join(name));
+    for path in &missing {
+        shop.store().apply(&[tagged(path, b"photo", "a")]).unwrap();
+    }
+    let sweep = Sweep {
+        inboxes: &shop.inboxes(),
+        reader: &shop.reader(),
+        counted: Counted::AnyAnswer,
+        quiet: Duration::ZERO,
+        stop: &AtomicBool::new(false),
+    };
+    let mut gone = 0;
+    let looked = sweep.look_for_removed(&shop.inbox(), &mut |found| {
+        assert!(matches!(found, Found::Change(Change::Absent { .. })), "{found:?}");
+        gone += 1;
+        missing
+            .iter()
+            .for_each(|path| std::fs::write(path, b"photo").unwrap());
+        Ok(())
+    });
+    assert_eq!((looked.unwrap(), gone), (Swept::Whole, 1));
+}
+
 /// Photos far outside of the inbox were tagged as if they lay in it.
 #[test]
 fn a_name_that_was_a_folder_and_is_a_link_out_of_the_inbox_is_not_walked() {
