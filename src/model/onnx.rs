@@ -328,7 +328,7 @@ fn session(
 }
 
 /// Most pictures in one run on the CPU: what a layer leaves of so many lies in a core's cache when the next one asks for it.
-/// More gain no speed and cost memory (a `scan` takes 72 MB at most, 98 MB with 64).
+/// More gain no speed and cost memory (a `scan` takes 73 MB at most, 98 MB with 64).
 const CPU_RUN: usize = 8;
 
 /// With the arena: it keeps the most that one run ever needed, and is a little faster. Without it the C library's heap held
