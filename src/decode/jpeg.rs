@@ -3,8 +3,8 @@
 //! In: bytes that begin as a JPEG. Out: its Y channel, or the luma of its colours where it has no Y; upright.
 //! Never: a picture whose end is missing.
 //!
-//! Where a picture is larger than anybody looks at, its Y channel is read at a part of its size (`reduced`). All else, and
-//! what is not as nearly all JPEGs are, goes through zune-jpeg.
+//! The Y channel of nearly all JPEGs is read by our own decoder (`sequential`), at a part of its size where a picture is
+//! larger than anybody looks at. All else goes through zune-jpeg.
 //!
 //! A JPEG without its end marker (EOI) counts as truncated. The decoder reads ahead by a few bytes, so that it
 //! cannot say whether the last pixels were really there; and a file whose end is not yet written, or still
@@ -23,10 +23,10 @@ use super::{DecodeError, DecodeLimits, DecodedImage, luma};
 use crate::domain::{ImageFormat, LOOKED_AT_BELOW};
 
 mod layout;
-mod reduced;
+mod sequential;
 
 use layout::Layout;
-use reduced::Reduction;
+use sequential::Scale;
 
 /// Decodes a JPEG into `buffer`; limits are checked from its header first.
 pub(super) fn decode(
@@ -36,7 +36,7 @@ pub(super) fn decode(
 ) -> Result<DecodedImage, DecodeError> {
     let (layout, colours) = check(bytes, limits)?;
     let stored = (layout.width, layout.height);
-    let size = match reduced_luma(bytes, &layout, colours, &mut buffer) {
+    let size = match sequential_luma(bytes, &layout, colours, &mut buffer) {
         Some(size) => size,
         None => {
             let space = colours.to_ask_for(&layout);
@@ -55,12 +55,20 @@ pub(super) fn decode(
     })
 }
 
-/// The Y channel at a part of its size, where that is enough and can be had.
-fn reduced_luma(bytes: &[u8], layout: &Layout, colours: Colours, buffer: &mut Vec<u8>) -> Option<(u32, u32)> {
+/// The Y channel, at the part of its size that is enough, where our decoder can have it.
+fn sequential_luma(
+    bytes: &[u8],
+    layout: &Layout,
+    colours: Colours,
+    buffer: &mut Vec<u8>,
+) -> Option<(u32, u32)> {
+    if colours != Colours::Luma {
+        return None;
+    }
     let stored = (layout.width, layout.height);
-    let reduction = Reduction::to_below(LOOKED_AT_BELOW, stored).filter(|_| colours == Colours::Luma)?;
-    reduced::decode(bytes, layout, reduction, buffer)?;
-    Some(reduction.of(stored))
+    let scale = Scale::to_below(LOOKED_AT_BELOW, stored);
+    sequential::decode(bytes, layout, scale, buffer)?;
+    Some(scale.of(stored))
 }
 
 /// Decodes a JPEG in its colours, as it is stored, and how it is to be turned.

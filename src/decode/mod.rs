@@ -3,9 +3,9 @@
 //! In: the bytes and limits. Out: a [`DecodedImage`] or the reason why there is none. Never: file names, I/O,
 //! an allocation beyond the limits, a panic, a picture from a file that ends too early.
 //!
-//! There is one definition of luma for all formats: Rec.601, which is what a JPEG's Y is. JPEG goes through
-//! zune-jpeg or, where it is larger than anybody looks at, through our own decoder (`jpeg.rs`), every other format through
-//! the `image` crate (`other.rs`).
+//! There is one definition of luma for all formats: Rec.601, which is what a JPEG's Y is. JPEG goes through our own decoder
+//! or, where it is not as nearly all are, through zune-jpeg (`jpeg.rs`), every other format through the `image` crate
+//! (`other.rs`).
 
 mod colour;
 mod format;

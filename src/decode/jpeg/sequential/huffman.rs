@@ -50,8 +50,9 @@ impl Symbol {
 pub(super) struct Table {
     /// By the next bits: the symbol; none where its code is longer, or where there is none.
     symbols: Box<[Symbol; 1 << LOOKED_UP]>,
-    /// By the next bits: as many whole symbols of one block as they hold, as if they were one.
-    runs: Box<[Symbol; 1 << LOOKED_UP]>,
+    /// By the next bits: as many whole symbols of one block as they hold, as if they were one. To pass over blocks; none
+    /// where there are too few of them.
+    runs: Option<Box<[Symbol; 1 << LOOKED_UP]>>,
     /// All symbols, in the order of their codes.
     ordered: Vec<Symbol>,
     /// By length: the first code that is longer, at the upper end of 16 bits.
@@ -88,7 +89,7 @@ impl Table {
     pub(super) fn new(class: Class, counts: &[u8; LONGEST], symbols: &[u8]) -> Option<Self> {
         let mut table = Self {
             symbols: Box::new([Symbol::default(); 1 << LOOKED_UP]),
-            runs: Box::new([Symbol::default(); 1 << LOOKED_UP]),
+            runs: None,
             ordered: Vec::with_capacity(symbols.len()),
             beyond: [0; LONGEST + 1],
             place: [0; LONGEST + 1],
@@ -109,10 +110,17 @@ impl Table {
             table.beyond[length as usize] = code << (LONGEST as u32 - length);
             code <<= 1;
         }
-        if class == Class::Ac {
-            table.join();
-        }
         Some(table)
+    }
+
+    /// With runs, for a long way to go: to make them takes as long as to pass over some thousand blocks saves.
+    pub(super) fn joined(mut self) -> Self {
+        let mut runs = Box::new([Symbol::default(); 1 << LOOKED_UP]);
+        for (looked_up, joined) in runs.iter_mut().enumerate() {
+            *joined = self.run(looked_up);
+        }
+        self.runs = Some(runs);
+        self
     }
 
     /// Adds a symbol, with its value for all bits that may follow its code where they fit in.
@@ -137,22 +145,20 @@ impl Table {
         Some(())
     }
 
-    /// Joins symbols to runs.
-    fn join(&mut self) {
-        for (looked_up, joined) in self.runs.iter_mut().enumerate() {
-            let (mut bits, mut advance) = (0, 0);
-            while advance < END {
-                let next = self.symbols[(looked_up << bits) & ((1 << LOOKED_UP) - 1)];
-                let is_whole = next != Symbol::default() && bits + next.bits() <= LOOKED_UP;
-                // One block's: no more than the 63 coefficients behind its first.
-                if !is_whole || advance + next.advance() % END > 63 {
-                    break;
-                }
-                bits += next.bits();
-                advance += next.advance();
+    /// The whole symbols that some bits hold.
+    fn run(&self, looked_up: usize) -> Symbol {
+        let (mut bits, mut advance) = (0, 0);
+        while advance < END {
+            let next = self.symbols[(looked_up << bits) & ((1 << LOOKED_UP) - 1)];
+            let is_whole = next != Symbol::default() && bits + next.bits() <= LOOKED_UP;
+            // One block's: no more than the 63 coefficients behind its first.
+            if !is_whole || advance + next.advance() % END > 63 {
+                break;
             }
-            *joined = Symbol::with_value(bits, advance, 0);
+            bits += next.bits();
+            advance += next.advance();
         }
+        Symbol::with_value(bits, advance, 0)
     }
 
     /// The symbol of a code that is too long to be looked up, at the upper end of 16 bits.
@@ -250,14 +256,14 @@ impl<'a> Bits<'a> {
         loop {
             self.refill();
             for _ in 0..2 {
-                let run = table.runs[self.looked_up()];
+                let run = table.runs.as_ref().map(|runs| runs[self.looked_up()]);
                 // What is joined may reach into the block that follows: then one by one.
-                let (bits, after) = (run.bits(), next + run.advance());
-                if bits > 0 && after % END < 64 {
-                    self.take(bits);
-                    next = after;
-                } else {
-                    next += self.symbol(table)?.0;
+                match run {
+                    Some(run) if run.bits() > 0 && (next + run.advance()) % END < 64 => {
+                        self.take(run.bits());
+                        next += run.advance();
+                    }
+                    _ => next += self.symbol(table)?.0,
                 }
                 if next >= 64 {
                     return (next == 64 || next >= END).then_some(());

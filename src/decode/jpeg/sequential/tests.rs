@@ -1,17 +1,15 @@
-//! Reduced pictures against the means of whole ones, which the library decodes.
+//! Pictures, and the means of pictures, against those that the library decodes.
 
 use image::codecs::jpeg::JpegEncoder;
 use image::{DynamicImage, ExtendedColorType, GrayImage, Luma, RgbImage};
 use proptest::prelude::*;
 
+use super::huffman::Class;
 use super::*;
 use crate::decode::jpeg::{Colours, read};
 
-const REDUCTIONS: [(Reduction, usize); 3] = [
-    (Reduction::Half, 2),
-    (Reduction::Quarter, 4),
-    (Reduction::Eighth, 8),
-];
+const REDUCED: [(Scale, usize); 3] = [(Scale::Half, 2), (Scale::Quarter, 4), (Scale::Eighth, 8)];
+const SCALES: [Scale; 4] = [Scale::Whole, Scale::Half, Scale::Quarter, Scale::Eighth];
 
 /// Pictures of 46x30: how libjpeg writes them.
 const WRITTEN: [(&str, &[u8]); 5] = [
@@ -48,21 +46,27 @@ fn encoded(picture: &GrayImage, quality: u8, in_colour: bool) -> Vec<u8> {
     bytes
 }
 
-fn reduced(bytes: &[u8], reduction: Reduction) -> Option<(Vec<u8>, (u32, u32))> {
+fn scaled(bytes: &[u8], scale: Scale) -> Option<(Vec<u8>, (u32, u32))> {
     let layout = Layout::read(bytes).ok()?;
     let mut luma = vec![7; 3];
-    decode(bytes, &layout, reduction, &mut luma)?;
-    Some((luma, reduction.of((layout.width, layout.height))))
+    decode(bytes, &layout, scale, &mut luma)?;
+    Some((luma, scale.of((layout.width, layout.height))))
+}
+
+/// The library's pixels.
+fn whole(bytes: &[u8], layout: &Layout) -> Vec<u8> {
+    let mut whole = Vec::new();
+    let space = Colours::Luma.to_ask_for(layout);
+    read(bytes, layout, space, &mut whole).unwrap();
+    Colours::Luma.fold_to_luma(space, &mut whole);
+    whole
 }
 
 /// The largest difference from the means of the library's pixels, of all squares that lie within the picture.
-fn largest_difference(bytes: &[u8], reduction: Reduction, divisor: usize) -> u8 {
+fn largest_difference(bytes: &[u8], scale: Scale, divisor: usize) -> u8 {
     let layout = Layout::read(bytes).unwrap();
-    let mut whole = Vec::new();
-    let space = Colours::Luma.to_ask_for(&layout);
-    read(bytes, &layout, space, &mut whole).unwrap();
-    Colours::Luma.fold_to_luma(space, &mut whole);
-    let (luma, (width, height)) = reduced(bytes, reduction).expect("an ordinary JPEG");
+    let whole = whole(bytes, &layout);
+    let (luma, (width, height)) = scaled(bytes, scale).expect("an ordinary JPEG");
     assert_eq!(luma.len(), (width * height) as usize);
     let (full_width, full_height) = (layout.width as usize, layout.height as usize);
     let mut largest = 0;
@@ -83,9 +87,39 @@ fn largest_difference(bytes: &[u8], reduction: Reduction, divisor: usize) -> u8 
 #[test]
 fn what_libjpeg_writes_becomes_the_means_of_its_pixels() {
     for (name, bytes) in WRITTEN {
-        for (reduction, divisor) in REDUCTIONS {
-            let largest = largest_difference(bytes, reduction, divisor);
-            assert!(largest <= 1, "{name}, {reduction:?}: {largest}");
+        for (scale, divisor) in REDUCED {
+            let largest = largest_difference(bytes, scale, divisor);
+            assert!(largest <= 1, "{name}, {scale:?}: {largest}");
+        }
+    }
+}
+
+#[test]
+fn what_libjpeg_writes_has_the_pixels_that_the_library_gives() {
+    for (name, bytes) in WRITTEN {
+        let (luma, _) = scaled(bytes, Scale::Whole).expect("an ordinary JPEG");
+        assert_eq!(luma, whole(bytes, &Layout::read(bytes).unwrap()), "{name}");
+    }
+}
+
+/// From black to white and back, so that values are cut off at both ends: all coefficients are large.
+#[test]
+fn any_picture_has_the_pixels_that_the_library_gives() {
+    for (width, height) in [(64, 48), (61, 83), (8, 8), (1, 1), (200, 7), (20, 300)] {
+        let noise = GrayImage::from_fn(width, height, |x, y| {
+            let mixed = (x.wrapping_mul(0x9E37_79B1) ^ y.wrapping_mul(0x85EB_CA77)).wrapping_mul(0xC2B2_AE3D);
+            Luma([(mixed >> 24) as u8])
+        });
+        for picture in [detail(width, height), noise] {
+            for quality in [1, 20, 75, 100] {
+                for in_colour in [false, true] {
+                    let bytes = encoded(&picture, quality, in_colour);
+                    let (luma, size) = scaled(&bytes, Scale::Whole).expect("an ordinary JPEG");
+                    assert_eq!(size, (width, height));
+                    let expected = whole(&bytes, &Layout::read(&bytes).unwrap());
+                    assert_eq!(luma, expected, "{width}x{height}, quality {quality}");
+                }
+            }
         }
     }
 }
@@ -97,11 +131,11 @@ fn detail_of_all_frequencies_becomes_the_means_of_its_pixels() {
         for quality in [20, 75, 100] {
             for in_colour in [false, true] {
                 let bytes = encoded(&picture, quality, in_colour);
-                for (reduction, divisor) in REDUCTIONS {
-                    let largest = largest_difference(&bytes, reduction, divisor);
+                for (scale, divisor) in REDUCED {
+                    let largest = largest_difference(&bytes, scale, divisor);
                     assert!(
                         largest <= 1,
-                        "{width}x{height}, quality {quality}, {reduction:?}: {largest}"
+                        "{width}x{height}, quality {quality}, {scale:?}: {largest}"
                     );
                 }
             }
@@ -116,16 +150,16 @@ fn what_lies_beyond_the_edge_is_in_no_mean() {
     let mut bytes = encoded(&filled, 100, true);
     let frame = bytes.windows(2).position(|pair| pair == [0xFF, 0xC0]).unwrap();
     bytes[frame + 5..frame + 9].copy_from_slice(&[0, 83, 0, 61]);
-    for (reduction, size) in [
-        (Reduction::Half, (30, 41)),
-        (Reduction::Quarter, (15, 20)),
-        (Reduction::Eighth, (7, 10)),
+    for (scale, size) in [
+        (Scale::Half, (30, 41)),
+        (Scale::Quarter, (15, 20)),
+        (Scale::Eighth, (7, 10)),
     ] {
-        let (luma, found) = reduced(&bytes, reduction).unwrap();
+        let (luma, found) = scaled(&bytes, scale).unwrap();
         assert_eq!(found, size);
         assert!(
             luma.iter().all(|value| value.abs_diff(130) <= 2),
-            "{reduction:?}: {luma:?}"
+            "{scale:?}: {luma:?}"
         );
     }
 }
@@ -133,18 +167,19 @@ fn what_lies_beyond_the_edge_is_in_no_mean() {
 #[test]
 fn pictures_are_reduced_as_far_as_enough_is_left() {
     for (size, expected) in [
-        ((447, 300), None),
-        ((448, 300), Some(Reduction::Half)),
-        ((20, 896), Some(Reduction::Quarter)),
-        ((895, 20), Some(Reduction::Half)),
-        ((4000, 3000), Some(Reduction::Eighth)),
-        ((1, 65_535), Some(Reduction::Eighth)),
+        ((447, 300), Scale::Whole),
+        ((448, 300), Scale::Half),
+        ((20, 896), Scale::Quarter),
+        ((895, 20), Scale::Half),
+        ((4000, 3000), Scale::Eighth),
+        ((1, 65_535), Scale::Eighth),
     ] {
-        assert_eq!(Reduction::to_below(448, size), expected, "{size:?}");
-        if let Some(reduction) = expected {
-            let (width, height) = reduction.of(size);
-            assert!(2 * width.max(height) + 1 >= 448, "{size:?}");
-        }
+        assert_eq!(Scale::to_below(448, size), expected, "{size:?}");
+        let (width, height) = expected.of(size);
+        assert!(
+            expected == Scale::Whole || 2 * width.max(height) + 1 >= 448,
+            "{size:?}"
+        );
     }
 }
 
@@ -152,9 +187,9 @@ fn pictures_are_reduced_as_far_as_enough_is_left() {
 fn what_is_cut_off_is_left_to_the_library() {
     for (name, bytes) in WRITTEN {
         for length in 0..bytes.len() {
-            for (reduction, _) in REDUCTIONS {
-                let found = reduced(&bytes[..length], reduction);
-                assert_eq!(found, None, "{name} cut at {length}, {reduction:?}");
+            for scale in SCALES {
+                let found = scaled(&bytes[..length], scale);
+                assert_eq!(found, None, "{name} cut at {length}, {scale:?}");
             }
         }
     }
@@ -177,7 +212,7 @@ fn what_is_missing_or_left_over_is_left_to_the_library() {
     let frame = plain[begin..begin + 19].to_vec();
     let with = |segment: &[u8]| [&plain[..begin], segment, &plain[begin..]].concat();
     assert!(
-        reduced(&with(&[0xFF, 0xFE, 0, 3, 7]), Reduction::Half).is_some(),
+        scaled(&with(&[0xFF, 0xFE, 0, 3, 7]), Scale::Half).is_some(),
         "a comment"
     );
     for (name, bytes) in [
@@ -195,8 +230,8 @@ fn what_is_missing_or_left_over_is_left_to_the_library() {
             include_bytes!("../../fixtures/progressive.jpg").to_vec(),
         ),
     ] {
-        for (reduction, _) in REDUCTIONS {
-            assert_eq!(reduced(&bytes, reduction), None, "{name}, {reduction:?}");
+        for scale in SCALES {
+            assert_eq!(scaled(&bytes, scale), None, "{name}, {scale:?}");
         }
     }
 }
@@ -238,7 +273,7 @@ proptest! {
     fn damage_never_panics(
         which in 0..WRITTEN.len(),
         damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
-        reduction in 0..REDUCTIONS.len(),
+        scale in 0..SCALES.len(),
     ) {
         let mut bytes = WRITTEN[which].1.to_vec();
         for (place, value) in damage {
@@ -246,7 +281,7 @@ proptest! {
             bytes[place] = value;
         }
         if let Ok(layout) = Layout::read(&bytes) && layout.width * layout.height < 1_000_000 {
-            let found = reduced(&bytes, REDUCTIONS[reduction].0);
+            let found = scaled(&bytes, SCALES[scale]);
             if let Some((luma, (width, height))) = found {
                 prop_assert_eq!(luma.len(), (width * height) as usize);
             }

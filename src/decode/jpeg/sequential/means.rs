@@ -9,6 +9,8 @@
 //! comes out is the mean of the pixels of ITU-T T.81, A.3.3, as they are before they are rounded and kept within 0 to 255.
 //! Sums and products are rounded as IEEE 754 has it, in one order, so that every machine gives the same.
 
+use super::{Transform, ZIGZAG};
+
 /// cos(k pi / 16) for k = 0 to 8.
 const COSINES: [f64; 9] = [
     1.0,
@@ -45,22 +47,15 @@ const fn weight(side: usize, frequency: usize, mean: usize) -> f64 {
     scale * sum / pixels as f64
 }
 
-/// Order in which coefficients are stored: eight times the vertical frequency and the horizontal one (T.81, figure 5).
-const ZIGZAG: [usize; 64] = [
-    0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6, 7,
-    14, 21, 28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59, 52, 45, 38, 31, 39,
-    46, 53, 60, 61, 54, 47, 55, 62, 63,
-];
-
 /// Where each coefficient is added, in the order in which they are stored, and times what.
 #[derive(Debug, Clone)]
-pub(super) struct Fold<const SIDE: usize> {
+pub(super) struct Means<const SIDE: usize> {
     /// `SIDE` times the vertical frequency and the horizontal one.
     to: [u8; 64],
     times: [f32; 64],
 }
 
-impl<const SIDE: usize> Fold<SIDE> {
+impl<const SIDE: usize> Means<SIDE> {
     /// With the steps of quantisation in the order in which coefficients are stored.
     pub(super) fn new(steps: &[u16; 64]) -> Self {
         let folded = |frequency: usize| {
@@ -71,24 +66,20 @@ impl<const SIDE: usize> Fold<SIDE> {
                 false => (to, weight(SIDE, frequency, 0) / weight(SIDE, to, 0)),
             }
         };
-        let mut fold = Self {
+        let mut means = Self {
             to: [0; 64],
             times: [0.0; 64],
         };
         for (index, (&place, &step)) in ZIGZAG.iter().zip(steps).enumerate() {
             let ((down, by_down), (across, by_across)) = (folded(place / 8), folded(place % 8));
-            fold.to[index] = (SIDE * down + across) as u8;
-            fold.times[index] = (by_down * by_across * f64::from(step)) as f32;
+            means.to[index] = (SIDE * down + across) as u8;
+            means.times[index] = (by_down * by_across * f64::from(step)) as f32;
         }
-        fold
+        means
     }
 }
 
-/// A block's coefficients, folded.
-#[derive(Debug)]
-pub(super) struct Block<const SIDE: usize>([[f32; SIDE]; SIDE]);
-
-impl<const SIDE: usize> Block<SIDE> {
+impl<const SIDE: usize> Means<SIDE> {
     const WEIGHTS: [[f32; SIDE]; SIDE] = {
         let mut weights = [[0.0; SIDE]; SIDE];
         let mut frequency = 0;
@@ -102,35 +93,36 @@ impl<const SIDE: usize> Block<SIDE> {
         }
         weights
     };
+}
 
-    /// With its first coefficient.
+impl<const SIDE: usize> Transform<SIDE> for Means<SIDE> {
+    /// Folded.
+    type Block = [[f32; SIDE]; SIDE];
+
     #[inline(always)]
-    pub(super) fn new(first: i32, fold: &Fold<SIDE>) -> Self {
-        let mut block = Self([[0.0; SIDE]; SIDE]);
-        block.0[0][0] = first as f32 * fold.times[0];
+    fn begin(&self, first: i32) -> Self::Block {
+        let mut block = [[0.0; SIDE]; SIDE];
+        block[0][0] = first as f32 * self.times[0];
         block
     }
 
-    /// Adds the coefficient that is stored in place `index`, 1 to 63.
     #[inline(always)]
-    pub(super) fn add(&mut self, index: usize, value: i32, fold: &Fold<SIDE>) {
+    fn add(&self, block: &mut Self::Block, index: usize, value: i32) {
         // All the same without the masks, which spare the checks.
         let (index, side) = (index & 63, SIDE * SIDE - 1);
-        self.0.as_flattened_mut()[usize::from(fold.to[index]) & side] += value as f32 * fold.times[index];
+        block.as_flattened_mut()[usize::from(self.to[index]) & side] += value as f32 * self.times[index];
     }
 
-    /// The means, if only the first coefficient is not 0.
     #[inline(always)]
-    pub(super) fn even(&self) -> [[u8; SIDE]; SIDE] {
-        let level = Self::WEIGHTS[0][0] * Self::WEIGHTS[0][0] * self.0[0][0];
+    fn even(&self, block: &Self::Block) -> [[u8; SIDE]; SIDE] {
+        let level = Self::WEIGHTS[0][0] * Self::WEIGHTS[0][0] * block[0][0];
         [[grey(level + 128.0); SIDE]; SIDE]
     }
 
-    /// The means, 0 to 255.
     #[inline(always)]
-    pub(super) fn means(&self) -> [[u8; SIDE]; SIDE] {
+    fn greys(&self, block: &Self::Block) -> [[u8; SIDE]; SIDE] {
         let mut down = [[0.0f32; SIDE]; SIDE];
-        for (row, weights) in self.0.iter().zip(&Self::WEIGHTS) {
+        for (row, weights) in block.iter().zip(&Self::WEIGHTS) {
             for (sums, weight) in down.iter_mut().zip(weights) {
                 for (sum, value) in sums.iter_mut().zip(row) {
                     *sum += weight * value;

@@ -1,11 +1,12 @@
-//! JPEG -> its Y channel at a half, a quarter or an eighth of its size.
+//! JPEG -> its Y channel, at its size or at a half, a quarter or an eighth of it.
 //!
 //! In: the bytes of a sequential JPEG whose components are coded together, Y first: nearly all that cameras and shops
-//! write. Out: means of 2x2, 4x4 or 8x8 pixels. Never: an error, a part of a picture. What is unusual or seems broken is left
-//! to the library, which says what is wrong with it, or reads it.
+//! write. Out: its pixels, as the library has them to the bit, or means of 2x2, 4x4 or 8x8 of them. Never: an error, a part
+//! of a picture. What is unusual or seems broken is left to the library, which says what is wrong with it, or reads it.
 //!
 //! A photo of 12 million pixels becomes 28x28: to compute all of its pixels is most of the work, and nothing of it is
-//! seen. The library gives pictures at their full size only.
+//! seen. The library gives pictures at their full size only; and of a thumbnail it takes most of the time for tables and for
+//! colours that nobody looks at.
 
 use std::ops::Range;
 use std::rc::Rc;
@@ -16,68 +17,102 @@ use super::layout::{Layout, Segments};
 
 mod huffman;
 mod means;
+mod pixels;
+mod tables;
 
-use huffman::{Bits, Class, END, PADDING, Table};
-use means::{Block, Fold};
+use huffman::{Bits, END, PADDING, Table};
+use means::Means;
+use pixels::Pixels;
+use tables::Tables;
 
 /// Pixels along an edge of a block.
 const BLOCK: usize = 8;
+/// A scan of so many bytes makes up for the time that it takes to join the symbols of its tables.
+const LONG: usize = 32 << 10;
 
-/// By how much a picture can be reduced, along each edge.
+/// The order in which coefficients are stored: eight times the vertical frequency and the horizontal one (T.81, figure 5).
+const ZIGZAG: [usize; 64] = [
+    0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6, 7,
+    14, 21, 28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59, 52, 45, 38, 31, 39,
+    46, 53, 60, 61, 54, 47, 55, 62, 63,
+];
+
+/// At what part of its size a picture is read, along each edge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reduction {
+pub(super) enum Scale {
+    Whole,
     Half,
     Quarter,
     Eighth,
 }
 
-impl Reduction {
-    /// The one that leaves the longest edge at `below` pixels or more divided by two; `None` if it is shorter already.
-    pub(super) fn to_below(below: u32, (width, height): (u32, u32)) -> Option<Self> {
+impl Scale {
+    /// The one that leaves the longest edge at `below` pixels or more divided by two; the whole if it is shorter already.
+    pub(super) fn to_below(below: u32, (width, height): (u32, u32)) -> Self {
         let longest = width.max(height);
         let reaches = |divisor: u32| longest / divisor >= below;
         match (reaches(1), reaches(2), reaches(4)) {
-            (false, ..) => None,
-            (_, false, _) => Some(Reduction::Half),
-            (.., false) => Some(Reduction::Quarter),
-            _ => Some(Reduction::Eighth),
+            (false, ..) => Scale::Whole,
+            (_, false, _) => Scale::Half,
+            (.., false) => Scale::Quarter,
+            _ => Scale::Eighth,
         }
     }
 
-    /// Width and height of the reduced picture. Means that would need what lies beyond the edge are left out, at least one
+    /// Width and height of the scaled picture. Means that would need what lies beyond the edge are left out, at least one
     /// kept: a file has pixels there, but not the photo's.
     pub(super) fn of(self, (width, height): (u32, u32)) -> (u32, u32) {
         let divisor = (BLOCK / self.side()) as u32;
         ((width / divisor).max(1), (height / divisor).max(1))
     }
 
-    /// Means along an edge of a block.
+    /// Grey values along an edge of a block.
     fn side(self) -> usize {
         match self {
-            Reduction::Half => 4,
-            Reduction::Quarter => 2,
-            Reduction::Eighth => 1,
+            Scale::Whole => BLOCK,
+            Scale::Half => 4,
+            Scale::Quarter => 2,
+            Scale::Eighth => 1,
         }
     }
 }
 
-/// Decodes the Y channel of a JPEG into `luma`, reduced; `None`, with anything in `luma`, where the library has to.
-pub(super) fn decode(bytes: &[u8], layout: &Layout, reduction: Reduction, luma: &mut Vec<u8>) -> Option<()> {
+/// Decodes the Y channel of a JPEG into `luma`, scaled; `None`, with anything in `luma`, where the library has to.
+pub(super) fn decode(bytes: &[u8], layout: &Layout, scale: Scale, luma: &mut Vec<u8>) -> Option<()> {
     let scan = Scan::read(bytes, layout)?;
     // It is copied interval by interval, and the limits know of the picture's size alone.
     if scan.bytes.len() as u64 > layout.decode_bytes() {
         return None;
     }
-    let (width, height) = reduction.of((layout.width, layout.height));
+    let (width, height) = scale.of((layout.width, layout.height));
     let (width, height) = (width as usize, height as usize);
     luma.clear();
     luma.resize(width * height, 0);
     let picture = Picture { luma, width, height };
-    match reduction {
-        Reduction::Half => scan.decode::<4>(picture),
-        Reduction::Quarter => scan.decode::<2>(picture),
-        Reduction::Eighth => scan.decode::<1>(picture),
+    match scale {
+        Scale::Whole => scan.decode(&Pixels::new(&scan.steps), picture),
+        Scale::Half => scan.decode(&Means::<4>::new(&scan.steps), picture),
+        Scale::Quarter => scan.decode(&Means::<2>::new(&scan.steps), picture),
+        Scale::Eighth => scan.decode(&Means::<1>::new(&scan.steps), picture),
     }
+}
+
+/// How the coefficients of a block of 8x8 pixels become `SIDE` rows of `SIDE` grey values.
+trait Transform<const SIDE: usize> {
+    /// The coefficients that were read so far.
+    type Block;
+
+    /// With the first coefficient.
+    fn begin(&self, first: i32) -> Self::Block;
+
+    /// Adds the coefficient that is stored in place `index`, 1 to 63.
+    fn add(&self, block: &mut Self::Block, index: usize, value: i32);
+
+    /// The grey values, if only the first coefficient is not 0.
+    fn even(&self, block: &Self::Block) -> [[u8; SIDE]; SIDE];
+
+    /// The grey values.
+    fn greys(&self, block: &Self::Block) -> [[u8; SIDE]; SIDE];
 }
 
 /// The picture that comes out.
@@ -88,13 +123,13 @@ struct Picture<'a> {
 }
 
 impl Picture<'_> {
-    /// Puts a block's means in; what lies beyond the edges is left out.
+    /// Puts a block's grey values in; what lies beyond the edges is left out.
     #[inline(always)]
-    fn put<const SIDE: usize>(&mut self, (left, top): (usize, usize), means: &[[u8; SIDE]; SIDE]) {
+    fn put<const SIDE: usize>(&mut self, (left, top): (usize, usize), greys: &[[u8; SIDE]; SIDE]) {
         let (columns, rows) = (self.width.saturating_sub(left), self.height.saturating_sub(top));
         let mut begin = top * self.width + left;
         if columns >= SIDE && rows >= SIDE {
-            for row in means {
+            for row in greys {
                 self.luma[begin..begin + SIDE].copy_from_slice(row);
                 begin += self.width;
             }
@@ -102,7 +137,7 @@ impl Picture<'_> {
         }
         let columns = columns.min(SIDE);
         if columns > 0 {
-            for row in means.iter().take(rows) {
+            for row in greys.iter().take(rows) {
                 self.luma[begin..begin + columns].copy_from_slice(&row[..columns]);
                 begin += self.width;
             }
@@ -157,7 +192,8 @@ impl<'a> Scan<'a> {
                 _ => return None,
             }
         };
-        let (dc, ac) = (tables.made(Class::Dc), tables.made(Class::Ac));
+        let is_long = segments.rest().len() >= LONG;
+        let (dc, ac) = (tables.dc(), tables.ac(is_long));
         let (&count, rest) = scan.split_first()?;
         let (selectors, spectrum) = rest.as_chunks::<2>();
         // All of them at once, with all coefficients and all of their bits.
@@ -213,8 +249,11 @@ impl<'a> Scan<'a> {
     }
 
     /// Decodes interval after interval, up to the end marker.
-    fn decode<const SIDE: usize>(&self, mut picture: Picture) -> Option<()> {
-        let fold = Fold::<SIDE>::new(&self.steps);
+    fn decode<const SIDE: usize>(
+        &self,
+        transform: &impl Transform<SIDE>,
+        mut picture: Picture,
+    ) -> Option<()> {
         let arch = Arch::new();
         let (mut rest, mut interval) = (self.bytes, Vec::new());
         let count = self.units.0 * self.units.1;
@@ -225,7 +264,7 @@ impl<'a> Scan<'a> {
             // Compiled for each width of registers: most of a decoding is spent within.
             arch.dispatch(
                 #[inline(always)]
-                || self.decode_interval(&interval, begin..end, &fold, &mut picture),
+                || self.decode_interval(&interval, begin..end, transform, &mut picture),
             )?;
             let expected = if end < count { restarts.next()? } else { 0xD9 };
             if marker != expected {
@@ -240,7 +279,7 @@ impl<'a> Scan<'a> {
         &self,
         bytes: &[u8],
         units: Range<usize>,
-        fold: &Fold<SIDE>,
+        transform: &impl Transform<SIDE>,
         picture: &mut Picture,
     ) -> Option<()> {
         let mut bits = Bits::new(bytes)?;
@@ -253,8 +292,8 @@ impl<'a> Scan<'a> {
                 bits.refill();
                 let (_, difference) = bits.symbol(&self.luma.dc)?;
                 level = level.wrapping_add(difference);
-                let means = read_block(&mut bits, &self.luma.ac, level, fold)?;
-                picture.put((x * SIDE, y * SIDE), &means);
+                let greys = read_block(&mut bits, &self.luma.ac, level, transform)?;
+                picture.put((x * SIDE, y * SIDE), &greys);
             }
             for other in &self.others {
                 for _ in 0..other.across * other.down {
@@ -268,18 +307,18 @@ impl<'a> Scan<'a> {
     }
 }
 
-/// The means of a block whose first coefficient is known.
+/// The grey values of a block whose first coefficient is known.
 #[inline(always)]
 fn read_block<const SIDE: usize>(
     bits: &mut Bits,
     codes: &Table,
     first: i32,
-    fold: &Fold<SIDE>,
+    transform: &impl Transform<SIDE>,
 ) -> Option<[[u8; SIDE]; SIDE]> {
-    let mut block = Block::new(first, fold);
+    let mut block = transform.begin(first);
     if SIDE == 1 {
         bits.skip(codes)?;
-        return Some(block.even());
+        return Some(transform.even(&block));
     }
     let mut index = 0;
     'block: loop {
@@ -293,13 +332,16 @@ fn read_block<const SIDE: usize>(
             if index > 63 {
                 return None;
             }
-            block.add(index, value, fold);
+            transform.add(&mut block, index, value);
             if index == 63 {
                 break 'block;
             }
         }
     }
-    Some(if index == 0 { block.even() } else { block.means() })
+    Some(match index {
+        0 => transform.even(&block),
+        _ => transform.greys(&block),
+    })
 }
 
 /// Takes the bytes up to the next marker off `bytes` and leaves them, without what is stuffed and with [`PADDING`], in
@@ -317,70 +359,6 @@ fn take_interval(bytes: &mut &[u8], interval: &mut Vec<u8>) -> Option<u8> {
             return Some(marker);
         }
         interval.push(0xFF);
-    }
-}
-
-/// The tables of a JPEG, four of a kind at most.
-#[derive(Default)]
-struct Tables<'a> {
-    steps: [Option<[u16; 64]>; 4],
-    dc: [Option<Codes<'a>>; 4],
-    ac: [Option<Codes<'a>>; 4],
-}
-
-/// How many codes there are of each length, and their symbols; a table is made of them only if the scan may want it, for a
-/// file can hold any number.
-type Codes<'a> = (&'a [u8; 16], &'a [u8]);
-
-impl<'a> Tables<'a> {
-    /// The tables of codes; none in the place of one that cannot be.
-    fn made(&self, class: Class) -> [Option<Rc<Table>>; 4] {
-        let codes = match class {
-            Class::Dc => &self.dc,
-            Class::Ac => &self.ac,
-        };
-        codes.map(|codes| codes.and_then(|(counts, symbols)| Table::new(class, counts, symbols).map(Rc::new)))
-    }
-
-    /// From a segment that defines quantisation (DQT; T.81, B.2.4.1).
-    fn add_steps(&mut self, mut payload: &[u8]) -> Option<()> {
-        while let Some((&head, rest)) = payload.split_first() {
-            let (steps, rest) = match head >> 4 {
-                0 => {
-                    let (steps, rest) = rest.split_first_chunk::<64>()?;
-                    (steps.map(u16::from), rest)
-                }
-                1 => {
-                    let (steps, rest) = rest.split_first_chunk::<128>()?;
-                    let steps = steps.as_chunks::<2>().0;
-                    (
-                        std::array::from_fn(|index| u16::from_be_bytes(steps[index])),
-                        rest,
-                    )
-                }
-                _ => return None,
-            };
-            *self.steps.get_mut(usize::from(head & 15))? = Some(steps);
-            payload = rest;
-        }
-        Some(())
-    }
-
-    /// From a segment that defines codes (DHT; T.81, B.2.4.2).
-    fn add_codes(&mut self, mut payload: &'a [u8]) -> Option<()> {
-        while let Some((&head, rest)) = payload.split_first() {
-            let (counts, rest) = rest.split_first_chunk::<16>()?;
-            let count = counts.iter().map(|&count| usize::from(count)).sum();
-            let (symbols, rest) = rest.split_at_checked(count)?;
-            let codes = match head >> 4 {
-                0 => &mut self.dc,
-                1 => &mut self.ac,
-                _ => return None,
-            };
-            *codes.get_mut(usize::from(head & 15))? = Some((counts, symbols));
-            payload = rest;
-        }
-        Some(())
     }
 }
 
