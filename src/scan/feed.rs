@@ -13,7 +13,7 @@ use async_channel::TrySendError;
 use super::ScanProgress;
 use crate::config::SettleConfig;
 use crate::daemon::DaemonError;
-use crate::domain::{ModelId, Rejection, RejectionReason};
+use crate::domain::{InventoryPath, ModelId, Rejection, RejectionReason};
 use crate::store::{Change, Reader, StoreError};
 use crate::tagging::inbox::{Inboxes, Look, RootLook};
 use crate::tagging::line::{Line, LineError, LineInputs, Tally};
@@ -77,6 +77,15 @@ impl Ground {
         }
     }
 
+    /// Whether files that were at or below a path can be missed there: if none was known, all that are on record after the
+    /// walk were met in it.
+    fn knows_a_file_at(&self, path: &Path) -> Result<bool, StoreError> {
+        let known = self
+            .reader
+            .present_files_under(&InventoryPath::of(path), None, 1)?;
+        Ok(!known.is_empty())
+    }
+
     /// Says where nothing is met, and nothing counts as gone either. Looked at before the walk, a folder that is emptied
     /// during the scan is known to have been one with files.
     fn look_at_root_blocking(&self, path: &Path) -> Result<(), StoreError> {
@@ -107,20 +116,25 @@ pub(super) struct Feeder {
 
 impl Feeder {
     fn run_blocking(mut self, ground: &Ground, paths: &[PathBuf]) -> Result<(), DaemonError> {
+        let mut may_be_missed = Vec::new();
         for path in paths {
             ground.look_at_root_blocking(path)?;
+            if ground.knows_a_file_at(path)? {
+                may_be_missed.push(path);
+            }
             let walked = ground
                 .sweep()
                 .walk(path, &mut |found| self.take_blocking(found, ground));
             walked?;
         }
         self.patience_ends = Some(Instant::now() + 2 * self.settle.give_up);
+        self.inputs.rest_is_awaited.store(true, Ordering::Relaxed);
         self.wait_for_answers_blocking(ground);
         if self.line_has_failed() {
             return Ok(()); // The line says so itself.
         }
         // Only now: the answer for a file that went meanwhile would bring it back.
-        for path in paths {
+        for path in may_be_missed {
             let looked = ground.sweep().look_for_removed(path, &mut |found| match found {
                 // Not met, but missed: it counts neither as seen nor as answered.
                 Found::Change(change) => self.record_blocking(change),

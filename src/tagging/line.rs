@@ -4,7 +4,7 @@
 //! when its inputs are dropped. Never: a channel without a bound.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_channel::{Receiver, Sender, WeakReceiver, bounded};
@@ -138,6 +138,8 @@ pub struct Line {
     pub recordable_tx: Sender<Recordable>,
     /// Files to be looked at again.
     pub relook_rx: Receiver<NoticedFile>,
+    /// See [`LineInputs`].
+    pub rest_is_awaited: Arc<AtomicBool>,
     /// What was committed.
     pub tally: Arc<Tally>,
     /// How full the queues are.
@@ -263,6 +265,7 @@ impl Line {
         drop(ends);
 
         let station = board.station("record");
+        let rest_is_awaited = Arc::<AtomicBool>::default();
         let recorder = Recorder {
             store,
             in_service: swapper.in_service(),
@@ -271,6 +274,7 @@ impl Line {
             tally: Arc::clone(&tally),
             on_trouble,
             haste,
+            rest_is_awaited: Arc::clone(&rest_is_awaited),
             board,
             station,
         };
@@ -281,6 +285,7 @@ impl Line {
             settled_tx,
             recordable_tx,
             relook_rx,
+            rest_is_awaited,
             tally,
             queues,
             swapper,
@@ -295,6 +300,7 @@ impl Line {
             settled_tx,
             recordable_tx,
             relook_rx,
+            rest_is_awaited,
             swapper,
             stations,
             ..
@@ -304,6 +310,7 @@ impl Line {
                 settled_tx,
                 recordable_tx,
                 relook_rx,
+                rest_is_awaited,
             },
             swapper,
             Drained(stations),
@@ -319,6 +326,8 @@ pub struct LineInputs {
     pub recordable_tx: Sender<Recordable>,
     /// Files to be looked at again.
     pub relook_rx: Receiver<NoticedFile>,
+    /// Set by who has given all and waits for what is still under way: it is not held back for more to come.
+    pub rest_is_awaited: Arc<AtomicBool>,
 }
 
 /// The stations of a line.

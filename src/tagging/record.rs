@@ -137,6 +137,8 @@ pub struct Recorder {
     pub on_trouble: OnTrouble,
     /// Whether a transaction may be held open for more although somebody waits for a photo in it.
     pub haste: Haste,
+    /// Set when nothing more is to come, so that none is held open any more.
+    pub rest_is_awaited: Arc<AtomicBool>,
     /// Where trouble is shown.
     pub board: StatusBoard,
     /// The station's own line.
@@ -147,7 +149,12 @@ impl Recorder {
     /// Runs until the outcomes end, then leaves the log folded in.
     pub fn run_blocking(mut self, recordable_rx: &Receiver<Recordable>) -> Result<(), StoreError> {
         let mut transactions = 0;
-        while let Ok(group) = gather(recordable_rx, self.haste) {
+        while let Ok(group) = gather(
+            recordable_rx,
+            self.haste,
+            &self.rest_is_awaited,
+            &mut std::thread::sleep,
+        ) {
             if !group.changes.is_empty() {
                 self.commit(group.changes)?;
             }
@@ -286,7 +293,12 @@ fn unless_fatal(checkpoint: Result<(), StoreError>) -> Result<(), StoreError> {
 }
 
 /// Waits for one recordable and takes what else is there, up to a transaction's worth.
-fn gather(recordable_rx: &Receiver<Recordable>, haste: Haste) -> Result<Recordable, RecvError> {
+fn gather(
+    recordable_rx: &Receiver<Recordable>,
+    haste: Haste,
+    rest_is_awaited: &AtomicBool,
+    sleep: &mut dyn FnMut(Duration),
+) -> Result<Recordable, RecvError> {
     let mut group = recordable_rx.recv_blocking()?;
     let since = Instant::now();
     loop {
@@ -299,11 +311,12 @@ fn gather(recordable_rx: &Receiver<Recordable>, haste: Haste) -> Result<Recordab
             group.pace = more.pace;
         }
         let is_full = group.changes.len() >= MAX_CHANGES || since.elapsed() >= MAX_GATHERING;
-        let is_awaited = haste == Haste::EachPhoto && group.pace == Pace::Calm;
+        let is_awaited =
+            haste == Haste::EachPhoto && group.pace == Pace::Calm || rest_is_awaited.load(Ordering::Relaxed);
         if is_full || is_awaited || recordable_rx.is_closed() {
             return Ok(group);
         }
-        std::thread::sleep(GATHER_PAUSE);
+        sleep(GATHER_PAUSE);
     }
 }
 

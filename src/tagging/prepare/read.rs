@@ -67,12 +67,12 @@ fn read_file(path: &Path, expected: FileStamp, buffer: &mut Vec<u8>) -> io::Resu
     if !opened.is_file() || stamp_of(&opened) != expected {
         return Ok(false);
     }
-    buffer.clear();
-    // One byte more than expected, so that growth is seen without reading all of it.
-    Read::by_ref(&mut file)
-        .take(expected.size + 1)
-        .read_to_end(buffer)?;
-    Ok(buffer.len() as u64 == expected.size && unchanged(&file, expected)?)
+    buffer.resize(expected.size as usize, 0);
+    match file.read_exact(buffer) {
+        Ok(()) => unchanged(&file, expected), // What has grown meanwhile has another size.
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 fn unchanged(file: &File, expected: FileStamp) -> io::Result<bool> {

@@ -1,5 +1,7 @@
 //! A store without room, and answers that come late.
 
+use std::path::Path;
+
 use super::*;
 use crate::tagging::testing::{Shop, in_service, model, settled, tagged};
 
@@ -13,9 +15,27 @@ fn recorder(store: Store, on_trouble: OnTrouble) -> Recorder {
         tally: Arc::default(),
         on_trouble,
         haste: Haste::EachPhoto,
+        rest_is_awaited: Arc::default(),
         station: board.station("record"),
         board,
     }
+}
+
+/// A scan's last transaction was held open for photos that could not come any more.
+#[test]
+fn what_is_still_under_way_is_not_held_back_once_it_is_awaited() {
+    let (recordable_tx, recordable_rx) = async_channel::bounded(2);
+    let one = || Recordable::change(Change::vanished(Path::new("/in/a.jpg")));
+    let rest_is_awaited = AtomicBool::new(false);
+    recordable_tx.send_blocking(one()).unwrap();
+    let mut pauses = 0;
+    let group = gather(&recordable_rx, Haste::LastPhoto, &rest_is_awaited, &mut |_| {
+        pauses += 1;
+        recordable_tx.send_blocking(one()).unwrap();
+        rest_is_awaited.store(pauses == 2, Ordering::Relaxed);
+    });
+    assert_eq!(pauses, 2, "more may come until it is said that none does");
+    assert_eq!(group.unwrap().changes.len(), 3);
 }
 
 /// While the disk is full the channel never closes: the readers before it hold its sender and wait for room.
