@@ -3,12 +3,12 @@
 //! In: a class for each pixel: none, weak, strong. Out: connected regions and what each covers. Never: grey values.
 //!
 //! Regions are found over runs (stretches of a row that are not `NONE`) joined to those of the row above, corners
-//! included: far fewer than pixels.
+//! included: far fewer than pixels. They are read off bits, a word of them at a time.
 
-/// No part of any region.
+/// No part of any region. 1 is a part of one, and 2 is that and reason enough for there to be one.
 const NONE: u8 = 0;
-/// Part of a region, and reason enough for it to be one. What lies between is part of a region, too.
-const STRONG: u8 = 2;
+/// Classes that are looked at together, as bits.
+const WORD: usize = u64::BITS as usize;
 
 /// A stretch of one row.
 #[derive(Debug, Clone, Copy)]
@@ -77,24 +77,47 @@ impl Regions {
     }
 
     fn add_runs(&mut self, row: u32, line: &[u8]) {
-        let mut x = 0;
-        loop {
-            x += empty_stretch(&line[x..]);
-            if x == line.len() {
-                return;
+        // A run that may go on: where it begins, and how much of it is strong.
+        let mut open: Option<(usize, u32)> = None;
+        for (index, classes) in line.chunks(WORD).enumerate() {
+            let (parts, strong) = bits_of(classes);
+            let mut at = 0;
+            while at < WORD {
+                let Some((begin, strong_before)) = open else {
+                    match (parts >> at).trailing_zeros() as usize {
+                        WORD => break,
+                        empty => at += empty,
+                    }
+                    open = Some((WORD * index + at, 0));
+                    continue;
+                };
+                let full = ((!parts) >> at).trailing_zeros() as usize;
+                let full = full.min(WORD - at);
+                let within = u64::MAX.checked_shr((WORD - full) as u32).unwrap_or(0);
+                let strong = strong_before + (strong >> at & within).count_ones();
+                at += full;
+                if at == WORD {
+                    open = Some((begin, strong)); // It may go on in the next word.
+                } else {
+                    self.add_run(row, begin..WORD * index + at, strong);
+                    open = None;
+                }
             }
-            let end = x + full_stretch(&line[x..]);
-            let strong = line[x..end].iter().map(|&class| u32::from(class / STRONG)).sum();
-            let parent = self.runs.len() as u32;
-            self.runs.push(Run {
-                row,
-                begin: x as u32,
-                end: end as u32,
-                parent,
-                strong,
-            });
-            x = end;
         }
+        if let Some((begin, strong)) = open {
+            self.add_run(row, begin..line.len(), strong);
+        }
+    }
+
+    fn add_run(&mut self, row: u32, columns: std::ops::Range<usize>, strong: u32) {
+        let parent = self.runs.len() as u32;
+        self.runs.push(Run {
+            row,
+            begin: columns.start as u32,
+            end: columns.end as u32,
+            parent,
+            strong,
+        });
     }
 
     fn join(&mut self, above: std::ops::Range<usize>, first: usize) {
@@ -132,29 +155,22 @@ impl Regions {
     }
 }
 
-/// How many classes at the beginning are `NONE`; eight at a time, since most pixels are.
-fn empty_stretch(classes: &[u8]) -> usize {
-    let (chunks, _) = classes.as_chunks::<8>();
-    let empty = 8 * chunks
-        .iter()
-        .take_while(|&&chunk| u64::from_ne_bytes(chunk) == 0)
-        .count();
-    let rest = classes[empty..].iter().position(|&class| class != NONE);
-    rest.map_or(classes.len(), |rest| empty + rest)
-}
-
-/// How many classes at the beginning are not `NONE`; eight at a time, too.
-fn full_stretch(classes: &[u8]) -> usize {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    let (chunks, _) = classes.as_chunks::<8>();
-    let has_none = |chunk: &[u8; 8]| {
-        let chunk = u64::from_ne_bytes(*chunk);
-        // Only a byte of 0 borrows from the one above without having its own highest bit set.
-        chunk.wrapping_sub(ONES) & !chunk & (ONES << 7) != 0
-    };
-    let full = 8 * chunks.iter().take_while(|chunk| !has_none(chunk)).count();
-    let rest = classes[full..].iter().position(|&class| class == NONE);
-    rest.map_or(classes.len(), |rest| full + rest)
+/// Which of up to [`WORD`] classes are not `NONE`, and which are strong: a bit each, from the lowest on.
+fn bits_of(classes: &[u8]) -> (u64, u64) {
+    const BYTES: usize = 8;
+    const LOWEST: u64 = 0x0101_0101_0101_0101;
+    // Brings the lowest bit of each byte to its place in the highest byte.
+    const GATHER: u64 = 0x0102_0408_1020_4080;
+    let (mut parts, mut strong) = (0, 0);
+    for (index, classes) in classes.chunks(BYTES).enumerate() {
+        let mut bytes = [NONE; BYTES];
+        bytes[..classes.len()].copy_from_slice(classes);
+        let classes = u64::from_le_bytes(bytes);
+        let gathered = |bits: u64| (bits & LOWEST).wrapping_mul(GATHER) >> 56 << (BYTES * index);
+        parts |= gathered(classes | classes >> 1);
+        strong |= gathered(classes >> 1);
+    }
+    (parts, strong)
 }
 
 impl Region {
@@ -189,7 +205,7 @@ mod tests {
     /// Regions of a drawing: `.` is none, `o` weak, `#` strong; pixels, strong ones, left, top, right, bottom.
     fn regions_of(rows: &[&str]) -> Vec<[u32; 6]> {
         let class = |byte: u8| match byte {
-            b'#' => STRONG,
+            b'#' => 2,
             b'o' => 1,
             _ => NONE,
         };
@@ -219,5 +235,23 @@ mod tests {
             [[18, 1, 0, 0, 18, 1], [1, 1, 8, 2, 9, 3]]
         );
         assert_eq!(regions_of(&["#.#.#", ".o.o.", "#...#"]), [[7, 5, 0, 0, 5, 3]]);
+    }
+
+    #[test]
+    fn a_run_goes_on_as_long_as_it_is_however_words_part_it() {
+        let long = |length: usize| ["o".repeat(length - 1), "#".into()].concat();
+        for before in [0, 1, 63, 64, 65, 127, 128] {
+            for length in [1, 2, 63, 64, 65, 128, 200] {
+                for after in [0, 1, 62, 63, 64] {
+                    let row = [".".repeat(before), long(length), ".".repeat(after)].concat();
+                    let (begin, end) = (before as u32, (before + length) as u32);
+                    assert_eq!(
+                        regions_of(&[&row]),
+                        [[length as u32, 1, begin, 0, end, 1]],
+                        "{row}"
+                    );
+                }
+            }
+        }
     }
 }

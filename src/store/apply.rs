@@ -281,8 +281,14 @@ impl Batch<'_> {
     }
 
     fn answering_model(&self, model: &ModelId) -> Result<i64, WriteError> {
-        self.row_of_model(model)?
-            .ok_or_else(|| WriteError::UnknownModel(model.clone()))
+        let mut known = self.answering.borrow_mut();
+        if let Some((_, id)) = known.iter().find(|(known, _)| known == model) {
+            return Ok(*id);
+        }
+        let row = self.row_of_model(model)?;
+        let id = row.ok_or_else(|| WriteError::UnknownModel(model.clone()))?;
+        known.push((model.clone(), id));
+        Ok(id)
     }
 }
 

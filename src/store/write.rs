@@ -116,6 +116,7 @@ impl Store {
         let batch = Batch {
             transaction,
             thresholds: RefCell::default(),
+            answering: RefCell::default(),
         };
         let result = work(&batch).map_err(named)?;
         batch
@@ -162,6 +163,8 @@ pub(super) struct Batch<'store> {
     /// Those of models that were asked for, by the model's row: they are read once a transaction, which no other process
     /// can change them in.
     pub(super) thresholds: RefCell<Vec<(i64, Thresholds)>>,
+    /// The rows of models that answered: read once a transaction, too.
+    pub(super) answering: RefCell<Vec<(ModelId, i64)>>,
 }
 
 impl Batch<'_> {
