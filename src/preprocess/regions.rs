@@ -162,13 +162,18 @@ fn bits_of(classes: &[u8]) -> (u64, u64) {
     // Brings the lowest bit of each byte to its place in the highest byte.
     const GATHER: u64 = 0x0102_0408_1020_4080;
     let (mut parts, mut strong) = (0, 0);
-    for (index, classes) in classes.chunks(BYTES).enumerate() {
-        let mut bytes = [NONE; BYTES];
-        bytes[..classes.len()].copy_from_slice(classes);
+    let mut add = |index: usize, bytes: [u8; BYTES]| {
         let classes = u64::from_le_bytes(bytes);
         let gathered = |bits: u64| (bits & LOWEST).wrapping_mul(GATHER) >> 56 << (BYTES * index);
         parts |= gathered(classes | classes >> 1);
         strong |= gathered(classes >> 1);
+    };
+    let (groups, rest) = classes.as_chunks::<BYTES>();
+    (0..).zip(groups).for_each(|(index, &group)| add(index, group));
+    if !rest.is_empty() {
+        let mut group = [NONE; BYTES];
+        group[..rest.len()].copy_from_slice(rest);
+        add(groups.len(), group);
     }
     (parts, strong)
 }

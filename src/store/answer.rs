@@ -180,7 +180,7 @@ impl Batch<'_> {
                 label_id,
                 certainty,
             };
-            self.count_daily(cell, 1, confidence)?;
+            self.count_daily(cell, 1, confidence);
         }
         Ok(Novelty::New)
     }

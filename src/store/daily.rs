@@ -23,13 +23,17 @@ pub(super) fn day_of(moment_ms: i64) -> i64 {
 }
 
 /// One sum.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct DailyCell {
     pub(super) day: i64,
     pub(super) model_id: i64,
     pub(super) label_id: i64,
     pub(super) certainty: Certainty,
 }
+
+/// What a transaction adds to the sums: a photo's outcome changes one of a few, so they are written once, at its end.
+#[derive(Debug, Default)]
+pub(super) struct DailyChanges(Vec<(DailyCell, i64, f64)>);
 
 /// What a model said within some days.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
@@ -69,28 +73,37 @@ pub struct Agreement {
 }
 
 impl Batch<'_> {
-    /// Adds to a sum.
-    pub(super) fn count_daily(
-        &self,
-        cell: DailyCell,
-        contents: i64,
-        confidence: f64,
-    ) -> rusqlite::Result<()> {
-        self.transaction
-            .prepare_cached(
-                "INSERT INTO daily_tags (day, model_id, label_id, certainty, contents, confidence_sum)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-                 ON CONFLICT DO UPDATE SET contents = contents + excluded.contents,
-                     confidence_sum = confidence_sum + excluded.confidence_sum",
-            )?
-            .execute(params![
-                cell.day,
-                cell.model_id,
-                cell.label_id,
-                rows::code(cell.certainty),
-                contents,
-                confidence
-            ])?;
+    /// Adds to a sum, from the end of the transaction on.
+    pub(super) fn count_daily(&self, cell: DailyCell, contents: i64, confidence: f64) {
+        let mut changes = self.daily.borrow_mut();
+        match changes.0.iter_mut().find(|(known, ..)| *known == cell) {
+            Some((_, counted, sum)) => {
+                *counted += contents;
+                *sum += confidence;
+            }
+            None => changes.0.push((cell, contents, confidence)),
+        }
+    }
+
+    /// Writes what was counted.
+    pub(super) fn write_daily(&self) -> rusqlite::Result<()> {
+        for (cell, contents, confidence) in self.daily.take().0 {
+            self.transaction
+                .prepare_cached(
+                    "INSERT INTO daily_tags (day, model_id, label_id, certainty, contents, confidence_sum)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                     ON CONFLICT DO UPDATE SET contents = contents + excluded.contents,
+                         confidence_sum = confidence_sum + excluded.confidence_sum",
+                )?
+                .execute(params![
+                    cell.day,
+                    cell.model_id,
+                    cell.label_id,
+                    rows::code(cell.certainty),
+                    contents,
+                    confidence
+                ])?;
+        }
         Ok(())
     }
 }

@@ -288,8 +288,8 @@ impl Batch<'_> {
                 certainty,
             };
             let confidence = f64::from(top.confidence.get());
-            self.count_daily(cell(*before), -1, -confidence)?;
-            self.count_daily(cell(*now), 1, confidence)?;
+            self.count_daily(cell(*before), -1, -confidence);
+            self.count_daily(cell(*now), 1, confidence);
             let values = params![image_id, model_id, rows::code(*now)];
             self.transaction
                 .prepare_cached("UPDATE outcomes SET certainty = ?3 WHERE image_id = ?1 AND model_id = ?2")?

@@ -10,6 +10,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension, Transaction};
 
 use super::change::{Applied, Change};
+use super::daily::DailyChanges;
 use super::error::StoreError;
 use super::open::{self, Durability, IfAbsent};
 use crate::domain::{ContentHash, ModelId, Thresholds};
@@ -117,8 +118,10 @@ impl Store {
             transaction,
             thresholds: RefCell::default(),
             answering: RefCell::default(),
+            daily: RefCell::default(),
         };
         let result = work(&batch).map_err(named)?;
+        batch.write_daily().map_err(|source| named(source.into()))?;
         batch
             .transaction
             .commit()
@@ -165,6 +168,8 @@ pub(super) struct Batch<'store> {
     pub(super) thresholds: RefCell<Vec<(i64, Thresholds)>>,
     /// The rows of models that answered: read once a transaction, too.
     pub(super) answering: RefCell<Vec<(ModelId, i64)>>,
+    /// What is added to the sums of days.
+    pub(super) daily: RefCell<DailyChanges>,
 }
 
 impl Batch<'_> {
