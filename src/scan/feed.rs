@@ -24,13 +24,14 @@ use crate::tagging::sweep::{Counted, Found, NoMore, Sweep, missed_in_bare_inbox}
 /// Between two looks at a full queue (which holds some 20 ms of work) or at what is still under way.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// Feeds the line until every file has its answer, or a station of it has failed.
+/// Feeds the line until every file has its answer, or a station of it has failed; gives the moment of the last answer, behind
+/// which the store is only tidied up.
 pub(super) async fn feed(
     line: Line,
     ground: Ground,
     settle: SettleConfig,
     paths: Vec<PathBuf>,
-) -> Result<(), DaemonError> {
+) -> Result<Instant, DaemonError> {
     let (tally, has_failed) = (Arc::clone(&line.tally), Arc::<AtomicBool>::default());
     let (inputs, _, mut drained) = line.into_parts();
     let feeder = Feeder {
@@ -115,7 +116,7 @@ pub(super) struct Feeder {
 }
 
 impl Feeder {
-    fn run_blocking(mut self, ground: &Ground, paths: &[PathBuf]) -> Result<(), DaemonError> {
+    fn run_blocking(mut self, ground: &Ground, paths: &[PathBuf]) -> Result<Instant, DaemonError> {
         let mut may_be_missed = Vec::new();
         for path in paths {
             ground.look_at_root_blocking(path)?;
@@ -131,7 +132,7 @@ impl Feeder {
         self.inputs.rest_is_awaited.store(true, Ordering::Relaxed);
         self.wait_for_answers_blocking(ground);
         if self.line_has_failed() {
-            return Ok(()); // The line says so itself.
+            return Ok(Instant::now()); // The line says so itself.
         }
         // Only now: the answer for a file that went meanwhile would bring it back.
         for path in may_be_missed {
@@ -142,7 +143,7 @@ impl Feeder {
             });
             looked?;
         }
-        Ok(())
+        Ok(Instant::now())
     }
 
     /// Until nothing waits and nothing is under way: a file under way may come back as truncated.
