@@ -334,16 +334,24 @@ fn look_at(metadata: &Metadata) -> Look {
 }
 
 fn not_there(path: &Path, error: &io::Error) -> Look {
-    match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Look::Missing,
-        _ => Look::Refused(unreadable(path, error), None),
+    match says_gone(error) {
+        true => Look::Missing,
+        false => Look::Refused(unreadable(path, error), None),
     }
 }
 
 /// Whether nothing lies at `path`; a path that cannot be looked at is not gone.
 pub fn is_gone(path: &Path) -> bool {
-    let look = std::fs::symlink_metadata(path);
-    matches!(look, Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory))
+    std::fs::symlink_metadata(path).is_err_and(|error| says_gone(&error))
+}
+
+/// Whether an error says that nothing lies at the path: its name is gone, or a folder above it, be it that a file has taken
+/// the place of that one.
+pub fn says_gone(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
 }
 
 /// The rejection of a file that the operating system will not let us read.

@@ -20,7 +20,7 @@ pub use events::EventSink;
 
 use events::{RootEvents, WatchNews, is_real_folder};
 
-use super::inbox::{FolderId, Inboxes, RootLook};
+use super::inbox::{FolderId, Inboxes, RootLook, says_gone};
 use super::sweep::{SweepRequests, missed_in_bare_inbox};
 use crate::config::{WatchConfig, WatchMode};
 use crate::domain::Timestamp;
@@ -328,7 +328,7 @@ fn watcher_config() -> notify::Config {
 fn is_of_nothing(error: &notify::Error) -> bool {
     match &error.kind {
         notify::ErrorKind::PathNotFound => true,
-        notify::ErrorKind::Io(error) => error.kind() == std::io::ErrorKind::NotFound,
+        notify::ErrorKind::Io(error) => says_gone(error),
         _ => false,
     }
 }

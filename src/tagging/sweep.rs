@@ -14,7 +14,7 @@ use walkdir::WalkDir;
 
 pub use requests::{InboxRequests, SweepRequests};
 
-use super::inbox::{Inboxes, Look, Seen, folder_named_like_a_photo, is_gone};
+use super::inbox::{Inboxes, Look, Seen, folder_named_like_a_photo, is_gone, says_gone};
 use super::settle::{Hint, NoticedFile, SettledFile};
 use crate::domain::{FileStamp, InventoryPath, ModelId, Rejection, RejectionReason};
 use crate::store::{Change, KnownFile, Reader, StoreError};
@@ -136,7 +136,7 @@ impl Sweep<'_> {
             return Ok(None); // The folder that was asked for is itself within one to be passed over.
         }
         if let Some(error) = error.and_then(walkdir::Error::io_error)
-            && error.kind() != std::io::ErrorKind::NotFound
+            && !says_gone(error)
         {
             return self
                 .refused(path, super::inbox::unreadable(path, error), None)

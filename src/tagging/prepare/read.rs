@@ -10,7 +10,7 @@ use std::path::Path;
 
 use super::Preparer;
 use crate::domain::{FileStamp, Rejection, RejectionReason};
-use crate::tagging::inbox::{Look, stamp_of, unreadable};
+use crate::tagging::inbox::{Look, says_gone, stamp_of, unreadable};
 use crate::tagging::settle::SettledFile;
 
 /// What came of reading.
@@ -52,7 +52,7 @@ impl Preparer {
         match read_file(path, before, buffer) {
             Ok(true) => ReadOutcome::Whole(before),
             Ok(false) => ReadOutcome::Changed,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => ReadOutcome::Gone,
+            Err(error) if says_gone(&error) => ReadOutcome::Gone,
             Err(error) => ReadOutcome::Refused(unreadable(path, &error), Some(before)),
         }
     }
