@@ -105,7 +105,10 @@ impl Sweep<'_> {
         folder: &Path,
         emit: &mut dyn FnMut(Found) -> Result<(), NoMore>,
     ) -> Result<Swept, StoreError> {
-        // Any other name may have been a folder when it was asked for, and be a link out of the inbox by now.
+        // A name that was a folder's when it was asked for may be a link out of the inbox by now, and so may one above it.
+        if self.inboxes.is_behind_link_blocking(folder) {
+            return Ok(Swept::Whole);
+        }
         let is_inbox = self.inboxes.roots().iter().any(|root| root == folder);
         let entries = WalkDir::new(folder)
             .follow_links(false)
@@ -230,7 +233,7 @@ impl Sweep<'_> {
                 let file = path.to_path();
                 let folder = crate::durable::folder_of(&file);
                 if folder != parent {
-                    (parent, is_linked) = (folder.to_owned(), self.inboxes.is_reached_by_link(folder));
+                    (parent, is_linked) = (folder.to_owned(), self.inboxes.is_behind_link_blocking(&file));
                 }
                 // Former versions tagged hangtag's own files, which are not met any more.
                 let is_elsewhere = is_linked || self.inboxes.is_own(&file);

@@ -58,6 +58,28 @@ fn links_are_followed_only_within_the_inbox() {
 }
 
 #[test]
+fn what_lies_behind_a_link_that_is_a_folder_of_the_inbox_is_told_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let base = folder.path().canonicalize().unwrap();
+    let (root, moved) = (base.join("inbox"), base.join("moved"));
+    std::fs::create_dir_all(root.join("sub/deep")).unwrap();
+    std::os::unix::fs::symlink("sub", root.join("link")).unwrap();
+    let inboxes = inboxes(&root);
+    let is_behind = |name: &str| inboxes.is_behind_link_blocking(&root.join(name));
+    let are_told_apart = || {
+        let behind = ["link/a.jpg", "link/deep/a.jpg"].map(is_behind);
+        let others = ["a.jpg", "link", "sub/a.jpg", "sub/deep/a.jpg", "none/a.jpg"].map(is_behind);
+        behind == [true; 2] && others == [false; 5]
+    };
+    assert!(are_told_apart());
+    assert!(!inboxes.is_behind_link_blocking(&root));
+    std::fs::rename(&root, &moved).unwrap();
+    std::os::unix::fs::symlink(&moved, &root).unwrap();
+    assert!(are_told_apart(), "an inbox that is a link now");
+    assert!(!inboxes.is_behind_link_blocking(&root));
+}
+
+#[test]
 fn an_empty_root_was_filled_if_something_was_seen_on_its_device() {
     let (disk, below) = (7, 8);
     assert!(was_filled(Some((disk, 1)), (disk, 1)), "emptied");
