@@ -77,7 +77,9 @@ impl NoticeParts {
                 let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
                 match missed_in_bare_inbox(root, &reader) {
                     Ok(None) => Ok(folder),
-                    Ok(Some(why)) => Err(FolderState::Bare(why)),
+                    Ok(Some(why)) => Err(FolderState::Bare(format!(
+                        "{why} As soon as anything lies in it, files that are missing count as gone"
+                    ))),
                     Err(error) => Err(FolderState::Bare(format!(
                         "is empty, and whether files were there is not to be had: {error}"
                     ))),

@@ -257,7 +257,8 @@ impl Sweep<'_> {
     }
 }
 
-/// What to say of a bare inbox; `None` where the store knows of no file in it, so that nothing is amiss.
+/// What to say of a bare inbox, before what is to be done; `None` where the store knows of no file in it, so that nothing is
+/// amiss.
 pub fn missed_in_bare_inbox(root: &Path, reader: &Reader) -> Result<Option<String>, StoreError> {
     let known = reader.present_files_under(&InventoryPath::of(root), None, MOST_COUNTED)?;
     let files = match known.len() {
@@ -266,9 +267,7 @@ pub fn missed_in_bare_inbox(root: &Path, reader: &Reader) -> Result<Option<Strin
         count if count < MOST_COUNTED as usize => format!("{count} files were"),
         _ => format!("{MOST_COUNTED} files or more were"),
     };
-    Ok(Some(format!(
-        "is empty, though {files} there: is it mounted? As soon as anything lies in it, files that are missing count as gone"
-    )))
+    Ok(Some(format!("is empty, though {files} there: is it mounted?")))
 }
 
 fn absent(path: InventoryPath) -> Change {

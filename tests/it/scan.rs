@@ -178,7 +178,9 @@ fn on_a_terminal_each_line_stands_by_itself() {
         panic!("{lines:?}")
     };
     assert!(
-        warning.contains(" WARN ") && warning.contains("is it mounted?"),
+        warning.contains(" WARN ")
+            && warning
+                .contains("is it mounted? If it was emptied, put anything into it and scan it once more"),
         "{lines:?}"
     );
     assert!(
