@@ -3,6 +3,7 @@
 use globset::{Glob, GlobSetBuilder};
 
 use super::*;
+use crate::tagging::testing::Shop;
 
 fn inboxes(root: &Path) -> Inboxes {
     let ignore = GlobSetBuilder::new()
@@ -20,6 +21,28 @@ fn names_are_passed_over_only_below_the_inbox() {
     assert!(!ignored("/home/.hidden/inbox/a.jpg"));
     assert!(ignored("/home/.hidden/inbox/.git/a.jpg"));
     assert!(ignored("/home/.hidden/inbox/b/a.jpg.part"));
+}
+
+/// What was deleted on a NAS was tagged in its recycle bin, and the small pictures that it makes of each photo beside them.
+#[test]
+fn what_a_share_makes_of_its_own_is_passed_over() {
+    let shop = Shop::new();
+    let inboxes = Inboxes::of(&shop.config(), vec![shop.inbox()]);
+    let is_passed_over = |folder: &str| {
+        let path = shop.inbox().join(folder).join("4711.jpg");
+        inboxes.passed_over(&path).is_some()
+    };
+    for folder in [
+        "@eaDir",
+        "@Recycle",
+        "#recycle",
+        "#snapshot",
+        "$RECYCLE.BIN",
+        "System Volume Information",
+    ] {
+        assert!(is_passed_over(folder), "{folder}");
+    }
+    assert!(!is_passed_over("#12"));
 }
 
 #[test]
