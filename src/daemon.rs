@@ -14,6 +14,7 @@ mod open;
 mod pages;
 mod prune;
 mod rebuild_run;
+mod report;
 mod retrain;
 mod serve;
 mod sweeping;
@@ -30,6 +31,7 @@ use tokio::task::JoinSet;
 
 use inboxes::open_inboxes;
 use pages::{PagesParts, start_pages};
+use report::{Reporter, StoreFile};
 use serve::{Server, serve};
 use sweeping::Sweeper;
 
@@ -91,6 +93,10 @@ pub enum DaemonError {
     Line(#[from] LineError),
     #[error("the station {0} ended early; this is a bug, please report the messages before this line")]
     EndedEarly(&'static str),
+    #[error(
+        "the store {0} was moved, removed or replaced while the service ran, and nobody sees what it writes to the file that was there; stop the service before, and start it again on what lies there now"
+    )]
+    StoreMoved(PathBuf),
     #[error("what was under way did not end within {0:?} (shutdown.grace); the next start takes it up again")]
     Grace(Duration),
 }
@@ -113,6 +119,7 @@ pub async fn run(config: Arc<Config>, shutdown: impl Future<Output = ()>) -> Res
         inboxes = open_inboxes(&config) => Arc::new(inboxes?),
     };
     let mut store = Store::open(&config.store_path(), config.durability.into())?;
+    let store_file = StoreFile::of_open(config.store_path());
     // The thread that opens may outlive a start that is called off: it uses the store, and so holds the lock.
     let (opening, held) = (Arc::clone(&config), Arc::clone(&lock));
     let mut opened = tokio::task::spawn_blocking(move || {
@@ -144,13 +151,21 @@ pub async fn run(config: Arc<Config>, shutdown: impl Future<Output = ()>) -> Res
     };
     let mut service = Service::start(&config, parts)?;
     let announcer = tokio::spawn(watched);
-    let reporter = tokio::spawn(report(
-        config.status_path(),
+    let reporter = Reporter {
+        path: config.status_path(),
+        store: store_file,
         board,
         identity,
-        service.queues.clone(),
-    ));
-    let ended = service.run_until(shutdown, config.shutdown_grace).await;
+        queues: service.queues.clone(),
+    };
+    let mut reporter = tokio::spawn(reporter.run());
+    let ends = async {
+        tokio::select! {
+            () = shutdown => Ok(()),
+            Ok(()) = &mut reporter => Err(DaemonError::StoreMoved(config.store_path())),
+        }
+    };
+    let ended = service.run_until(ends, config.shutdown_grace).await;
     announcer.abort();
     reporter.abort();
     // A leftover is removed by the next start.
@@ -344,14 +359,14 @@ impl Service {
         })
     }
 
-    /// Supervises until `shutdown`, then drains.
+    /// Supervises until `end` says that it is to end, and why if nobody wanted it, then drains.
     async fn run_until(
         &mut self,
-        shutdown: impl Future<Output = ()>,
+        end: impl Future<Output = Result<(), DaemonError>>,
         grace: Duration,
     ) -> Result<(), DaemonError> {
         let early = tokio::select! {
-            () = shutdown => Ok(()),
+            ended = end => ended,
             Some((name, ended)) = self.line.next() => Err(ended.map_or_else(DaemonError::from, |()| DaemonError::EndedEarly(name))),
             Some(name) = self.sources.join_next() => Err(DaemonError::EndedEarly(name.unwrap_or("source"))),
             Some(name) = self.settling.join_next() => Err(DaemonError::EndedEarly(name.unwrap_or("settle"))),
@@ -391,27 +406,6 @@ async fn ready(board: StatusBoard, inboxes: usize, identity: watch::Receiver<Ide
 fn tell_systemd(state: NotifyState<'_>) {
     if let Err(error) = sd_notify::notify(&[state]) {
         tracing::warn!("could not tell systemd: {error}");
-    }
-}
-
-/// Keeps the status file fresh; one that cannot be written is said once and tried again.
-async fn report(path: PathBuf, board: StatusBoard, identity: watch::Receiver<Identity>, queues: Queues) {
-    let mut complained = false;
-    loop {
-        let report = board.report(&identity.borrow(), queues.status());
-        let file = path.clone();
-        let written = tokio::task::spawn_blocking(move || report.write_blocking(&file)).await;
-        let trouble = match written {
-            Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(error.to_string()),
-            Err(panicked) => Some(panicked.to_string()),
-        };
-        if let Some(trouble) = trouble
-            && !std::mem::replace(&mut complained, true)
-        {
-            tracing::error!("status: {trouble}");
-        }
-        board.until_report_is_due().await;
     }
 }
 

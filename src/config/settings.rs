@@ -58,7 +58,8 @@ section! {
         sweep_interval: Span = Span::from_millis(300_000),
         ignore: Vec<String> = [
             ".*", "*~", "~$*", "*.tmp", "*.temp", "*.part", "*.partial", "*.filepart", "*.crdownload", "*.download",
-            "*.swp", "Thumbs.db", "desktop.ini", "lost+found",
+            "*.swp", "Thumbs.db", "desktop.ini", "lost+found", "@eaDir", "@Recycle", "#recycle", "#snapshot",
+            "$RECYCLE.BIN", "System Volume Information",
         ].map(String::from).to_vec(),
     }
 }

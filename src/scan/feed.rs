@@ -94,7 +94,10 @@ impl Ground {
             && let RootLook::Bare(_) = self.inboxes.look_at_root_blocking(root)
             && let Some(why) = missed_in_bare_inbox(root, &self.reader)?
         {
-            tracing::warn!("{} {why}", root.display());
+            tracing::warn!(
+                "{} {why} If it was emptied, put anything into it and scan it once more: files that are missing count as gone then",
+                root.display()
+            );
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension, Params, Row};
 
+use super::change::FileSighting;
 use super::conditions::end_of_prefix;
 use super::error::StoreError;
 use super::open::{self, PageAccess};
@@ -95,9 +96,10 @@ impl Reader {
         Ok(found.unwrap_or(false))
     }
 
-    /// Some of the paths that a content may have left for another one: a few at which it is believed to be, then a few
-    /// that are known to be gone, the latest first. A content may have any number of copies, and each is asked about.
-    pub fn paths_it_may_have_left(&self, hash: &ContentHash) -> Result<Vec<InventoryPath>, StoreError> {
+    /// Some of the places that a content may have left for another one, as its files were seen there: a few at which it is
+    /// believed to be, then a few that are known to be gone, the latest first. A content may have any number of copies, and
+    /// each is asked about.
+    pub fn places_it_may_have_left(&self, hash: &ContentHash) -> Result<Vec<FileSighting>, StoreError> {
         const OPERATION: &str = "look up the files of a content";
         let content: Option<(i64, i64)> = self.row(
             OPERATION,
@@ -112,14 +114,20 @@ impl Reader {
         // All of them name one model: with it the index leads to those that are there, and to those that are gone.
         self.rows(
             OPERATION,
-            "SELECT * FROM (SELECT path FROM files INDEXED BY files_by_image
+            "SELECT * FROM (SELECT path, size, mtime_ns, inode FROM files INDEXED BY files_by_image
                             WHERE image_id = ?1 AND model_id = ?2 AND is_present = 1 LIMIT 8)
              UNION ALL
-             SELECT * FROM (SELECT path FROM (SELECT path, absent_at_ms FROM files INDEXED BY files_by_image
-                                              WHERE image_id = ?1 AND model_id = ?2 AND is_present = 0 LIMIT 64)
+             SELECT * FROM (SELECT path, size, mtime_ns, inode
+                            FROM (SELECT path, size, mtime_ns, inode, absent_at_ms FROM files INDEXED BY files_by_image
+                                  WHERE image_id = ?1 AND model_id = ?2 AND is_present = 0 LIMIT 64)
                             ORDER BY absent_at_ms DESC LIMIT 8)",
             [image_id, model_id],
-            |row| Ok(InventoryPath::from_stored(row.get(0)?)),
+            |row| {
+                Ok(FileSighting {
+                    path: InventoryPath::from_stored(row.get(0)?),
+                    stamp: rows::present(rows::stamp(row, 1)?, 1, "the size of a file that was read")?,
+                })
+            },
         )
     }
 

@@ -227,17 +227,15 @@ impl Inboxes {
                 .any(|root| root.canonicalize().is_ok_and(|real| path.starts_with(real)))
     }
 
-    /// Whether a folder, that was walked as a folder once, is reached by a symbolic link now: its files are somewhere else,
-    /// and links to folders are not followed. A link in the place of the inbox itself, or above it, is.
-    pub fn is_reached_by_link(&self, folder: &Path) -> bool {
-        let Ok(real) = folder.canonicalize() else {
-            return false;
-        };
-        let within = self.outermost_root_of(folder).and_then(|root| {
-            let below = folder.strip_prefix(root).ok()?;
-            Some(root.canonicalize().ok()?.join(below))
-        });
-        real != within.unwrap_or_else(|| folder.to_owned())
+    /// Whether a folder on the way from the inbox to a path, that was one when the path became known, is a symbolic link by now:
+    /// what lies there is somewhere else, and links to folders are not followed. A link in the place of the inbox itself, or
+    /// above it, is. One look for each of these folders, and none where the path lies in the inbox itself.
+    pub fn is_behind_link_blocking(&self, path: &Path) -> bool {
+        self.outermost_root_of(path).is_some_and(|root| {
+            let above = path.ancestors().skip(1);
+            let mut within = above.take_while(|folder| *folder != root && folder.starts_with(root));
+            within.any(Path::is_symlink)
+        })
     }
 
     fn look_through_link(&self, path: &Path, link: &Metadata) -> Look {
@@ -334,16 +332,24 @@ fn look_at(metadata: &Metadata) -> Look {
 }
 
 fn not_there(path: &Path, error: &io::Error) -> Look {
-    match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Look::Missing,
-        _ => Look::Refused(unreadable(path, error), None),
+    match says_gone(error) {
+        true => Look::Missing,
+        false => Look::Refused(unreadable(path, error), None),
     }
 }
 
 /// Whether nothing lies at `path`; a path that cannot be looked at is not gone.
 pub fn is_gone(path: &Path) -> bool {
-    let look = std::fs::symlink_metadata(path);
-    matches!(look, Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory))
+    std::fs::symlink_metadata(path).is_err_and(|error| says_gone(&error))
+}
+
+/// Whether an error says that nothing lies at the path: its name is gone, or a folder above it, be it that a file has taken
+/// the place of that one.
+pub fn says_gone(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
 }
 
 /// The rejection of a file that the operating system will not let us read.

@@ -20,7 +20,7 @@ pub use events::EventSink;
 
 use events::{RootEvents, WatchNews, is_real_folder};
 
-use super::inbox::{FolderId, Inboxes, RootLook};
+use super::inbox::{FolderId, Inboxes, RootLook, says_gone};
 use super::sweep::{SweepRequests, missed_in_bare_inbox};
 use crate::config::{WatchConfig, WatchMode};
 use crate::domain::Timestamp;
@@ -77,7 +77,9 @@ impl NoticeParts {
                 let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
                 match missed_in_bare_inbox(root, &reader) {
                     Ok(None) => Ok(folder),
-                    Ok(Some(why)) => Err(FolderState::Bare(why)),
+                    Ok(Some(why)) => Err(FolderState::Bare(format!(
+                        "{why} As soon as anything lies in it, files that are missing count as gone"
+                    ))),
                     Err(error) => Err(FolderState::Bare(format!(
                         "is empty, and whether files were there is not to be had: {error}"
                     ))),
@@ -328,7 +330,7 @@ fn watcher_config() -> notify::Config {
 fn is_of_nothing(error: &notify::Error) -> bool {
     match &error.kind {
         notify::ErrorKind::PathNotFound => true,
-        notify::ErrorKind::Io(error) => error.kind() == std::io::ErrorKind::NotFound,
+        notify::ErrorKind::Io(error) => says_gone(error),
         _ => false,
     }
 }

@@ -8,6 +8,7 @@ mod moved;
 mod read;
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime};
@@ -52,19 +53,23 @@ pub struct InFlight {
 }
 
 impl InFlight {
-    /// `true`: the content is the caller's to answer. `false`: somebody else's, and `file` waits with it.
-    pub(super) fn claim(&self, hash: ContentHash, file: &SettledFile) -> bool {
+    /// `true`: the content is the caller's to answer. `false`: somebody else's.
+    pub(super) fn claim(&self, hash: ContentHash) -> bool {
         let mut claims = self.claims.lock().unwrap_or_else(PoisonError::into_inner);
-        match claims.get_mut(&hash) {
-            Some(waiting) => {
-                waiting.push(file.clone());
-                false
-            }
-            None => {
-                claims.insert(hash, Vec::new());
+        match claims.entry(hash) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(free) => {
+                free.insert(Vec::new());
                 true
             }
         }
+    }
+
+    /// Lets `file` wait with who has the content; `false`: nobody has it any more.
+    pub(super) fn park(&self, hash: &ContentHash, file: &SettledFile) -> bool {
+        let mut claims = self.claims.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting = claims.get_mut(hash);
+        waiting.map(|waiting| waiting.push(file.clone())).is_some()
     }
 
     /// Ends a claim; the files that waited for it come out.
@@ -199,13 +204,19 @@ impl Preparer {
             }
         };
         let hash = ContentHash::of(&scratch.bytes);
-        if !self.in_flight.claim(hash, file) {
-            return Ok(Err(Step::Parked));
-        }
         let sighting = FileSighting {
             path: InventoryPath::of(&file.path),
             stamp,
         };
+        while !self.in_flight.claim(hash) {
+            // What is on record is not waited for: whether the file has moved is found out here, not by who has the content.
+            if let Some(change) = self.known_answer(&sighting, hash, &serving)? {
+                return Ok(Err(Step::Record(Recordable::change(change))));
+            }
+            if self.in_flight.park(&hash, file) {
+                return Ok(Err(Step::Parked));
+            }
+        }
         match self.known_answer(&sighting, hash, &serving) {
             Ok(None) => Ok(Ok(Claimed {
                 sighting,
@@ -296,10 +307,8 @@ impl Preparer {
             return Ok(None);
         }
         let (file, model) = (file.clone(), serving.model.clone());
-        let mut left = self.reader.paths_it_may_have_left(&hash)?.into_iter();
-        let here = file.path.to_path();
-        let from = left.find(|path| *path != file.path && self.has_moved_away(&path.to_path(), &here));
-        Ok(Some(match from {
+        let left = self.reader.places_it_may_have_left(&hash)?;
+        Ok(Some(match self.moved_from(left, &file) {
             Some(from) => Change::Moved {
                 from,
                 to: file,

@@ -14,7 +14,7 @@ use walkdir::WalkDir;
 
 pub use requests::{InboxRequests, SweepRequests};
 
-use super::inbox::{Inboxes, Look, Seen, folder_named_like_a_photo, is_gone};
+use super::inbox::{Inboxes, Look, Seen, folder_named_like_a_photo, is_gone, says_gone};
 use super::settle::{Hint, NoticedFile, SettledFile};
 use crate::domain::{FileStamp, InventoryPath, ModelId, Rejection, RejectionReason};
 use crate::store::{Change, KnownFile, Reader, StoreError};
@@ -105,7 +105,10 @@ impl Sweep<'_> {
         folder: &Path,
         emit: &mut dyn FnMut(Found) -> Result<(), NoMore>,
     ) -> Result<Swept, StoreError> {
-        // Any other name may have been a folder when it was asked for, and be a link out of the inbox by now.
+        // A name that was a folder's when it was asked for may be a link out of the inbox by now, and so may one above it.
+        if self.inboxes.is_behind_link_blocking(folder) {
+            return Ok(Swept::Whole);
+        }
         let is_inbox = self.inboxes.roots().iter().any(|root| root == folder);
         let entries = WalkDir::new(folder)
             .follow_links(false)
@@ -136,7 +139,7 @@ impl Sweep<'_> {
             return Ok(None); // The folder that was asked for is itself within one to be passed over.
         }
         if let Some(error) = error.and_then(walkdir::Error::io_error)
-            && error.kind() != std::io::ErrorKind::NotFound
+            && !says_gone(error)
         {
             return self
                 .refused(path, super::inbox::unreadable(path, error), None)
@@ -230,7 +233,7 @@ impl Sweep<'_> {
                 let file = path.to_path();
                 let folder = crate::durable::folder_of(&file);
                 if folder != parent {
-                    (parent, is_linked) = (folder.to_owned(), self.inboxes.is_reached_by_link(folder));
+                    (parent, is_linked) = (folder.to_owned(), self.inboxes.is_behind_link_blocking(&file));
                 }
                 // Former versions tagged hangtag's own files, which are not met any more.
                 let is_elsewhere = is_linked || self.inboxes.is_own(&file);
@@ -254,7 +257,8 @@ impl Sweep<'_> {
     }
 }
 
-/// What to say of a bare inbox; `None` where the store knows of no file in it, so that nothing is amiss.
+/// What to say of a bare inbox, before what is to be done; `None` where the store knows of no file in it, so that nothing is
+/// amiss.
 pub fn missed_in_bare_inbox(root: &Path, reader: &Reader) -> Result<Option<String>, StoreError> {
     let known = reader.present_files_under(&InventoryPath::of(root), None, MOST_COUNTED)?;
     let files = match known.len() {
@@ -263,9 +267,7 @@ pub fn missed_in_bare_inbox(root: &Path, reader: &Reader) -> Result<Option<Strin
         count if count < MOST_COUNTED as usize => format!("{count} files were"),
         _ => format!("{MOST_COUNTED} files or more were"),
     };
-    Ok(Some(format!(
-        "is empty, though {files} there: is it mounted? As soon as anything lies in it, files that are missing count as gone"
-    )))
+    Ok(Some(format!("is empty, though {files} there: is it mounted?")))
 }
 
 fn absent(path: InventoryPath) -> Change {

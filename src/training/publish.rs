@@ -6,6 +6,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use tempfile::TempDir;
+
 use crate::durable;
 use crate::model::{BundleError, ModelBundle};
 
@@ -57,12 +59,23 @@ pub fn publish_blocking(models: &Path, bundle: &ModelBundle) -> Result<PathBuf, 
     ModelBundle::load(aside.path())?;
     readable_by_all(aside.path()).map_err(fail)?;
     durable::crash_point("publish.written");
-    std::fs::rename(aside.path(), &place).map_err(fail)?;
-    // It has another name now, so that nothing is left to be removed.
-    let _ = aside.keep();
+    put_in_place(aside, &place).map_err(fail)?;
     durable::crash_point("publish.renamed");
     durable::sync_folder(models).map_err(fail)?;
     Ok(place)
+}
+
+/// Renames a folder that holds a whole bundle; where another process was first with the same one, that is what lies there.
+fn put_in_place(aside: TempDir, place: &Path) -> io::Result<()> {
+    match std::fs::rename(aside.path(), place) {
+        Ok(()) => {
+            // It has another name now, so that nothing is left to be removed.
+            let _ = aside.keep();
+            Ok(())
+        }
+        Err(_) if ModelBundle::load(place).is_ok() => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Removes what a process that was killed while publishing has left; only for the one that owns the folder.
@@ -103,6 +116,28 @@ mod tests {
             .unwrap();
         assert_eq!(again, written, "left as it was");
         assert_eq!(std::fs::read_dir(&models).unwrap().count(), 1);
+    }
+
+    /// Of two commands that began on a fresh data folder at once, one ended: it could not publish the model that ships.
+    #[test]
+    fn a_bundle_that_another_process_published_meanwhile_is_published() {
+        let models = tempfile::tempdir().unwrap();
+        let bundle = ModelBundle::embedded();
+        let prepared = || {
+            let aside = tempfile::tempdir_in(models.path()).unwrap();
+            bundle.write(aside.path()).unwrap();
+            aside
+        };
+        let place = published_path(models.path(), &bundle);
+        let (first, second, third) = (prepared(), prepared(), prepared());
+        put_in_place(first, &place).unwrap();
+        put_in_place(second, &place).unwrap();
+        std::fs::write(place.join("model.onnx"), b"cut off").unwrap();
+        assert!(
+            put_in_place(third, &place).is_err(),
+            "what lies there is not whole"
+        );
+        assert_eq!(std::fs::read_dir(models.path()).unwrap().count(), 1);
     }
 
     #[test]

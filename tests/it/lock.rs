@@ -89,6 +89,28 @@ fn an_inbox_that_is_not_mounted_is_missed_and_its_files_are_not_gone() {
     assert_eq!(daemon.end(), Some(0));
 }
 
+/// The service went on, "healthy", in a file that no command looked into; what was tagged and corrected since was lost with it.
+#[test]
+fn a_service_ends_when_its_store_is_replaced() {
+    let shop = Shop::new();
+    let backup = shop.path().join("backup.db");
+    let mut daemon = shop.daemon();
+    shop.ok(&["backup", "backup.db"]);
+    for ending in ["db", "db-wal", "db-shm"] {
+        std::fs::remove_file(shop.store().with_extension(ending)).unwrap();
+    }
+    std::fs::rename(&backup, shop.store()).unwrap();
+    let mut ended = None;
+    wait_until("it ends", || {
+        ended = daemon.child.try_wait().unwrap();
+        ended.is_some()
+    });
+    assert_eq!(ended.and_then(|ended| ended.code()), Some(1));
+    let log = shop.log();
+    assert!(log.contains("was moved, removed or replaced"), "{log}");
+    assert_eq!(shop.daemon().end(), Some(0), "on what lies there now");
+}
+
 /// It was emptied while no service ran, or rather, nobody can tell: anything that lies in it says so.
 #[test]
 fn files_that_are_missed_in_an_empty_inbox_are_gone_once_anything_lies_there() {

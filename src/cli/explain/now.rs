@@ -3,6 +3,7 @@
 //! In: a path, the inboxes, what is on record of it. Out: what is found, in its order and in sentences. Never: a write.
 
 use std::path::Path;
+use std::time::Duration;
 
 use crate::cli::labelled::read_photo;
 use crate::config::Config;
@@ -46,15 +47,14 @@ pub fn look_blocking(path: &Path, inboxes: &Inboxes, config: &Config, recorded: 
             seen.stamp.size, config.limits.max_file_bytes
         )),
         Look::File(seen) => {
-            now.lines.push(format!(
-                "a file of {} bytes, last changed {:.1} s ago",
-                seen.stamp.size,
-                seen.age.as_secs_f64()
-            ));
-            if seen.age < config.settle.quiet {
-                now.lines
-                    .push("it may still be written (settle.quiet)".to_owned());
-            }
+            // The clock of a camera or of another machine.
+            let is_ahead = seen.age.is_zero();
+            let changed = match is_ahead {
+                true => "last changed at a time that lies ahead".to_owned(),
+                false => format!("last changed {:.1} s ago", seen.age.as_secs_f64()),
+            };
+            now.lines
+                .push(format!("a file of {} bytes, {changed}", seen.stamp.size));
             let bytes = match read_photo(path, config.limits.max_file_bytes) {
                 Ok(bytes) => bytes,
                 Err(rejection) => {
@@ -68,6 +68,10 @@ pub fn look_blocking(path: &Path, inboxes: &Inboxes, config: &Config, recorded: 
                 now.lines.push("its content is the one on record".to_owned());
                 return now;
             }
+            if !is_ahead && seen.age < config.settle.quiet {
+                now.lines
+                    .push("it may still be written (settle.quiet)".to_owned());
+            }
             if recorded.is_some() {
                 let follows = match is_inside {
                     true => "the next sweep tags it anew",
@@ -77,13 +81,13 @@ pub fn look_blocking(path: &Path, inboxes: &Inboxes, config: &Config, recorded: 
                     "its content has changed since (it is {hash} now); {follows}"
                 ));
             }
-            now.lines.push(photo_in_words(&bytes, config));
+            now.lines.push(photo_in_words(&bytes, seen.age, config));
         }
     }
     now
 }
 
-fn photo_in_words(bytes: &[u8], config: &Config) -> String {
+fn photo_in_words(bytes: &[u8], age: Duration, config: &Config) -> String {
     match decode(bytes, &daemon::decode_limits(config)) {
         Ok(image) => format!(
             "a {} of {}x{} pixels that can be tagged",
@@ -91,6 +95,65 @@ fn photo_in_words(bytes: &[u8], config: &Config) -> String {
             image.photo_size.0,
             image.photo_size.1
         ),
+        Err(error) if error.is_truncated() && age < config.settle.give_up => {
+            format!("it may still be written (settle.give_up): it {error}")
+        }
         Err(error) => format!("it cannot be tagged: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+    use crate::tagging::testing::{Shop, png};
+
+    /// What a look at the file shows that was last changed at that time.
+    fn look_at(shop: &Shop, path: &Path, changed: SystemTime, recorded: Option<ContentHash>) -> Vec<String> {
+        let file = std::fs::File::options().write(true).open(path).unwrap();
+        file.set_modified(changed).unwrap();
+        let mut config = shop.config();
+        config.settle.quiet = Duration::from_secs(3_600);
+        config.settle.give_up = Duration::from_secs(7_200);
+        look_blocking(path, &shop.inboxes(), &config, recorded).lines
+    }
+
+    /// An upload that paused was said to be a broken photo.
+    #[test]
+    fn a_photo_that_ends_too_early_may_still_be_written() {
+        let (shop, now) = (Shop::new(), SystemTime::now());
+        let path = shop.file("a.png", &png(7)[..50]);
+        let last = |changed| look_at(&shop, &path, changed, None).pop().unwrap();
+        let paused = last(now - Duration::from_secs(5_400));
+        assert!(
+            paused.starts_with("it may still be written (settle.give_up): it ends too early"),
+            "{paused}"
+        );
+        let given_up = last(now - Duration::from_secs(10_800));
+        assert!(
+            given_up.starts_with("it cannot be tagged: ends too early"),
+            "{given_up}"
+        );
+    }
+
+    /// Of a photo with the time of a camera that was ahead it was said for years that it may still be written.
+    #[test]
+    fn what_is_on_record_or_has_a_time_that_lies_ahead_is_not_still_written() {
+        let (shop, now) = (Shop::new(), SystemTime::now());
+        let path = shop.file("a.png", &png(7));
+        let (fresh, ahead) = (now - Duration::from_secs(60), now + Duration::from_secs(86_400));
+        let is_said = |changed, recorded| {
+            let lines = look_at(&shop, &path, changed, recorded);
+            lines.iter().any(|line| line.contains("may still be written"))
+        };
+        assert!(is_said(fresh, None));
+        assert!(!is_said(fresh, Some(ContentHash::of(&png(7)))));
+        assert!(!is_said(ahead, None));
+        let said = look_at(&shop, &path, ahead, None);
+        assert!(
+            said[0].ends_with("last changed at a time that lies ahead"),
+            "{said:?}"
+        );
     }
 }

@@ -119,8 +119,8 @@ fn two_names_of_one_photo_are_one_content() {
     assert_eq!((stats.contents, stats.files_present), (1, 2));
     let (reader, hash) = (fixture.reader(), content("same").hash);
     assert_eq!(
-        reader.paths_it_may_have_left(&hash).unwrap(),
-        [path("a.jpg"), path("b.jpg")]
+        reader.places_it_may_have_left(&hash).unwrap(),
+        [sighting("a.jpg"), sighting("b.jpg")]
     );
     assert!(reader.is_answered(&hash, &model("a")).unwrap());
     assert!(!reader.is_answered(&hash, &model("b")).unwrap());
@@ -151,17 +151,17 @@ fn thousands_of_copies_cost_as_much_as_thousands_of_files() {
         path: path("7.jpg"),
         at: at(9_999),
     });
-    let paths = fixture
+    let places = fixture
         .reader()
-        .paths_it_may_have_left(&content("same").hash)
+        .places_it_may_have_left(&content("same").hash)
         .unwrap();
-    assert_eq!(paths.len(), 16);
-    assert!(
-        paths[..8]
-            .iter()
-            .all(|path| fixture.reader().known_file(path).unwrap().unwrap().is_present)
-    );
-    assert_eq!(paths[8], path("7.jpg"), "the last that went");
+    assert_eq!(places.len(), 16);
+    let is_present = |place: &FileSighting| {
+        let known = fixture.reader().known_file(&place.path).unwrap();
+        known.unwrap().is_present
+    };
+    assert!(places[..8].iter().all(is_present));
+    assert_eq!(places[8].path, path("7.jpg"), "the last that went");
     // Another model's answer is taken over by all of them.
     fixture.apply(tagged("0.jpg", "same", "b", 3));
     assert_eq!(

@@ -3,6 +3,7 @@
 use globset::{Glob, GlobSetBuilder};
 
 use super::*;
+use crate::tagging::testing::Shop;
 
 fn inboxes(root: &Path) -> Inboxes {
     let ignore = GlobSetBuilder::new()
@@ -20,6 +21,28 @@ fn names_are_passed_over_only_below_the_inbox() {
     assert!(!ignored("/home/.hidden/inbox/a.jpg"));
     assert!(ignored("/home/.hidden/inbox/.git/a.jpg"));
     assert!(ignored("/home/.hidden/inbox/b/a.jpg.part"));
+}
+
+/// What was deleted on a NAS was tagged in its recycle bin, and the small pictures that it makes of each photo beside them.
+#[test]
+fn what_a_share_makes_of_its_own_is_passed_over() {
+    let shop = Shop::new();
+    let inboxes = Inboxes::of(&shop.config(), vec![shop.inbox()]);
+    let is_passed_over = |folder: &str| {
+        let path = shop.inbox().join(folder).join("4711.jpg");
+        inboxes.passed_over(&path).is_some()
+    };
+    for folder in [
+        "@eaDir",
+        "@Recycle",
+        "#recycle",
+        "#snapshot",
+        "$RECYCLE.BIN",
+        "System Volume Information",
+    ] {
+        assert!(is_passed_over(folder), "{folder}");
+    }
+    assert!(!is_passed_over("#12"));
 }
 
 #[test]
@@ -55,6 +78,28 @@ fn links_are_followed_only_within_the_inbox() {
         reason(link("circle.jpg", &root.join("circle.jpg"))),
         RejectionReason::Unreadable
     );
+}
+
+#[test]
+fn what_lies_behind_a_link_that_is_a_folder_of_the_inbox_is_told_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let base = folder.path().canonicalize().unwrap();
+    let (root, moved) = (base.join("inbox"), base.join("moved"));
+    std::fs::create_dir_all(root.join("sub/deep")).unwrap();
+    std::os::unix::fs::symlink("sub", root.join("link")).unwrap();
+    let inboxes = inboxes(&root);
+    let is_behind = |name: &str| inboxes.is_behind_link_blocking(&root.join(name));
+    let are_told_apart = || {
+        let behind = ["link/a.jpg", "link/deep/a.jpg"].map(is_behind);
+        let others = ["a.jpg", "link", "sub/a.jpg", "sub/deep/a.jpg", "none/a.jpg"].map(is_behind);
+        behind == [true; 2] && others == [false; 5]
+    };
+    assert!(are_told_apart());
+    assert!(!inboxes.is_behind_link_blocking(&root));
+    std::fs::rename(&root, &moved).unwrap();
+    std::os::unix::fs::symlink(&moved, &root).unwrap();
+    assert!(are_told_apart(), "an inbox that is a link now");
+    assert!(!inboxes.is_behind_link_blocking(&root));
 }
 
 #[test]

@@ -345,6 +345,15 @@ async fn an_inbox_that_does_not_answer_is_away_until_it_does() {
     assert_eq!(parts.sink.sweeps.take().len(), 1, "what came meanwhile");
 }
 
+/// The whole inbox was polled from then on, "Not a directory".
+#[test]
+fn a_folder_that_is_a_file_by_now_is_nothing_to_watch() {
+    let shop = Shop::new();
+    let within = shop.file("4711", b"a file").join("sub");
+    let error = within.read_dir().unwrap_err();
+    assert!(is_of_nothing(&notify::Error::io(error)));
+}
+
 /// Each inbox asks for its own: where one does not answer, a sweep of all of them would wait for it.
 #[test]
 fn an_inbox_is_held_against_the_store_at_intervals() {

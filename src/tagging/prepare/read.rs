@@ -10,7 +10,7 @@ use std::path::Path;
 
 use super::Preparer;
 use crate::domain::{FileStamp, Rejection, RejectionReason};
-use crate::tagging::inbox::{Look, stamp_of, unreadable};
+use crate::tagging::inbox::{Look, says_gone, stamp_of, unreadable};
 use crate::tagging::settle::SettledFile;
 
 /// What came of reading.
@@ -25,6 +25,10 @@ impl Preparer {
     /// Reads a whole file that has not changed since it was found at rest, and does not change meanwhile.
     pub(super) fn read_blocking(&self, file: &SettledFile, buffer: &mut Vec<u8>) -> ReadOutcome {
         let path = file.path.as_path();
+        // Whoever found it may have come through the link that has just taken the place of its folder.
+        if self.inboxes.is_behind_link_blocking(path) {
+            return ReadOutcome::Gone;
+        }
         // Looked at once more: since it was found at rest, the name may have become a pipe or a link to elsewhere.
         let before = match self.inboxes.look_blocking(path) {
             Look::File(seen) => {
@@ -52,7 +56,7 @@ impl Preparer {
         match read_file(path, before, buffer) {
             Ok(true) => ReadOutcome::Whole(before),
             Ok(false) => ReadOutcome::Changed,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => ReadOutcome::Gone,
+            Err(error) if says_gone(&error) => ReadOutcome::Gone,
             Err(error) => ReadOutcome::Refused(unreadable(path, &error), Some(before)),
         }
     }

@@ -74,6 +74,66 @@ fn files_of_a_folder_in_which_nothing_lies_have_not_moved() {
     assert!(matches!(&prepared()[..], [Change::Moved { from, .. }] if from.to_path() == original));
 }
 
+/// Photos that were scanned elsewhere and then moved into the inbox, all of them: they counted twice until somebody put another
+/// file into their former folder and scanned that.
+#[test]
+fn a_file_that_lies_here_has_moved_whatever_became_of_its_former_folder() {
+    let shop = Shop::new();
+    let photos = shop.path().join("photos");
+    std::fs::create_dir(&photos).unwrap();
+    let former = photos.join("a.png");
+    std::fs::write(&former, png(7)).unwrap();
+    shop.store().apply(&[tagged(&former, &png(7), "a")]).unwrap();
+    let here = shop.inbox().join("a.png");
+    std::fs::rename(&former, &here).unwrap();
+    let preparer = preparer(&shop, shop.inboxes());
+    let step = preparer.prepare_blocking(&settled(&here), &mut Scratch::default());
+    assert!(matches!(&changes(step.unwrap())[..], [Change::Moved { from, .. }] if from.to_path() == former));
+}
+
+/// Of a folder that was renamed, in which some photos lie twice, the second of each stayed behind as gone: it waited for the
+/// answer of the first, and took it as a copy.
+#[test]
+fn copies_that_are_renamed_together_have_each_their_own_row() {
+    let shop = Shop::new();
+    let (before, after) = (shop.inbox().join("before"), shop.inbox().join("after"));
+    std::fs::create_dir(&before).unwrap();
+    let names = ["a.png", "b.png", "c.png"];
+    for name in names {
+        std::fs::write(before.join(name), png(7)).unwrap();
+        let answer = tagged(&before.join(name), &png(7), "a");
+        shop.store().apply(&[answer]).unwrap();
+    }
+    std::fs::rename(&before, &after).unwrap();
+    let (preparer, mut scratch) = (preparer(&shop, shop.inboxes()), Scratch::default());
+    // Each while the first is on its way to the record.
+    for name in ["b.png", "c.png", "a.png"] {
+        let step = preparer.prepare_blocking(&settled(&after.join(name)), &mut scratch);
+        let changes = changes(step.unwrap());
+        assert!(
+            matches!(&changes[..], [Change::Moved { from, .. }] if from.to_path() == before.join(name)),
+            "{changes:?}"
+        );
+    }
+}
+
+/// A private file was tagged, and shown on the pages, under the name of a photo whose folder a link had replaced.
+#[test]
+fn a_file_is_not_read_through_a_link_that_has_taken_the_place_of_its_folder() {
+    let shop = Shop::new();
+    let outside = shop.path().join("outside");
+    std::fs::create_dir(&outside).unwrap();
+    std::fs::write(outside.join("a.png"), png(7)).unwrap();
+    std::os::unix::fs::symlink(&outside, shop.inbox().join("new")).unwrap();
+    let file = settled(&shop.inbox().join("new/a.png"));
+    let preparer = preparer(&shop, shop.inboxes());
+    let step = preparer.prepare_blocking(&file, &mut Scratch::default());
+    assert!(matches!(
+        &changes(step.unwrap())[..],
+        [Change::Unread { rejection, .. }] if rejection.reason == RejectionReason::Vanished
+    ));
+}
+
 /// While the service was stopped, the inbox was moved to a larger disk and a link left in its place: its photos counted
 /// twice ever after.
 #[test]

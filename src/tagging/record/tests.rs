@@ -104,8 +104,8 @@ async fn a_file_that_waited_takes_the_answer_that_was_given() {
         in_service: in_service("b"),
         ..recorder
     };
-    assert!(recorder.in_flight.claim(hash, &settled(&first)));
-    assert!(!recorder.in_flight.claim(hash, &settled(&second)));
+    assert!(recorder.in_flight.claim(hash));
+    assert!(recorder.in_flight.park(&hash, &settled(&second)));
     let stragglers = Arc::clone(&recorder.stragglers);
     let (recordable_tx, recordable_rx) = async_channel::bounded(1);
     let answered = Answered {

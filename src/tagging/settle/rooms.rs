@@ -94,7 +94,10 @@ impl Rooms {
             let inboxes = Arc::clone(&self.inboxes);
             self.looking.spawn_blocking(move || {
                 let look = |path: PathBuf| {
-                    let look = inboxes.look_blocking(&path);
+                    let look = match inboxes.is_behind_link_blocking(&path) {
+                        true => Look::Missing,
+                        false => inboxes.look_blocking(&path),
+                    };
                     (path, look)
                 };
                 let looks: Vec<_> = paths.into_iter().map(look).collect();
@@ -175,6 +178,29 @@ mod tests {
         assert!(rooms.looking.is_empty());
         rooms.rooms[0].is_looked_at = false;
         assert_eq!(rooms.next_due(), Some(due), "as soon as it answers");
+    }
+
+    /// It would have been read, as a file of the inbox.
+    #[tokio::test]
+    async fn a_file_of_a_folder_that_is_a_link_by_now_is_missing() {
+        let shop = Shop::new();
+        let outside = shop.path().join("outside");
+        std::fs::create_dir(&outside).unwrap();
+        std::fs::write(outside.join("a.png"), b"private").unwrap();
+        std::os::unix::fs::symlink(&outside, shop.inbox().join("new")).unwrap();
+        let inboxes = shop.inboxes();
+        let sweeps = SweepRequests::new(inboxes.roots().to_vec());
+        let mut rooms = Rooms::new(SETTLE, Arc::new(inboxes));
+        let start = Instant::now();
+        rooms.notice(start, noticed(&shop.inbox().join("new/a.png")), &sweeps);
+        rooms.begin_looks(start + SETTLE.quiet);
+        let looked = rooms.next_look().await.unwrap().unwrap();
+        assert!(
+            matches!(&looked.looks[..], [(_, Look::Missing)]),
+            "{:?}",
+            looked.looks
+        );
+        assert!(!looked.is_inbox_away);
     }
 
     /// Files of an inbox that did not answer would have filled the room of all, and those of others been left to sweeps.

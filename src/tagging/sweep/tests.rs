@@ -154,6 +154,37 @@ fn a_name_that_was_a_folder_and_is_a_link_out_of_the_inbox_is_not_walked() {
     assert_eq!(rejection.reason, RejectionReason::LinkOutsideInbox);
 }
 
+/// Each file that is removed is looked for by its name, at once and a second later: files of anybody were tagged as if they lay
+/// in the inbox, where a link to their folder had come in the place of the folder that was removed.
+#[test]
+fn a_file_of_a_folder_that_is_a_link_now_is_gone() {
+    let shop = Shop::new();
+    let (folder, outside) = (shop.inbox().join("new"), shop.path().join("outside"));
+    std::fs::create_dir_all(outside.join("deep")).unwrap();
+    for name in ["a.png", "deep/b.png"] {
+        std::fs::write(outside.join(name), b"private").unwrap();
+    }
+    std::os::unix::fs::symlink(&outside, &folder).unwrap();
+    let path = folder.join("a.png");
+    shop.store().apply(&[tagged(&path, b"photo", "a")]).unwrap();
+    let look = |name: &str| found_in(&shop, &folder.join(name), Counted::AnyAnswer);
+    assert!(are_all_gone(&look("a.png")));
+    for unknown in ["deep", "deep/b.png"] {
+        let found = look(unknown);
+        assert!(found.is_empty(), "{found:?}");
+    }
+}
+
+/// Its photos lost their tags to a rejection: they could not be read, "Not a directory".
+#[test]
+fn files_of_a_folder_that_is_a_file_now_are_gone() {
+    let shop = Shop::new();
+    let path = shop.file("4711", b"a file").join("a.png");
+    shop.store().apply(&[tagged(&path, b"photo", "a")]).unwrap();
+    let found = found_in(&shop, &path, Counted::AnyAnswer);
+    assert!(are_all_gone(&found), "{found:?}");
+}
+
 /// A folder was moved to a larger disk and a link left in its place: its files stayed there for ever, under names by which
 /// nothing is tagged.
 #[test]
