@@ -120,6 +120,7 @@ fn parameters() -> Value {
         "runs_limit": limit(models::LATEST_RUNS),
         "from": query("from", "The model before, by its id.", text()),
         "to": query("to", "The model after, by its id.", text()),
+        "instead_of": query("instead_of", "Nothing is taken back but this word: a label, or \"unknown\".", text()),
         "hash": path("hash", "Content hash: BLAKE3 of the bytes, 64 hexadecimal digits.", json!({ "type": "string", "pattern": "^[0-9a-f]{64}$" })),
         "model_id": path("model", "A model's id, 16 hexadecimal digits.", json!({ "type": "string", "pattern": "^[0-9a-f]{16}$" })),
         "run": path("run", "A run's number.", json!({ "type": "integer" })),

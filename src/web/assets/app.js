@@ -30,8 +30,9 @@ async function api(method, path, body) {
   });
   refuseSignedOut(response);
   const answer = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Error(answer.error?.message || `${response.status} ${response.statusText}`);
-  return answer;
+  if (response.ok) return answer;
+  const { message, code } = answer.error ?? {};
+  throw Object.assign(new Error(message || `${response.status} ${response.statusText}`), { code });
 }
 
 async function fetchPage(address) {
@@ -84,11 +85,14 @@ function labelOfKey(key) {
   return KEYED[(Number(key) + 9) % 10] ?? null;
 }
 
+const correctionOf = (hash) => `/api/v1/images/${hash}/correction`;
 /** Answers which word held before, if one did. */
-const correct = (hash, label) => api("PUT", `/api/v1/images/${hash}/correction`, { label });
-const undo = (hash) => api("DELETE", `/api/v1/images/${hash}/correction`);
+const correct = (hash, label) => api("PUT", correctionOf(hash), { label });
+/** Takes a word back, unless another one stands by now. */
+const undo = (hash, label) => api("DELETE", `${correctionOf(hash)}?${new URLSearchParams({ instead_of: label })}`);
 /** Takes back what was said from here: the word before it holds again, where there was one, and else the model's. */
-const undoWord = (hash, before) => (before ? correct(hash, before) : undo(hash));
+const undoWord = ({ hash, label, before }) =>
+  before ? api("PUT", correctionOf(hash), { label: before, instead_of: label }) : undo(hash, label);
 const spoken = (label) => (label === "unknown" ? "none of these" : label);
 
 /** What was said here; whoever takes a word back means the last one, whether it has arrived or not. */
@@ -108,7 +112,7 @@ function send(word, onArrival, onFailure = () => {}) {
   words.sending = words.sending.then(word).then(onArrival, (error) => {
     words.failures += 1;
     failed(error);
-    return onFailure();
+    return onFailure(error);
   }).catch(failed).finally(() => {
     words.underWay -= 1;
     if (words.underWay) return;
@@ -137,18 +141,21 @@ function sendWord(said, onArrival, onFailure = () => {}) {
   });
 }
 
-/** Takes back the last word, which stays the last one where that does not get through; `onArrival` hears what came of it. */
+/**
+ * Takes back the last word, which stays the last one where that does not get through, unless somebody has said otherwise
+ * since: then that holds. `onArrival` hears what came of it.
+ */
 function sendTakenBack(onArrival, onFailure = () => {}) {
   const place = past.length - 1;
   const said = past.pop();
   send(async () => {
     // By its turn it is known whether its arrival was confirmed, and what held before.
     if (!said.isOnRecord) return "It was not confirmed; look whether it stands";
-    const { changed } = await undoWord(said.hash, said.before);
+    const { changed } = await undoWord(said);
     if (changed) return "Taken back";
     return said.before ? `It was ${spoken(said.before)} before, too` : "It did not stand any more";
-  }, onArrival, () => {
-    past.splice(place, 0, said);
+  }, onArrival, (error) => {
+    if (error.code !== "conflict") past.splice(place, 0, said);
     return onFailure();
   });
 }
@@ -419,10 +426,11 @@ function correctCard({ dataset: { hash } }, label) {
 
 function undoCard() {
   const { hash } = past.at(-1);
+  const showCards = () => freshenCards(hash);
   sendTakenBack((outcome) => {
     toast(outcome);
-    return freshenCards(hash);
-  });
+    return showCards();
+  }, showCards);
 }
 
 function inventoryKey(event) {
@@ -478,11 +486,12 @@ function correctPhoto(label) {
   sendWord({ hash: photoHash(), label }, toast);
 }
 
-/** Takes back what was said here, and else what others have said. */
+/** Takes back what was said here, and else what others have said and stands here. */
 function undoPhoto() {
   if (past.length) return sendTakenBack(toast);
-  const hash = photoHash();
-  send(() => undo(hash), ({ changed }) => toast(changed ? "Taken back" : "There was no correction"));
+  const hash = photoHash(), standing = $("[data-undo]")?.dataset.undo;
+  if (!standing) return toast("There is no correction");
+  send(() => undo(hash, standing), ({ changed }) => toast(changed ? "Taken back" : "There was no correction"));
 }
 
 // --- review ------------------------------------------------------------------------------------------------------------
