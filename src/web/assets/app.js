@@ -331,11 +331,22 @@ function takeOver(fresh, cards) {
   watchMore();
 }
 
-/** Brings the first page up to date: new photos come in, changed ones change, those that match no more go. */
+/** Photos of one page at most. */
+const MAX_LIMIT = 1000;
+
+/** The address of the list as far as it is shown: its first page, and those that were loaded on. */
+function addressOfAllShown() {
+  const address = new URL(location.href);
+  const shown = $$("#grid > .card").length;
+  if (shown > Number($("#grid").dataset.limit)) address.searchParams.set("limit", Math.min(shown, MAX_LIMIT));
+  return address.href;
+}
+
+/** Brings what is shown up to date: new photos come in, changed ones change, those that match no more go. */
 async function freshenInventory() {
   const address = location.href;
   const look = ++looks;
-  const fresh = await fetchPage(address);
+  const fresh = await fetchPage(addressOfAllShown());
   const grid = $("#grid");
   if (address !== location.href || look !== looks || !grid) return;
   const cards = $$("#grid > .card", fresh);
@@ -360,8 +371,8 @@ async function freshenInventory() {
   const matching = new Set(cards.map((card) => card.id));
   const last = Number(cards.at(-1)?.dataset.at ?? 0);
   for (const old of $$("#grid > .card")) {
-    const isOfFirstPage = !$("#more", fresh) || Number(old.dataset.at) > last;
-    if (isOfFirstPage && !matching.has(old.id) && !old.contains(document.activeElement)) old.remove();
+    const isWithin = !$("#more", fresh) || Number(old.dataset.at) > last;
+    if (isWithin && !matching.has(old.id) && !old.contains(document.activeElement)) old.remove();
   }
   // By time, new are only those before all that were shown: others moved up because one has gone.
   const firstShown = cards.findIndex((card) => isInPlace(document.getElementById(card.id)));
@@ -496,7 +507,7 @@ function undoPhoto() {
 
 // --- review ------------------------------------------------------------------------------------------------------------
 
-const review = { queue: [], hasMore: true, current: null, left: 0, known: new Set() };
+const review = { queue: [], hasMore: true, current: null, left: 0, known: new Set(), heardUntil: "" };
 
 /** How many photos were spoken about here. */
 const done = () => new Set(past.filter(({ label, isLost }) => label && !isLost).map(({ hash }) => hash)).size;
@@ -620,16 +631,34 @@ async function dropCorrected() {
   // What is under way from here is neither theirs nor on record; once all of it is, there is another look.
   const { sent } = words;
   if (words.underWay) return false;
-  // Between two looks there are few; the newest come first.
-  const { images } = await api("GET", "/api/v1/images?status=corrected&limit=200");
+  const hashes = new Set();
+  // The newest come first; all that came since the look before are read, however many.
+  let heardUntil = review.heardUntil, next = "";
+  do {
+    const query = new URLSearchParams({ status: "corrected", limit: 200, cursor: next });
+    const corrected = await api("GET", `/api/v1/images?${query}`);
+    for (const { content_hash, tagged_at } of corrected.images) {
+      hashes.add(content_hash);
+      if (tagged_at > heardUntil) heardUntil = tagged_at;
+    }
+    next = corrected.images.at(-1)?.tagged_at >= review.heardUntil ? corrected.next : null;
+  } while (next);
   if (sent !== words.sent) return;
-  const hashes = new Set(images.map((image) => image.content_hash));
+  review.heardUntil = heardUntil;
   const queued = review.queue.length;
   review.queue = review.queue.filter((image) => !hashes.has(image.content_hash));
   if (review.left !== null) review.left -= queued - review.queue.length;
   showProgress();
   review.hasMore = true;
   (review.current ? fillQueue() : nextPhoto()).catch(failed);
+}
+
+/** Whoever comes back may find that others have spoken about what is shown and waits: that is looked at before their next word. */
+function lookFirst() {
+  if (review.current) review.queue.unshift(review.current);
+  review.current = null;
+  allowAnswers(false);
+  freshenNow();
 }
 
 /** What it means that the model is right. */
@@ -841,6 +870,7 @@ if ($("#filter")) {
 if (page === "review") {
   const waiting = $("#review").dataset.waiting;
   review.left = waiting === undefined ? null : Number(waiting);
+  review.heardUntil = $("#review").dataset.at;
   nextPhoto().catch(failed);
 }
 
@@ -854,7 +884,11 @@ const every = Number($("[data-every]")?.dataset.every ?? 0);
 if (every) setInterval(freshenNow, every);
 // What comes while a dialog is open waits for its end; that event does not bubble.
 document.addEventListener("close", freshenNow, true);
-document.addEventListener("visibilitychange", () => (document.hidden ? stopListening() : listen()));
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) return stopListening();
+  if (page === "review") lookFirst();
+  listen();
+});
 addEventListener("pagehide", stopListening);
 addEventListener("pageshow", listen);
 localTimes();

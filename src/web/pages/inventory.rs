@@ -31,15 +31,15 @@ pub async fn inventory(
     let (facets, generation) = (Arc::clone(&app.facets), app.events.generation());
     let document = app.readers.ask(move |reader| {
         let filter = &asked.filter;
-        let limit = Some(asked.limit.unwrap_or(PAGE));
-        let files = reader.page_of_files(&filter.to_file_query(limit), asked.cursor.as_ref())?;
+        let limit = asked.limit.unwrap_or(PAGE);
+        let files = reader.page_of_files(&filter.to_file_query(Some(limit)), asked.cursor.as_ref())?;
         let counts = facets.counts_blocking(reader, filter, (generation, Patience::Page))?;
-        Ok(document(filter, &files, counts.as_ref()))
+        Ok(document(filter, limit, &files, counts.as_ref()))
     });
     Ok(document.await?)
 }
 
-fn document(filter: &Filter, files: &FilePage, counted: Option<&Counted>) -> Html<String> {
+fn document(filter: &Filter, limit: u32, files: &FilePage, counted: Option<&Counted>) -> Html<String> {
     let body = html! {
         div.split {
             details.filters #filters open {
@@ -54,7 +54,7 @@ fn document(filter: &Filter, files: &FilePage, counted: Option<&Counted>) -> Htm
                 }
                 @if filter.omits_some() { (omitted(filter)) }
                 @if files.files.is_empty() { (nothing(filter)) }
-                ol.grid #grid {
+                ol.grid #grid data-limit=(limit) {
                     @for file in &files.files { (card(file)) }
                 }
                 @if let Some(next) = &files.next {
@@ -358,14 +358,14 @@ mod tests {
             ("", false),
         ] {
             let filter = Asked::parse(query).unwrap().filter;
-            let Html(page) = document(&filter, &none, None);
+            let Html(page) = document(&filter, PAGE, &none, None);
             assert_eq!(page.contains(r#"id="omitted""#), omits, "{query}");
             assert_eq!(page.contains("has a confidence."), omits, "{query}");
         }
         let filter = Asked::parse("sort=surest&status=corrected&label=Bag")
             .unwrap()
             .filter;
-        let Html(page) = document(&filter, &none, None);
+        let Html(page) = document(&filter, PAGE, &none, None);
         let listed = r#"<a href="/?label=Bag&amp;status=corrected">Newest first</a>"#;
         assert!(page.contains(listed), "{page}");
     }
