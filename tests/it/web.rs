@@ -6,6 +6,7 @@ mod drawn;
 mod events;
 mod look;
 mod mishaps;
+mod offline;
 mod others;
 mod safety;
 mod seen;

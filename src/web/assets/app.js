@@ -18,6 +18,19 @@ function refuseSignedOut(response) {
   throw new SignedOut("You are signed out; sign in again");
 }
 
+/** hangtag answers within 30 seconds, and a slow line has as many again. Nothing closes the connection of a machine that is gone. */
+const ANSWER_WITHIN_MS = 60000;
+/** After an attempt that failed. */
+const AGAIN_MS = 5000;
+
+async function ask(path, options) {
+  const response = await fetch(path, { ...options, signal: AbortSignal.timeout(ANSWER_WITHIN_MS) }).catch(() => {
+    throw new Error(options.keepalive ? "hangtag does not answer; this may not have been recorded" : "hangtag does not answer");
+  });
+  refuseSignedOut(response);
+  return response;
+}
+
 async function api(method, path, body) {
   // What somebody has said goes its way, also where they leave meanwhile.
   const options = { method, headers: {}, keepalive: method !== "GET" };
@@ -25,10 +38,7 @@ async function api(method, path, body) {
     options.headers["content-type"] = "application/json";
     options.body = JSON.stringify(body);
   }
-  const response = await fetch(path, options).catch(() => {
-    throw new Error(method === "GET" ? "hangtag does not answer" : "hangtag does not answer; this may not have been recorded");
-  });
-  refuseSignedOut(response);
+  const response = await ask(path, options);
   const answer = await response.json().catch(() => ({}));
   if (response.ok) return answer;
   const { message, code } = answer.error ?? {};
@@ -36,8 +46,7 @@ async function api(method, path, body) {
 }
 
 async function fetchPage(address) {
-  const response = await fetch(address, { headers: { accept: "text/html" } });
-  refuseSignedOut(response);
+  const response = await ask(address, { headers: { accept: "text/html" } });
   if (!response.ok || response.redirected) throw new Error(`${response.status} ${response.statusText}`);
   return new DOMParser().parseFromString(await response.text(), "text/html");
 }
@@ -206,7 +215,7 @@ let countAgainTimer;
 async function completeCounts() {
   const form = $("#filter");
   clearTimeout(countAgainTimer);
-  if (!form || form.dataset.counted === "true" || document.hidden) return;
+  if (!form || form.dataset.counted === "true" || document.hidden || listedAddress !== addressNow()) return;
   const { search } = location;
   const counts = await api("GET", `/api/v1/counts${search}`);
   // Another filter may have come meanwhile.
@@ -233,6 +242,8 @@ function addressOf(form) {
 /** What the address says of the photos; a fragment says nothing. */
 const addressNow = () => location.pathname + location.search;
 let addressShown = addressNow();
+/** The address whose photos are listed: that of before, as long as those of another filter could not be had. */
+let listedAddress = addressNow();
 
 let showing = 0;
 /** Another filter: all but the form, in which somebody may be typing. */
@@ -240,7 +251,8 @@ async function show(address) {
   const turn = ++showing;
   const fresh = await fetchPage(address);
   if (turn !== showing) return;
-  for (const selector of [".results"]) $(selector).replaceWith($(selector, fresh));
+  $(".results").replaceWith($(".results", fresh));
+  listedAddress = address;
   const counts = new Map($$("[data-count]", fresh).map((element) => [element.dataset.count, element.textContent]));
   setCounts((key) => counts.get(key));
   $("#filter").dataset.counted = $("#filter", fresh).dataset.counted;
@@ -259,7 +271,11 @@ function filterChanged({ isTyping = false } = {}) {
   else history.pushState(null, "", address);
   isTyped = isTyping;
   addressShown = addressNow();
-  show(address).catch(failed);
+  show(addressShown).catch((error) => {
+    failed(error);
+    // Says that what stands here is older, and asks until there is an answer.
+    freshenNow();
+  });
 }
 
 const moreSeen = new IntersectionObserver((entries) => {
@@ -288,6 +304,10 @@ async function loadMore() {
     watchMore();
   } catch (error) {
     delete more.dataset.loading;
+    // An observer tells only of changes, and the end of the list may stay in sight.
+    setTimeout(watchMore, AGAIN_MS);
+    if (more.dataset.failed) return;
+    more.dataset.failed = "true";
     throw error;
   }
 }
@@ -344,11 +364,12 @@ function addressOfAllShown() {
 
 /** Brings what is shown up to date: new photos come in, changed ones change, those that match no more go. */
 async function freshenInventory() {
-  const address = location.href;
+  const address = addressNow();
+  if (address !== listedAddress) return show(address);
   const look = ++looks;
   const fresh = await fetchPage(addressOfAllShown());
   const grid = $("#grid");
-  if (address !== location.href || look !== looks || !grid) return;
+  if (address !== addressNow() || look !== looks || !grid) return;
   const cards = $$("#grid > .card", fresh);
   const isNewestFirst = [null, "", "newest"].includes(new URLSearchParams(location.search).get("sort"));
   const counts = new Map($$("[data-count]", fresh).map((element) => [element.dataset.count, element.textContent]));
@@ -543,7 +564,7 @@ async function nextPhoto() {
     try {
       await fillQueue();
     } catch (error) {
-      setTimeout(() => nextPhoto().catch(failed), 5000);
+      setTimeout(() => nextPhoto().catch(failed), AGAIN_MS);
       throw error;
     }
     // One may have been taken back meanwhile.
@@ -737,9 +758,11 @@ function tellOld(because) {
   const clock = new Date().toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit" });
   $("#silent").textContent = because === "silent" ? `No answer from hangtag since ${clock}; what stands here is older.` : "";
   for (const id of ["silent", "signed-out"]) document.getElementById(id).hidden = because !== id;
+  $("#live").classList.toggle("on", !because && source?.readyState === EventSource.OPEN);
   $("#live-text").textContent = { silent: "No answer from hangtag", "signed-out": "Signed out" }[because] ?? "";
 }
 
+let againTimer;
 async function freshenNow() {
   if (!freshen || document.hidden || $("dialog[open]")) return;
   if (freshening) {
@@ -747,23 +770,25 @@ async function freshenNow() {
     return;
   }
   freshening = true;
+  clearTimeout(againTimer);
+  const since = performance.now();
   try {
     const hasLooked = (await freshen()) !== false;
     localTimes();
     if (hasLooked) tellOld(null);
   } catch (error) {
-    // The next event brings another attempt.
     if (!(error instanceof SignedOut)) tellOld("silent");
+    againTimer = setTimeout(freshenNow, AGAIN_MS);
   }
   freshening = false;
   if (again) {
     again = false;
-    setTimeout(freshenNow, 500);
+    // A long list over a slow line is looked at half of the time at most.
+    setTimeout(freshenNow, Math.max(500, performance.now() - since));
   }
 }
 
 /** Only while somebody looks: a browser has few connections for all of a site's pages. */
-const LISTEN_AGAIN_MS = 5000;
 let source = null;
 function listen() {
   if (document.hidden || source) return;
@@ -777,7 +802,7 @@ function listen() {
     // A lost connection is made anew by the browser; an answer that is no stream (a proxy's, while hangtag starts) is not.
     if (mine.readyState !== EventSource.CLOSED) return;
     source = null;
-    setTimeout(listen, LISTEN_AGAIN_MS);
+    setTimeout(listen, AGAIN_MS);
   });
   // The first one comes at once: something may have changed since this page was made.
   source.addEventListener("change", freshenNow);
