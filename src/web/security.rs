@@ -22,6 +22,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 
 use super::failure::{Failure, is_for_people, refused};
 use super::pages::login;
+use super::server;
 use crate::config::WebConfig;
 use crate::domain::hex;
 
@@ -268,7 +269,11 @@ pub async fn guard(State(guard): State<Arc<Guard>>, request: Request, next: Next
         Err(Failure::Unauthorised) if is_for_people(path) && request.method() == Method::GET => {
             Redirect::to(&login::href(request.uri())).into_response()
         }
-        Err(failure) => refused(path, failure),
+        Err(failure) => {
+            let answer = refused(path, failure);
+            server::read_away(request).await;
+            answer
+        }
     }
 }
 
