@@ -106,7 +106,7 @@ fn parameters() -> Value {
     json!({
         "label": query("label", "Any of these; may be given several times.", several("Label")),
         "status": query("status", "Any of these; may be given several times.", several("StatusWord")),
-        "path": query("path", "Part of the path; with * ? [a-z], a pattern as `hangtag query --path` takes it.", text()),
+        "path": query("path", "Part of the path, in capitals or not; with * ? [a-z], a pattern as `hangtag query --path` takes it.", text()),
         "min_confidence": query("min_confidence", "At least this sure.", share()),
         "max_confidence": query("max_confidence", "At most this sure.", share()),
         "since": query("since", "Answered since: 24h, 7d, or a moment in ISO 8601.", text()),

@@ -157,7 +157,7 @@ fn form(filter: &Filter, counted: Option<&Counted>) -> Markup {
         form #filter method="get" action="/" data-counted=(counted.is_some_and(|counted| counted.is_fresh)) {
             label.field {
                 span { "Name or path" }
-                input type="search" name="path" value=[filter.path.as_deref()] placeholder="summer, or summer/*.jpg" autocomplete="off" spellcheck="false";
+                input type="search" name="path" value=[filter.path.as_deref()] placeholder="summer, or summer/*.jpg" autocomplete="off" autocapitalize="none" autocorrect="off" spellcheck="false";
             }
             fieldset {
                 legend { "Status" }

@@ -134,6 +134,10 @@ fn the_list_goes_on_page_by_page_and_the_filter_counts() {
         seen.dedup();
         assert_eq!((all, seen.len(), turns), (expected, expected, 3), "{sort}");
     }
+    for part in ["photo-0000", "PHOTO-0000", "Photo-0000"] {
+        let counts = pages.get(&format!("/api/v1/counts?path={part}")).json();
+        assert_eq!(counts["total"], 7, "{part}");
+    }
     let counts = pages.get("/api/v1/counts?status=rejected").json();
     assert_eq!(counts["total"], 1);
     assert_eq!(counts["statuses"]["rejected"], 1);
