@@ -166,9 +166,16 @@ fn beyond_loopback_a_token_is_demanded() {
     assert_eq!(right.code, 303);
     let cookie = right.header("set-cookie");
     assert!(
-        cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"),
+        cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax") && !cookie.contains("Secure"),
         "{cookie}"
     );
+    let by_tls = [
+        form[0],
+        ("host", "tags.example"),
+        ("origin", "https://tags.example"),
+    ];
+    let by_tls = pages.send("POST", "/login", &by_tls, b"token=a+token+of+enough+characters");
+    assert!(by_tls.header("set-cookie").ends_with("; Secure"), "{by_tls:?}");
     let cookie = cookie.split(';').next().unwrap();
     assert_eq!(pages.get_with("/", &[("cookie", cookie)]).code, 200);
     let body = b"token=a+token+of+enough+characters&to=%2F%3Flabel%3DDress";
