@@ -4,6 +4,7 @@ mod api;
 mod browser;
 mod drawn;
 mod events;
+mod everybody;
 mod look;
 mod mishaps;
 mod offline;

@@ -53,6 +53,8 @@ pub enum Body {
 }
 
 const FILTER: &[&str] = &super::filter::PARAMETERS;
+/// Without order, place and length of the list.
+const CONDITIONS: &[&str] = FILTER.split_at(FILTER.len() - 3).0;
 
 /// Everything.
 pub const OPERATIONS: &[Operation] = &[
@@ -71,7 +73,7 @@ pub const OPERATIONS: &[Operation] = &[
         path: "/api/v1/counts",
         id: "countImages",
         summary: "How many photos match, and how many would with one more label or status.",
-        parameters: FILTER,
+        parameters: CONDITIONS,
         body: Body::None,
         answer: (200, "Counts"),
         route: || get(images::counts),

@@ -204,7 +204,7 @@ function setCounts(from) {
   for (const element of $$("[data-count]")) {
     const key = element.dataset.count;
     const value = from(key);
-    if (value !== undefined) element.textContent = value;
+    if (value !== undefined && element.textContent !== value) element.textContent = value;
   }
 }
 
@@ -465,13 +465,13 @@ function undoCard() {
   }, showCards);
 }
 
-function inventoryKey(event) {
+function inventoryKey(key) {
   const card = document.activeElement?.closest?.(".card");
-  const label = labelOfKey(event.key);
-  if (event.key.startsWith("Arrow")) return moveInGrid(event.key);
-  if (event.key === "?") return $("#help").showModal(), true;
+  const label = labelOfKey(key);
+  if (key.startsWith("Arrow")) return moveInGrid(key);
+  if (key === "?") return $("#help").showModal(), true;
   if (label && card?.dataset.hash) return correctCard(card, label), true;
-  if (event.key === "z" && past.length) return undoCard(), true;
+  if (key === "z" && past.length) return undoCard(), true;
   return false;
 }
 
@@ -500,16 +500,23 @@ async function swap(selector) {
   [...old.children].forEach((part, place) => served.set(part, html.get(parts[place])));
 }
 
+/** What finds an element again in other content, if anything does. */
+function markOf(element) {
+  if (element?.matches?.("details[id] > summary")) return `#${CSS.escape(element.parentElement.id)} > summary`;
+  const name = ["id", "data-confirm", "data-retry", "data-label", "aria-label"].find((name) => element?.getAttribute?.(name));
+  return name && `[${name}="${CSS.escape(element.getAttribute(name))}"]`;
+}
+
 /** Other content in the same element, as far as possible as the reader had it. */
 function refill(old, next) {
   const open = new Map($$("details[id]", old).map((details) => [details.id, details.open]));
   const scrolled = $$(".scroll", old).map((element) => element.scrollLeft);
   const focused = document.activeElement;
-  const mark = ["id", "data-confirm", "data-retry", "data-label", "aria-label"].map((name) => [name, focused?.getAttribute?.(name)]).find(([, value]) => value);
+  const mark = markOf(focused);
   old.replaceChildren(...next.childNodes);
   for (const details of $$("details[id]", old)) if (open.has(details.id)) details.open = open.get(details.id);
   $$(".scroll", old).forEach((element, place) => (element.scrollLeft = scrolled[place] ?? 0));
-  if (mark && !focused.isConnected) $(`[${mark[0]}="${CSS.escape(mark[1])}"]`, old)?.focus();
+  if (mark && !focused.isConnected) $(mark, old)?.focus();
 }
 
 const photoHash = () => $("#photo")?.dataset.hash;
@@ -685,21 +692,24 @@ function lookFirst() {
 /** What it means that the model is right. */
 const modelsWord = (image) => (image?.status === "unknown" ? "unknown" : image?.label);
 
-function reviewKey(event) {
-  const label = labelOfKey(event.key);
+function reviewKey(key) {
+  const label = labelOfKey(key);
   // Enter follows a link and presses a button before it agrees with the model.
   const isOnControl = document.activeElement?.closest?.("a, button, summary");
   if (label) return say(label), true;
-  if (event.key === "s") return say(null), true;
-  if (event.key === "z") return takeBack(), true;
-  if (event.key === "Enter" && !isOnControl && review.current) return say(modelsWord(review.current)), true;
+  if (key === "s") return say(null), true;
+  if (key === "z") return takeBack(), true;
+  if (key === "Enter" && !isOnControl && review.current) return say(modelsWord(review.current)), true;
   return false;
 }
 
 // --- models and status ----------------------------------------------------------------------------------------------------
 
+let asking = 0;
 function confirmFirst(button) {
-  const dialog = $("#confirm");
+  const dialog = $("#confirm"), turn = ++asking;
+  // It may have been put away when the answer comes, and another question stand there.
+  const isAsked = () => dialog.open && turn === asking;
   $("#confirm-title").textContent = button.dataset.title;
   $("#confirm-consequence").textContent = button.dataset.consequence;
   $("#confirm-error").textContent = "";
@@ -717,14 +727,16 @@ function confirmFirst(button) {
     $("#confirm-yes").disabled = true;
     try {
       await api("POST", button.dataset.confirm, body);
-      dialog.close();
+      if (isAsked()) dialog.close();
       toast("Done");
     } catch (error) {
-      $("#confirm-error").textContent = error.message;
+      if (isAsked()) $("#confirm-error").textContent = error.message;
+      else failed(error);
     } finally {
-      $("#confirm-yes").disabled = false;
+      if (isAsked()) $("#confirm-yes").disabled = false;
     }
   };
+  $("#confirm-yes").disabled = false;
   dialog.showModal();
 }
 
@@ -816,14 +828,21 @@ function stopListening() {
 
 // --- wiring ------------------------------------------------------------------------------------------------------------------
 
+/** Letters are the same with caps lock, and so are the keys above them where digits need Shift. */
+function keyOf({ key, code, shiftKey }) {
+  const digit = shiftKey ? null : /^Digit([0-9])$/.exec(code);
+  if (digit) return digit[1];
+  return key.length === 1 ? key.toLowerCase() : key;
+}
+
 let pendingGo = false;
-function goKey(event) {
+function goKey(key) {
   const places = { i: "/", r: "/review", m: "/models", s: "/status" };
   if (pendingGo) {
     pendingGo = false;
-    if (places[event.key]) return leave(places[event.key]).catch(failed), true;
+    if (places[key]) return leave(places[key]).catch(failed), true;
   }
-  if (event.key === "g") {
+  if (key === "g") {
     pendingGo = true;
     setTimeout(() => (pendingGo = false), 1000);
     return true;
@@ -831,11 +850,11 @@ function goKey(event) {
   return false;
 }
 
-function photoKey(event) {
-  const label = labelOfKey(event.key);
+function photoKey(key) {
+  const label = labelOfKey(key);
   if (label) return correctPhoto(label), true;
-  if (event.key === "z") return undoPhoto(), true;
-  if (event.key === "Escape") return history.back(), true;
+  if (key === "z") return undoPhoto(), true;
+  if (key === "Escape") return history.back(), true;
   return false;
 }
 
@@ -850,7 +869,8 @@ document.addEventListener("keydown", (event) => {
     $('#filter input[type="search"]').focus();
     return event.preventDefault();
   }
-  const act = goKey(event) || (photoHash() ? photoKey(event) : page === "inventory" ? inventoryKey(event) : page === "review" ? reviewKey(event) : false);
+  const key = keyOf(event);
+  const act = goKey(key) || (photoHash() ? photoKey(key) : page === "inventory" ? inventoryKey(key) : page === "review" ? reviewKey(key) : false);
   if (act) event.preventDefault();
 });
 
@@ -874,7 +894,10 @@ document.addEventListener("click", (event) => {
 
 if ($("#filter")) {
   let typing;
-  $("#filters").open = matchMedia("(min-width: 53.76rem)").matches;
+  // Where there is room the form stands open, and has nothing to open it by.
+  const wide = matchMedia("(min-width: 53.76rem)");
+  $("#filters").open = wide.matches;
+  wide.addEventListener("change", () => ($("#filters").open ||= wide.matches));
   $("#filter").addEventListener("submit", (event) => {
     event.preventDefault();
     filterChanged();

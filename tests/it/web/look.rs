@@ -359,6 +359,22 @@ fn a_rejected_file_is_tried_again_when_asked() {
     assert_eq!(daemon.end(), Some(0));
 }
 
+/// Its card led to its photo, which had no other attempt, nor had the status page beyond the latest fifty.
+#[test]
+fn the_card_of_a_rejected_photo_leads_to_another_attempt_and_that_to_the_photo() {
+    let shop = Shop::new();
+    drop_png(&shop.inbox(), 1);
+    shop.ok(&["scan", "--set", "limits.max_pixels=100"]);
+    let (daemon, pages) = serving(&shop, &[]);
+    let rejected = pages.get("/api/v1/images").json()["images"][0].clone();
+    let attempt = format!("/status?file={}", rejected["id"]);
+    assert!(pages.get("/").text().contains(&format!("href=\"{attempt}#f")));
+    let photo = format!("/photo/{}", rejected["content_hash"].as_str().unwrap());
+    assert!(pages.get(&attempt).text().contains(&format!("href=\"{photo}\"")));
+    assert_eq!(pages.get(&photo).code, 200);
+    assert_eq!(daemon.end(), Some(0));
+}
+
 /// It was forgotten, and nothing ever looked at it again.
 #[test]
 fn a_file_that_no_sweep_would_find_stays_on_record() {
