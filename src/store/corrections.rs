@@ -68,9 +68,36 @@ impl Store {
     }
 
     /// As [`Store::correct`] does, of one content; returns the word that held before, so that whoever takes theirs back
-    /// can have that one hold again.
-    pub fn correct_in_place_of(&mut self, correction: &NewCorrection) -> Result<Option<Truth>, StoreError> {
-        self.write("record a correction", |batch| Ok(batch.correct_one(correction)?))
+    /// can have that one hold again. With `instead_of` nothing is changed unless that word held.
+    pub fn correct_in_place_of(
+        &mut self,
+        correction: &NewCorrection,
+        instead_of: Option<Truth>,
+    ) -> Result<Option<Truth>, StoreError> {
+        self.write("record a correction", |batch| {
+            let standing = batch.standing_truth(&correction.hash)?;
+            if instead_of.is_none() || instead_of == standing {
+                batch.correct_one(correction)?;
+            }
+            Ok(standing)
+        })
+    }
+
+    /// As [`Store::undo_corrections`] does, of one content; returns the word that held before. With `instead_of` nothing
+    /// is changed unless that one did.
+    pub fn undo_correction(
+        &mut self,
+        hash: &ContentHash,
+        instead_of: Option<Truth>,
+        (by, at): (&str, Timestamp),
+    ) -> Result<Option<Truth>, StoreError> {
+        self.write("undo a correction", |batch| {
+            let standing = batch.standing_truth(hash)?;
+            if instead_of.is_none() || instead_of == standing {
+                batch.undo_one(hash, by, at)?;
+            }
+            Ok(standing)
+        })
     }
 
     /// Takes corrections back: files of these contents show again what their model said. Returns how many contents
@@ -84,10 +111,7 @@ impl Store {
         self.write("undo corrections", |batch| {
             let mut undone = 0;
             for hash in hashes {
-                if batch.close_truth(hash, by, at)? {
-                    undone += 1;
-                    batch.show_the_answer_underneath(hash)?;
-                }
+                undone += u64::from(batch.undo_one(hash, by, at)?);
             }
             Ok(undone)
         })
@@ -99,11 +123,7 @@ impl Batch<'_> {
     fn correct_one(&self, correction: &NewCorrection) -> rusqlite::Result<Option<Truth>> {
         let label_id = correction.truth.label().map(|label| label.index() as i64);
         let hash = correction.hash.as_bytes().as_slice();
-        let standing: Option<Truth> = self
-            .transaction
-            .prepare_cached("SELECT label_id FROM truths WHERE content_hash = ?1 AND undone_at_ms IS NULL")?
-            .query_row([hash], |row| Ok(rows::label(row, 0)?.into()))
-            .optional()?;
+        let standing = self.standing_truth(&correction.hash)?;
         if standing == Some(correction.truth) {
             return Ok(standing);
         }
@@ -124,6 +144,25 @@ impl Batch<'_> {
             )?
             .execute(params![hash, label_id, at_ms])?;
         Ok(standing)
+    }
+
+    fn standing_truth(&self, hash: &ContentHash) -> rusqlite::Result<Option<Truth>> {
+        self.transaction
+            .prepare_cached("SELECT label_id FROM truths WHERE content_hash = ?1 AND undone_at_ms IS NULL")?
+            .query_row(
+                [hash.as_bytes().as_slice()],
+                |row| Ok(rows::label(row, 0)?.into()),
+            )
+            .optional()
+    }
+
+    /// `true` where one stood.
+    fn undo_one(&self, hash: &ContentHash, by: &str, at: Timestamp) -> rusqlite::Result<bool> {
+        let has_stood = self.close_truth(hash, by, at)?;
+        if has_stood {
+            self.show_the_answer_underneath(hash)?;
+        }
+        Ok(has_stood)
     }
 
     /// `true` where one stood.

@@ -87,12 +87,13 @@ impl Desk {
         store.ok_or_else(|| Failure::Internal("the store was opened a line ago; this is a bug".into()))
     }
 
-    /// Puts down what a person says of a content that is on record. `Busy`, and nothing put down, where too many pictures
-    /// wait to be kept for rebuilds.
+    /// Puts down what a person says of a content that is on record; with `instead_of` only in place of that word. `Busy`,
+    /// and nothing put down, where too many pictures wait to be kept for rebuilds.
     pub fn correct_blocking(
         &mut self,
         hash: ContentHash,
         truth: Truth,
+        instead_of: Option<Truth>,
         by: String,
     ) -> Result<Corrected, Failure> {
         let place = match self.gallery.place(&self.known_content(&hash)?.present_files()) {
@@ -102,7 +103,11 @@ impl Desk {
         };
         let at = SystemTime::now().into();
         let word = NewCorrection { hash, truth, by, at };
-        let before = self.store()?.correct_in_place_of(&word)?;
+        let before = self.store()?.correct_in_place_of(&word, instead_of)?;
+        // Said again, it stands already.
+        if instead_of.is_some() && before != instead_of && before != Some(truth) {
+            return Err(said_otherwise(before));
+        }
         let can_be_learned = place.is_ok() || (self.hands.is_picture_kept)(&hash);
         self.leave_picture(hash, place);
         Ok(Corrected {
@@ -111,11 +116,20 @@ impl Desk {
         })
     }
 
-    /// Has the model's answer count again; whether a correction stood.
-    pub fn undo_blocking(&mut self, hash: ContentHash, by: &str) -> Result<bool, Failure> {
+    /// Has the model's answer count again; whether a correction stood. With `instead_of` no other word is taken back.
+    pub fn undo_blocking(
+        &mut self,
+        hash: ContentHash,
+        instead_of: Option<Truth>,
+        by: &str,
+    ) -> Result<bool, Failure> {
         self.known_content(&hash)?;
         let at = SystemTime::now().into();
-        Ok(self.store()?.undo_corrections(&[hash], by, at)? > 0)
+        let before = self.store()?.undo_correction(&hash, instead_of, (by, at))?;
+        if instead_of.is_some() && before.is_some() && before != instead_of {
+            return Err(said_otherwise(before));
+        }
+        Ok(before.is_some())
     }
 
     fn known_content(&self, hash: &ContentHash) -> Result<ContentHistory, Failure> {
@@ -234,6 +248,13 @@ impl Desk {
             None => Ok(()),
         }
     }
+}
+
+fn said_otherwise(standing: Option<Truth>) -> Failure {
+    Failure::Conflict(match standing {
+        Some(word) => format!("somebody has said otherwise meanwhile, which holds: {word}"),
+        None => "the word was taken back meanwhile, so the model's answer holds".into(),
+    })
 }
 
 fn overtaken() -> Failure {

@@ -122,6 +122,8 @@ pub const PARAMETERS: [&str; 12] = [
     "limit",
 ];
 
+/// Linux takes no longer path, and SQLite no pattern of more than twelve times as many.
+const MAX_PATH_BYTES: usize = 4_096;
 /// Rows of one page at most.
 pub const MAX_LIMIT: u32 = 1_000;
 
@@ -163,6 +165,11 @@ impl Asked {
         match name {
             "label" => filter.labels.push(value.parse().map_err(wrong)?),
             "status" => filter.statuses.push(value.parse().map_err(wrong)?),
+            "path" if value.len() > MAX_PATH_BYTES => {
+                return Err(format!(
+                    "path: it has more than {MAX_PATH_BYTES} bytes, as no path has"
+                ));
+            }
             "path" => filter.path = Some(value.to_owned()),
             "min_confidence" => filter.min_confidence = Some(value.parse().map_err(wrong)?),
             "max_confidence" => filter.max_confidence = Some(value.parse().map_err(wrong)?),
@@ -310,12 +317,21 @@ impl Filter {
     }
 }
 
-/// What is no pattern is looked for anywhere in the path.
+/// What is no pattern is looked for anywhere in the path, in capitals or not: keyboards of phones begin a word with one.
 fn pattern(text: &str) -> String {
     if text.contains(['*', '?', '[']) {
-        text.to_owned()
-    } else {
-        format!("*{text}*")
+        return text.to_owned();
+    }
+    let letters: String = text.chars().map(in_either_case).collect();
+    format!("*{letters}*")
+}
+
+/// A pattern for a letter and the same one in the other case, where that is one letter, too.
+fn in_either_case(letter: char) -> String {
+    let (lower, upper) = (letter.to_lowercase(), letter.to_uppercase());
+    match (lower.len(), upper.len()) {
+        (1, 1) if lower.clone().ne(upper.clone()) => format!("[{lower}{upper}]"),
+        _ => letter.to_string(),
     }
 }
 
@@ -376,6 +392,10 @@ mod tests {
             ("cursor=x", "cursor"),
             ("cursor=+", "cursor"),
             ("colour=red", "\"colour\" is not a parameter"),
+            (
+                &format!("path={}", "x".repeat(5_000)),
+                "path: it has more than 4096 bytes",
+            ),
         ] {
             let message = Asked::parse(query).unwrap_err();
             assert!(message.contains(part), "{query}: {message}");
@@ -401,8 +421,18 @@ mod tests {
 
     #[test]
     fn plain_text_is_looked_for_anywhere() {
-        assert_eq!(pattern("summer"), "*summer*");
+        assert_eq!(pattern("4711/"), "*4711/*");
         assert_eq!(pattern("summer/*.jpg"), "summer/*.jpg");
+    }
+
+    /// On a phone `Summer` found nothing below summer/.
+    #[test]
+    fn plain_text_is_looked_for_in_either_case() {
+        for text in ["img_7.jpg", "IMG_7.JPG"] {
+            assert_eq!(pattern(text), "*[iI][mM][gG]_7.[jJ][pP][gG]*");
+        }
+        assert_eq!(pattern("Über weiß"), "*[üÜ][bB][eE][rR] [wW][eE][iI]ß*");
+        assert_eq!(pattern("Summer*"), "Summer*", "a pattern is one of a command's");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 use super::failure::Failure;
 use super::pictures::{Size, draw, read_blocking};
@@ -26,6 +26,9 @@ const WAITING: usize = 256;
 /// Of these so many may wait to be drawn: all of a page's. Pages ask again and again for those of a disk that does not
 /// answer, and a person's words are not to find all places taken by them.
 const WAITING_TO_BE_DRAWN: usize = 128;
+/// Pictures of an inbox that are waited for at once. More wait for their turn, before they take a place: a page asks for a
+/// hundred and more, which a proxy may pass on all at the same time.
+const TURNS: usize = 8;
 /// For one file to be read: a disk that is near is done with it within milliseconds. What is read for longer, or waits
 /// behind it, is drawn all the same, and comes from the shelf when it is asked for again.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -39,6 +42,7 @@ pub struct Gallery {
 
 struct Inbox {
     folder: PathBuf,
+    turns: Semaphore,
     easels: Pool<Easel>,
     readings: Vec<Arc<Reading>>,
 }
@@ -85,6 +89,7 @@ impl Gallery {
             };
             Ok(Inbox {
                 folder: folder.to_owned(),
+                turns: Semaphore::new(TURNS),
                 easels: Pool::start(shape, easels.collect())?,
                 readings,
             })
@@ -167,6 +172,8 @@ impl Inbox {
         &self,
         draw: impl FnOnce(&mut Easel) -> Result<Vec<u8>, Failure> + Send + 'static,
     ) -> Result<Vec<u8>, Failure> {
+        // Nobody closes them.
+        let _turn = self.turns.acquire().await;
         let (drawn_tx, mut drawn_rx) = oneshot::channel();
         let left = self.place_to_be_drawn().and_then(|place| {
             // Who asked may have gone.
@@ -395,6 +402,25 @@ mod tests {
             wait_until_kept(&gallery, hash);
         }
         assert!(kept_rx.recv().unwrap());
+    }
+
+    /// Those of a disk that needed 0.8 seconds for each held up all others for twelve, and those that had been drawn, too.
+    #[tokio::test]
+    async fn pictures_of_an_inbox_wait_for_no_others_but_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let (gallery, [slow, well], [of_slow, of_well, _]) = gallery(folder.path());
+        let (of_slow_at, of_well_at) = ([slow.join("own.png")], [well.join("own.png")]);
+        let turns = gallery.inboxes[0].turns.acquire_many(TURNS as u32);
+        let turns = turns.await.unwrap();
+        let waited = gallery.picture(of_slow, Size::Thumb, &of_slow_at);
+        let mut waited = std::pin::pin!(waited);
+        let at_once = tokio::time::timeout(Duration::ZERO, &mut waited);
+        assert!(at_once.await.is_err(), "more wait for their turn");
+        let drawn = gallery.picture(of_well, Size::Thumb, &of_well_at);
+        let drawn = tokio::time::timeout(Duration::from_secs(60), drawn).await;
+        drawn.expect("the other inbox has turns of its own").unwrap();
+        drop(turns);
+        waited.await.unwrap();
     }
 
     #[tokio::test]

@@ -14,9 +14,10 @@ use super::failure::{Failure, refused};
 use super::server::Permits;
 use super::{App, api, assets, events, metrics, pages, pictures, probes, security, server};
 
-/// From the outside in: headers and judgement, then limits, then who answers. Pictures have limits of their own, so that
-/// none of them costs a page; probes have none, so that they answer when nothing else does. What is answered without the
-/// token takes none of the permits, so that whoever has no token takes nothing from those who have one.
+/// From the outside in: headers and judgement, then limits, then who answers. Pictures have limits of their own, where they
+/// are drawn, and so have uploads, so that none of them costs a page; probes have none, so that they answer when nothing
+/// else does. What is answered without the token takes none of the permits, so that whoever has no token takes nothing from
+/// those who have one.
 pub fn router(app: Arc<App>) -> Router {
     let guard = Arc::clone(&app.guard);
     let probes = Router::new()
@@ -24,7 +25,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/readyz", get(probes::readyz));
     let pictures = Router::new()
         .route("/picture/{hash}/{size}", get(pictures::picture))
-        .layer(from_fn_with_state(Permits::of_pictures(), server::take_turns));
+        .layer(from_fn(server::wait));
     let tokenless = Router::new()
         .route("/login", get(pages::login::form).post(pages::login::sign_in))
         .route("/assets/{name}", get(assets::asset))
@@ -39,11 +40,17 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/events", get(events::events))
         .route("/metrics", get(metrics::metrics))
         .route("/api/v1/openapi.json", get(api::openapi::openapi));
+    let mut uploads = Router::new();
     for operation in api::OPERATIONS {
-        others = others.route(operation.path, (operation.route)());
+        let (path, route) = (operation.path, (operation.route)());
+        match operation.body {
+            api::Body::Picture => uploads = uploads.route(path, route),
+            api::Body::None | api::Body::Json(_) => others = others.route(path, route),
+        }
     }
     others
         .layer(from_fn_with_state(Permits::of_requests(), server::limit))
+        .merge(uploads.layer(from_fn_with_state(Permits::of_uploads(), server::take_turns)))
         .merge(pictures)
         .merge(tokenless)
         .merge(probes)

@@ -22,6 +22,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 
 use super::failure::{Failure, is_for_people, refused};
 use super::pages::login;
+use super::server;
 use crate::config::WebConfig;
 use crate::domain::hex;
 
@@ -110,15 +111,18 @@ impl Guard {
             .is_some_and(|token| token.token == blake3::hash(given.trim().as_bytes()))
     }
 
-    /// The cookie of a browser that has signed in; `HttpOnly`. Other sites' pages send it with nothing but a link that is
-    /// followed, which changes nothing: a link to a filter is there to be shared.
-    pub fn cookie(&self) -> Option<String> {
+    /// The cookie of a browser that has signed in by a request with these headers; `HttpOnly`. Other sites' pages send it with
+    /// nothing but a link that is followed, which changes nothing: a link to a filter is there to be shared. Where a proxy
+    /// before this has TLS, it is never sent without.
+    pub fn cookie(&self, headers: &HeaderMap) -> Option<String> {
         let Token {
             cookie_name, session, ..
         } = self.token.as_ref()?;
         let session = hex(session.as_bytes());
+        let has_tls = text(headers, &header::ORIGIN).is_some_and(|origin| origin.starts_with("https://"));
+        let secure = if has_tls { "; Secure" } else { "" };
         Some(format!(
-            "{cookie_name}={session}; Path=/; HttpOnly; SameSite=Lax; Max-Age={SESSION_SECONDS}"
+            "{cookie_name}={session}; Path=/; HttpOnly; SameSite=Lax; Max-Age={SESSION_SECONDS}{secure}"
         ))
     }
 
@@ -268,7 +272,11 @@ pub async fn guard(State(guard): State<Arc<Guard>>, request: Request, next: Next
         Err(Failure::Unauthorised) if is_for_people(path) && request.method() == Method::GET => {
             Redirect::to(&login::href(request.uri())).into_response()
         }
-        Err(failure) => refused(path, failure),
+        Err(failure) => {
+            let answer = refused(path, failure);
+            server::read_away(request).await;
+            answer
+        }
     }
 }
 

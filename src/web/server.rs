@@ -3,15 +3,18 @@
 //! In: an address, a router. Out: answers. Never: more connections or requests than fit, one that sends or takes its bytes
 //! as slowly as it likes, or a failure here that ends the tagging.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::HttpBody;
 use axum::extract::{Request, State};
+use axum::http::header;
 use axum::middleware::Next;
 use axum::response::Response;
 use hyper::server::conn::http1;
@@ -28,11 +31,10 @@ use super::failure::{Failure, refused};
 
 /// Connections at once: forty browsers. Each takes some 20 KB; more are closed at once.
 pub const MAX_CONNECTIONS: usize = 256;
-/// Requests at once, but for pictures, probes and what needs no token; more are told to come back.
+/// Requests at once, but for pictures, uploads, probes and what needs no token; more are told to come back.
 const MAX_REQUESTS: usize = 64;
-/// Pictures at once: some are drawn, others come from the disk meanwhile. More wait for their turn: a page asks for a
-/// hundred and more, which a proxy may pass on all at the same time.
-const MAX_PICTURES: usize = 8;
+/// Uploaded pictures at once, each as large as `limits.max_file_bytes` allows. More wait for their turn, their bytes unread.
+const MAX_UPLOADS: usize = 2;
 /// For a request's line and headers, also for a connection that is kept open for a next request.
 const HEADER_PATIENCE: Duration = Duration::from_secs(15);
 /// For an answer, its request's body included: an uploaded photo over a slow line.
@@ -46,6 +48,8 @@ const WRITE_PATIENCE: Duration = Duration::from_secs(20);
 const LEAST_TAKEN_BYTES: usize = 64 << 10;
 /// Bytes of a request's line and headers.
 const MAX_HEADER_BYTES: usize = 32 << 10;
+/// Bytes of a request that is refused which are read all the same: a phone's photo.
+const MAX_READ_AWAY_BYTES: usize = 16 << 20;
 /// What is under way when the service ends may take this long.
 const END_PATIENCE: Duration = Duration::from_secs(3);
 
@@ -161,10 +165,36 @@ pub async fn take_turns(State(requests): State<Permits>, request: Request, next:
     in_time(ANSWER_PATIENCE, &path, answer).await
 }
 
+/// Lets all requests through, as many as there are connections, each for so long.
+pub async fn wait(request: Request, next: Next) -> Response {
+    let path = request.uri().path().to_owned();
+    in_time(ANSWER_PATIENCE, &path, next.run(request)).await
+}
+
 /// Lets all requests through, as many as there are connections, each for a moment.
 pub async fn hurry(request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
     in_time(TOKENLESS_PATIENCE, &path, next.run(request)).await
+}
+
+/// Reads the rest of a request that is refused, for a moment: a client that sends on while the connection is closed hears of
+/// no reason. One that asks whether it may go on sends no more.
+pub async fn read_away(request: Request) {
+    if request.headers().contains_key(header::EXPECT) {
+        return;
+    }
+    let mut body = pin!(request.into_body());
+    let read = async {
+        let mut bytes = 0;
+        while let Some(Ok(frame)) = poll_fn(|context| body.as_mut().poll_frame(context)).await {
+            bytes += frame.data_ref().map_or(0, |data| data.len());
+            if bytes > MAX_READ_AWAY_BYTES {
+                break;
+            }
+        }
+    };
+    // One that takes longer is let go.
+    let _ = tokio::time::timeout(TOKENLESS_PATIENCE, read).await;
 }
 
 async fn in_time(patience: Duration, path: &str, answer: impl Future<Output = Response>) -> Response {
@@ -177,14 +207,14 @@ async fn in_time(patience: Duration, path: &str, answer: impl Future<Output = Re
 pub struct Permits(Arc<Semaphore>);
 
 impl Permits {
-    /// For all requests but pictures, probes and what needs no token.
+    /// For all requests but pictures, uploads, probes and what needs no token.
     pub fn of_requests() -> Permits {
         Permits(Arc::new(Semaphore::new(MAX_REQUESTS)))
     }
 
-    /// For pictures.
-    pub fn of_pictures() -> Permits {
-        Permits(Arc::new(Semaphore::new(MAX_PICTURES)))
+    /// For uploaded pictures.
+    pub fn of_uploads() -> Permits {
+        Permits(Arc::new(Semaphore::new(MAX_UPLOADS)))
     }
 }
 

@@ -116,9 +116,40 @@ fn a_word_tells_which_one_it_replaces() {
         (&correction("photo", None), Some(dress.truth)),
         (&dress, Some(Truth::Unknown)),
     ] {
-        assert_eq!(fixture.store.correct_in_place_of(word).unwrap(), before);
+        let replaced = fixture.store.correct_in_place_of(word, None);
+        assert_eq!(replaced.unwrap(), before);
     }
     assert_eq!(row(&fixture, "a.jpg"), (Status::Corrected, Some(3)));
+    assert_eq!(fixture.findings(), Vec::<String>::new());
+}
+
+/// Whoever took their word back took that of somebody else who had spoken since.
+#[test]
+fn a_word_takes_the_place_of_the_one_that_was_meant_alone() {
+    let mut fixture = Fixture::new();
+    fixture.apply(tagged("a.jpg", "photo", "a", 1));
+    let hash = content("photo").hash;
+    let (dress, unknown) = (correction("photo", Some(3)), correction("photo", None));
+    let (is_dress, is_unknown) = (Some(dress.truth), Some(unknown.truth));
+    let store = &mut fixture.store;
+    assert_eq!(store.correct_in_place_of(&dress, is_unknown).unwrap(), None);
+    assert_eq!(store.correct_in_place_of(&dress, None).unwrap(), None);
+    let withdrawn = ("ben", at(9_000));
+    for (instead_of, standing) in [(is_unknown, is_dress), (is_dress, is_dress), (is_dress, None)] {
+        assert_eq!(
+            store.undo_correction(&hash, instead_of, withdrawn).unwrap(),
+            standing
+        );
+    }
+    store.correct_in_place_of(&dress, None).unwrap();
+    for (instead_of, standing) in [
+        (is_unknown, is_dress),
+        (is_dress, is_dress),
+        (is_dress, is_unknown),
+    ] {
+        assert_eq!(store.correct_in_place_of(&unknown, instead_of).unwrap(), standing);
+    }
+    assert_eq!(row(&fixture, "a.jpg"), (Status::Corrected, None));
     assert_eq!(fixture.findings(), Vec::<String>::new());
 }
 

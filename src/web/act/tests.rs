@@ -105,7 +105,7 @@ fn a_correction_waits_for_no_photo() {
     let mut desk = Desk::new(config, Arc::new(handless()), gallery).unwrap();
     let first = Truth::from(Label::all().next());
     for (truth, before) in [(first, None), (first, Some(first)), (Truth::Unknown, Some(first))] {
-        let replaced = desk.correct_blocking(hash, truth, "Ada".into());
+        let replaced = desk.correct_blocking(hash, truth, None, "Ada".into());
         assert_eq!(replaced.unwrap().before, before);
     }
 }
@@ -121,7 +121,7 @@ async fn a_word_whose_picture_finds_no_place_is_not_taken() {
     let reader = Reader::open(&config.store_path()).unwrap();
     let mut desk = Desk::new(config, Arc::new(handless()), Arc::clone(&gallery)).unwrap();
     let word = |label: usize| Truth::from(Label::all().nth(label));
-    let mut say = |label| desk.correct_blocking(hash, word(label), "Ada".into());
+    let mut say = |label| desk.correct_blocking(hash, word(label), None, "Ada".into());
     let standing = || reader.page_of_corrections(None, 9).unwrap().corrections.len();
 
     let all_places = || std::iter::from_fn(|| gallery.place(&paths).ok()).collect::<Vec<_>>();
@@ -168,7 +168,7 @@ fn it_is_told_where_no_rebuild_can_learn_from_a_word() {
             ..handless()
         };
         let mut desk = Desk::new(Arc::clone(&config), Arc::new(hands), Arc::clone(&gallery)).unwrap();
-        let corrected = desk.correct_blocking(hash, Truth::Unknown, "Ada".into());
+        let corrected = desk.correct_blocking(hash, Truth::Unknown, None, "Ada".into());
         assert_eq!(
             corrected.unwrap().can_be_learned,
             expected,
@@ -181,7 +181,8 @@ fn it_is_told_where_no_rebuild_can_learn_from_a_word() {
     }
     // It is found only when it is read that this is no picture any more.
     let mut desk = Desk::new(config, Arc::new(handless()), gallery).unwrap();
-    desk.correct_blocking(here, Truth::Unknown, "Ada".into()).unwrap();
+    desk.correct_blocking(here, Truth::Unknown, None, "Ada".into())
+        .unwrap();
     let since = std::time::Instant::now();
     while desk.unlearned().load(Ordering::Relaxed) == 0 {
         assert!(since.elapsed().as_secs() < 60, "it is not counted");

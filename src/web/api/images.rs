@@ -78,6 +78,8 @@ pub async fn tags(State(app): State<Arc<App>>, hash: InAddress<String>) -> Resul
 #[serde(deny_unknown_fields)]
 struct NewCorrection {
     label: Shown,
+    /// Nothing is changed unless this word stands.
+    instead_of: Option<Shown>,
     by: Option<String>,
 }
 
@@ -99,13 +101,17 @@ pub async fn correct(
     SmallBody(body): SmallBody,
 ) -> Result<Json<Value>, Failure> {
     let hash: ContentHash = in_address(hash)?.parse()?;
-    let NewCorrection { label, by } = read_json(&body)?;
-    let by = signature(by.as_deref());
+    let NewCorrection {
+        label,
+        instead_of,
+        by,
+    } = read_json(&body)?;
+    let (by, instead_of) = (signature(by.as_deref()), instead_of.map(|word| word.0));
     let Corrected {
         before,
         can_be_learned,
     } = app
-        .change(move |desk| desk.correct_blocking(hash, label.0, by))
+        .change(move |desk| desk.correct_blocking(hash, label.0, instead_of, by))
         .await?;
     let changed = before != Some(label.0);
     Ok(Json(
@@ -114,10 +120,29 @@ pub async fn correct(
 }
 
 /// `DELETE /api/v1/images/{hash}/correction`
-pub async fn undo(State(app): State<Arc<App>>, hash: InAddress<String>) -> Result<Json<Value>, Failure> {
+pub async fn undo(
+    State(app): State<Arc<App>>,
+    hash: InAddress<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Value>, Failure> {
     let hash: ContentHash = in_address(hash)?.parse()?;
-    let changed = app.change(move |desk| desk.undo_blocking(hash, &signature(None)));
+    let instead_of = instead_of(query.as_deref().unwrap_or_default())?;
+    let changed = app.change(move |desk| desk.undo_blocking(hash, instead_of, &signature(None)));
     Ok(Json(json!({ "changed": changed.await? })))
+}
+
+/// The word that is to be taken back, where the address names one.
+fn instead_of(query: &str) -> Result<Option<Truth>, Failure> {
+    let mut word = None;
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        if name != "instead_of" {
+            return Err(Failure::BadRequest(format!(
+                "{name:?} is not a parameter here; there is instead_of"
+            )));
+        }
+        word = Some(value.parse()?);
+    }
+    Ok(word)
 }
 
 /// `GET /api/v1/corrections`

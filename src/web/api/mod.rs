@@ -53,6 +53,8 @@ pub enum Body {
 }
 
 const FILTER: &[&str] = &super::filter::PARAMETERS;
+/// Without order, place and length of the list.
+const CONDITIONS: &[&str] = FILTER.split_at(FILTER.len() - 3).0;
 
 /// Everything.
 pub const OPERATIONS: &[Operation] = &[
@@ -71,7 +73,7 @@ pub const OPERATIONS: &[Operation] = &[
         path: "/api/v1/counts",
         id: "countImages",
         summary: "How many photos match, and how many would with one more label or status.",
-        parameters: FILTER,
+        parameters: CONDITIONS,
         body: Body::None,
         answer: (200, "Counts"),
         route: || get(images::counts),
@@ -100,7 +102,7 @@ pub const OPERATIONS: &[Operation] = &[
         method: "put",
         path: "/api/v1/images/{hash}/correction",
         id: "correctImage",
-        summary: "Says what a content shows: a label, or \"unknown\" for none of the ten. It counts at once, for every file that holds it.",
+        summary: "Says what a content shows: a label, or \"unknown\" for none of the ten. It counts at once, for every file that holds it; 409 where the word that it is to replace does not stand.",
         parameters: &["hash"],
         body: Body::Json("NewCorrection"),
         answer: (200, "Corrected"),
@@ -110,8 +112,8 @@ pub const OPERATIONS: &[Operation] = &[
         method: "delete",
         path: "/api/v1/images/{hash}/correction",
         id: "undoCorrection",
-        summary: "Takes a correction back: the model's answer counts again.",
-        parameters: &["hash"],
+        summary: "Takes a correction back: the model's answer counts again; 409 where another word stands than the one that is meant.",
+        parameters: &["hash", "instead_of"],
         body: Body::None,
         answer: (200, "Changed"),
         route: || delete(images::undo),

@@ -25,17 +25,17 @@ pub async fn openapi(State(app): State<Arc<App>>) -> Json<Value> {
 
 /// The whole document.
 pub fn document(demands_token: bool) -> Value {
-    let mut paths: Map<String, Value> = Map::new();
-    for operation in OPERATIONS {
-        let path = paths.entry(operation.path).or_insert_with(|| json!({}));
-        path[operation.method] = described(operation);
-    }
     let mut schemas: Value =
         serde_json::from_str(SCHEMAS).expect("the schemas are JSON, a test reads them; this is a bug");
     schemas["Label"]["enum"] = json!(Label::NAMES);
     schemas["StatusWord"]["enum"] = json!(Status::ALL.map(Status::name));
     schemas["Run"]["properties"]["trigger"]["enum"] = json!(RunTrigger::ALL.map(RunTrigger::name));
     schemas["NewDecision"]["properties"]["reason"]["maxLength"] = json!(models::MAX_REASON_CHARS);
+    let mut paths: Map<String, Value> = Map::new();
+    for operation in OPERATIONS {
+        let path = paths.entry(operation.path).or_insert_with(|| json!({}));
+        path[operation.method] = described(operation, &schemas);
+    }
     let mut document = json!({
         "openapi": "3.1.0",
         "info": {
@@ -60,7 +60,7 @@ fn schema(name: &str) -> Value {
     json!({ "$ref": format!("#/components/schemas/{name}") })
 }
 
-fn described(operation: &Operation) -> Value {
+fn described(operation: &Operation, schemas: &Value) -> Value {
     let (code, answer) = operation.answer;
     let parameters: Vec<_> = operation
         .parameters
@@ -79,8 +79,9 @@ fn described(operation: &Operation) -> Value {
     match operation.body {
         Body::None => {}
         Body::Json(name) => {
-            described["requestBody"] =
-                json!({ "content": { "application/json": { "schema": schema(name) } } });
+            // None at all is an empty object, which will do where nothing must stand in it.
+            let required = schemas[name]["required"].is_array();
+            described["requestBody"] = json!({ "required": required, "content": { "application/json": { "schema": schema(name) } } });
         }
         Body::Picture => {
             described["requestBody"] = json!({ "required": true, "content": { "image/*": {} } });
@@ -106,7 +107,7 @@ fn parameters() -> Value {
     json!({
         "label": query("label", "Any of these; may be given several times.", several("Label")),
         "status": query("status", "Any of these; may be given several times.", several("StatusWord")),
-        "path": query("path", "Part of the path; with * ? [a-z], a pattern as `hangtag query --path` takes it.", text()),
+        "path": query("path", "Part of the path, in capitals or not; with * ? [a-z], a pattern as `hangtag query --path` takes it.", text()),
         "min_confidence": query("min_confidence", "At least this sure.", share()),
         "max_confidence": query("max_confidence", "At most this sure.", share()),
         "since": query("since", "Answered since: 24h, 7d, or a moment in ISO 8601.", text()),
@@ -120,6 +121,7 @@ fn parameters() -> Value {
         "runs_limit": limit(models::LATEST_RUNS),
         "from": query("from", "The model before, by its id.", text()),
         "to": query("to", "The model after, by its id.", text()),
+        "instead_of": query("instead_of", "Nothing is taken back but this word: a label, or \"unknown\".", text()),
         "hash": path("hash", "Content hash: BLAKE3 of the bytes, 64 hexadecimal digits.", json!({ "type": "string", "pattern": "^[0-9a-f]{64}$" })),
         "model_id": path("model", "A model's id, 16 hexadecimal digits.", json!({ "type": "string", "pattern": "^[0-9a-f]{16}$" })),
         "run": path("run", "A run's number.", json!({ "type": "integer" })),
@@ -253,6 +255,14 @@ mod tests {
             });
             assert_eq!(limit.unwrap()["schema"]["default"], default, "{path}");
         }
+        let counted = document["paths"]["/api/v1/counts"]["get"]["parameters"].as_array();
+        let names = counted.unwrap().iter().map(|name| name["$ref"].as_str().unwrap());
+        let is_of_lists = |name: &&str| ["sort", "cursor", "limit"].iter().any(|end| name.ends_with(end));
+        assert_eq!(
+            names.filter(is_of_lists).count(),
+            0,
+            "counts have no order and no pages"
+        );
         let triggers = &document["components"]["schemas"]["Run"]["properties"]["trigger"]["enum"];
         assert!(
             triggers.as_array().unwrap().contains(&json!("drift")),
@@ -260,6 +270,22 @@ mod tests {
         );
         let reason = &document["components"]["schemas"]["NewDecision"]["properties"]["reason"];
         assert_eq!(reason["maxLength"], models::MAX_REASON_CHARS);
+    }
+
+    /// Generated clients left the label out.
+    #[test]
+    fn a_body_that_must_be_there_is_said_to_be_required() {
+        let document = document(false);
+        for (path, method, required) in [
+            ("/api/v1/images/{hash}/correction", "put", true),
+            ("/api/v1/retries", "post", true),
+            ("/api/v1/tag", "post", true),
+            ("/api/v1/runs", "post", false),
+            ("/api/v1/models/rollback", "post", false),
+        ] {
+            let body = &document["paths"][path][method]["requestBody"];
+            assert_eq!(body["required"], required, "{path}");
+        }
     }
 
     #[test]

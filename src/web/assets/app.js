@@ -18,6 +18,19 @@ function refuseSignedOut(response) {
   throw new SignedOut("You are signed out; sign in again");
 }
 
+/** hangtag answers within 30 seconds, and a slow line has as many again. Nothing closes the connection of a machine that is gone. */
+const ANSWER_WITHIN_MS = 60000;
+/** After an attempt that failed. */
+const AGAIN_MS = 5000;
+
+async function ask(path, options) {
+  const response = await fetch(path, { ...options, signal: AbortSignal.timeout(ANSWER_WITHIN_MS) }).catch(() => {
+    throw new Error(options.keepalive ? "hangtag does not answer; this may not have been recorded" : "hangtag does not answer");
+  });
+  refuseSignedOut(response);
+  return response;
+}
+
 async function api(method, path, body) {
   // What somebody has said goes its way, also where they leave meanwhile.
   const options = { method, headers: {}, keepalive: method !== "GET" };
@@ -25,18 +38,15 @@ async function api(method, path, body) {
     options.headers["content-type"] = "application/json";
     options.body = JSON.stringify(body);
   }
-  const response = await fetch(path, options).catch(() => {
-    throw new Error(method === "GET" ? "hangtag does not answer" : "hangtag does not answer; this may not have been recorded");
-  });
-  refuseSignedOut(response);
+  const response = await ask(path, options);
   const answer = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Error(answer.error?.message || `${response.status} ${response.statusText}`);
-  return answer;
+  if (response.ok) return answer;
+  const { message, code } = answer.error ?? {};
+  throw Object.assign(new Error(message || `${response.status} ${response.statusText}`), { code });
 }
 
 async function fetchPage(address) {
-  const response = await fetch(address, { headers: { accept: "text/html" } });
-  refuseSignedOut(response);
+  const response = await ask(address, { headers: { accept: "text/html" } });
   if (!response.ok || response.redirected) throw new Error(`${response.status} ${response.statusText}`);
   return new DOMParser().parseFromString(await response.text(), "text/html");
 }
@@ -84,11 +94,14 @@ function labelOfKey(key) {
   return KEYED[(Number(key) + 9) % 10] ?? null;
 }
 
+const correctionOf = (hash) => `/api/v1/images/${hash}/correction`;
 /** Answers which word held before, if one did. */
-const correct = (hash, label) => api("PUT", `/api/v1/images/${hash}/correction`, { label });
-const undo = (hash) => api("DELETE", `/api/v1/images/${hash}/correction`);
+const correct = (hash, label) => api("PUT", correctionOf(hash), { label });
+/** Takes a word back, unless another one stands by now. */
+const undo = (hash, label) => api("DELETE", `${correctionOf(hash)}?${new URLSearchParams({ instead_of: label })}`);
 /** Takes back what was said from here: the word before it holds again, where there was one, and else the model's. */
-const undoWord = (hash, before) => (before ? correct(hash, before) : undo(hash));
+const undoWord = ({ hash, label, before }) =>
+  before ? api("PUT", correctionOf(hash), { label: before, instead_of: label }) : undo(hash, label);
 const spoken = (label) => (label === "unknown" ? "none of these" : label);
 
 /** What was said here; whoever takes a word back means the last one, whether it has arrived or not. */
@@ -108,7 +121,7 @@ function send(word, onArrival, onFailure = () => {}) {
   words.sending = words.sending.then(word).then(onArrival, (error) => {
     words.failures += 1;
     failed(error);
-    return onFailure();
+    return onFailure(error);
   }).catch(failed).finally(() => {
     words.underWay -= 1;
     if (words.underWay) return;
@@ -137,18 +150,21 @@ function sendWord(said, onArrival, onFailure = () => {}) {
   });
 }
 
-/** Takes back the last word, which stays the last one where that does not get through; `onArrival` hears what came of it. */
+/**
+ * Takes back the last word, which stays the last one where that does not get through, unless somebody has said otherwise
+ * since: then that holds. `onArrival` hears what came of it.
+ */
 function sendTakenBack(onArrival, onFailure = () => {}) {
   const place = past.length - 1;
   const said = past.pop();
   send(async () => {
     // By its turn it is known whether its arrival was confirmed, and what held before.
     if (!said.isOnRecord) return "It was not confirmed; look whether it stands";
-    const { changed } = await undoWord(said.hash, said.before);
+    const { changed } = await undoWord(said);
     if (changed) return "Taken back";
     return said.before ? `It was ${spoken(said.before)} before, too` : "It did not stand any more";
-  }, onArrival, () => {
-    past.splice(place, 0, said);
+  }, onArrival, (error) => {
+    if (error.code !== "conflict") past.splice(place, 0, said);
     return onFailure();
   });
 }
@@ -188,7 +204,7 @@ function setCounts(from) {
   for (const element of $$("[data-count]")) {
     const key = element.dataset.count;
     const value = from(key);
-    if (value !== undefined) element.textContent = value;
+    if (value !== undefined && element.textContent !== value) element.textContent = value;
   }
 }
 
@@ -199,7 +215,7 @@ let countAgainTimer;
 async function completeCounts() {
   const form = $("#filter");
   clearTimeout(countAgainTimer);
-  if (!form || form.dataset.counted === "true" || document.hidden) return;
+  if (!form || form.dataset.counted === "true" || document.hidden || listedAddress !== addressNow()) return;
   const { search } = location;
   const counts = await api("GET", `/api/v1/counts${search}`);
   // Another filter may have come meanwhile.
@@ -226,6 +242,8 @@ function addressOf(form) {
 /** What the address says of the photos; a fragment says nothing. */
 const addressNow = () => location.pathname + location.search;
 let addressShown = addressNow();
+/** The address whose photos are listed: that of before, as long as those of another filter could not be had. */
+let listedAddress = addressNow();
 
 let showing = 0;
 /** Another filter: all but the form, in which somebody may be typing. */
@@ -233,7 +251,8 @@ async function show(address) {
   const turn = ++showing;
   const fresh = await fetchPage(address);
   if (turn !== showing) return;
-  for (const selector of [".results"]) $(selector).replaceWith($(selector, fresh));
+  $(".results").replaceWith($(".results", fresh));
+  listedAddress = address;
   const counts = new Map($$("[data-count]", fresh).map((element) => [element.dataset.count, element.textContent]));
   setCounts((key) => counts.get(key));
   $("#filter").dataset.counted = $("#filter", fresh).dataset.counted;
@@ -252,7 +271,11 @@ function filterChanged({ isTyping = false } = {}) {
   else history.pushState(null, "", address);
   isTyped = isTyping;
   addressShown = addressNow();
-  show(address).catch(failed);
+  show(addressShown).catch((error) => {
+    failed(error);
+    // Says that what stands here is older, and asks until there is an answer.
+    freshenNow();
+  });
 }
 
 const moreSeen = new IntersectionObserver((entries) => {
@@ -281,6 +304,10 @@ async function loadMore() {
     watchMore();
   } catch (error) {
     delete more.dataset.loading;
+    // An observer tells only of changes, and the end of the list may stay in sight.
+    setTimeout(watchMore, AGAIN_MS);
+    if (more.dataset.failed) return;
+    more.dataset.failed = "true";
     throw error;
   }
 }
@@ -324,13 +351,25 @@ function takeOver(fresh, cards) {
   watchMore();
 }
 
-/** Brings the first page up to date: new photos come in, changed ones change, those that match no more go. */
+/** Photos of one page at most. */
+const MAX_LIMIT = 1000;
+
+/** The address of the list as far as it is shown: its first page, and those that were loaded on. */
+function addressOfAllShown() {
+  const address = new URL(location.href);
+  const shown = $$("#grid > .card").length;
+  if (shown > Number($("#grid").dataset.limit)) address.searchParams.set("limit", Math.min(shown, MAX_LIMIT));
+  return address.href;
+}
+
+/** Brings what is shown up to date: new photos come in, changed ones change, those that match no more go. */
 async function freshenInventory() {
-  const address = location.href;
+  const address = addressNow();
+  if (address !== listedAddress) return show(address);
   const look = ++looks;
-  const fresh = await fetchPage(address);
+  const fresh = await fetchPage(addressOfAllShown());
   const grid = $("#grid");
-  if (address !== location.href || look !== looks || !grid) return;
+  if (address !== addressNow() || look !== looks || !grid) return;
   const cards = $$("#grid > .card", fresh);
   const isNewestFirst = [null, "", "newest"].includes(new URLSearchParams(location.search).get("sort"));
   const counts = new Map($$("[data-count]", fresh).map((element) => [element.dataset.count, element.textContent]));
@@ -353,8 +392,8 @@ async function freshenInventory() {
   const matching = new Set(cards.map((card) => card.id));
   const last = Number(cards.at(-1)?.dataset.at ?? 0);
   for (const old of $$("#grid > .card")) {
-    const isOfFirstPage = !$("#more", fresh) || Number(old.dataset.at) > last;
-    if (isOfFirstPage && !matching.has(old.id) && !old.contains(document.activeElement)) old.remove();
+    const isWithin = !$("#more", fresh) || Number(old.dataset.at) > last;
+    if (isWithin && !matching.has(old.id) && !old.contains(document.activeElement)) old.remove();
   }
   // By time, new are only those before all that were shown: others moved up because one has gone.
   const firstShown = cards.findIndex((card) => isInPlace(document.getElementById(card.id)));
@@ -419,19 +458,20 @@ function correctCard({ dataset: { hash } }, label) {
 
 function undoCard() {
   const { hash } = past.at(-1);
+  const showCards = () => freshenCards(hash);
   sendTakenBack((outcome) => {
     toast(outcome);
-    return freshenCards(hash);
-  });
+    return showCards();
+  }, showCards);
 }
 
-function inventoryKey(event) {
+function inventoryKey(key) {
   const card = document.activeElement?.closest?.(".card");
-  const label = labelOfKey(event.key);
-  if (event.key.startsWith("Arrow")) return moveInGrid(event.key);
-  if (event.key === "?") return $("#help").showModal(), true;
+  const label = labelOfKey(key);
+  if (key.startsWith("Arrow")) return moveInGrid(key);
+  if (key === "?") return $("#help").showModal(), true;
   if (label && card?.dataset.hash) return correctCard(card, label), true;
-  if (event.key === "z" && past.length) return undoCard(), true;
+  if (key === "z" && past.length) return undoCard(), true;
   return false;
 }
 
@@ -460,16 +500,23 @@ async function swap(selector) {
   [...old.children].forEach((part, place) => served.set(part, html.get(parts[place])));
 }
 
+/** What finds an element again in other content, if anything does. */
+function markOf(element) {
+  if (element?.matches?.("details[id] > summary")) return `#${CSS.escape(element.parentElement.id)} > summary`;
+  const name = ["id", "data-confirm", "data-retry", "data-label", "aria-label"].find((name) => element?.getAttribute?.(name));
+  return name && `[${name}="${CSS.escape(element.getAttribute(name))}"]`;
+}
+
 /** Other content in the same element, as far as possible as the reader had it. */
 function refill(old, next) {
   const open = new Map($$("details[id]", old).map((details) => [details.id, details.open]));
   const scrolled = $$(".scroll", old).map((element) => element.scrollLeft);
   const focused = document.activeElement;
-  const mark = ["id", "data-confirm", "data-retry", "data-label", "aria-label"].map((name) => [name, focused?.getAttribute?.(name)]).find(([, value]) => value);
+  const mark = markOf(focused);
   old.replaceChildren(...next.childNodes);
   for (const details of $$("details[id]", old)) if (open.has(details.id)) details.open = open.get(details.id);
   $$(".scroll", old).forEach((element, place) => (element.scrollLeft = scrolled[place] ?? 0));
-  if (mark && !focused.isConnected) $(`[${mark[0]}="${CSS.escape(mark[1])}"]`, old)?.focus();
+  if (mark && !focused.isConnected) $(mark, old)?.focus();
 }
 
 const photoHash = () => $("#photo")?.dataset.hash;
@@ -478,16 +525,17 @@ function correctPhoto(label) {
   sendWord({ hash: photoHash(), label }, toast);
 }
 
-/** Takes back what was said here, and else what others have said. */
+/** Takes back what was said here, and else what others have said and stands here. */
 function undoPhoto() {
   if (past.length) return sendTakenBack(toast);
-  const hash = photoHash();
-  send(() => undo(hash), ({ changed }) => toast(changed ? "Taken back" : "There was no correction"));
+  const hash = photoHash(), standing = $("[data-undo]")?.dataset.undo;
+  if (!standing) return toast("There is no correction");
+  send(() => undo(hash, standing), ({ changed }) => toast(changed ? "Taken back" : "There was no correction"));
 }
 
 // --- review ------------------------------------------------------------------------------------------------------------
 
-const review = { queue: [], hasMore: true, current: null, left: 0, known: new Set() };
+const review = { queue: [], hasMore: true, current: null, left: 0, known: new Set(), heardUntil: "" };
 
 /** How many photos were spoken about here. */
 const done = () => new Set(past.filter(({ label, isLost }) => label && !isLost).map(({ hash }) => hash)).size;
@@ -523,7 +571,7 @@ async function nextPhoto() {
     try {
       await fillQueue();
     } catch (error) {
-      setTimeout(() => nextPhoto().catch(failed), 5000);
+      setTimeout(() => nextPhoto().catch(failed), AGAIN_MS);
       throw error;
     }
     // One may have been taken back meanwhile.
@@ -611,10 +659,20 @@ async function dropCorrected() {
   // What is under way from here is neither theirs nor on record; once all of it is, there is another look.
   const { sent } = words;
   if (words.underWay) return false;
-  // Between two looks there are few; the newest come first.
-  const { images } = await api("GET", "/api/v1/images?status=corrected&limit=200");
+  const hashes = new Set();
+  // The newest come first; all that came since the look before are read, however many.
+  let heardUntil = review.heardUntil, next = "";
+  do {
+    const query = new URLSearchParams({ status: "corrected", limit: 200, cursor: next });
+    const corrected = await api("GET", `/api/v1/images?${query}`);
+    for (const { content_hash, tagged_at } of corrected.images) {
+      hashes.add(content_hash);
+      if (tagged_at > heardUntil) heardUntil = tagged_at;
+    }
+    next = corrected.images.at(-1)?.tagged_at >= review.heardUntil ? corrected.next : null;
+  } while (next);
   if (sent !== words.sent) return;
-  const hashes = new Set(images.map((image) => image.content_hash));
+  review.heardUntil = heardUntil;
   const queued = review.queue.length;
   review.queue = review.queue.filter((image) => !hashes.has(image.content_hash));
   if (review.left !== null) review.left -= queued - review.queue.length;
@@ -623,24 +681,35 @@ async function dropCorrected() {
   (review.current ? fillQueue() : nextPhoto()).catch(failed);
 }
 
+/** Whoever comes back may find that others have spoken about what is shown and waits: that is looked at before their next word. */
+function lookFirst() {
+  if (review.current) review.queue.unshift(review.current);
+  review.current = null;
+  allowAnswers(false);
+  freshenNow();
+}
+
 /** What it means that the model is right. */
 const modelsWord = (image) => (image?.status === "unknown" ? "unknown" : image?.label);
 
-function reviewKey(event) {
-  const label = labelOfKey(event.key);
+function reviewKey(key) {
+  const label = labelOfKey(key);
   // Enter follows a link and presses a button before it agrees with the model.
   const isOnControl = document.activeElement?.closest?.("a, button, summary");
   if (label) return say(label), true;
-  if (event.key === "s") return say(null), true;
-  if (event.key === "z") return takeBack(), true;
-  if (event.key === "Enter" && !isOnControl && review.current) return say(modelsWord(review.current)), true;
+  if (key === "s") return say(null), true;
+  if (key === "z") return takeBack(), true;
+  if (key === "Enter" && !isOnControl && review.current) return say(modelsWord(review.current)), true;
   return false;
 }
 
 // --- models and status ----------------------------------------------------------------------------------------------------
 
+let asking = 0;
 function confirmFirst(button) {
-  const dialog = $("#confirm");
+  const dialog = $("#confirm"), turn = ++asking;
+  // It may have been put away when the answer comes, and another question stand there.
+  const isAsked = () => dialog.open && turn === asking;
   $("#confirm-title").textContent = button.dataset.title;
   $("#confirm-consequence").textContent = button.dataset.consequence;
   $("#confirm-error").textContent = "";
@@ -658,14 +727,16 @@ function confirmFirst(button) {
     $("#confirm-yes").disabled = true;
     try {
       await api("POST", button.dataset.confirm, body);
-      dialog.close();
+      if (isAsked()) dialog.close();
       toast("Done");
     } catch (error) {
-      $("#confirm-error").textContent = error.message;
+      if (isAsked()) $("#confirm-error").textContent = error.message;
+      else failed(error);
     } finally {
-      $("#confirm-yes").disabled = false;
+      if (isAsked()) $("#confirm-yes").disabled = false;
     }
   };
+  $("#confirm-yes").disabled = false;
   dialog.showModal();
 }
 
@@ -699,9 +770,11 @@ function tellOld(because) {
   const clock = new Date().toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit" });
   $("#silent").textContent = because === "silent" ? `No answer from hangtag since ${clock}; what stands here is older.` : "";
   for (const id of ["silent", "signed-out"]) document.getElementById(id).hidden = because !== id;
+  $("#live").classList.toggle("on", !because && source?.readyState === EventSource.OPEN);
   $("#live-text").textContent = { silent: "No answer from hangtag", "signed-out": "Signed out" }[because] ?? "";
 }
 
+let againTimer;
 async function freshenNow() {
   if (!freshen || document.hidden || $("dialog[open]")) return;
   if (freshening) {
@@ -709,23 +782,25 @@ async function freshenNow() {
     return;
   }
   freshening = true;
+  clearTimeout(againTimer);
+  const since = performance.now();
   try {
     const hasLooked = (await freshen()) !== false;
     localTimes();
     if (hasLooked) tellOld(null);
   } catch (error) {
-    // The next event brings another attempt.
     if (!(error instanceof SignedOut)) tellOld("silent");
+    againTimer = setTimeout(freshenNow, AGAIN_MS);
   }
   freshening = false;
   if (again) {
     again = false;
-    setTimeout(freshenNow, 500);
+    // A long list over a slow line is looked at half of the time at most.
+    setTimeout(freshenNow, Math.max(500, performance.now() - since));
   }
 }
 
 /** Only while somebody looks: a browser has few connections for all of a site's pages. */
-const LISTEN_AGAIN_MS = 5000;
 let source = null;
 function listen() {
   if (document.hidden || source) return;
@@ -739,7 +814,7 @@ function listen() {
     // A lost connection is made anew by the browser; an answer that is no stream (a proxy's, while hangtag starts) is not.
     if (mine.readyState !== EventSource.CLOSED) return;
     source = null;
-    setTimeout(listen, LISTEN_AGAIN_MS);
+    setTimeout(listen, AGAIN_MS);
   });
   // The first one comes at once: something may have changed since this page was made.
   source.addEventListener("change", freshenNow);
@@ -753,14 +828,21 @@ function stopListening() {
 
 // --- wiring ------------------------------------------------------------------------------------------------------------------
 
+/** Letters are the same with caps lock, and so are the keys above them where digits need Shift. */
+function keyOf({ key, code, shiftKey }) {
+  const digit = shiftKey ? null : /^Digit([0-9])$/.exec(code);
+  if (digit) return digit[1];
+  return key.length === 1 ? key.toLowerCase() : key;
+}
+
 let pendingGo = false;
-function goKey(event) {
+function goKey(key) {
   const places = { i: "/", r: "/review", m: "/models", s: "/status" };
   if (pendingGo) {
     pendingGo = false;
-    if (places[event.key]) return leave(places[event.key]).catch(failed), true;
+    if (places[key]) return leave(places[key]).catch(failed), true;
   }
-  if (event.key === "g") {
+  if (key === "g") {
     pendingGo = true;
     setTimeout(() => (pendingGo = false), 1000);
     return true;
@@ -768,11 +850,11 @@ function goKey(event) {
   return false;
 }
 
-function photoKey(event) {
-  const label = labelOfKey(event.key);
+function photoKey(key) {
+  const label = labelOfKey(key);
   if (label) return correctPhoto(label), true;
-  if (event.key === "z") return undoPhoto(), true;
-  if (event.key === "Escape") return history.back(), true;
+  if (key === "z") return undoPhoto(), true;
+  if (key === "Escape") return history.back(), true;
   return false;
 }
 
@@ -787,7 +869,8 @@ document.addEventListener("keydown", (event) => {
     $('#filter input[type="search"]').focus();
     return event.preventDefault();
   }
-  const act = goKey(event) || (photoHash() ? photoKey(event) : page === "inventory" ? inventoryKey(event) : page === "review" ? reviewKey(event) : false);
+  const key = keyOf(event);
+  const act = goKey(key) || (photoHash() ? photoKey(key) : page === "inventory" ? inventoryKey(key) : page === "review" ? reviewKey(key) : false);
   if (act) event.preventDefault();
 });
 
@@ -811,7 +894,10 @@ document.addEventListener("click", (event) => {
 
 if ($("#filter")) {
   let typing;
-  $("#filters").open = matchMedia("(min-width: 53.76rem)").matches;
+  // Where there is room the form stands open, and has nothing to open it by.
+  const wide = matchMedia("(min-width: 53.76rem)");
+  $("#filters").open = wide.matches;
+  wide.addEventListener("change", () => ($("#filters").open ||= wide.matches));
   $("#filter").addEventListener("submit", (event) => {
     event.preventDefault();
     filterChanged();
@@ -832,6 +918,7 @@ if ($("#filter")) {
 if (page === "review") {
   const waiting = $("#review").dataset.waiting;
   review.left = waiting === undefined ? null : Number(waiting);
+  review.heardUntil = $("#review").dataset.at;
   nextPhoto().catch(failed);
 }
 
@@ -845,7 +932,11 @@ const every = Number($("[data-every]")?.dataset.every ?? 0);
 if (every) setInterval(freshenNow, every);
 // What comes while a dialog is open waits for its end; that event does not bubble.
 document.addEventListener("close", freshenNow, true);
-document.addEventListener("visibilitychange", () => (document.hidden ? stopListening() : listen()));
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) return stopListening();
+  if (page === "review") lookFirst();
+  listen();
+});
 addEventListener("pagehide", stopListening);
 addEventListener("pageshow", listen);
 localTimes();

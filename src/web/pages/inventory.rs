@@ -31,15 +31,15 @@ pub async fn inventory(
     let (facets, generation) = (Arc::clone(&app.facets), app.events.generation());
     let document = app.readers.ask(move |reader| {
         let filter = &asked.filter;
-        let limit = Some(asked.limit.unwrap_or(PAGE));
-        let files = reader.page_of_files(&filter.to_file_query(limit), asked.cursor.as_ref())?;
+        let limit = asked.limit.unwrap_or(PAGE);
+        let files = reader.page_of_files(&filter.to_file_query(Some(limit)), asked.cursor.as_ref())?;
         let counts = facets.counts_blocking(reader, filter, (generation, Patience::Page))?;
-        Ok(document(filter, &files, counts.as_ref()))
+        Ok(document(filter, limit, &files, counts.as_ref()))
     });
     Ok(document.await?)
 }
 
-fn document(filter: &Filter, files: &FilePage, counted: Option<&Counted>) -> Html<String> {
+fn document(filter: &Filter, limit: u32, files: &FilePage, counted: Option<&Counted>) -> Html<String> {
     let body = html! {
         div.split {
             details.filters #filters open {
@@ -54,7 +54,7 @@ fn document(filter: &Filter, files: &FilePage, counted: Option<&Counted>) -> Htm
                 }
                 @if filter.omits_some() { (omitted(filter)) }
                 @if files.files.is_empty() { (nothing(filter)) }
-                ol.grid #grid {
+                ol.grid #grid data-limit=(limit) {
                     @for file in &files.files { (card(file)) }
                 }
                 @if let Some(next) = &files.next {
@@ -132,9 +132,9 @@ fn card(row: &FileRowWithId) -> Markup {
         li.card id={ "f" (row.id) } data-hash=[file.content_hash.map(|hash| hash.to_string())]
             data-at=(file.tagged_at.as_millis()) title=(title) {
             @match &file.content_hash {
-                Some(hash) => a href={ "/photo/" (hash) } { (inside) },
-                // What was not read has no page of its own.
-                None => a href={ "/status?file=" (row.id) "#f" (row.id) } { (inside) },
+                Some(hash) if file.reason.is_none() => a href={ "/photo/" (hash) } { (inside) },
+                // What was not read has no page of its own, and another attempt at what has no tag stands there.
+                _ => a href={ "/status?file=" (row.id) "#f" (row.id) } { (inside) },
             }
         }
     }
@@ -157,7 +157,7 @@ fn form(filter: &Filter, counted: Option<&Counted>) -> Markup {
         form #filter method="get" action="/" data-counted=(counted.is_some_and(|counted| counted.is_fresh)) {
             label.field {
                 span { "Name or path" }
-                input type="search" name="path" value=[filter.path.as_deref()] placeholder="summer, or summer/*.jpg" autocomplete="off" spellcheck="false";
+                input type="search" name="path" value=[filter.path.as_deref()] placeholder="summer, or summer/*.jpg" autocomplete="off" autocapitalize="none" autocorrect="off" spellcheck="false";
             }
             fieldset {
                 legend { "Status" }
@@ -165,7 +165,7 @@ fn form(filter: &Filter, counted: Option<&Counted>) -> Markup {
                     label.check {
                         input type="checkbox" name="status" value=(status.name()) checked[filter.statuses.contains(&status)];
                         span { (status.name()) }
-                        output data-count={ "status:" (status.name()) } { (shown(counts.map(|counts| counts.by_status[place]))) }
+                        span data-count={ "status:" (status.name()) } { (shown(counts.map(|counts| counts.by_status[place]))) }
                     }
                 }
             }
@@ -175,7 +175,7 @@ fn form(filter: &Filter, counted: Option<&Counted>) -> Markup {
                     label.check {
                         input type="checkbox" name="label" value=(label.name()) checked[filter.labels.contains(&label)];
                         span { (label.name()) }
-                        output data-count={ "label:" (label.name()) } { (shown(counts.map(|counts| counts.by_label[label.index()]))) }
+                        span data-count={ "label:" (label.name()) } { (shown(counts.map(|counts| counts.by_label[label.index()]))) }
                     }
                 }
             }
@@ -341,6 +341,14 @@ mod tests {
         assert_eq!(bound(f64::from(0.995_f32)), "99.5 %");
     }
 
+    /// Each figure was a live region of its own: who has pages read out heard all of them with each photo that came.
+    #[test]
+    fn figures_that_change_are_not_read_out() {
+        let form = form_of("");
+        assert_eq!(form.matches("data-count=").count(), 15);
+        assert!(!form.contains("<output") && !form.contains("aria-live"), "{form}");
+    }
+
     /// "1,234 photos", and below it "No photo matches".
     #[test]
     fn an_order_by_confidence_says_what_it_leaves_out() {
@@ -358,14 +366,14 @@ mod tests {
             ("", false),
         ] {
             let filter = Asked::parse(query).unwrap().filter;
-            let Html(page) = document(&filter, &none, None);
+            let Html(page) = document(&filter, PAGE, &none, None);
             assert_eq!(page.contains(r#"id="omitted""#), omits, "{query}");
             assert_eq!(page.contains("has a confidence."), omits, "{query}");
         }
         let filter = Asked::parse("sort=surest&status=corrected&label=Bag")
             .unwrap()
             .filter;
-        let Html(page) = document(&filter, &none, None);
+        let Html(page) = document(&filter, PAGE, &none, None);
         let listed = r#"<a href="/?label=Bag&amp;status=corrected">Newest first</a>"#;
         assert!(page.contains(listed), "{page}");
     }

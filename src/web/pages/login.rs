@@ -44,13 +44,14 @@ pub async fn form(State(app): State<Arc<App>>, RawQuery(query): RawQuery, header
 /// `POST /login`
 pub async fn sign_in(
     State(app): State<Arc<App>>,
+    headers: HeaderMap,
     body: Result<SmallBody, Failure>,
 ) -> Result<Response, PageFailure> {
     let SmallBody(body) = body?;
     let (token, to) = (field(&body, "token"), way_on(&body));
     let cookie = app
         .guard
-        .cookie()
+        .cookie(&headers)
         .and_then(|cookie| HeaderValue::from_str(&cookie).ok());
     Ok(match (token, cookie) {
         (Some(token), Some(cookie)) if app.guard.is_token(&token) => {

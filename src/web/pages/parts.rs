@@ -4,7 +4,7 @@
 
 use maud::{Markup, html};
 
-use crate::domain::{Confidence, Label, ModelId, Status, Timestamp};
+use crate::domain::{Confidence, Label, ModelId, Status, Timestamp, Truth};
 
 /// A moment; the script turns it into the reader's own time.
 pub fn moment(at: Timestamp) -> Markup {
@@ -67,15 +67,18 @@ pub fn key(label: Label) -> char {
     char::from(b'0' + ((label.index() + 1) % 10) as u8)
 }
 
-/// A button for each label, one for none of them, one to take it back; the script does what they say.
-pub fn correction_buttons(current: Option<Label>) -> Markup {
+/// A button for each label and one for none of them; the script does what they say.
+pub fn correction_buttons(current: Option<Truth>) -> Markup {
+    let pressed = |truth: Truth| (current == Some(truth)).then_some("true");
     html! {
         @for label in Label::all() {
-            button type="button" data-label=(label.name()) aria-pressed=[(current == Some(label)).then_some("true")] {
+            button type="button" data-label=(label.name()) aria-pressed=[pressed(Truth::Label(label))] {
                 kbd { (key(label)) } span { (label.name()) }
             }
         }
-        button type="button" data-label="unknown" { kbd { "u" } span { "None of these" } }
+        button type="button" data-label=(Truth::Unknown) aria-pressed=[pressed(Truth::Unknown)] {
+            kbd { "u" } span { "None of these" }
+        }
     }
 }
 

@@ -14,7 +14,9 @@ use maud::{Markup, html};
 use super::bars::bars;
 use super::layout::{Section, page};
 use super::parts::{bytes, correction_buttons, file_name, grouped, model, moment, percent, status};
-use crate::domain::{Confidence, ContentHash, Decision, FileStamp, InventoryPath, Label, ModelId, Status};
+use crate::domain::{
+    Confidence, ContentHash, Decision, FileStamp, InventoryPath, Label, ModelId, Status, Truth,
+};
 use crate::store::{ContentHistory, FileHistory, OutcomeRow};
 use crate::web::App;
 use crate::web::failure::{Failure, InAddress, PageFailure, in_address};
@@ -102,6 +104,8 @@ fn document(known: &Known, serving: &ModelId) -> Html<String> {
         .find(|outcome| outcome.model.as_ref() == counted);
     let outcome = outcome.or(content.outcomes.last());
     let label = file.and_then(|file| file.file.label);
+    let answered = file.filter(|file| file.file.reason.is_none());
+    let shown = answered.map(|file| Truth::from(file.file.label));
     let body = html! {
         article.photo #photo data-hash=(content.content_hash) {
             figure.picture {
@@ -116,9 +120,9 @@ fn document(known: &Known, serving: &ModelId) -> Html<String> {
                 (verdict(content, file))
                 section aria-labelledby="correct-title" {
                     h2 #correct-title { "What does it show?" }
-                    div.buttons #correct { (correction_buttons(label)) }
-                    @if content.correction.is_some() {
-                        p { button type="button" data-undo { kbd { "z" } span { "Take the correction back" } } }
+                    div.buttons #correct { (correction_buttons(shown)) }
+                    @if let Some(correction) = &content.correction {
+                        p { button type="button" data-undo=(correction.truth) { kbd { "z" } span { "Take the correction back" } } }
                     }
                 }
                 @if let Some(outcome) = outcome {

@@ -4,6 +4,7 @@
 //! ahead. Never: the queue's order decided here.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use axum::extract::State;
 use axum::response::Html;
@@ -11,6 +12,7 @@ use maud::html;
 
 use super::layout::{Section, page};
 use super::parts::{correction_buttons, grouped};
+use crate::domain::Timestamp;
 use crate::web::App;
 use crate::web::api::review::MOST_COUNTED;
 use crate::web::failure::PageFailure;
@@ -21,8 +23,10 @@ pub async fn review(State(app): State<Arc<App>>) -> Result<Html<String>, PageFai
         .readers
         .ask(|reader| Ok(reader.contents_for_review(MOST_COUNTED)?))
         .await?;
+    // What is corrected from now on may be among the photos that the script has asked for by then.
+    let now = Timestamp::from(SystemTime::now());
     let body = html! {
-        article.review #review data-waiting=[waiting] {
+        article.review #review data-waiting=[waiting] data-at=(now) {
             header.bar {
                 h1 { "Review" }
                 p.muted {

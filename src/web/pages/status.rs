@@ -263,7 +263,12 @@ fn without_tag(rejected: &Rejected, is_watched: &dyn Fn(&Path) -> bool) -> Marku
                         tbody {
                             @for row in &rejected.files {
                                 tr id={ "f" (row.id) } {
-                                    td.path { (row.file.path) }
+                                    td.path {
+                                        @match &row.file.content_hash {
+                                            Some(hash) => a href={ "/photo/" (hash) } { (row.file.path) },
+                                            None => (row.file.path),
+                                        }
+                                    }
                                     td.why { b { (row.file.reason.map_or("", |reason| reason.code()).replace('_', " ")) } " " span.muted { (row.file.detail.as_deref().unwrap_or_default()) } }
                                     td { (moment(row.file.tagged_at)) }
                                     td {

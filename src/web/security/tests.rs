@@ -140,7 +140,7 @@ fn what_changes_something_must_come_from_these_pages_or_a_program() {
 #[test]
 fn beyond_loopback_a_token_is_demanded() {
     let guard = with_token();
-    let cookie = guard.cookie().unwrap();
+    let cookie = guard.cookie(&HeaderMap::new()).unwrap();
     assert!(
         cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"),
         "{cookie}"
@@ -151,7 +151,7 @@ fn beyond_loopback_a_token_is_demanded() {
         &[],
         Token::new("another token of many characters"),
     );
-    let others = other.cookie().unwrap();
+    let others = other.cookie(&HeaderMap::new()).unwrap();
     let bearer = format!("Bearer {TOKEN}");
     for (path, headers, expected) in [
         ("/", vec![], "unauthorised"),
@@ -183,6 +183,20 @@ fn beyond_loopback_a_token_is_demanded() {
     assert!(!session.contains(TOKEN));
 }
 
+/// Whoever led a browser to the same name without TLS could read the session on the way.
+#[test]
+fn who_has_signed_in_by_tls_shows_it_by_tls_alone() {
+    for (origin, is_secure) in [
+        (Some("https://tags.example"), true),
+        (Some("http://tags.example:8420"), false),
+        (None, false),
+    ] {
+        let origin = origin.map(|origin| (header::ORIGIN, HeaderValue::from_static(origin)));
+        let cookie = with_token().cookie(&origin.into_iter().collect()).unwrap();
+        assert_eq!(cookie.contains("; Secure"), is_secure, "{cookie}");
+    }
+}
+
 /// Cookies know no ports: whoever signed in at one of two shops on a machine was signed out at the other.
 #[test]
 fn a_browser_is_signed_in_at_two_shops_of_a_machine() {
@@ -191,7 +205,7 @@ fn a_browser_is_signed_in_at_two_shops_of_a_machine() {
     // As a browser keeps them: one by each name.
     let mut kept = std::collections::BTreeMap::new();
     for shop in &shops {
-        let cookie = shop.cookie().unwrap();
+        let cookie = shop.cookie(&HeaderMap::new()).unwrap();
         let (name, value) = cookie.split(';').next().unwrap().split_once('=').unwrap();
         kept.insert(name.to_owned(), value.to_owned());
     }

@@ -93,6 +93,39 @@ fn a_correction_counts_at_once_and_can_be_taken_back() {
     assert_eq!(daemon.end(), Some(0));
 }
 
+/// Whoever took their word back took that of somebody else who had spoken since.
+#[test]
+fn a_word_is_replaced_or_taken_back_only_if_it_is_the_one_that_is_meant() {
+    let shop = tagged_shop();
+    let (daemon, pages) = serving(&shop, &[]);
+    let document = pages.get("/api/v1/openapi.json").json();
+    let address = format!("/api/v1/images/{}/correction", hash_of(&shop, "photo-00002.png"));
+    let put = |label: &str, instead_of: &str| {
+        pages.put(&address, &json!({ "label": label, "instead_of": instead_of }))
+    };
+    let delete = |query: &str| pages.send("DELETE", &format!("{address}?{query}"), &[], &[]);
+    let refused = |answer: &super::Answer, word: &str| {
+        assert_eq!(answer.code, 409, "{}", answer.text());
+        let failure = json!({ "$ref": "#/components/schemas/Failure" });
+        check_schema(&document, &failure, &answer.json(), "Failure");
+        assert!(answer.text().contains(word), "{}", answer.text());
+    };
+    refused(&put("dress", "bag"), "taken back");
+    assert_eq!(delete("instead_of=bag").json()["changed"], false, "none stands");
+    pages.put(&address, &json!({ "label": "coat" }));
+    refused(&put("dress", "bag"), "which holds: Coat");
+    refused(&delete("instead_of=bag"), "which holds: Coat");
+    // Whoever did not hear the answer asks again.
+    for changed in [true, false] {
+        assert_eq!(put("unknown", "coat").json()["changed"], changed);
+    }
+    assert_eq!(delete("instead_of=unknown").json()["changed"], true);
+    for query in ["instead_of=hat", "instead=coat"] {
+        assert_eq!(delete(query).code, 400, "{query}");
+    }
+    assert_eq!(daemon.end(), Some(0));
+}
+
 /// The router's own answers were plain text.
 #[test]
 fn what_cannot_be_asked_is_refused_in_json() {

@@ -134,6 +134,10 @@ fn the_list_goes_on_page_by_page_and_the_filter_counts() {
         seen.dedup();
         assert_eq!((all, seen.len(), turns), (expected, expected, 3), "{sort}");
     }
+    for part in ["photo-0000", "PHOTO-0000", "Photo-0000"] {
+        let counts = pages.get(&format!("/api/v1/counts?path={part}")).json();
+        assert_eq!(counts["total"], 7, "{part}");
+    }
     let counts = pages.get("/api/v1/counts?status=rejected").json();
     assert_eq!(counts["total"], 1);
     assert_eq!(counts["statuses"]["rejected"], 1);
@@ -352,6 +356,22 @@ fn a_rejected_file_is_tried_again_when_asked() {
     let tagged = &pages.get("/api/v1/images").json()["images"][0]["id"];
     let refused = pages.post("/api/v1/retries", &json!({ "files": [tagged] }));
     assert_eq!(refused.json()["count"], 0, "a tag is not forgotten");
+    assert_eq!(daemon.end(), Some(0));
+}
+
+/// Its card led to its photo, which had no other attempt, nor had the status page beyond the latest fifty.
+#[test]
+fn the_card_of_a_rejected_photo_leads_to_another_attempt_and_that_to_the_photo() {
+    let shop = Shop::new();
+    drop_png(&shop.inbox(), 1);
+    shop.ok(&["scan", "--set", "limits.max_pixels=100"]);
+    let (daemon, pages) = serving(&shop, &[]);
+    let rejected = pages.get("/api/v1/images").json()["images"][0].clone();
+    let attempt = format!("/status?file={}", rejected["id"]);
+    assert!(pages.get("/").text().contains(&format!("href=\"{attempt}#f")));
+    let photo = format!("/photo/{}", rejected["content_hash"].as_str().unwrap());
+    assert!(pages.get(&attempt).text().contains(&format!("href=\"{photo}\"")));
+    assert_eq!(pages.get(&photo).code, 200);
     assert_eq!(daemon.end(), Some(0));
 }
 

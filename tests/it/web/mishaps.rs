@@ -9,8 +9,10 @@ use super::seen::{PHOTO_IS_THERE, drawn_shop};
 use super::serving;
 use crate::util::Shop;
 
-const LISTENS: &str = "return document.querySelector('#live').classList.contains('on')";
-const IS_SENT: &str = "return !words.underWay";
+/// In the browser: whether the page hears of what is new.
+pub const LISTENS: &str = "return document.querySelector('#live').classList.contains('on')";
+/// In the browser: whether all that was said has arrived.
+pub const IS_SENT: &str = "return !words.underWay";
 
 /// In the browser: the next word is not taken.
 const REFUSE_THE_NEXT: &str = "const send = fetch;
@@ -30,15 +32,16 @@ const HOLD: &str = "const send = fetch;
      };";
 
 /// The words that stand, by content.
-fn standing(pages: &Pages) -> Vec<(Value, Value)> {
-    let answer = pages.get("/api/v1/corrections").json();
+pub fn standing(pages: &Pages) -> Vec<(Value, Value)> {
+    let answer = pages.get("/api/v1/corrections?limit=1000").json();
     let words = answer["corrections"].as_array().unwrap().iter();
     words
         .map(|word| (word["content_hash"].clone(), word["truth"].clone()))
         .collect()
 }
 
-fn say(pages: &Pages, hash: &Value, label: &str) {
+/// What a colleague says of a photo meanwhile.
+pub fn say(pages: &Pages, hash: &Value, label: &str) {
     let address = format!("/api/v1/images/{}/correction", hash.as_str().unwrap());
     let answer = pages.put(&address, &json!({ "label": label, "by": "Ada" }));
     assert_eq!(answer.code, 200);
