@@ -9,7 +9,8 @@ use anyhow::Context;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{Ended, Format, SettingsArguments, output};
+use super::settings::SettingsArguments;
+use super::{Ended, Format, output};
 use crate::config::Config;
 use crate::daemon::StoreLock;
 use crate::domain::Timestamp;
