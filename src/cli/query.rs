@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 use super::patterns::pattern_meant;
 use super::{Ended, UsageError, output};
 use crate::config::Config;
-use crate::domain::{Confidence, Label, Status, Timestamp, Truth};
+use crate::domain::{Confidence, Label, ParseError, Status, Timestamp, Truth};
 use crate::store::{FileQuery, FileRow, PageAccess, Presence, Reader, Sort};
 
 /// Ask which photos have which tags.
@@ -46,10 +46,11 @@ pub struct QueryArguments {
     /// Folder, or pattern for the path: * ? [a-z]
     #[arg(long, value_name = "GLOB")]
     path: Option<String>,
-    /// Answered since then: 2026-11-23, 2026-11-23T18:00:00Z, or how long ago (90m, 2h, 3d)
+    /// Answered since then: 2026-11-23, 2026-11-23T18:00 (both in UTC, as times are printed; +01:00 behind it is another zone)
+    /// or how long ago (90m, 2h, 3d)
     #[arg(long, value_name = "TIME", value_parser = moment)]
     since: Option<Timestamp>,
-    /// Answered before then
+    /// Answered before then, written likewise
     #[arg(long, value_name = "TIME", value_parser = moment)]
     until: Option<Timestamp>,
     /// Beginning of the model's id
@@ -214,34 +215,8 @@ fn statuses(text: &str) -> Result<Statuses, String> {
     }
 }
 
-/// A date, a time, or how long ago.
-fn moment(text: &str) -> Result<Timestamp, String> {
-    let of = |time: jiff::Timestamp| Timestamp::from_millis(time.as_millisecond());
-    // The others would pass over a zone that is written, also over one that does not exist.
-    if text.contains('[') {
-        let zoned = text.parse::<jiff::ZonedDateTime>();
-        return zoned
-            .map(|time| of(time.timestamp()))
-            .map_err(|error| error.to_string());
-    }
-    if let Ok(time) = text.parse::<jiff::Timestamp>() {
-        return Ok(of(time));
-    }
-    if let Ok(local) = text.parse::<jiff::civil::DateTime>() {
-        let zoned = local
-            .to_zoned_datetime(jiff::tz::TimeZone::system())
-            .map_err(|error| error.to_string())?;
-        return Ok(of(zoned.timestamp()));
-    }
-    if let Ok(span) = text.parse::<jiff::Span>() {
-        // "3d" is three days of the local calendar.
-        let now = jiff::Timestamp::try_from(SystemTime::now()).map_err(|error| error.to_string())?;
-        let ago = now
-            .to_zoned_datetime(jiff::tz::TimeZone::system())
-            .checked_sub(span.abs());
-        return Ok(of(ago.map_err(|error| error.to_string())?.timestamp()));
-    }
-    Err("write a date (2026-11-23), a time (2026-11-23T18:00:00Z; without Z it is local) or how long ago (2h, 3d)".into())
+fn moment(text: &str) -> Result<Timestamp, ParseError> {
+    Timestamp::meant(text, SystemTime::now().into())
 }
 
 fn as_table(rows: &[FileRow]) -> String {
@@ -318,21 +293,5 @@ mod tests {
         assert_eq!(statuses("review").unwrap().0, [Status::Review]);
         let error = statuses("sure").unwrap_err();
         assert!(error.contains("accepted") && error.contains("tagged"), "{error}");
-    }
-
-    #[test]
-    fn moments_are_dates_times_or_spans() {
-        assert_eq!(
-            moment("2023-11-14T22:13:20.250Z").unwrap().as_millis(),
-            1_700_000_000_250
-        );
-        assert!(moment("2023-11-14").is_ok());
-        let in_tokyo = moment("2023-11-15T07:13:20.25[Asia/Tokyo]").unwrap();
-        assert_eq!(in_tokyo.as_millis(), 1_700_000_000_250);
-        assert!(moment("2023-11-14[Asia/Tokio]").unwrap_err().contains("Tokio"));
-        let now: Timestamp = SystemTime::now().into();
-        let ago = now.as_millis() - moment("2h").unwrap().as_millis();
-        assert!((7_200_000..7_260_000).contains(&ago), "{ago}");
-        assert!(moment("yesterday-ish").unwrap_err().contains("2h"));
     }
 }
