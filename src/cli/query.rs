@@ -1,11 +1,14 @@
 //! `hangtag query`.
 //!
-//! In: filters. Out: the photos that match, as a table, JSON or CSV, or how many there are. Never: a write; it works
-//! while the daemon runs.
+//! In: filters. Out: the photos that match, as a table, JSON or CSV, or how many there are. Never: a write (it works while
+//! the daemon runs), or more than a row of JSON or CSV in memory.
 
+use std::io::{self, Write};
 use std::time::SystemTime;
 
 use clap::{Args, ValueEnum};
+use serde::Serializer;
+use serde::ser::SerializeSeq;
 
 use super::patterns::pattern_meant;
 use super::{Ended, UsageError, output};
@@ -134,14 +137,16 @@ pub fn run(arguments: QueryArguments, config: &Config) -> anyhow::Result<Ended> 
         }
         return Ok(Ended::Well);
     }
-    let rows = reader.files_matching(&query)?;
     match format {
-        QueryFormat::Table => output::print(&as_table(&rows))?,
-        QueryFormat::Json => output::print_json(&rows)?,
-        QueryFormat::Csv => output::print(&as_csv(&rows)?)?,
-    }
-    if tells_gone {
-        tell_gone(rows.iter().filter(|row| !row.present).count() as u64);
+        QueryFormat::Table => {
+            let rows = reader.files_matching(&query)?;
+            output::print(&as_table(&rows))?;
+            if tells_gone {
+                tell_gone(rows.iter().filter(|row| !row.present).count() as u64);
+            }
+        }
+        QueryFormat::Json => output::print_as_it_comes(|out| write_json(out, &reader, &query))?,
+        QueryFormat::Csv => output::print_as_it_comes(|out| write_csv(out, &reader, &query))?,
     }
     Ok(Ended::Well)
 }
@@ -245,9 +250,19 @@ fn as_table(rows: &[FileRow]) -> String {
     )
 }
 
-fn as_csv(rows: &[FileRow]) -> anyhow::Result<String> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record([
+fn write_json(out: &mut dyn Write, reader: &Reader, query: &FileQuery) -> anyhow::Result<()> {
+    let mut json = serde_json::Serializer::pretty(&mut *out);
+    let mut rows = json.serialize_seq(None).map_err(io::Error::from)?;
+    reader.visit_files_matching(query, |file| -> anyhow::Result<()> {
+        Ok(rows.serialize_element(&file).map_err(io::Error::from)?)
+    })?;
+    rows.end().map_err(io::Error::from)?;
+    Ok(out.write_all(b"\n")?)
+}
+
+fn write_csv(out: &mut dyn Write, reader: &Reader, query: &FileQuery) -> anyhow::Result<()> {
+    let mut writer = csv::Writer::from_writer(out);
+    let head = [
         "path",
         "content_hash",
         "status",
@@ -261,10 +276,11 @@ fn as_csv(rows: &[FileRow]) -> anyhow::Result<String> {
         "detail",
         "present",
         "unknown",
-    ])?;
-    for row in rows {
+    ];
+    writer.write_record(head).map_err(of_output)?;
+    reader.visit_files_matching(query, |row| -> anyhow::Result<()> {
         let text = |value: Option<String>| value.unwrap_or_default();
-        writer.write_record([
+        let cells = [
             row.path.to_string(),
             text(row.content_hash.map(|hash| hash.to_string())),
             row.status.to_string(),
@@ -275,12 +291,21 @@ fn as_csv(rows: &[FileRow]) -> anyhow::Result<String> {
             text(row.preprocessing.map(|version| version.0.to_string())),
             row.tagged_at.to_string(),
             text(row.reason.map(|reason| reason.to_string())),
-            text(row.detail.clone()),
+            text(row.detail),
             row.present.to_string(),
             text(row.unknown.map(|score| score.get().to_string())),
-        ])?;
+        ];
+        Ok(writer.write_record(cells).map_err(of_output)?)
+    })?;
+    Ok(writer.flush()?)
+}
+
+/// Of all that can go wrong with CSV, what can where it is written.
+fn of_output(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
     }
-    Ok(String::from_utf8(writer.into_inner()?)?)
 }
 
 #[cfg(test)]

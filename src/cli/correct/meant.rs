@@ -14,7 +14,7 @@ use crate::cli::paths::{path_meant, real_path};
 use crate::cli::patterns::pattern_of_path;
 use crate::config::Config;
 use crate::domain::{ContentHash, InventoryPath, Status};
-use crate::store::{FileQuery, Reader};
+use crate::store::{FileQuery, Reader, StoreError};
 use crate::tagging::own_folder::OwnFolder;
 
 /// The contents that are meant.
@@ -91,6 +91,7 @@ impl Meant {
                 }
                 None => {}
             }
+            Ok::<_, StoreError>(())
         })?;
         self.left_out += left_out;
         let shown = path.display();
