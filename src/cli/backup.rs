@@ -1,12 +1,14 @@
 //! `hangtag backup`.
 //!
 //! In: a path that does not exist yet. Out: a whole copy of the store, also while the daemon writes, and what else a backup
-//! needs. Never: an existing file touched.
+//! needs. Never: an existing file touched, or half a copy left behind by a signal.
 
 use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 
 use clap::Args;
 
+use super::signals::end_at_a_signal_after;
 use super::{Ended, output};
 use crate::config::Config;
 use crate::store::Reader;
@@ -28,7 +30,14 @@ pub struct BackupArguments {
 
 /// Copies.
 pub fn run(arguments: &BackupArguments, config: &Config) -> anyhow::Result<Ended> {
-    Reader::open(&config.store_path())?.backup_blocking(&arguments.file)?;
+    let aside = Arc::new(OnceLock::<PathBuf>::new());
+    let half_made = Arc::clone(&aside);
+    end_at_a_signal_after(move || {
+        // It is gone already where the copy was finished meanwhile; and nobody is there to be told.
+        let _ = half_made.get().map(std::fs::remove_file);
+    })?;
+    let reader = Reader::open(&config.store_path())?;
+    reader.backup_blocking(&arguments.file, |path| _ = aside.set(path.to_owned()))?;
     let beside = [config.models_dir(), config.corrections_dir()];
     let beside = beside.iter().filter(|folder| folder.exists());
     let beside: Vec<_> = beside.map(|folder| folder.display().to_string()).collect();

@@ -1,9 +1,11 @@
 //! A consistent copy of a database in use.
 //!
-//! In: a path where nothing is yet. Out: a database that was opened and checked, or an error and no trace. Never: a
-//! half-written or unchecked copy under that name, or a file that was there replaced.
+//! In: a path where nothing is yet. Out: a database that was opened and checked, or an error and no trace (what was killed
+//! at it leaves a hidden file, which a later backup to that folder removes). Never: a half-written or unchecked copy under that
+//! name, or a file that was there replaced.
 
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use rusqlite::{Connection, OpenFlags};
 use tempfile::NamedTempFile;
@@ -12,10 +14,16 @@ use super::error::StoreError;
 use super::lookup::Reader;
 use crate::durable;
 
+/// How the name of a copy begins that is not whole yet.
+const ASIDE: &str = ".hangtag-backup-";
+/// For so long nothing was written into a copy that nobody is at work on any more.
+const LEFT_BEHIND_AFTER: Duration = Duration::from_secs(24 * 3600);
+
 impl Reader {
     /// Copies the database as it is at one moment, while others go on writing: written aside, synced, checked, then
-    /// renamed, and the folder synced. The folder is made if absent; a file that exists is refused.
-    pub fn backup_blocking(&self, to: &Path) -> Result<(), StoreError> {
+    /// renamed, and the folder synced. The folder is made if absent; a file that exists is refused. `begun` is told which
+    /// file is to be removed by whoever ends the process meanwhile.
+    pub fn backup_blocking(&self, to: &Path, begun: impl FnOnce(&Path)) -> Result<(), StoreError> {
         let failed = |detail: String| StoreError::Backup {
             path: self.path.clone(),
             to: to.to_owned(),
@@ -31,10 +39,12 @@ impl Reader {
         let folder = durable::folder_of(to);
         let aside = || -> std::io::Result<NamedTempFile> {
             std::fs::create_dir_all(folder)?;
-            tempfile::Builder::new().prefix(".aside-").tempfile_in(folder)
+            remove_left_behind(folder, SystemTime::now());
+            tempfile::Builder::new().prefix(ASIDE).tempfile_in(folder)
         };
         // Private, as the copy stays: it is somebody's inventory, and who shall read it is theirs to say.
         let aside = aside().map_err(|error| failed(error.to_string()))?;
+        begun(aside.path());
         self.copy_into(aside.path())
             .map_err(|error| failed(error.to_string()))?;
         let synced = aside.as_file().sync_all();
@@ -59,6 +69,27 @@ impl Reader {
         // Bound as text, whose bytes SQLite passes on as they are.
         let name = rusqlite::types::ToSqlOutput::Borrowed(rusqlite::types::ValueRef::Text(name));
         self.connection.execute("VACUUM INTO ?1", [name]).map(|_| ())
+    }
+}
+
+/// Removes what backups to that folder left there that were killed: each takes the room of a whole store. A folder that may
+/// not be listed is no reason to have no backup.
+fn remove_left_behind(folder: &Path, now: SystemTime) {
+    for entry in folder.read_dir().into_iter().flatten().flatten() {
+        if !entry.file_name().as_encoded_bytes().starts_with(ASIDE.as_bytes()) {
+            continue;
+        }
+        let written = entry.metadata().and_then(|metadata| metadata.modified());
+        let age = written.ok().and_then(|written| now.duration_since(written).ok());
+        if age.is_some_and(|age| age > LEFT_BEHIND_AFTER)
+            && let Err(error) = std::fs::remove_file(entry.path())
+        {
+            let left = entry.path();
+            tracing::warn!(
+                "could not remove {}, left by a backup that was killed: {error}",
+                left.display()
+            );
+        }
     }
 }
 
