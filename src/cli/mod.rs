@@ -1,7 +1,7 @@
 //! The commands: one file each. Data goes to standard output, messages to standard error.
 //!
-//! In: arguments. Out: an answer in text, JSON or CSV, and how the process ends. Never: logic that a test would
-//! need a process for.
+//! In: arguments. Out: an answer in text, JSON or CSV, and how the process ends. Never: a rule that the service goes by, too:
+//! what may serve, what counts, what is learned stands in the layers below, and a command asks there.
 //!
 //! Exit codes: 0 done; 1 it failed, the message says why; 2 wrong usage or settings; 130 ended by a signal before
 //! it was done, or 143 where SIGTERM ended a command that has nothing to finish. `hangtag status` has its own: 0 healthy,

@@ -1,7 +1,7 @@
 //! `hangtag status`.
 //!
-//! In: the daemon's lock and its last report. Out: that report, and exit code 0 (healthy), 1 (degraded) or 2 (not
-//! running). Never: an old report taken for a running daemon; the lock alone says who runs.
+//! In: the daemon's lock and its last report. Out: that report, and exit code 0 (healthy), 1 (degraded), 2 (not
+//! running) or 3 (it could not tell). Never: an old report taken for a running daemon; the lock alone says who runs.
 
 use std::time::SystemTime;
 

@@ -3,7 +3,7 @@
 //! In: `Change`s from the pipeline, questions from commands and pages. Out: rows, figures, histories.
 //! Never: inference, files of the inventory, or a write outside `BEGIN IMMEDIATE`.
 //!
-//! - `write.rs`: `Store`, the one writer of a process, and its transactions.
+//! - `write.rs`: `Store`, a connection that writes, and its transactions.
 //! - `change.rs` (what the pipeline can tell it), `apply.rs` (what each change does), `answer.rs` (the rows of a
 //!   content's answer).
 //! - `models.rs`, `service.rs`: the models on record, and which one serves. `promotion.rs`: whether a person may change that.
