@@ -1,28 +1,28 @@
 //! A consistent copy of a database in use.
 //!
 //! In: a path where nothing is yet. Out: a database that was opened and checked, or an error and no trace (what was killed
-//! at it leaves a hidden file, which a later backup to that folder removes). Never: a half-written or unchecked copy under that
+//! at it leaves a hidden folder, which a later backup to that folder removes). Never: a half-written or unchecked copy under that
 //! name, or a file that was there replaced.
 
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use rusqlite::{Connection, OpenFlags};
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempDir};
 
 use super::error::StoreError;
 use super::lookup::Reader;
 use crate::durable;
 
-/// How the name of a copy begins that is not whole yet.
+/// How the name of the folder begins in which a copy is made whole, beside the place where it is to be.
 const ASIDE: &str = ".hangtag-backup-";
-/// For so long nothing was written into a copy that nobody is at work on any more.
+/// Nobody is at work on a copy any more that was begun so long ago.
 const LEFT_BEHIND_AFTER: Duration = Duration::from_secs(24 * 3600);
 
 impl Reader {
     /// Copies the database as it is at one moment, while others go on writing: written aside, synced, checked, then
     /// renamed, and the folder synced. The folder is made if absent; a file that exists is refused. `begun` is told which
-    /// file is to be removed by whoever ends the process meanwhile.
+    /// folder is to be removed by whoever ends the process meanwhile.
     pub fn backup_blocking(&self, to: &Path, begun: impl FnOnce(&Path)) -> Result<(), StoreError> {
         let failed = |detail: String| StoreError::Backup {
             path: self.path.clone(),
@@ -37,14 +37,16 @@ impl Reader {
             return Err(exists());
         }
         let folder = durable::folder_of(to);
-        let aside = || -> std::io::Result<NamedTempFile> {
+        let in_folder = || -> std::io::Result<TempDir> {
             std::fs::create_dir_all(folder)?;
             remove_left_behind(folder, SystemTime::now());
-            tempfile::Builder::new().prefix(ASIDE).tempfile_in(folder)
+            tempfile::Builder::new().prefix(ASIDE).tempdir_in(folder)
         };
+        // SQLite has a journal beside the copy as long as it writes.
+        let in_folder = in_folder().map_err(|error| failed(error.to_string()))?;
+        begun(in_folder.path());
         // Private, as the copy stays: it is somebody's inventory, and who shall read it is theirs to say.
-        let aside = aside().map_err(|error| failed(error.to_string()))?;
-        begun(aside.path());
+        let aside = NamedTempFile::new_in(in_folder.path()).map_err(|error| failed(error.to_string()))?;
         self.copy_into(aside.path())
             .map_err(|error| failed(error.to_string()))?;
         let synced = aside.as_file().sync_all();
@@ -82,7 +84,7 @@ fn remove_left_behind(folder: &Path, now: SystemTime) {
         let written = entry.metadata().and_then(|metadata| metadata.modified());
         let age = written.ok().and_then(|written| now.duration_since(written).ok());
         if age.is_some_and(|age| age > LEFT_BEHIND_AFTER)
-            && let Err(error) = std::fs::remove_file(entry.path())
+            && let Err(error) = std::fs::remove_dir_all(entry.path())
         {
             let left = entry.path();
             tracing::warn!(

@@ -12,7 +12,7 @@ fn a_backup_of_a_store_in_use_is_whole_and_of_one_moment() {
     transaction.execute("DELETE FROM files", []).unwrap();
     Reader::open(&database(fixture.folder.path()))
         .unwrap()
-        .backup_blocking(&to, |aside| assert!(aside.is_file()))
+        .backup_blocking(&to, |aside| assert!(aside.is_dir()))
         .unwrap();
     transaction.rollback().unwrap();
     fixture.apply(tagged("b.jpg", "b", "a", 1));
@@ -54,9 +54,14 @@ fn what_killed_backups_left_is_removed_by_a_later_one() {
     let fixture = Fixture::new();
     let backups = tempfile::tempdir().unwrap();
     let left = |name: &str, hours: u64| {
-        let file = std::fs::File::create(backups.path().join(name)).unwrap();
+        let folder = backups.path().join(name);
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::write(folder.join("copy"), "half").unwrap();
         let written = std::time::SystemTime::now() - std::time::Duration::from_secs(hours * 3600);
-        file.set_modified(written).unwrap();
+        std::fs::File::open(&folder)
+            .unwrap()
+            .set_modified(written)
+            .unwrap();
     };
     for (name, hours) in [
         (".hangtag-backup-a", 25),
