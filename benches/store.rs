@@ -201,7 +201,7 @@ fn back_up(path: &Path) {
     let reader = Reader::open(path).expect("the store opens");
     let start = Instant::now();
     reader
-        .backup_blocking(&path.with_extension("copy"))
+        .backup_blocking(&path.with_extension("copy"), |_| ())
         .expect("the copy is made");
     println!("backup, checked: {:.1} s", start.elapsed().as_secs_f64());
 }

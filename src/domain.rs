@@ -43,11 +43,10 @@ impl ParseError {
     }
 }
 
-/// What a failure means for the pipeline.
+/// What a failure means for whoever could do the same once more: the record, inference, a page. Other errors need none: they
+/// end what was asked for, or concern one file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
-    /// Reject this file, go on with the next.
-    Item,
     /// Back off and try again.
     Retry,
     /// Drain and end with a non-zero exit code.

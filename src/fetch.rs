@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use crate::domain::{Severity, hex};
+use crate::domain::hex;
 use crate::durable;
 
 /// Long enough for a slow name server and a far host, short enough that the next mirror gets its turn.
@@ -73,16 +73,6 @@ pub enum FetchError {
         /// The incomplete file.
         path: PathBuf,
     },
-}
-
-impl FetchError {
-    /// What the network denies now it may give later; a folder that cannot be written stays so.
-    pub fn severity(&self) -> Severity {
-        match self {
-            FetchError::NoMirror { .. } | FetchError::Busy { .. } => Severity::Retry,
-            FetchError::Local { .. } => Severity::Fatal,
-        }
-    }
 }
 
 /// Why one mirror did not give the file.

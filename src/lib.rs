@@ -4,8 +4,10 @@
 //! [prepared](tagging::prepare) ([decoded](decode), [preprocessed](preprocess)) -> [batched](tagging::batch) ->
 //! [inferred](tagging::infer) (by a [model]) -> [recorded](tagging::record) (in the [store]) -> queried ([cli]).
 //!
-//! Journey 2, training: a person asks -> [data set](training::dataset) -> [train](training::train) ->
-//! [export](training::export) -> [evaluate](training::evaluate), through ONNX Runtime as the service does.
+//! Journey 2, training: a person asks, or [it is due](training::schedule) -> [data set](training::dataset) and
+//! [corrections](training::corrections) -> [train](training::train) -> [export](training::export) ->
+//! [evaluate](training::evaluate), through ONNX Runtime as the service does -> [gate](training::gate) ->
+//! [publish](training::publish) -> [swap](tagging::swap) -> the inventory is [tagged anew](tagging::retag).
 //!
 //! Beside both: [web] shows and asks, over the [store] and the [status].
 //!

@@ -2,14 +2,13 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use hangtag::cli::{Arguments, Ended};
 
 fn main() -> ExitCode {
     // SAFETY: the first statement of the process, which has no second thread yet; so nobody reads or writes the
     // environment meanwhile.
     unsafe { hangtag::model::refuse_telemetry() };
-    let arguments = Arguments::parse();
+    let arguments = Arguments::of(std::env::args_os());
     match hangtag::cli::run(arguments) {
         Ok(Ended::Well) => ExitCode::SUCCESS,
         Ok(Ended::With(code)) => ExitCode::from(code),

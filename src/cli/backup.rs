@@ -1,13 +1,17 @@
 //! `hangtag backup`.
 //!
 //! In: a path that does not exist yet. Out: a whole copy of the store, also while the daemon writes, and what else a backup
-//! needs. Never: an existing file touched.
+//! needs. Never: an existing file touched, or half a copy left behind by a signal.
 
+use std::io;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use clap::Args;
 
-use super::{Ended, output};
+use super::signals::end_at_a_signal_after;
+use super::{Ended, INTERRUPTED, output};
 use crate::config::Config;
 use crate::store::Reader;
 
@@ -28,7 +32,22 @@ pub struct BackupArguments {
 
 /// Copies.
 pub fn run(arguments: &BackupArguments, config: &Config) -> anyhow::Result<Ended> {
-    Reader::open(&config.store_path())?.backup_blocking(&arguments.file)?;
+    let aside = Arc::new(OnceLock::<PathBuf>::new());
+    let is_ended = Arc::new(AtomicBool::new(false));
+    let (half_made, ended) = (Arc::clone(&aside), Arc::clone(&is_ended));
+    end_at_a_signal_after(move || {
+        ended.store(true, Ordering::Relaxed);
+        let Some(folder) = half_made.get() else { return };
+        // The copy may have got its journal just now; nobody is there to be told of what else may be wrong.
+        let is_refilled = |error: io::Error| error.kind() == io::ErrorKind::DirectoryNotEmpty;
+        while std::fs::remove_dir_all(folder).is_err_and(is_refilled) {}
+    })?;
+    let reader = Reader::open(&config.store_path())?;
+    match reader.backup_blocking(&arguments.file, |path| _ = aside.set(path.to_owned())) {
+        // It failed because the copy was taken away.
+        Err(_) if is_ended.load(Ordering::Relaxed) => return Ok(INTERRUPTED),
+        copied => copied?,
+    }
     let beside = [config.models_dir(), config.corrections_dir()];
     let beside = beside.iter().filter(|folder| folder.exists());
     let beside: Vec<_> = beside.map(|folder| folder.display().to_string()).collect();

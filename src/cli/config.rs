@@ -5,7 +5,8 @@
 
 use clap::{Args, Subcommand};
 
-use super::{Ended, SettingsArguments, output};
+use super::settings::SettingsArguments;
+use super::{Ended, output};
 
 /// Check or print the settings.
 #[derive(Debug, Args)]

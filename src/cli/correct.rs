@@ -1,7 +1,8 @@
 //! `hangtag correct` and `hangtag corrections`: what people put right.
 //!
 //! In: photos by path, pattern or content hash, and what they show. Out: corrections in the store, which files show at
-//! once, and a copy of each picture for later rebuilds. Never: half of a list put in: what cannot be is said first.
+//! once, and a copy of each picture for later rebuilds. Never: anything put in of a list with a wrong line, or others kept
+//! waiting until a long one is in.
 
 mod meant;
 
@@ -9,6 +10,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use anyhow::Context;
 use clap::{ArgGroup, Args, Subcommand};
 use serde_json::json;
 
@@ -20,8 +22,8 @@ use super::{Ended, Format, UsageError, output, person};
 use crate::config::Config;
 use crate::daemon;
 use crate::decode::decode;
-use crate::domain::{ContentHash, InventoryPath, RejectionReason, Timestamp, Truth};
-use crate::store::{NewCorrection, Reader, Store, StoreError};
+use crate::domain::{ContentHash, InventoryPath, RejectionReason, Truth};
+use crate::store::{NewCorrection, PAUSE_FOR_OTHERS, Reader, Store, StoreError};
 use crate::tagging::inbox::is_gone;
 use crate::training::corrections::{copy_path, keep_blocking};
 use meant::{Meant, OfRejected};
@@ -33,8 +35,8 @@ use meant::{Meant, OfRejected};
     after_help = "\
 Examples:
   hangtag correct inventory/4711.jpg --label dress
-  hangtag correct 'inventory/summer/*' --label sandal     a pattern, in quotes, for photos that are on record (none that
-                                                          were rejected)
+  hangtag correct 'inventory/summer/*' --label sandal     a pattern, in quotes, for photos that are on record: those that
+                                                          are there, if any is, and none that were rejected
   hangtag correct inventory/watch.jpg --unknown           it shows none of the ten
   hangtag correct inventory/4711.jpg --undo               the model's answer counts again
   hangtag correct 5f2c…  --label bag                      by content hash (64 digits)
@@ -67,17 +69,16 @@ pub fn correct(arguments: CorrectArguments, config: &Config) -> anyhow::Result<E
         true => OfRejected::All,
         false => OfRejected::NamedAlone,
     };
-    let Meant { contents, left_out } = Meant::find(&arguments.paths, of_rejected, &reader, config)?;
-    if left_out > 0 {
-        let files_were = if left_out == 1 { "file was" } else { "files were" };
-        output::note(&format!(
-            "{left_out} rejected {files_were} left out: a pattern or a folder means photos; a file named by itself is corrected all the same"
-        ));
-    }
-    let now: Timestamp = SystemTime::now().into();
+    let meant = Meant::find(&arguments.paths, of_rejected, &reader, config)?;
+    tell_left_out(&meant);
+    let contents = meant.contents;
     let (count, what) = if arguments.undo {
-        let hashes: Vec<_> = contents.keys().copied().collect();
-        (store.undo_corrections(&hashes, &person(), now)?, "undone")
+        let (by, now) = (person(), SystemTime::now().into());
+        let hashes: Vec<_> = contents.into_keys().collect();
+        (
+            in_portions(&hashes, |portion| store.undo_corrections(portion, &by, now))?,
+            "undone",
+        )
     } else {
         let truth = Truth::from(arguments.label);
         let truths = contents.into_iter().map(|(hash, files)| (hash, (truth, files)));
@@ -91,6 +92,51 @@ pub fn correct(arguments: CorrectArguments, config: &Config) -> anyhow::Result<E
         Format::Text => output::print(&format!("{count} {} {what}\n", photos(count)))?,
     }
     Ok(Ended::Well)
+}
+
+fn tell_left_out(meant: &Meant) {
+    let Meant { rejected, gone, .. } = *meant;
+    if rejected > 0 {
+        let files_were = if rejected == 1 { "file was" } else { "files were" };
+        output::note(&format!(
+            "{rejected} rejected {files_were} left out: a pattern or a folder means photos; a file named by itself is corrected all the same"
+        ));
+    }
+    if gone > 0 {
+        let photos_were = if gone == 1 {
+            "photo that is gone was"
+        } else {
+            "photos that are gone were"
+        };
+        output::note(&format!(
+            "{gone} {photos_were} left out: a pattern or a folder means what lies there still, if anything does; a file named by itself is meant all the same"
+        ));
+    }
+}
+
+/// Contents that are written at once: a fraction of a second, for which others wait.
+const WRITTEN_AT_ONCE: usize = 1_000;
+
+/// Writes all in portions, between which others get their turn; how many changed. Each word alone is whole, and the same
+/// command once more passes over what stands already.
+fn in_portions<T>(all: &[T], mut write: impl FnMut(&[T]) -> Result<u64, StoreError>) -> anyhow::Result<u64> {
+    let mut changed = 0;
+    for (number, portion) in all.chunks(WRITTEN_AT_ONCE).enumerate() {
+        if number > 0 {
+            std::thread::sleep(PAUSE_FOR_OTHERS);
+        }
+        let written = write(portion);
+        changed += match number * WRITTEN_AT_ONCE {
+            0 => written?,
+            done => written.with_context(|| {
+                format!(
+                    "{done} of {} photos are done, the same command once more goes on",
+                    all.len()
+                )
+            })?,
+        };
+    }
+    Ok(changed)
 }
 
 /// What stands, and lists of it.
@@ -326,7 +372,7 @@ fn record(store: &mut Store, truths: Truths, reader: &Reader, config: &Config) -
             at,
         })
         .collect();
-    let count = store.correct(&new)?;
+    let count = in_portions(&new, |portion| store.correct(portion))?;
     if without_picture > 0 {
         output::note(&format!(
             "{without_picture} {} cannot be read (any more): the correction counts, but no rebuild can learn from it",
@@ -352,4 +398,33 @@ fn keep_picture(files: &[PathBuf], hash: &ContentHash, config: &Config) -> bool 
 
 fn photos(count: u64) -> &'static str {
     if count == 1 { "photo" } else { "photos" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 200,000 photos of a pattern were one transaction, for which everybody else gave up waiting.
+    #[test]
+    fn a_long_list_is_written_in_portions_and_says_how_far_it_came() {
+        let all: Vec<u32> = (0..2_500).collect();
+        let mut portions = Vec::new();
+        let changed = in_portions(&all, |portion| {
+            portions.push(portion.len());
+            Ok(portion.iter().filter(|number| *number % 2 == 0).count() as u64)
+        });
+        assert_eq!((changed.unwrap(), portions), (1_250, vec![1_000, 1_000, 500]));
+
+        let full = |portion: &[u32]| match portion[0] {
+            2_000 => Err(StoreError::DiskFull {
+                operation: "record corrections",
+                path: "/shop/hangtag.db".into(),
+            }),
+            _ => Ok(0),
+        };
+        let error = in_portions(&all, full).unwrap_err().to_string();
+        assert!(error.starts_with("2000 of 2500 photos are done"), "{error}");
+        let error = in_portions(&all[2_000..], full).unwrap_err().to_string();
+        assert!(error.contains("a command has to be given again"), "{error}");
+    }
 }

@@ -1,7 +1,7 @@
 //! The commands: one file each. Data goes to standard output, messages to standard error.
 //!
-//! In: arguments. Out: an answer in text, JSON or CSV, and how the process ends. Never: logic that a test would
-//! need a process for.
+//! In: arguments. Out: an answer in text, JSON or CSV, and how the process ends. Never: a rule that the service goes by, too:
+//! what may serve, what counts, what is learned stands in the layers below, and a command asks there.
 //!
 //! Exit codes: 0 done; 1 it failed, the message says why; 2 wrong usage or settings; 130 ended by a signal before
 //! it was done, or 143 where SIGTERM ended a command that has nothing to finish. `hangtag status` has its own: 0 healthy,
@@ -28,6 +28,7 @@ mod run;
 mod runtime;
 mod scan;
 mod serving;
+mod settings;
 mod sheet;
 mod signals;
 mod stats;
@@ -37,13 +38,14 @@ mod thresholds;
 mod train;
 mod train_run;
 
+use std::ffi::OsString;
 use std::io::Write;
-use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::config::{Config, ConfigError, LogFormat, LogLevel};
 use crate::daemon::DaemonError;
+use settings::{SettingsArguments, with_settings_first};
 
 /// Tags the photos in an inventory folder, and rebuilds its own model.
 #[derive(Debug, Parser)]
@@ -67,23 +69,6 @@ Examples:
   hangtag models rollback                       back to the former one
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 130 or 143 ended by a signal.";
-
-/// Where the settings come from; for every command.
-#[derive(Debug, Clone, Args)]
-pub struct SettingsArguments {
-    /// Settings file (TOML); without it the one that HANGTAG_CONFIG names, and without that the built-in defaults hold
-    #[arg(long, global = true, help_heading = "Settings", value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Sets one key, over file and environment; may be repeated
-    #[arg(long, global = true, help_heading = "Settings", value_name = "KEY=VALUE", value_parser = key_and_value)]
-    set: Vec<(String, String)>,
-    /// Folder to watch; short for --set inbox=DIR
-    #[arg(long, global = true, help_heading = "Settings", value_name = "DIR")]
-    inbox: Option<String>,
-    /// Folder for the store, the models and the runs; short for --set data_dir=DIR
-    #[arg(long, global = true, help_heading = "Settings", value_name = "DIR")]
-    data_dir: Option<String>,
-}
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -149,6 +134,14 @@ pub enum Format {
     Text,
     /// For programs.
     Json,
+}
+
+impl Arguments {
+    /// Of a command line, whose first word is the program. Where it is wrong, or asks for help, that is said and the process
+    /// ends.
+    pub fn of(words: impl Iterator<Item = OsString>) -> Self {
+        Self::parse_from(with_settings_first(words))
+    }
 }
 
 /// Runs the command.
@@ -233,32 +226,6 @@ fn person() -> String {
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct UsageError(String);
-
-impl SettingsArguments {
-    fn load(&self) -> Result<Config, ConfigError> {
-        let mut flags = self.set.clone();
-        flags.extend(self.inbox.iter().map(|inbox| ("inbox".to_owned(), inbox.clone())));
-        flags.extend(
-            self.data_dir
-                .iter()
-                .map(|folder| ("data_dir".to_owned(), folder.clone())),
-        );
-        Config::load(self.file().as_deref(), flags)
-    }
-
-    /// An empty variable is one that is not set, as those leave it who pass on what they have not.
-    fn file(&self) -> Option<PathBuf> {
-        let named = || std::env::var_os("HANGTAG_CONFIG").filter(|name| !name.is_empty());
-        self.config.clone().or_else(|| named().map(PathBuf::from))
-    }
-}
-
-fn key_and_value(text: &str) -> Result<(String, String), String> {
-    let (key, value) = text
-        .split_once('=')
-        .ok_or("write it as section.key=value, for example train.epochs=3")?;
-    Ok((key.trim().to_owned(), value.trim().to_owned()))
-}
 
 /// What a service or a long work has to tell, on standard error; what a command promises to say is said by
 /// [`output::note`]. What `RUST_LOG` says of other parts than hangtag's own is added to the settings.

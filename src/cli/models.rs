@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::daemon::{self, StoreLock};
 use crate::domain::{DevicePolicy, ModelId};
 use crate::model::ModelBundle;
-use crate::store::{Actor, Forced, ModelRow, ModelState, Reader, ServiceChange, Store};
+use crate::store::{Forced, ModelRow, Reader, Refusal, ServiceChange, Store, Wish};
 use crate::training::newcomer::{Aim, fit_on_audit, thresholds_in_words};
 use crate::training::publish::publish_blocking;
 
@@ -187,102 +187,84 @@ fn promote(
 ) -> anyhow::Result<()> {
     refuse_pinned(config)?;
     let bundle = bundle_of(model, config)?;
-    let mut store = open_to_change(config)?;
-    let reader = Reader::open(&config.store_path())?;
-    let row = reader.model(bundle.id())?;
-    let standing = row.as_ref().map(|row| row.state);
-    if standing == Some(ModelState::InService) {
-        return match format {
-            Format::Json => say_in_service(bundle.id(), config, format),
-            Format::Text => output::print(&format!("{} is in service already\n", bundle.id())),
-        };
-    }
-    let has_served = standing == Some(ModelState::Retired);
-    let verdict = verdict_on(bundle.id(), &reader)?;
-    let passed = verdict
-        .as_ref()
-        .is_some_and(|verdict| verdict["verdict"] == "promote");
-    let is_shipped = bundle.id() == ModelBundle::embedded().id();
-    if forced == Forced::No && !(has_served || passed || is_shipped) {
-        let why = row
-            .and_then(|row| row.state_reason)
-            .unwrap_or("the gate has not judged it".into());
-        return Err(UsageError(format!(
-            "{} has not passed the gate: {why}; --force puts it in service all the same, which is recorded",
-            bundle.id()
-        ))
-        .into());
-    }
-    let reason = reason.unwrap_or_else(|| "promoted".into());
-    let change = Promotion {
-        bundle: &bundle,
-        reason: format!("{reason}, by {}", person()),
-        forced: if has_served || passed || is_shipped {
-            Forced::No
-        } else {
-            forced
-        },
-        verdict,
+    let wish = Wish {
+        model: Some(bundle.id().clone()),
+        forced,
+        reason,
+        instead_of: None,
+        by: person(),
     };
-    change.carry_out(&mut store, config)?;
-    say_in_service(bundle.id(), config, format)
+    put_in_service(wish, Some(bundle), config, format)
 }
 
 fn rollback(reason: Option<String>, config: &Config, format: Format) -> anyhow::Result<()> {
     refuse_pinned(config)?;
+    let wish = Wish {
+        model: None,
+        forced: Forced::No,
+        reason,
+        instead_of: None,
+        by: person(),
+    };
+    put_in_service(wish, None, config, format)
+}
+
+/// Grants what a person wants, with the bundle that they named; without one, with that of the model that is meant.
+fn put_in_service(
+    wish: Wish,
+    named: Option<ModelBundle>,
+    config: &Config,
+    format: Format,
+) -> anyhow::Result<()> {
     let mut store = open_to_change(config)?;
     let reader = Reader::open(&config.store_path())?;
-    let former = reader.former_model()?.ok_or_else(|| {
-        UsageError("no other model has served before, so there is none to go back to".into())
-    })?;
-    let bundle = bundle_of(former.as_str(), config)?;
-    let reason = reason.unwrap_or_else(|| "rolled back".into());
-    let change = Promotion {
-        bundle: &bundle,
-        reason: format!("{reason}, by {}", person()),
-        forced: Forced::No,
-        verdict: None,
+    let shipped = ModelBundle::embedded();
+    let change = match wish.decided(&reader, shipped.id(), SystemTime::now().into()) {
+        Err(Refusal::InService(model)) => {
+            return match format {
+                Format::Json => say_in_service(&model, config, format),
+                Format::Text => output::print(&format!("{model} is in service already\n")),
+            };
+        }
+        decided => decided.map_err(as_usage)?,
     };
-    change.carry_out(&mut store, config)?;
+    let bundle = match named {
+        Some(bundle) => bundle,
+        None => bundle_of(change.model.as_str(), config)?,
+    };
+    carry_out(&change, &bundle, (&mut store, &reader), config)?;
     say_in_service(bundle.id(), config, format)
 }
 
-/// A person's decision for a model.
-struct Promotion<'a> {
-    bundle: &'a ModelBundle,
-    reason: String,
-    forced: Forced,
-    verdict: Option<serde_json::Value>,
+/// What a person may have to word differently.
+fn as_usage(refusal: Refusal) -> anyhow::Error {
+    match refusal {
+        Refusal::Store(error) => error.into(),
+        refusal @ Refusal::NotPassed { .. } => UsageError(format!("{refusal} (--force)")).into(),
+        refusal => UsageError(refusal.to_string()).into(),
+    }
 }
 
-impl Promotion<'_> {
-    /// Proves that it answers, publishes it, and changes the registry.
-    fn carry_out(self, store: &mut Store, config: &Config) -> anyhow::Result<()> {
-        let runtime = daemon::load_runtime_blocking(&config.runtime, DevicePolicy::Cpu)?;
-        let opened = daemon::open_bundle_blocking(&config.on_cpu(), &runtime, self.bundle)
-            .context("the model does not work, so nothing was changed")?;
-        publish_blocking(&config.models_dir(), self.bundle)?;
-        store.register_model(&opened.entry)?;
-        let at = SystemTime::now().into();
-        let reader = Reader::open(&config.store_path())?;
-        let corrections_dir = config.corrections_dir();
-        let aim = Aim {
-            target_precision: config.tagging.target_precision,
-            at,
-            corrections_dir: &corrections_dir,
-        };
-        fit_on_audit((store, &reader), self.bundle.id(), aim)?;
-        store.put_in_service(&ServiceChange {
-            model: self.bundle.id().clone(),
-            at,
-            by: Actor::Person,
-            reason: self.reason,
-            forced: self.forced,
-            verdict: self.verdict,
-            instead_of: None,
-        })?;
-        Ok(())
-    }
+/// Proves that the model answers, publishes it, and changes the registry.
+fn carry_out(
+    change: &ServiceChange,
+    bundle: &ModelBundle,
+    (store, reader): (&mut Store, &Reader),
+    config: &Config,
+) -> anyhow::Result<()> {
+    let runtime = daemon::load_runtime_blocking(&config.runtime, DevicePolicy::Cpu)?;
+    let opened = daemon::open_bundle_blocking(&config.on_cpu(), &runtime, bundle)
+        .context("the model does not work, so nothing was changed")?;
+    publish_blocking(&config.models_dir(), bundle)?;
+    store.register_model(&opened.entry)?;
+    let corrections_dir = config.corrections_dir();
+    let aim = Aim {
+        target_precision: config.tagging.target_precision,
+        at: change.at,
+        corrections_dir: &corrections_dir,
+    };
+    fit_on_audit((store, reader), bundle.id(), aim)?;
+    Ok(store.grant(change)?)
 }
 
 fn say_in_service(model: &ModelId, config: &Config, format: Format) -> anyhow::Result<()> {
@@ -302,11 +284,6 @@ fn say_in_service(model: &ModelId, config: &Config, format: Format) -> anyhow::R
             output::shown(&thresholds)
         )),
     }
-}
-
-/// What the gate said of a model, if a run made it.
-fn verdict_on(model: &ModelId, reader: &Reader) -> anyhow::Result<Option<serde_json::Value>> {
-    Ok(reader.run_that_made(model)?.and_then(|run| run.verdict))
 }
 
 /// A bundle by what a person may call it.

@@ -1,11 +1,11 @@
-//! Standard output: whole answers, and no complaint when the reader has had enough. Standard error: what is said beside
-//! them, and how far the work is.
+//! Standard output: answers, whole or as they come, and no complaint when the reader has had enough. Standard error: what is
+//! said beside them, and how far the work is.
 //!
 //! In: text, JSON values, tables, bars. Out: bytes on both. Never: a panic because of a closed pipe
 //! (`hangtag query | head`); a line and a bar in each other's place.
 
 use std::ffi::OsString;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::sync::{Mutex, PoisonError};
 
 use indicatif::{ProgressBar, WeakProgressBar};
@@ -13,11 +13,21 @@ use serde::Serialize;
 
 /// Prints text as it is.
 pub fn print(text: &str) -> anyhow::Result<()> {
-    let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        written => Ok(written?),
+    print_as_it_comes(|out| Ok(out.write_all(text.as_bytes())?))
+}
+
+/// Has an answer written that need not be in memory at once. A reader that has had enough ends it, and is no failure.
+pub fn print_as_it_comes(write: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    match write(&mut out).and_then(|()| Ok(out.flush()?)) {
+        Err(error) if is_closed_pipe(&error) => Ok(()),
+        written => written,
     }
+}
+
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let cause = error.downcast_ref::<io::Error>();
+    cause.is_some_and(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
 }
 
 /// Says in a line of its own what belongs to an answer and stands beside it: a command promises it, so that no `log.level`

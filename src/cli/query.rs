@@ -1,16 +1,19 @@
 //! `hangtag query`.
 //!
-//! In: filters. Out: the photos that match, as a table, JSON or CSV, or how many there are. Never: a write; it works
-//! while the daemon runs.
+//! In: filters. Out: the photos that match, as a table, JSON or CSV, or how many there are. Never: a write (it works while
+//! the daemon runs), or more than a row of JSON or CSV in memory.
 
+use std::io::{self, Write};
 use std::time::SystemTime;
 
 use clap::{Args, ValueEnum};
+use serde::Serializer;
+use serde::ser::SerializeSeq;
 
 use super::patterns::pattern_meant;
 use super::{Ended, UsageError, output};
 use crate::config::Config;
-use crate::domain::{Confidence, Label, Status, Timestamp, Truth};
+use crate::domain::{Confidence, Label, ParseError, Status, Timestamp, Truth};
 use crate::store::{FileQuery, FileRow, PageAccess, Presence, Reader, Sort};
 
 /// Ask which photos have which tags.
@@ -46,10 +49,11 @@ pub struct QueryArguments {
     /// Folder, or pattern for the path: * ? [a-z]
     #[arg(long, value_name = "GLOB")]
     path: Option<String>,
-    /// Answered since then: 2026-11-23, 2026-11-23T18:00:00Z, or how long ago (90m, 2h, 3d)
+    /// Answered since then: 2026-11-23, 2026-11-23T18:00 (both in UTC, as times are printed; +01:00 behind it is another zone)
+    /// or how long ago (90m, 2h, 3d)
     #[arg(long, value_name = "TIME", value_parser = moment)]
     since: Option<Timestamp>,
-    /// Answered before then
+    /// Answered before then, written likewise
     #[arg(long, value_name = "TIME", value_parser = moment)]
     until: Option<Timestamp>,
     /// Beginning of the model's id
@@ -133,14 +137,16 @@ pub fn run(arguments: QueryArguments, config: &Config) -> anyhow::Result<Ended> 
         }
         return Ok(Ended::Well);
     }
-    let rows = reader.files_matching(&query)?;
     match format {
-        QueryFormat::Table => output::print(&as_table(&rows))?,
-        QueryFormat::Json => output::print_json(&rows)?,
-        QueryFormat::Csv => output::print(&as_csv(&rows)?)?,
-    }
-    if tells_gone {
-        tell_gone(rows.iter().filter(|row| !row.present).count() as u64);
+        QueryFormat::Table => {
+            let rows = reader.files_matching(&query)?;
+            output::print(&as_table(&rows))?;
+            if tells_gone {
+                tell_gone(rows.iter().filter(|row| !row.present).count() as u64);
+            }
+        }
+        QueryFormat::Json => output::print_as_it_comes(|out| write_json(out, &reader, &query))?,
+        QueryFormat::Csv => output::print_as_it_comes(|out| write_csv(out, &reader, &query))?,
     }
     Ok(Ended::Well)
 }
@@ -214,34 +220,8 @@ fn statuses(text: &str) -> Result<Statuses, String> {
     }
 }
 
-/// A date, a time, or how long ago.
-fn moment(text: &str) -> Result<Timestamp, String> {
-    let of = |time: jiff::Timestamp| Timestamp::from_millis(time.as_millisecond());
-    // The others would pass over a zone that is written, also over one that does not exist.
-    if text.contains('[') {
-        let zoned = text.parse::<jiff::ZonedDateTime>();
-        return zoned
-            .map(|time| of(time.timestamp()))
-            .map_err(|error| error.to_string());
-    }
-    if let Ok(time) = text.parse::<jiff::Timestamp>() {
-        return Ok(of(time));
-    }
-    if let Ok(local) = text.parse::<jiff::civil::DateTime>() {
-        let zoned = local
-            .to_zoned_datetime(jiff::tz::TimeZone::system())
-            .map_err(|error| error.to_string())?;
-        return Ok(of(zoned.timestamp()));
-    }
-    if let Ok(span) = text.parse::<jiff::Span>() {
-        // "3d" is three days of the local calendar.
-        let now = jiff::Timestamp::try_from(SystemTime::now()).map_err(|error| error.to_string())?;
-        let ago = now
-            .to_zoned_datetime(jiff::tz::TimeZone::system())
-            .checked_sub(span.abs());
-        return Ok(of(ago.map_err(|error| error.to_string())?.timestamp()));
-    }
-    Err("write a date (2026-11-23), a time (2026-11-23T18:00:00Z; without Z it is local) or how long ago (2h, 3d)".into())
+fn moment(text: &str) -> Result<Timestamp, ParseError> {
+    Timestamp::meant(text, SystemTime::now().into())
 }
 
 fn as_table(rows: &[FileRow]) -> String {
@@ -270,9 +250,19 @@ fn as_table(rows: &[FileRow]) -> String {
     )
 }
 
-fn as_csv(rows: &[FileRow]) -> anyhow::Result<String> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record([
+fn write_json(out: &mut dyn Write, reader: &Reader, query: &FileQuery) -> anyhow::Result<()> {
+    let mut json = serde_json::Serializer::pretty(&mut *out);
+    let mut rows = json.serialize_seq(None).map_err(io::Error::from)?;
+    reader.visit_files_matching(query, |file| -> anyhow::Result<()> {
+        Ok(rows.serialize_element(&file).map_err(io::Error::from)?)
+    })?;
+    rows.end().map_err(io::Error::from)?;
+    Ok(out.write_all(b"\n")?)
+}
+
+fn write_csv(out: &mut dyn Write, reader: &Reader, query: &FileQuery) -> anyhow::Result<()> {
+    let mut writer = csv::Writer::from_writer(out);
+    let head = [
         "path",
         "content_hash",
         "status",
@@ -286,10 +276,11 @@ fn as_csv(rows: &[FileRow]) -> anyhow::Result<String> {
         "detail",
         "present",
         "unknown",
-    ])?;
-    for row in rows {
+    ];
+    writer.write_record(head).map_err(of_output)?;
+    reader.visit_files_matching(query, |row| -> anyhow::Result<()> {
         let text = |value: Option<String>| value.unwrap_or_default();
-        writer.write_record([
+        let cells = [
             row.path.to_string(),
             text(row.content_hash.map(|hash| hash.to_string())),
             row.status.to_string(),
@@ -300,12 +291,21 @@ fn as_csv(rows: &[FileRow]) -> anyhow::Result<String> {
             text(row.preprocessing.map(|version| version.0.to_string())),
             row.tagged_at.to_string(),
             text(row.reason.map(|reason| reason.to_string())),
-            text(row.detail.clone()),
+            text(row.detail),
             row.present.to_string(),
             text(row.unknown.map(|score| score.get().to_string())),
-        ])?;
+        ];
+        Ok(writer.write_record(cells).map_err(of_output)?)
+    })?;
+    Ok(writer.flush()?)
+}
+
+/// Of all that can go wrong with CSV, what can where it is written.
+fn of_output(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
     }
-    Ok(String::from_utf8(writer.into_inner()?)?)
 }
 
 #[cfg(test)]
@@ -318,21 +318,5 @@ mod tests {
         assert_eq!(statuses("review").unwrap().0, [Status::Review]);
         let error = statuses("sure").unwrap_err();
         assert!(error.contains("accepted") && error.contains("tagged"), "{error}");
-    }
-
-    #[test]
-    fn moments_are_dates_times_or_spans() {
-        assert_eq!(
-            moment("2023-11-14T22:13:20.250Z").unwrap().as_millis(),
-            1_700_000_000_250
-        );
-        assert!(moment("2023-11-14").is_ok());
-        let in_tokyo = moment("2023-11-15T07:13:20.25[Asia/Tokyo]").unwrap();
-        assert_eq!(in_tokyo.as_millis(), 1_700_000_000_250);
-        assert!(moment("2023-11-14[Asia/Tokio]").unwrap_err().contains("Tokio"));
-        let now: Timestamp = SystemTime::now().into();
-        let ago = now.as_millis() - moment("2h").unwrap().as_millis();
-        assert!((7_200_000..7_260_000).contains(&ago), "{ago}");
-        assert!(moment("yesterday-ish").unwrap_err().contains("2h"));
     }
 }

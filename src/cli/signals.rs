@@ -46,8 +46,14 @@ pub fn listen_for_signals(stop: Arc<AtomicBool>) -> anyhow::Result<()> {
 
 /// The first signal ends the process: for commands that write nothing, of which nothing is to be finished.
 pub fn end_at_a_signal() -> anyhow::Result<()> {
-    in_a_thread(async |mut signals| {
+    end_at_a_signal_after(|| ())
+}
+
+/// The same once `clear` is over: for commands that would leave something half done behind.
+pub fn end_at_a_signal_after(clear: impl FnOnce() + Send + 'static) -> anyhow::Result<()> {
+    in_a_thread(async move |mut signals| {
         signals.next().await;
+        clear();
     })
 }
 

@@ -1,7 +1,7 @@
 //! `hangtag status`.
 //!
-//! In: the daemon's lock and its last report. Out: that report, and exit code 0 (healthy), 1 (degraded) or 2 (not
-//! running). Never: an old report taken for a running daemon; the lock alone says who runs.
+//! In: the daemon's lock and its last report. Out: that report, and exit code 0 (healthy), 1 (degraded), 2 (not
+//! running) or 3 (it could not tell). Never: an old report taken for a running daemon; the lock alone says who runs.
 
 use std::time::SystemTime;
 
@@ -9,7 +9,8 @@ use anyhow::Context;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{Ended, Format, SettingsArguments, output};
+use super::settings::SettingsArguments;
+use super::{Ended, Format, output};
 use crate::config::Config;
 use crate::daemon::StoreLock;
 use crate::domain::Timestamp;

@@ -26,7 +26,7 @@ pub(super) struct Check<'a> {
 }
 
 impl Check<'_> {
-    /// `None` only together with problems.
+    /// `None` only together with problems. Straight-line: one section after the other.
     pub fn config(&mut self, settings: &Settings) -> Option<Config> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let or_cores = |threads: u32| if threads == 0 { cores } else { threads as usize };

@@ -141,7 +141,7 @@ pub struct RetrainConfig {
     pub after_corrections: u64,
     /// From so much drift on, a rebuild starts early; 0: it does not.
     pub on_drift: f64,
-    /// Share of an epoch's images that are corrections, 0..=0.9.
+    /// Share of the pictures shown that are corrections, where corrections are learned: 0..=0.9.
     pub correction_weight: f64,
     /// Whether a run goes on from the model in service where it can.
     pub warm_start: bool,

@@ -13,9 +13,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::domain::{
-    Basis, INPUT_SIDE, LABEL_COUNT, Label, ModelId, PreprocessingVersion, Severity, Thresholds, hex,
-};
+use crate::domain::{Basis, INPUT_SIDE, LABEL_COUNT, Label, ModelId, PreprocessingVersion, Thresholds, hex};
 use crate::{durable, preprocess};
 
 /// Name of the network's file in a bundle.
@@ -73,18 +71,6 @@ pub enum BundleError {
     /// The bundle could not be put in its folder.
     #[error(transparent)]
     Write(#[from] durable::WriteError),
-}
-
-impl BundleError {
-    /// A model that does not load stays so until the operator acts.
-    pub fn severity(&self) -> Severity {
-        match self {
-            BundleError::Unreadable { .. }
-            | BundleError::Manifest { .. }
-            | BundleError::Mismatch { .. }
-            | BundleError::Write(_) => Severity::Fatal,
-        }
-    }
 }
 
 /// Name and shape of a network's input or output; `-1` stands for the batch.

@@ -101,15 +101,6 @@ pub enum OpenError {
     },
 }
 
-impl OpenError {
-    /// None of them passes by itself.
-    pub fn severity(&self) -> Severity {
-        match self {
-            OpenError::Cuda { .. } | OpenError::Session { .. } | OpenError::Shape { .. } => Severity::Fatal,
-        }
-    }
-}
-
 /// A model that gave no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ClassifyError {

@@ -1,21 +1,29 @@
 //! A consistent copy of a database in use.
 //!
-//! In: a path where nothing is yet. Out: a database that was opened and checked, or an error and no trace. Never: a
-//! half-written or unchecked copy under that name, or a file that was there replaced.
+//! In: a path where nothing is yet. Out: a database that was opened and checked, or an error and no trace (what was killed
+//! at it leaves a hidden folder, which a later backup to that folder removes). Never: a half-written or unchecked copy under that
+//! name, or a file that was there replaced.
 
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use rusqlite::{Connection, OpenFlags};
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempDir};
 
 use super::error::StoreError;
 use super::lookup::Reader;
 use crate::durable;
 
+/// How the name of the folder begins in which a copy is made whole, beside the place where it is to be.
+const ASIDE: &str = ".hangtag-backup-";
+/// Nobody is at work on a copy any more that was begun so long ago.
+const LEFT_BEHIND_AFTER: Duration = Duration::from_secs(24 * 3600);
+
 impl Reader {
     /// Copies the database as it is at one moment, while others go on writing: written aside, synced, checked, then
-    /// renamed, and the folder synced. The folder is made if absent; a file that exists is refused.
-    pub fn backup_blocking(&self, to: &Path) -> Result<(), StoreError> {
+    /// renamed, and the folder synced. The folder is made if absent; a file that exists is refused. `begun` is told which
+    /// folder is to be removed by whoever ends the process meanwhile.
+    pub fn backup_blocking(&self, to: &Path, begun: impl FnOnce(&Path)) -> Result<(), StoreError> {
         let failed = |detail: String| StoreError::Backup {
             path: self.path.clone(),
             to: to.to_owned(),
@@ -29,12 +37,16 @@ impl Reader {
             return Err(exists());
         }
         let folder = durable::folder_of(to);
-        let aside = || -> std::io::Result<NamedTempFile> {
+        let in_folder = || -> std::io::Result<TempDir> {
             std::fs::create_dir_all(folder)?;
-            tempfile::Builder::new().prefix(".aside-").tempfile_in(folder)
+            remove_left_behind(folder, SystemTime::now());
+            tempfile::Builder::new().prefix(ASIDE).tempdir_in(folder)
         };
+        // SQLite has a journal beside the copy as long as it writes.
+        let in_folder = in_folder().map_err(|error| failed(error.to_string()))?;
+        begun(in_folder.path());
         // Private, as the copy stays: it is somebody's inventory, and who shall read it is theirs to say.
-        let aside = aside().map_err(|error| failed(error.to_string()))?;
+        let aside = NamedTempFile::new_in(in_folder.path()).map_err(|error| failed(error.to_string()))?;
         self.copy_into(aside.path())
             .map_err(|error| failed(error.to_string()))?;
         let synced = aside.as_file().sync_all();
@@ -59,6 +71,27 @@ impl Reader {
         // Bound as text, whose bytes SQLite passes on as they are.
         let name = rusqlite::types::ToSqlOutput::Borrowed(rusqlite::types::ValueRef::Text(name));
         self.connection.execute("VACUUM INTO ?1", [name]).map(|_| ())
+    }
+}
+
+/// Removes what backups to that folder left there that were killed: each takes the room of a whole store. A folder that may
+/// not be listed is no reason to have no backup.
+fn remove_left_behind(folder: &Path, now: SystemTime) {
+    for entry in folder.read_dir().into_iter().flatten().flatten() {
+        if !entry.file_name().as_encoded_bytes().starts_with(ASIDE.as_bytes()) {
+            continue;
+        }
+        let written = entry.metadata().and_then(|metadata| metadata.modified());
+        let age = written.ok().and_then(|written| now.duration_since(written).ok());
+        if age.is_some_and(|age| age > LEFT_BEHIND_AFTER)
+            && let Err(error) = std::fs::remove_dir_all(entry.path())
+        {
+            let left = entry.path();
+            tracing::warn!(
+                "could not remove {}, left by a backup that was killed: {error}",
+                left.display()
+            );
+        }
     }
 }
 

@@ -15,7 +15,7 @@ pub enum StoreError {
     /// No room for the write; it was rolled back and can be repeated once there is room.
     #[error(
         "the disk is full: could not {operation} in {path}; nothing of this write was kept, everything before it \
-         is safe: make room on that disk, hangtag repeats the write"
+         is safe: make room on that disk; the service repeats its own writes, a command has to be given again"
     )]
     DiskFull {
         /// What was being done, worded to follow "could not".

@@ -3,10 +3,10 @@
 //! In: `Change`s from the pipeline, questions from commands and pages. Out: rows, figures, histories.
 //! Never: inference, files of the inventory, or a write outside `BEGIN IMMEDIATE`.
 //!
-//! - `write.rs`: `Store`, the one writer of a process, and its transactions.
+//! - `write.rs`: `Store`, a connection that writes, and its transactions.
 //! - `change.rs` (what the pipeline can tell it), `apply.rs` (what each change does), `answer.rs` (the rows of a
 //!   content's answer).
-//! - `models.rs`, `service.rs`: the models on record, and which one serves.
+//! - `models.rs`, `service.rs`: the models on record, and which one serves. `promotion.rs`: whether a person may change that.
 //! - `runs.rs`, `requests.rs`, `schedule.rs`: the record of training runs, who asked for one, and by which schedule they are due.
 //! - `corrections.rs`: what people put right. `retag.rs`: what follows a change of model.
 //! - `thresholds.rs`: when a model's tags count by themselves. `audits.rs`, `samples.rs`, `review.rs`: photos for people
@@ -37,6 +37,7 @@ mod open;
 mod outbox;
 mod page;
 mod plan;
+mod promotion;
 mod query;
 mod requests;
 mod retag;
@@ -62,6 +63,7 @@ pub use models::{ModelRow, NewModel};
 pub use open::{BUSY_TIMEOUT, Durability, PageAccess};
 pub use outbox::{NewTag, Outbox, TagNews};
 pub use page::{Cursor, FacetCounts, FilePage, FileRowWithId};
+pub use promotion::{Refusal, Wish};
 pub use query::{FileQuery, Presence, Sort};
 pub use requests::RebuildRequest;
 pub use retag::{LabelChange, Portion, RetagProgress, RetagQuery, RetagRow, Walked};

@@ -77,16 +77,20 @@ impl Reader {
     /// The files that match.
     pub fn files_matching(&self, query: &FileQuery) -> Result<Vec<FileRow>, StoreError> {
         let mut files = Vec::new();
-        self.visit_files_matching(query, |file| files.push(file))?;
+        self.visit_files_matching(query, |file| {
+            files.push(file);
+            Ok::<_, StoreError>(())
+        })?;
         Ok(files)
     }
 
-    /// Hands over the files that match one by one: for answers that need not be in memory at once.
-    pub fn visit_files_matching(
+    /// Hands over the files that match one by one: for answers that need not be in memory at once. An error of the visit
+    /// ends it. The moment that is read is held as long as the visit takes.
+    pub fn visit_files_matching<E: From<StoreError>>(
         &self,
         query: &FileQuery,
-        mut visit: impl FnMut(FileRow),
-    ) -> Result<(), StoreError> {
+        mut visit: impl FnMut(FileRow) -> Result<(), E>,
+    ) -> Result<(), E> {
         const OPERATION: &str = "list the files that match";
         let of = |source| StoreError::of(OPERATION, &self.path, source);
         self.at_one_moment(OPERATION, || {
@@ -113,10 +117,13 @@ impl Reader {
                 ))
                 .map_err(of)?;
             for id in ids {
-                visit(file_by_id.query_row([id], rows::file_from_row).map_err(of)?);
+                let visited = visit(file_by_id.query_row([id], rows::file_from_row).map_err(of)?);
+                if visited.is_err() {
+                    return Ok(visited);
+                }
             }
-            Ok(())
-        })
+            Ok(Ok(()))
+        })?
     }
 
     /// How many files match, whatever the limit.

@@ -1,4 +1,5 @@
-//! The one writer of a process: batches of changes, one transaction each.
+//! Connections that write: batches of changes, one transaction each. Whoever writes has its own (the record, which alone writes
+//! tags, the rebuilds, the pages, a command), and each transaction waits its turn.
 //!
 //! In: `Change`s, and work of the neighbouring files. Out: committed rows, or an error and nothing written. Never: a
 //! transaction that begins by reading and turns to writing later.
@@ -19,7 +20,7 @@ use crate::domain::{ContentHash, ModelId, Thresholds};
 /// 100 ms apart, and get their chance here.
 pub const PAUSE_FOR_OTHERS: Duration = Duration::from_millis(20);
 
-/// The read-write connection. Owned by one thread; other processes may write too, each transaction waits its turn.
+/// A read-write connection. Owned by one thread; other threads and processes have theirs, each transaction waits its turn.
 #[derive(Debug)]
 pub struct Store {
     pub(super) connection: Connection,

@@ -52,15 +52,6 @@ pub enum InferError {
     },
 }
 
-impl InferError {
-    /// What fails at once for one image, fails for all.
-    pub fn severity(&self) -> Severity {
-        match self {
-            InferError::Classify(_) | InferError::Preprocessing { .. } => Severity::Fatal,
-        }
-    }
-}
-
 /// Runs until the images end; a model that does not answer is an error.
 pub fn infer_blocking(
     mut seat: Seat,

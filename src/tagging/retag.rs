@@ -63,16 +63,6 @@ pub struct RetagSettings {
     pub images_per_second: NonZeroU32,
 }
 
-impl Default for RetagSettings {
-    /// All of it, at a pace that leaves most of a small machine to others: a million photos in a little over a day.
-    fn default() -> Self {
-        Self {
-            policy: RetagPolicy::All,
-            images_per_second: NonZeroU32::new(10).expect("ten is not zero; this is a bug"),
-        }
-    }
-}
-
 /// The station's ends.
 pub struct RetagEnds {
     /// To the readers; the same queue that new drops take.

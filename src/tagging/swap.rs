@@ -107,11 +107,6 @@ impl Swapper {
         self.change.in_service()
     }
 
-    /// How many copies of a model a swap takes.
-    pub fn seats(&self) -> usize {
-        self.order_txs.len()
-    }
-
     /// Seats `classifiers`, warmed up copies of one model that the store has on record; more than there are seats are freed. Resolves when every
     /// thread answers with its copy; only then does the service change, so that what is prepared for the new model is
     /// not answered by the former one. While a thread finishes its batch, others answer with the new model already:

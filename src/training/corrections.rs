@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use super::lessons::Photos;
 use super::manifest::in_short;
 use crate::decode::{self, DecodeError, DecodeLimits};
-use crate::domain::{ContentHash, DecodedImage, Severity, Truth};
+use crate::domain::{ContentHash, DecodedImage, Truth};
 use crate::durable;
 use crate::preprocess::{InputTensor, Preprocessor};
 
@@ -154,16 +154,6 @@ pub enum CorrectionError {
         /// What is wrong.
         source: DecodeError,
     },
-}
-
-impl CorrectionError {
-    /// Without a place to write nothing can be kept; one copy that is missing or broken concerns itself alone.
-    pub fn severity(&self) -> Severity {
-        match self {
-            CorrectionError::Write(_) => Severity::Retry,
-            CorrectionError::Read { .. } | CorrectionError::Decode { .. } => Severity::Item,
-        }
-    }
 }
 
 /// Where the copy of a photo lies in the folder of all copies (`<data_dir>/corrections`).

@@ -129,11 +129,6 @@ impl Evaluation {
         }
     }
 
-    /// Everything as JSON.
-    pub fn to_json(&self) -> serde_json::Value {
-        serde_json::to_value(self).expect("numbers, labels and lists have a JSON form; this is a bug")
-    }
-
     /// Precision, recall and F1 of each class, aligned, a line each.
     pub fn per_class_table(&self) -> String {
         let mut rows = vec![["class", "support", "precision", "recall", "F1"].map(String::from)];

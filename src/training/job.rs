@@ -59,7 +59,7 @@ pub struct Job {
     pub corrections_read_at: Option<Timestamp>,
     /// Where the pictures of corrected photos lie.
     pub corrections_dir: PathBuf,
-    /// Share of an epoch's images that are corrections.
+    /// Share of the pictures shown that are corrections, where corrections are learned.
     pub correction_weight: f64,
     /// Whether it may go on from the model in service, in the place of training from the first weight on.
     #[serde(default)]

@@ -15,10 +15,7 @@ use super::gallery::{Gallery, KeepingPlace};
 use crate::config::Config;
 use crate::domain::{ContentHash, DecodedImage, ModelId, Truth};
 use crate::model::ModelBundle;
-use crate::store::{
-    Actor, ContentHistory, Forced, Forgotten, ModelRow, ModelState, NewCorrection, Reader, ServiceChange,
-    Store, StoreError,
-};
+use crate::store::{ContentHistory, Forgotten, NewCorrection, Reader, Refusal, Store, StoreError, Wish};
 
 /// Who signs a change of which nobody said who made it.
 pub const ANONYMOUS: &str = "web";
@@ -34,21 +31,6 @@ pub struct Desk {
     gallery: Arc<Gallery>,
     /// Words since the start that no rebuild can learn from. Owner: this, and those who draw for it; others read it.
     unlearned: Arc<AtomicU64>,
-}
-
-/// A person's decision which model shall serve.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Decision {
-    /// Which one; `None`: the one that served before.
-    pub model: Option<ModelId>,
-    /// Also one that the gate has not let pass.
-    pub forced: Forced,
-    /// Why, in words.
-    pub reason: Option<String>,
-    /// Which model was in service when the person decided.
-    pub instead_of: Option<ModelId>,
-    /// Who.
-    pub by: String,
 }
 
 /// What became of a person's word.
@@ -166,54 +148,23 @@ impl Desk {
     }
 
     /// Puts a model in service; which one.
-    pub fn put_in_service_blocking(&mut self, decision: Decision) -> Result<ModelId, Failure> {
+    pub fn put_in_service_blocking(&mut self, wish: Wish) -> Result<ModelId, Failure> {
         self.refuse_pinned()?;
-        let in_service = self.reader.model_in_service_id()?;
-        if decision.instead_of.is_some() && decision.instead_of != in_service {
-            return Err(overtaken());
+        if let Some(model) = &wish.model
+            && self.reader.model(model)?.is_none()
+        {
+            return Err(Failure::NotFound(format!("no model {model} is on record")));
         }
-        let model = match &decision.model {
-            Some(model) => model.clone(),
-            None => self.reader.former_model()?.ok_or_else(|| {
-                Failure::Conflict("no other model has served before, so there is none to go back to".into())
-            })?,
-        };
-        let row = self.reader.model(&model)?;
-        let row = row.ok_or_else(|| Failure::NotFound(format!("no model {model} is on record")))?;
-        if row.state == ModelState::InService {
-            return Err(Failure::Conflict(format!("{model} is in service already")));
-        }
-        let verdict = self.verdict_on(&model)?;
-        let forced = judge(&row, verdict.as_ref(), decision.forced)?;
-        (self.hands.open_model)(&model).map_err(|why| {
+        let shipped = ModelBundle::embedded();
+        let change = wish.decided(&self.reader, shipped.id(), SystemTime::now().into())?;
+        (self.hands.open_model)(&change.model).map_err(|why| {
             Failure::Conflict(format!("the model does not work, so nothing was changed: {why}"))
         })?;
-        let why = decision.reason.unwrap_or_else(|| match decision.model {
-            Some(_) => "promoted".into(),
-            None => "rolled back".into(),
-        });
-        let change = ServiceChange {
-            model: model.clone(),
-            at: SystemTime::now().into(),
-            by: Actor::Person,
-            reason: format!("{why}, by {}", decision.by),
-            forced,
-            verdict: decision.model.and(verdict),
-            instead_of: in_service,
-        };
         let hands = Arc::clone(&self.hands);
         let store = self.store()?;
-        (hands.fit_on_audit)(store, &model)?;
-        match store.put_in_service(&change)? {
-            true => Ok(model),
-            false => Err(overtaken()),
-        }
-    }
-
-    /// What the gate said of a model, if one of the latest runs made it.
-    fn verdict_on(&self, model: &ModelId) -> Result<Option<serde_json::Value>, Failure> {
-        let run = self.reader.run_that_made(model)?;
-        Ok(run.and_then(|run| run.verdict))
+        (hands.fit_on_audit)(store, &change.model)?;
+        store.grant(&change)?;
+        Ok(change.model)
     }
 
     /// Forgets that files were rejected, and asks for another look; how many are looked at.
@@ -257,27 +208,11 @@ fn said_otherwise(standing: Option<Truth>) -> Failure {
     })
 }
 
-fn overtaken() -> Failure {
-    Failure::Conflict("another model went into service meanwhile; look again, and decide again".into())
-}
-
-/// Whether a person may put a model in service, and whether that is against the gate.
-fn judge(row: &ModelRow, verdict: Option<&serde_json::Value>, forced: Forced) -> Result<Forced, Failure> {
-    let has_served = row.state == ModelState::Retired;
-    let has_passed = verdict.is_some_and(|verdict| verdict["verdict"] == "promote");
-    let is_shipped = row.model == *ModelBundle::embedded().id();
-    match (has_served || has_passed || is_shipped, forced) {
-        (true, _) => Ok(Forced::No),
-        (false, Forced::Yes) => Ok(Forced::Yes),
-        (false, Forced::No) => {
-            let why = row
-                .state_reason
-                .as_deref()
-                .unwrap_or("the gate has not judged it");
-            Err(Failure::Conflict(format!(
-                "{} has not passed the gate: {why}; it can be forced, which is recorded",
-                row.model
-            )))
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Store(error) => error.into(),
+            refusal => Failure::Conflict(refusal.to_string()),
         }
     }
 }

@@ -3,7 +3,7 @@
 //! In: the query part of an address. Out: a [`Filter`], the same text again, and a question to the store. Never: a
 //! parameter that is not known passed over in silence.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use crate::domain::{Confidence, Label, Status, Timestamp};
 use crate::store::{Cursor, FileQuery, Presence, Sort};
@@ -21,7 +21,7 @@ pub struct Filter {
     pub min_confidence: Option<Confidence>,
     /// At most this sure.
     pub max_confidence: Option<Confidence>,
-    /// Answered since, as it was written: `24h`, `7d`, or a moment.
+    /// Answered since, as it was written: what [`Timestamp::meant`] takes.
     pub since: Option<String>,
     /// Answered before, likewise.
     pub until: Option<String>,
@@ -174,9 +174,7 @@ impl Asked {
             "min_confidence" => filter.min_confidence = Some(value.parse().map_err(wrong)?),
             "max_confidence" => filter.max_confidence = Some(value.parse().map_err(wrong)?),
             "since" | "until" => {
-                moment(value, SystemTime::now()).ok_or_else(|| {
-                    format!("{name}: {value:?} is neither a span such as 24h or 7d nor a moment in ISO 8601")
-                })?;
+                Timestamp::meant(value, SystemTime::now().into()).map_err(wrong)?;
                 let slot = if name == "since" {
                     &mut filter.since
                 } else {
@@ -312,7 +310,7 @@ impl Filter {
     }
 
     fn window(&self, now: SystemTime) -> Window {
-        let at = |text: &Option<String>| text.as_deref().and_then(|text| moment(text, now));
+        let at = |text: &Option<String>| Timestamp::meant(text.as_deref()?, now.into()).ok();
         [at(&self.since), at(&self.until)]
     }
 }
@@ -333,24 +331,6 @@ fn in_either_case(letter: char) -> String {
         (1, 1) if lower.clone().ne(upper.clone()) => format!("[{lower}{upper}]"),
         _ => letter.to_string(),
     }
-}
-
-/// `30m`, `24h`, `7d`, `2w` before now; a date; or a moment.
-fn moment(text: &str, now: SystemTime) -> Option<Timestamp> {
-    let split = text.len() - text.chars().next_back().map_or(0, char::len_utf8);
-    let (number, unit) = text.split_at(split);
-    let minutes = match unit {
-        "m" => Some(1),
-        "h" => Some(60),
-        "d" => Some(24 * 60),
-        "w" => Some(7 * 24 * 60),
-        _ => None,
-    };
-    if let (Some(minutes), Ok(number)) = (minutes, number.parse::<u32>()) {
-        let span = Duration::from_secs(u64::from(number) * minutes * 60);
-        return now.checked_sub(span).map(Timestamp::from);
-    }
-    text.parse().or_else(|_| format!("{text}T00:00:00Z").parse()).ok()
 }
 
 #[cfg(test)]
@@ -435,18 +415,14 @@ mod tests {
         assert_eq!(pattern("Summer*"), "Summer*", "a pattern is one of a command's");
     }
 
+    /// `query` took `2h30m`, and a date was another one there.
     #[test]
-    fn spans_count_back_from_now() {
-        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
-        for (text, millis) in [
-            ("1h", Some(996_400_000)),
-            ("1d", Some(913_600_000)),
-            ("1970-01-02", Some(86_400_000)),
-            ("1970-01-01T00:00:01Z", Some(1_000)),
-            ("ü", None),
-            ("", None),
-        ] {
-            assert_eq!(moment(text, now).map(Timestamp::as_millis), millis, "{text:?}");
-        }
+    fn times_are_those_of_the_command() {
+        let now = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000);
+        let asked = Asked::parse("since=2h30m&until=1970-01-12T12:00").unwrap();
+        let query = asked.filter.to_file_query_at(None, now);
+        let millis = |bound: Option<Timestamp>| bound.map(Timestamp::as_millis);
+        assert_eq!(millis(query.since), Some(991_000_000));
+        assert_eq!(millis(query.until), Some(993_600_000));
     }
 }

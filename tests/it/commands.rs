@@ -581,3 +581,44 @@ fn cuda_that_cannot_be_had_is_an_error_and_auto_says_why_it_fell_back() {
     );
     assert_eq!(shop.rows()[0]["device"], "cpu");
 }
+
+/// Those in front of the command held no more where one stood behind it: another data set, another store.
+#[test]
+fn settings_hold_on_both_sides_of_the_command() {
+    let shop = Shop::new();
+    let printed = shop.ok(&[
+        "--set",
+        "tagging.target_precision=0.9",
+        "config",
+        "print",
+        "--set",
+        "train.threads=1",
+    ]);
+    for held in ["target_precision = 0.9", "threads = 1"] {
+        assert!(printed.contains(held), "{held}: {printed}");
+    }
+}
+
+/// All of it was in memory, twice; whoever reads it must not see that it is not any more.
+#[test]
+fn an_answer_that_comes_row_by_row_is_that_of_the_whole() {
+    use hangtag::store::{FileQuery, Reader, Sort};
+    let shop = tagged_shop();
+    let query = FileQuery {
+        sort: Sort::Path,
+        ..FileQuery::default()
+    };
+    let rows = Reader::open(&shop.store()).unwrap().files_matching(&query);
+    let whole = serde_json::to_string_pretty(&rows.unwrap()).unwrap() + "\n";
+    assert_eq!(shop.ok(&["query", "--format", "json", "--sort", "path"]), whole);
+    let none = ["--path", "/nowhere/*"];
+    assert_eq!(
+        shop.ok(&[&["query", "--format", "json"], &none[..]].concat()),
+        "[]\n"
+    );
+    let csv = shop.ok(&[&["query", "--format", "csv"], &none[..]].concat());
+    assert_eq!(csv.lines().count(), 1, "{csv}");
+    let mut full = shop.command(&["query", "--format", "csv"]);
+    let full = full.stdout(std::fs::File::create("/dev/full").unwrap()).output();
+    assert_eq!(full.unwrap().status.code(), Some(1));
+}

@@ -1,7 +1,7 @@
 //! Which contents a person means.
 //!
 //! In: files, folders, patterns for files on record, content hashes. Out: the contents, each with files that hold it.
-//! Never: what was rejected as no photo, unless it is named by itself.
+//! Never: what was rejected as no photo, or is gone from where others are, unless it is named by itself.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,17 +14,22 @@ use crate::cli::paths::{path_meant, real_path};
 use crate::cli::patterns::pattern_of_path;
 use crate::config::Config;
 use crate::domain::{ContentHash, InventoryPath, Status};
-use crate::store::{FileQuery, Reader};
+use crate::store::{FileQuery, Reader, StoreError};
 use crate::tagging::own_folder::OwnFolder;
 
 /// The contents that are meant.
 #[derive(Debug, Default)]
 pub struct Meant {
     /// Each with files that hold it, or did.
-    pub contents: BTreeMap<ContentHash, Vec<PathBuf>>,
-    /// Rejected files that a pattern or a folder fits.
-    pub left_out: u64,
+    pub contents: Contents,
+    /// Rejected files that a pattern or a folder fits, and that are left out.
+    pub rejected: u64,
+    /// Photos that are gone from where a pattern or a folder fits others, and that are left out.
+    pub gone: u64,
 }
+
+/// Contents, each with files.
+type Contents = BTreeMap<ContentHash, Vec<PathBuf>>;
 
 /// Which of the rejected files are meant by a pattern or a folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,29 +77,39 @@ impl Meant {
         Ok(meant)
     }
 
-    /// By a pattern, a folder, or a file that is gone.
+    /// By a pattern, a folder, or a file that is gone. What is gone from there may lie elsewhere by now, and is not what a
+    /// person sees there; where nothing is left, the inbox may have moved.
     fn add_on_record(&mut self, path: &Path, of_rejected: OfRejected, reader: &Reader) -> anyhow::Result<()> {
         let query = FileQuery {
             path_glob: Some(pattern_of_path(path, reader)?),
             ..FileQuery::default()
         };
         let named = InventoryPath::of(&real_path(path));
-        let (mut is_found, mut left_out) = (false, 0);
+        let (mut there, mut gone, mut rejected) = (Contents::new(), Contents::new(), 0);
         reader.visit_files_matching(&query, |file| {
             let is_meant =
                 file.status != Status::Rejected || file.path == named || of_rejected == OfRejected::All;
             match file.content_hash {
-                _ if !is_meant => left_out += 1,
+                _ if !is_meant => rejected += 1,
                 Some(hash) => {
-                    is_found = true;
-                    self.contents.entry(hash).or_default().push(file.path.to_path());
+                    let found = if file.present { &mut there } else { &mut gone };
+                    found.entry(hash).or_default().push(file.path.to_path());
                 }
                 None => {}
             }
+            Ok::<_, StoreError>(())
         })?;
-        self.left_out += left_out;
-        let shown = path.display();
-        match (is_found, left_out) {
+        self.rejected += rejected;
+        if there.is_empty() {
+            there = gone;
+        } else {
+            self.gone += gone.keys().filter(|hash| !there.contains_key(hash)).count() as u64;
+        }
+        let (is_found, shown) = (!there.is_empty(), path.display());
+        for (hash, files) in there {
+            self.contents.entry(hash).or_default().extend(files);
+        }
+        match (is_found, rejected) {
             (true, _) => Ok(()),
             (false, 0) => Err(UsageError(format!(
                 "{shown} is no file, no content hash, and no pattern that fits a photo on record"

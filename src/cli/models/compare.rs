@@ -22,7 +22,7 @@ use crate::decode::{DecodeLimits, decode};
 use crate::domain::{DevicePolicy, Label, ModelId, Status};
 use crate::model::Classifier;
 use crate::preprocess::{InputTensor, Preprocessor};
-use crate::store::{FileQuery, PageAccess, Presence, Reader};
+use crate::store::{FileQuery, PageAccess, Presence, Reader, StoreError};
 
 /// How many photos changed from which label to which, by what both models said.
 pub fn diff((before, after): (&str, &str), config: &Config, format: Format) -> anyhow::Result<()> {
@@ -116,6 +116,7 @@ pub fn preview(model: &str, limit: Option<u32>, config: &Config, format: Format)
     let mut photos = Vec::new();
     reader.visit_files_matching(&query, |file| {
         photos.push((file.path.to_path(), file.label));
+        Ok::<_, StoreError>(())
     })?;
     if photos.is_empty() {
         let message = "no photo that is there shows a model's tag, so there is nothing to compare with; `hangtag scan` tags what lies in the inbox";

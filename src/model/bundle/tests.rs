@@ -35,7 +35,6 @@ fn what_does_not_fit_is_refused_with_file_found_and_expected() {
         let mut manifest = ModelBundle::embedded().manifest().clone();
         spoil(&mut manifest);
         let error = ModelBundle::from_bytes(ModelBundle::embedded().onnx().to_vec(), manifest).unwrap_err();
-        assert_eq!(error.severity(), Severity::Fatal);
         let text = error.to_string();
         for part in [file, what, found, "expected"] {
             assert!(text.contains(part), "{part:?} is missing in: {text}");

@@ -19,7 +19,7 @@ pub use self::elf::ElfError;
 pub use self::install::InstallError;
 pub use self::report::{CudaLibrary, RuntimeReport};
 use super::onnx::{Environment, LoadError};
-use crate::domain::{DevicePolicy, Severity};
+use crate::domain::DevicePolicy;
 
 /// Whether a missing library is installed into hangtag's cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -151,20 +151,6 @@ pub enum RuntimeError {
         /// The one that was asked for.
         wanted: PathBuf,
     },
-}
-
-impl RuntimeError {
-    /// Nothing works without it, and nothing changes until the operator acts.
-    pub fn severity(&self) -> Severity {
-        match self {
-            RuntimeError::Named { .. }
-            | RuntimeError::NotFound { .. }
-            | RuntimeError::NoCache
-            | RuntimeError::Install(_)
-            | RuntimeError::Load(..)
-            | RuntimeError::OtherLoaded { .. } => Severity::Fatal,
-        }
-    }
 }
 
 /// ONNX Runtime, loaded; cheap to clone. It stays loaded until the process ends.

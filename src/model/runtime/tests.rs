@@ -23,7 +23,6 @@ fn a_named_library_that_is_cut_off_is_refused_and_not_passed_over() {
         ..settings()
     };
     let error = locate_blocking(&wanted, &mut |_| {}).unwrap_err();
-    assert_eq!(error.severity(), Severity::Fatal);
     let text = error.to_string();
     for part in ["runtime.library", "cut off", &path.display().to_string()] {
         assert!(text.contains(part), "{part} is missing in: {text}");

@@ -65,6 +65,8 @@ fn a_full_disk_is_said_keeps_the_state_and_passes() {
         text.contains("disk is full") && text.contains("hangtag.db") && text.contains("make room"),
         "{text}"
     );
+    // "hangtag repeats the write" was said of commands, which had ended.
+    assert!(text.contains("a command has to be given again"), "{text}");
     assert_eq!(before, fixture.dump());
     assert!(fixture.store.apply(&many).is_err());
     fixture.store.limit_growth(None);

@@ -12,6 +12,7 @@ mod corrections;
 mod failures;
 mod migrations;
 mod pages;
+mod promotion;
 mod queries;
 mod records;
 mod registry;

@@ -462,3 +462,24 @@ fn a_list_does_not_look_at_everything_to_find_little() {
         "one look at all paths"
     );
 }
+
+/// `query | head` went through a million files for the ten that somebody read.
+#[test]
+fn a_visit_ends_where_the_visitor_has_had_enough() {
+    let mut fixture = Fixture::new();
+    for name in ["1.jpg", "2.jpg", "3.jpg"] {
+        fixture.apply(tagged(name, name, "a", 1));
+    }
+    let mut seen = 0;
+    let visited = fixture
+        .reader()
+        .visit_files_matching(&FileQuery::default(), |file| {
+            seen += 1;
+            let enough = StoreError::Missing {
+                path: file.path.to_path(),
+            };
+            if seen < 2 { Ok(()) } else { Err(enough) }
+        });
+    assert!(matches!(visited, Err(StoreError::Missing { .. })), "{visited:?}");
+    assert_eq!(seen, 2);
+}

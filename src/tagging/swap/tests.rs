@@ -20,7 +20,7 @@ fn sitting(mut seat: Seat) -> std::thread::JoinHandle<ModelId> {
 async fn a_swap_resolves_when_every_thread_has_its_copy() {
     let (mut swapper, seats) = Swapper::seat(Fake::copies("a", 0, 3));
     let mut in_service = swapper.in_service();
-    assert_eq!((swapper.seats(), &in_service.now().model), (3, &model("a")));
+    assert_eq!((seats.len(), &in_service.now().model), (3, &model("a")));
     let sitting: Vec<_> = seats.into_iter().map(sitting).collect();
     // One more than there are seats: perhaps the settings were for more.
     let swapped = swapper.swap(Fake::copies("b", 1, 4)).await;

@@ -12,7 +12,7 @@ use crate::config::Sources;
 use crate::domain::{
     FileStamp, InventoryPath, Label, PreprocessingVersion, Rejection, RejectionReason, Thresholds, Timestamp,
 };
-use crate::store::{Change, ContentFacts, FileSighting, NewModel, NewThresholds, RejectionRecord};
+use crate::store::{Change, ContentFacts, FileSighting, Forced, NewModel, NewThresholds, RejectionRecord};
 use crate::tagging::testing::Fake;
 
 fn handless() -> Hands {
@@ -213,47 +213,15 @@ fn what_is_fitted_on_an_audit_holds_from_the_first_moment_in_service_on() {
     };
     let reader = Reader::open(&config.store_path()).unwrap();
     let mut desk = Desk::new(config, Arc::new(hands), gallery).unwrap();
-    let decision = Decision {
+    let wish = Wish {
         model: Some(new.id().clone()),
         forced: Forced::Yes,
         reason: None,
         instead_of: None,
         by: "Ada".into(),
     };
-    desk.put_in_service_blocking(decision).unwrap();
+    desk.put_in_service_blocking(wish).unwrap();
     assert_eq!(reader.model_in_service_id().unwrap().as_ref(), Some(new.id()));
     let holding = reader.thresholds_of(new.id()).unwrap().unwrap();
     assert_eq!(holding.by, "a fit");
-}
-
-#[test]
-fn what_has_not_passed_must_be_forced() {
-    let now = Timestamp::from_millis(0);
-    let row = |state| ModelRow {
-        model: ModelId::from_sha256(&"a".repeat(64)).unwrap(),
-        sha256: "a".repeat(64),
-        preprocessing: PreprocessingVersion(1),
-        labels: json!([]),
-        manifest: json!({}),
-        registered_at: now,
-        state,
-        state_reason: Some("it is worse".into()),
-        state_since: now,
-    };
-    let (promote, keep) = (json!({ "verdict": "promote" }), json!({ "verdict": "keep" }));
-    for (state, verdict, forced, expected) in [
-        (ModelState::Retired, None, Forced::No, Some(Forced::No)),
-        (ModelState::Rejected, Some(&keep), Forced::No, None),
-        (ModelState::Rejected, Some(&keep), Forced::Yes, Some(Forced::Yes)),
-        (
-            ModelState::Rejected,
-            Some(&promote),
-            Forced::Yes,
-            Some(Forced::No),
-        ),
-        (ModelState::Candidate, None, Forced::No, None),
-    ] {
-        let got = judge(&row(state), verdict, forced).ok();
-        assert_eq!(got, expected, "{state} {verdict:?} {forced:?}");
-    }
 }

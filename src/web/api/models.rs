@@ -12,9 +12,8 @@ use serde_json::{Value, json};
 
 use super::{Signed, SmallBody, in_one_line, read_json, signature};
 use crate::domain::ModelId;
-use crate::store::{Forced, RunId};
+use crate::store::{Forced, RunId, Wish};
 use crate::web::App;
-use crate::web::act::Decision;
 use crate::web::failure::{Failure, InAddress, in_address};
 use crate::web::filter::{Asked, Filter};
 use crate::web::pages::models::compared;
@@ -67,8 +66,8 @@ struct DecisionBody {
 }
 
 impl DecisionBody {
-    fn of(self, model: Option<ModelId>) -> Result<Decision, Failure> {
-        Ok(Decision {
+    fn of(self, model: Option<ModelId>) -> Result<Wish, Failure> {
+        Ok(Wish {
             model,
             forced: if self.force { Forced::Yes } else { Forced::No },
             reason: whole_reason(self.reason.as_deref().unwrap_or_default())?,
@@ -96,8 +95,8 @@ pub async fn promote(
     model: InAddress<String>,
     SmallBody(body): SmallBody,
 ) -> Result<Json<Value>, Failure> {
-    let decision = read_json::<DecisionBody>(&body)?.of(Some(whole_id(&in_address(model)?)?))?;
-    put_in_service(&app, decision).await
+    let wish = read_json::<DecisionBody>(&body)?.of(Some(whole_id(&in_address(model)?)?))?;
+    put_in_service(&app, wish).await
 }
 
 /// `POST /api/v1/models/rollback`
@@ -105,14 +104,12 @@ pub async fn roll_back(
     State(app): State<Arc<App>>,
     SmallBody(body): SmallBody,
 ) -> Result<Json<Value>, Failure> {
-    let decision = read_json::<DecisionBody>(&body)?.of(None)?;
-    put_in_service(&app, decision).await
+    let wish = read_json::<DecisionBody>(&body)?.of(None)?;
+    put_in_service(&app, wish).await
 }
 
-async fn put_in_service(app: &App, decision: Decision) -> Result<Json<Value>, Failure> {
-    let model = app
-        .change(move |desk| desk.put_in_service_blocking(decision))
-        .await?;
+async fn put_in_service(app: &App, wish: Wish) -> Result<Json<Value>, Failure> {
+    let model = app.change(move |desk| desk.put_in_service_blocking(wish)).await?;
     Ok(Json(json!({ "in_service": model })))
 }
 

@@ -110,7 +110,7 @@ fn parameters() -> Value {
         "path": query("path", "Part of the path, in capitals or not; with * ? [a-z], a pattern as `hangtag query --path` takes it.", text()),
         "min_confidence": query("min_confidence", "At least this sure.", share()),
         "max_confidence": query("max_confidence", "At most this sure.", share()),
-        "since": query("since", "Answered since: 24h, 7d, or a moment in ISO 8601.", text()),
+        "since": query("since", "Answered since: how long ago (90m, 24h, 7d), a date or a moment in ISO 8601, in UTC unless a zone is written.", text()),
         "until": query("until", "Answered before, likewise.", text()),
         "model": query("model", "The model's id begins so.", text()),
         "absent": query("absent", "1: also files that are gone.", json!({ "type": "string", "enum": ["0", "1"], "default": "0" })),

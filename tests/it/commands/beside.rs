@@ -1,7 +1,10 @@
 //! What commands say beside their answers: whatever is logged, and in plain words.
 
+use hangtag::domain::{ContentHash, Timestamp, Truth};
+use hangtag::store::{Durability, NewCorrection, Store};
+
 use super::tagged_shop;
-use crate::util::text;
+use crate::util::{Shop, text, wait_until};
 
 /// `log.level = "warn"`, meant for the service, silenced what a backup needs besides; `log.format = "json"` made JSON of it.
 #[test]
@@ -76,4 +79,29 @@ fn an_empty_variable_names_no_settings_file() {
     assert_eq!(missing.status.code(), Some(3));
     assert!(text(&missing.stderr).contains("HANGTAG_CONFIG"));
     assert!(shop.ok(&["query", "--help"]).contains("HANGTAG_CONFIG"));
+}
+
+/// Each left a hidden copy of the whole store in the folder of backups, under another name each time.
+#[test]
+fn a_backup_that_a_signal_ends_leaves_nothing_behind() {
+    let shop = Shop::new();
+    // So large that the signal mostly comes before the end; what must hold is the same where it does not.
+    let word = |number: u32| NewCorrection {
+        hash: ContentHash::of(&number.to_le_bytes()),
+        truth: Truth::Unknown,
+        by: "Ada".repeat(100),
+        at: Timestamp::from_millis(1),
+    };
+    let mut store = Store::open(&shop.store(), Durability::Normal).unwrap();
+    store.correct(&(0..50_000).map(word).collect::<Vec<_>>()).unwrap();
+    let names = || {
+        let folder = shop.path().join("backups").read_dir();
+        let entries = folder.into_iter().flatten().flatten();
+        entries.map(|entry| entry.file_name()).collect::<Vec<_>>()
+    };
+    let backup = shop.spawn(shop.command(&["backup", "backups/copy.db"]));
+    wait_until("the copy is begun", || !names().is_empty());
+    let code = backup.end();
+    assert!(matches!(code, Some(0 | 130)), "{code:?}: {}", shop.log());
+    assert!(names().iter().all(|name| name == "copy.db"), "{:?}", names());
 }

@@ -96,6 +96,37 @@ fn no_pipe_holds_a_command_and_no_film_is_read_to_its_end() {
     assert_ne!(row["status"], "corrected", "nothing was put in");
 }
 
+/// Of a folder, a photo that had been moved to another one was corrected there, too, and nothing said so.
+#[test]
+fn a_folder_means_what_lies_there_still_if_anything_does() {
+    let shop = tagged_shop();
+    let [summer, dresses] = ["summer", "dresses"].map(|name| shop.inbox().join(name));
+    for folder in [&summer, &dresses] {
+        std::fs::create_dir(folder).unwrap();
+    }
+    for number in [60, 61] {
+        drop_png(&summer, number);
+    }
+    shop.ok(&["scan"]);
+    let moved = dresses.join("dress.png");
+    std::fs::copy(summer.join("photo-00060.png"), &moved).unwrap();
+    shop.ok(&["scan"]);
+    std::fs::remove_file(summer.join("photo-00060.png")).unwrap();
+    shop.ok(&["scan"]);
+    let status = || shop.row(&moved).unwrap()["status"].clone();
+    for typed in ["inbox/summer", "inbox/summer/*"] {
+        let output = shop.run(&["correct", typed, "--label", "sandal"]);
+        let told = text(&output.stderr);
+        assert!(
+            told.starts_with("1 photo that is gone was left out: "),
+            "{typed}: {told}"
+        );
+        assert_ne!(status(), "corrected", "{typed}");
+    }
+    shop.ok(&["correct", "inbox/summer/photo-00060.png", "--label", "dress"]);
+    assert_eq!(status(), "corrected", "it was named by itself");
+}
+
 /// Its photos are on record still, but it was held for a file of that name.
 #[test]
 fn a_folder_that_is_gone_is_all_that_was_below_it() {
