@@ -123,13 +123,12 @@ impl Feeder {
         let mut may_be_missed = Vec::new();
         for path in paths {
             ground.look_at_root_blocking(path)?;
-            if ground.knows_a_file_at(path)? {
-                may_be_missed.push(path);
+            let mut sweep = ground.sweep();
+            match ground.knows_a_file_at(path)? {
+                true => may_be_missed.push(path),
+                false => sweep.counted = Counted::None,
             }
-            let walked = ground
-                .sweep()
-                .walk(path, &mut |found| self.take_blocking(found, ground));
-            walked?;
+            sweep.walk(path, &mut |found| self.take_blocking(found, ground))?;
         }
         self.patience_ends = Some(Instant::now() + 2 * self.settle.give_up);
         self.inputs.rest_is_awaited.store(true, Ordering::Relaxed);

@@ -58,6 +58,8 @@ pub enum Counted<'a> {
     AnswersOf(&'a ModelId),
     /// Any model's: the service, where the inventory follows a change of model at its own pace.
     AnyAnswer,
+    /// There are none: no file that is there is on record where it is looked, so that the store need not be asked for each.
+    None,
 }
 
 impl Counted<'_> {
@@ -66,6 +68,7 @@ impl Counted<'_> {
             (Counted::AnyAnswer, Some(_)) => true,
             (Counted::AnyAnswer, None) => !known.reason.is_some_and(RejectionReason::passes_unseen),
             (Counted::AnswersOf(model), _) => known.is_answered_by(model),
+            (Counted::None, _) => false,
         }
     }
 }
@@ -157,8 +160,15 @@ impl Sweep<'_> {
         }
     }
 
+    fn known(&self, path: &InventoryPath) -> Result<Option<KnownFile>, StoreError> {
+        match self.counted {
+            Counted::None => Ok(None),
+            Counted::AnswersOf(_) | Counted::AnyAnswer => self.reader.known_file(path),
+        }
+    }
+
     fn file(&self, path: &Path, seen: Seen) -> Result<Found, StoreError> {
-        if let Some(known) = self.reader.known_file(&InventoryPath::of(path))?
+        if let Some(known) = self.known(&InventoryPath::of(path))?
             && known.is_present
             && known.stamp == Some(seen.stamp)
             && self.counted.holds(&known)
@@ -182,7 +192,7 @@ impl Sweep<'_> {
     /// A folder is no find, but the end of what was known under its name: a file, or a folder that could not be read.
     fn folder(&self, path: &Path) -> Result<Option<Found>, StoreError> {
         let name = InventoryPath::of(path);
-        let Some(known) = self.reader.known_file(&name)?.filter(|known| known.is_present) else {
+        let Some(known) = self.known(&name)?.filter(|known| known.is_present) else {
             return Ok(None);
         };
         let is_still_unreadable =
@@ -196,7 +206,7 @@ impl Sweep<'_> {
         rejection: Rejection,
         stamp: Option<FileStamp>,
     ) -> Result<Found, StoreError> {
-        let known = self.reader.known_file(&InventoryPath::of(path))?;
+        let known = self.known(&InventoryPath::of(path))?;
         let same = known.is_some_and(|known| {
             known.is_present && known.stamp == stamp && known.reason == Some(rejection.reason)
         });

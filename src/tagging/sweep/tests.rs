@@ -304,6 +304,7 @@ fn after_a_change_of_model_a_scan_finds_everything_and_the_service_nothing() {
         (Counted::AnyAnswer, true),
         (Counted::AnswersOf(&former), true),
         (Counted::AnswersOf(&next), false),
+        (Counted::None, false),
     ] {
         let found = found_where(&shop, counted);
         assert_eq!(
