@@ -154,7 +154,7 @@ fn collect_blocking(csv: &Path, config: &Config) -> anyhow::Result<Collection> {
     }
     let contents: Vec<_> = photos
         .iter()
-        .map(|photo| (photo.hash, photo.truth, &photo.input))
+        .map(|photo| (photo.hash, photo.truth, &photo.input, photo.sketch))
         .collect();
     let collection = Collection::of(&contents).map_err(|contradiction| {
         let said = contradiction.rows.map(|row| {

@@ -19,6 +19,7 @@ use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
 use serde::{Deserialize, Serialize};
 
+use super::sketch::Sketch;
 use super::lessons::Photos;
 use super::manifest::in_short;
 use crate::decode::{self, DecodeError, DecodeLimits};
@@ -73,16 +74,15 @@ impl Material {
     }
 
     /// One more, as preprocessing left it.
-    pub fn push(&mut self, Correction { hash, truth }: Correction, input: &InputTensor) {
-        self.photos.push(input, truth);
+    pub fn push(&mut self, Correction { hash, truth }: Correction, input: &InputTensor, sketch: Sketch) {
+        self.photos.push(input, sketch, truth);
         self.hashes.push(hash);
     }
 
     /// These, and others behind them.
     pub fn followed_by(&self, others: Material) -> Material {
         let mut all = self.clone();
-        all.photos.pixels.extend(others.photos.pixels);
-        all.photos.truths.extend(others.photos.truths);
+        all.photos.extend(others.photos);
         all.hashes.extend(others.hashes);
         all.unusable.extend(others.unusable);
         all
@@ -237,7 +237,7 @@ pub fn prepare_blocking(folder: &Path, corrections: &[Correction]) -> Material {
     let (mut material, mut preprocessor) = (Material::default(), Preprocessor::new());
     for correction in sorted {
         match read_blocking(folder, &correction.hash) {
-            Ok(image) => material.push(correction, &preprocessor.prepare(&image)),
+            Ok(image) => material.push(correction, &preprocessor.prepare(&image), Sketch::of(&image)),
             Err(error) => material.unusable.push(Unusable {
                 hash: correction.hash.to_string(),
                 error: error.to_string(),

@@ -64,6 +64,7 @@ impl Shop<'static> {
         static NO_PHOTOS: Photos = Photos {
             pixels: Vec::new(),
             truths: Vec::new(),
+            sketches: Vec::new(),
         };
         Self {
             photos: &NO_PHOTOS,

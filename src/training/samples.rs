@@ -5,7 +5,7 @@
 //!
 //! A model that was trained on a correction knows it by heart: its answer there tells nothing about other photos. For
 //! those the answer of a fold that had not seen it stands in; where there is none, the photo is left out. It knows the
-//! picture, under whatever content hash: a file that was exported once more is not another one to it. So, too, one picture
+//! picture, under whatever content hash: a file at another size or quality is not another one to it. So, too, one picture
 //! that people chose under many hashes proves as much as one. Of a random draw each photo counts: the draw is of photos.
 //!
 //! A reference network learns four in five photos of the classes and none of the others: with all of those that were there, a
@@ -39,7 +39,7 @@ pub struct Samples {
     pub unasked: u64,
 }
 
-/// Which photos are one picture to a network.
+/// Which photos are one picture.
 #[derive(Debug, Clone, Default)]
 pub struct Pictures(HashMap<ContentHash, usize>);
 
