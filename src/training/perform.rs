@@ -119,7 +119,7 @@ pub fn perform_blocking(
     let material = prepare_blocking(&job.corrections_dir, &corrections);
     let weight = CorrectionWeight::new(job.correction_weight)?;
     let in_service = ModelBundle::load(&job.in_service)?;
-    let (base, start) = start::of(job, &in_service, &material).unzip();
+    let (base, start) = start::of(job, &in_service, (&material, &data.files)).unzip();
     let usable = usable(job, &material);
     let learned = (usable.as_slice(), job.correction_weight, base.as_ref());
     let print = fingerprint(&data.files, &job.parameters, learned);

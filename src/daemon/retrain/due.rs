@@ -26,7 +26,7 @@ impl Retrainer {
             true => {
                 let in_service = self.in_service().ok()?;
                 let bundle = self.config.models_dir().join(in_service.as_str());
-                begins_with(job, &ModelBundle::load(&bundle).ok()?)
+                begins_with(job, &ModelBundle::load(&bundle).ok()?, &files)
             }
             false => None,
         };
