@@ -230,7 +230,7 @@ fn is_evidence(job: &Job, hash: &ContentHash) -> bool {
     job.parameters.architecture == ArchitectureName::Residual || held_out(hash)
 }
 
-/// How many corrections a model has learned that cannot be learned any more.
+/// How many corrections a model has learned that cannot be learned any more. What the settings of a run leave out is left to them.
 fn forgotten(material: &Material, in_service: &ModelBundle) -> u64 {
     let learned = learned_by(in_service);
     let unusable = material.unusable.iter().filter_map(|one| one.hash.parse().ok());
