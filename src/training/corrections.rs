@@ -17,9 +17,9 @@ use std::path::{Path, PathBuf};
 use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
 use serde::{Deserialize, Serialize};
 
-use super::sketch::Sketch;
 use super::lessons::Photos;
 use super::manifest::in_short;
+use super::sketch::Sketch;
 use crate::decode::{self, DecodeError, DecodeLimits};
 use crate::domain::{ContentHash, DecodedImage, LOOKED_AT_BELOW, Severity, Truth};
 use crate::durable;
