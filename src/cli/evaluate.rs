@@ -223,7 +223,7 @@ impl<'a> Learned<'a> {
         let mut all = self.pictures.clone();
         for photo in photos {
             let (hash, truth) = (photo.hash, photo.truth);
-            all.push(Correction { hash, truth }, &photo.as_kept);
+            all.push(Correction { hash, truth }, &photo.input, photo.sketch);
         }
         let known = all.known(|hash| self.hashes.contains(in_short(hash).as_str()));
         known[self.pictures.hashes.len()..].to_vec()

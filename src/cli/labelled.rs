@@ -20,7 +20,7 @@ use crate::decode::decode;
 use crate::domain::{ContentHash, Label, Rejection, RejectionReason, Truth};
 use crate::preprocess::{InputTensor, Preprocessor};
 use crate::tagging::inbox::unreadable;
-use crate::training::corrections::as_kept;
+use crate::training::sketch::Sketch;
 
 /// One row of a list: where the photo lies, and what it shows (`None`: none of the classes).
 pub type Row = (PathBuf, Option<Label>);
@@ -36,8 +36,8 @@ pub struct LabelledPhoto {
     pub truth: Truth,
     /// What the network sees.
     pub input: InputTensor,
-    /// What it sees of the copy that a correction keeps.
-    pub as_kept: InputTensor,
+    /// By what it is told from others.
+    pub sketch: Sketch,
 }
 
 /// A photo that cannot be used.
@@ -89,7 +89,7 @@ pub fn prepare_blocking(rows: &[Row], config: &Config) -> (Vec<LabelledPhoto>, V
                 hash,
                 truth: (*label).into(),
                 input: preprocessor.prepare(&image),
-                as_kept: preprocessor.prepare(&as_kept(&image)),
+                sketch: Sketch::of(&image),
             }),
             Err(rejection) => rejected.push(RejectedPhoto {
                 file: path.display().to_string(),

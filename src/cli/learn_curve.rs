@@ -85,10 +85,11 @@ pub fn run(arguments: &LearnCurveArguments, config: &Config) -> anyhow::Result<E
         seed: arguments.seed.unwrap_or(config.train.seed),
         ..TrainParameters::from(&config.train)
     };
-    let (bundle, network) = base_blocking(config, &parameters)?;
+    check_learning(config, &parameters)?;
     let collection = collect_blocking(&arguments.labels, config)?;
     let portions = portions(arguments, &collection, parameters.seed)?;
     let data = load_or_fetch_blocking(config)?;
+    let (bundle, network) = base_blocking(config, &parameters, &data)?;
     let runtime = daemon::load_runtime_blocking(&config.runtime, DevicePolicy::Cpu)?;
     let on_cpu = config.on_cpu();
     let stop = Arc::new(AtomicBool::new(false));
@@ -115,9 +116,8 @@ pub fn run(arguments: &LearnCurveArguments, config: &Config) -> anyhow::Result<E
     Ok(if is_whole { Ended::Well } else { INTERRUPTED })
 }
 
-/// What every size goes on from, as a quick rebuild does: the model in service, or the one that ships where that one has
-/// learned corrections or is no residual network of the sizes that are trained here.
-fn base_blocking(config: &Config, parameters: &TrainParameters) -> anyhow::Result<(ModelBundle, Network)> {
+/// Whether a rebuild by these settings learns corrections on top of what a network knows.
+fn check_learning(config: &Config, parameters: &TrainParameters) -> anyhow::Result<()> {
     if !parameters.knows_unknown() {
         let message = format!(
             "train.architecture = {} with train.augmentation = {}: only a residual network trained on photo pictures learns corrections on top of what it knows; leave both settings out",
@@ -129,8 +129,18 @@ fn base_blocking(config: &Config, parameters: &TrainParameters) -> anyhow::Resul
         let message = "retrain.correction_weight = 0: a rebuild learns no correction; 0.3 is usual";
         return Err(UsageError(message.into()).into());
     }
+    Ok(())
+}
+
+/// What every size goes on from, as a quick rebuild does: the model in service, or the one that ships where that one has
+/// learned corrections, is no residual network of the sizes that are trained here, or was trained on other data.
+fn base_blocking(
+    config: &Config,
+    parameters: &TrainParameters,
+    data: &DataSet,
+) -> anyhow::Result<(ModelBundle, Network)> {
     let in_service = daemon::bundle_in_service_blocking(config)?;
-    base_of(&in_service, parameters).map_err(|why| {
+    base_of(&in_service, parameters, &data.files).map_err(|why| {
         anyhow!(
             "{why}; train one (`hangtag train --out ./my-model`) and name it: --set inference.model=./my-model"
         )
@@ -154,7 +164,7 @@ fn collect_blocking(csv: &Path, config: &Config) -> anyhow::Result<Collection> {
     }
     let contents: Vec<_> = photos
         .iter()
-        .map(|photo| (photo.hash, photo.truth, &photo.input))
+        .map(|photo| (photo.hash, photo.truth, &photo.input, photo.sketch))
         .collect();
     let collection = Collection::of(&contents).map_err(|contradiction| {
         let said = contradiction.rows.map(|row| {

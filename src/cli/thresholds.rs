@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::domain::{Basis, Chosen, Confidence, InventoryPath, Label, ModelId, Thresholds, Timestamp};
 use crate::store::{AuditProgress, NewThresholds, PAUSE_FOR_OTHERS, Reader, ThresholdsRow};
 use crate::training::binomial::lower_bound;
-use crate::training::samples::{Pictures, Samples};
+use crate::training::samples::{Pictures, Samples, worth_drawing};
 use crate::training::thresholds::{FitOptions, LEVEL, Sample, fit, least_samples};
 
 /// Contents decided anew in one transaction: tens of milliseconds, so that a daemon's own writes hardly wait.
@@ -291,8 +291,8 @@ fn fitted(arguments: &FitArguments, config: &Config) -> anyhow::Result<Shown> {
             samples.unasked
         ));
     }
-    let (basis, judged) = samples.best();
     let target = arguments.target.unwrap_or(config.tagging.target_precision);
+    let (basis, judged) = samples.best(target);
     let usual = FitOptions::of(basis);
     let options = FitOptions {
         level: arguments.level.unwrap_or(usual.level),
@@ -307,10 +307,11 @@ fn fitted(arguments: &FitArguments, config: &Config) -> anyhow::Result<Shown> {
         bail!(
             "{counting} photos of known truth can judge model {model}, and {least} are the least that could prove {:.1} % \
              ({} more are left out: it was trained on them, has not been asked, or they are a picture that counts already; {} corrections to none of the classes prove nothing about these); \
-             `hangtag review --audit 220` draws photos to look at",
+             `hangtag review --audit {}` draws photos to look at",
             target * 100.0,
             samples.left_out,
-            judged.len() - counting
+            judged.len() - counting,
+            worth_drawing(target)
         );
     }
     let thresholds = fit(&judged, target, options);

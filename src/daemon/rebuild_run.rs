@@ -1,7 +1,7 @@
 //! One rebuild in a process of its own: started, followed, ended.
 //!
-//! In: a run's folder with its job. Out: each epoch as it ends, then how the process ended. Never: a process that
-//! outlives its run; it is asked to end first (SIGTERM), and ended by force after a while.
+//! In: a run's folder with its job. Out: each epoch as it ends, time for other work between, then how the process ended. Never: a
+//! process that outlives its run; it is asked to end first (SIGTERM), and ended by force after a while.
 
 use std::fs::File;
 use std::path::Path;
@@ -13,7 +13,6 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::retrain::RetrainError;
 use crate::config::ENVIRONMENT_PREFIX;
-use crate::store::StoreError;
 use crate::training::job::RunFolder;
 use crate::training::perform::Conclusion;
 use crate::training::report::EpochFigures;
@@ -48,10 +47,10 @@ pub(super) enum Carried {
 }
 
 impl RunProcess<'_> {
-    /// Runs the process to its end; `record` gets every epoch once it is done.
+    /// Runs the process to its end; at every look at it `meanwhile` gets the epochs that are done since the last one, if any.
     pub(super) fn carry_out_blocking(
         &self,
-        record: &mut dyn FnMut(&EpochFigures) -> Result<(), StoreError>,
+        meanwhile: &mut dyn FnMut(&[EpochFigures]),
     ) -> Result<Carried, RetrainError> {
         let mut child = self.start()?;
         let (begun, mut read_to) = (Instant::now(), 0);
@@ -59,12 +58,7 @@ impl RunProcess<'_> {
             let ended = child.0.try_wait();
             let (epochs, next) = self.folder.read_progress_blocking(read_to)?;
             read_to = next;
-            for epoch in &epochs {
-                // The figures are in the folder, too: training goes on without their rows.
-                if let Err(error) = record(epoch) {
-                    tracing::warn!("{error}");
-                }
-            }
+            meanwhile(&epochs);
             match ended {
                 Ok(Some(status)) => break status,
                 Ok(None) => {}
@@ -165,7 +159,7 @@ impl Drop for Training {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::time::SystemTime;
 
     use super::*;
@@ -178,7 +172,7 @@ mod tests {
 
     /// A program in the place of a training; its third argument is the run's folder. A shell writes it: were it open for writing
     /// in this process while another test starts one, it could not be started ("text file busy").
-    fn write_program(path: &Path, script: &str) {
+    pub(in crate::daemon) fn write_program(path: &Path, script: &str) {
         let write = "printf '#!/bin/sh\\n%s' \"$1\" > \"$0\" && chmod +x \"$0\"";
         let written = Command::new("sh")
             .args(["-c", write])
@@ -200,7 +194,7 @@ mod tests {
             max_duration: Duration::from_millis(500),
             stop: &AtomicBool::new(false),
         };
-        let carried = process.carry_out_blocking(&mut |_| Ok(())).unwrap();
+        let carried = process.carry_out_blocking(&mut |_| ()).unwrap();
         let Carried::Failed(reason) = carried else {
             panic!("it cannot have ended by itself")
         };
@@ -290,9 +284,8 @@ mod tests {
                 max_duration: Duration::from_secs(600),
                 stop: &stop,
             };
-            let carried = process.carry_out_blocking(&mut |_| {
-                stop.store(true, Ordering::Relaxed);
-                Ok(())
+            let carried = process.carry_out_blocking(&mut |epochs| {
+                stop.fetch_or(!epochs.is_empty(), Ordering::Relaxed);
             });
             match carried.unwrap() {
                 Carried::Concluded(conclusion) => assert!(is_through && conclusion == last),

@@ -11,8 +11,9 @@
 
 mod conclude;
 mod dead;
-mod decide_anew;
 mod due;
+mod end;
+mod meanwhile;
 #[cfg(test)]
 mod tests;
 
@@ -100,6 +101,10 @@ pub struct Retrainer {
     program: PathBuf,
     up_since: Timestamp,
     looked_for_dead: Instant,
+    /// While a run is under way, the store is not written before then: it was in trouble.
+    not_before: Instant,
+    /// How a run ended whose end could not be written; the next turn writes it.
+    unwritten: Option<(RunId, RunEnd)>,
     stop: Arc<AtomicBool>,
 }
 
@@ -126,6 +131,8 @@ impl Retrainer {
             program,
             up_since: SystemTime::now().into(),
             looked_for_dead: Instant::now(),
+            not_before: Instant::now(),
+            unwritten: None,
             stop,
         })
     }
@@ -149,7 +156,7 @@ impl Retrainer {
                 Err(error) => {
                     tracing::error!("rebuild: {error}");
                     board.problem("retrain", error.to_string());
-                    // A run may have been left on record as running: it is ended, or judged, as after a crash.
+                    // A run may have been left on record as running: it is judged, or its end is written.
                     taken_up = false;
                     TROUBLE_PAUSE
                 }
@@ -157,8 +164,10 @@ impl Retrainer {
         }
     }
 
-    /// Ends what a service that was killed left running; a run that was through and only not judged yet, is judged.
+    /// Ends what a service that was killed left running; a run that was through and only not judged yet, is judged. What the store
+    /// has kept from the record before is written first.
     pub fn take_up_blocking(&mut self) -> Result<(), RetrainError> {
+        self.write_kept_end()?;
         self.close_dead_blocking()?;
         for run in self.reader.running_runs()? {
             if run.trigger == RunTrigger::Command {
@@ -206,10 +215,7 @@ impl Retrainer {
     }
 
     fn turn_blocking(&mut self, station: &Station) -> Result<(), RetrainError> {
-        self.decide_anew_blocking()?;
-        if self.looked_for_dead.elapsed() > LOOK_FOR_DEAD {
-            self.close_dead_blocking()?;
-        }
+        self.put_in_order_blocking()?;
         let now = SystemTime::now().into();
         if self.is_pinned() {
             // Puts on record that no schedule is in force meanwhile: settings with a pinned model have none.
@@ -255,6 +261,8 @@ impl Retrainer {
         beginning: Beginning,
     ) -> Result<RunSummary, RetrainError> {
         let now: Timestamp = SystemTime::now().into();
+        // Who asks from here on may have corrected what this run has read already, and gets a run that knows it.
+        let asked = self.reader.latest_rebuild_request()?;
         let job = self.job(&beginning, now)?;
         let print = self.fingerprint_of_blocking(&job);
         let is_resumed = matches!(beginning, Beginning::Resumed { .. });
@@ -262,7 +270,7 @@ impl Retrainer {
             && let Some(print) = &print
             && let Some(reason) = self.known_outcome(print, trigger)?
         {
-            return self.unchanged((trigger, due_at, now), print, &reason);
+            return self.unchanged((trigger, due_at, now), asked, print, &reason);
         }
         let run = self.store.start_run(&NewRun {
             started_at: now,
@@ -272,14 +280,17 @@ impl Retrainer {
             fingerprint: print,
             corrections_read_at: job.corrections_read_at,
         })?;
-        let taken = self.store.take_rebuild_requests(run, now);
+        let taken = self.store.take_rebuild_requests(run, asked, now);
         let carried = match taken {
             Ok(_) => self.carry_out_blocking(run, job, &beginning),
             Err(error) => Err(error.into()),
         };
         carried.or_else(|error| match error {
-            // What cannot be written now cannot end the run either: the next turn takes it up, as after a crash.
-            RetrainError::Store(_) => Err(error),
+            // What cannot be written now cannot end the run either: the next turn does, or judges what is through.
+            RetrainError::Store(_) => {
+                self.end_later(run, &error);
+                Err(error)
+            }
             // The run must not stay "running" because of what went wrong around it.
             error => self.end(run, RunState::Failed, &error.to_string()),
         })
@@ -362,14 +373,14 @@ impl Retrainer {
             job.in_service = self.config.models_dir().join(in_service.as_str());
             (job.in_service_out_of_fold, job.audited) = self.evidence(&in_service)?;
             folder.write_job_blocking(&job, &self.config.to_string())?;
+            let (program, stop) = (self.program.clone(), Arc::clone(&self.stop));
             let process = RunProcess {
-                program: &self.program,
+                program: &program,
                 folder: &folder,
                 max_duration: self.config.retrain.max_duration,
-                stop: &self.stop,
+                stop: &stop,
             };
-            let store = &mut self.store;
-            let carried = process.carry_out_blocking(&mut |epoch| store.add_epoch(run, &row_of(epoch)))?;
+            let carried = process.carry_out_blocking(&mut |epochs| self.meanwhile_blocking(run, epochs))?;
             let conclusion = match carried {
                 // On record as stopped it would be begun again, against the will of whoever ended it.
                 Carried::Concluded(Conclusion::Stopped { reason }) if !self.waited_to_stop(TOLD_TOGETHER) => {
@@ -387,17 +398,6 @@ impl Retrainer {
             }
             folder.forget_conclusion_blocking()?;
         }
-    }
-
-    fn end(&mut self, run: RunId, state: RunState, reason: &str) -> Result<RunSummary, RetrainError> {
-        let end = RunEnd::without_result(state, SystemTime::now().into(), reason);
-        self.store.finish_run(run, &end)?;
-        Ok(RunSummary {
-            run,
-            state,
-            reason: Some(reason.to_owned()),
-            verdict: None,
-        })
     }
 
     /// Whether the settings name the model that is served, whatever is rebuilt.

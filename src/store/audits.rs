@@ -8,12 +8,14 @@
 //! draw are the photos before the first place that is still open: wherever people stop, those are a random sample, which
 //! the photos that somebody happens to have looked at are not. A photo that is gone waits for nobody, unless it was still there
 //! when the next one was looked at, or may have been: then that one was picked, and what is there behind it tells only what was
-//! picked. Who looked before the draw picked nothing of it. When somebody looked first counts, not when a word was changed.
+//! picked. Who looked before the draw picked nothing of it: the order of the rows tells, since a clock that was ahead at the draw would
+//! make all that was picked later look earlier. When somebody looked first counts, not when a word was changed.
 //!
 //! A seed that is drawn by once more gives the same places: to the later draw belongs what the earlier ones drew, since they were
 //! drawn when that was, and looked at in its order. Of what is left of them alone, a photo that was passed over would be missing.
 
 use std::collections::{BTreeSet, BinaryHeap};
+use std::time::SystemTime;
 
 use rusqlite::params;
 use serde::Serialize;
@@ -76,17 +78,17 @@ impl AuditProgress {
     }
 
     /// `contents` by draw and place.
-    fn of(contents: &[DrawnContent]) -> Self {
+    fn of(contents: &[DrawnContent], now: Timestamp) -> Self {
         let mut progress = Self::default();
         let (mut drawn, mut named, mut waiting) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         let mut early = BTreeSet::new();
         for draw in contents.chunk_by(|one, other| one.audit == other.audit) {
             drawn.extend(draw.iter().map(|content| content.hash));
-            let looked_at = draw.iter().filter(|content| content.named_at.is_some());
+            let looked_at = draw.iter().filter(|content| content.named.is_some());
             named.extend(looked_at.map(|content| content.hash));
             let mut is_gone_through = true;
             for (place, content) in draw.iter().enumerate() {
-                if content.named_at.is_some() {
+                if content.named.is_some() {
                     let these = if is_gone_through {
                         &mut progress.audited
                     } else {
@@ -98,7 +100,7 @@ impl AuditProgress {
                     if waiting.insert(content.hash) {
                         progress.open.push(file.clone());
                     }
-                } else if content.was_passed_over(&draw[place + 1..]) {
+                } else if content.was_passed_over(&draw[place + 1..], now) {
                     break;
                 }
             }
@@ -114,13 +116,11 @@ impl AuditProgress {
 /// A content in a draw, or in an earlier one by the same seed.
 struct DrawnContent {
     audit: i64,
-    /// The first time by this seed.
-    drawn_at: Timestamp,
     place: ContentHash,
     hash: ContentHash,
-    /// When somebody said what it shows: first since it was drawn, or before, where that word still stands. `None` where none
-    /// stands.
-    named_at: Option<Timestamp>,
+    /// What somebody said of it: first since it was drawn (the first time by this seed), or before, where that word still stands.
+    /// `None` where none stands.
+    named: Option<Named>,
     /// A file of it that can be looked at.
     file: Option<InventoryPath>,
     /// When the last of its files was missed or rejected; `None` where another picture took its place, which may have been at
@@ -128,13 +128,25 @@ struct DrawnContent {
     gone_at: Option<Timestamp>,
 }
 
+/// A person's word on a drawn content.
+struct Named {
+    at: Timestamp,
+    /// Given after the draw.
+    is_picked: bool,
+}
+
 impl DrawnContent {
     /// Whether this one, which is gone and which nobody has looked at, was, or may have been, still there when the next one was
-    /// looked at.
-    fn was_passed_over(&self, behind: &[DrawnContent]) -> bool {
-        let mut picked_at = behind.iter().filter_map(|content| content.named_at);
-        let next = picked_at.find(|named_at| *named_at > self.drawn_at);
-        next.is_some_and(|named_at| self.gone_at.is_none_or(|gone_at| gone_at > named_at))
+    /// looked at. Moments that are yet to come were written under a wrong clock, and tell nothing.
+    fn was_passed_over(&self, behind: &[DrawnContent], now: Timestamp) -> bool {
+        let mut words = behind.iter().filter_map(|content| content.named.as_ref());
+        let was_gone_at = |named_at: Timestamp| {
+            let gone_at = self.gone_at.filter(|gone_at| *gone_at <= now && named_at <= now);
+            gone_at.is_some_and(|gone_at| gone_at <= named_at)
+        };
+        words
+            .find(|word| word.is_picked)
+            .is_some_and(|word| !was_gone_at(word.at))
     }
 }
 
@@ -189,41 +201,55 @@ impl Reader {
 
     /// How far people have come with all draws on record. A walk over what was drawn, some microseconds a photo.
     pub fn audit_progress(&self) -> Result<AuditProgress, StoreError> {
+        let now = SystemTime::now().into();
+        let contents = self.drawn_contents(now)?;
+        Ok(AuditProgress::of(&contents, now))
+    }
+
+    /// What was drawn, by draw and place. Of a draw of which the order of words is not on record, and that lies in the future, each
+    /// word was given later.
+    fn drawn_contents(&self, now: Timestamp) -> Result<Vec<DrawnContent>, StoreError> {
         let mut contents = self.rows(
             "look how far the audits have come",
             "WITH drawn AS (
-                 SELECT a.id AS audit_id, a.seed, c.content_hash, min(e.drawn_at_ms) AS drawn_at_ms
+                 SELECT a.id AS audit_id, a.seed, c.content_hash, min(e.id) AS first_id
                  FROM audits a JOIN audits e ON e.seed = a.seed AND e.id <= a.id
                  JOIN audited_contents c ON c.audit_id = e.id
-                 GROUP BY a.id, c.content_hash)
+                 GROUP BY a.id, c.content_hash),
+             words AS (
+                 SELECT d.*, t.id AS word_id, t.corrected_at_ms, t.undone_at_ms,
+                     coalesce(t.id > e.truths_before, e.drawn_at_ms > ?1 OR t.corrected_at_ms > e.drawn_at_ms) AS is_picked
+                 FROM drawn d JOIN audits e ON e.id = d.first_id
+                 LEFT JOIN truths t ON t.content_hash = d.content_hash)
              SELECT d.audit_id, d.seed, d.content_hash,
-                 CASE WHEN count(t.id) > count(t.undone_at_ms)
-                      THEN min(t.corrected_at_ms) FILTER (WHERE t.corrected_at_ms > d.drawn_at_ms OR t.undone_at_ms IS NULL) END,
+                 CASE WHEN count(d.word_id) > count(d.undone_at_ms)
+                      THEN min(d.corrected_at_ms) FILTER (WHERE d.is_picked OR d.undone_at_ms IS NULL) END,
+                 max(d.is_picked),
                  (SELECT min(f.path) FROM images i
                   JOIN files f INDEXED BY files_by_image ON f.image_id = i.id AND f.is_present = 1
                   WHERE i.content_hash = d.content_hash AND f.reason IS NULL),
                  (SELECT max(coalesce(f.absent_at_ms, f.tagged_at_ms)) FROM images i
                   JOIN files f INDEXED BY files_by_image ON f.image_id = i.id
-                  WHERE i.content_hash = d.content_hash),
-                 d.drawn_at_ms
-             FROM drawn d LEFT JOIN truths t ON t.content_hash = d.content_hash
-             GROUP BY d.audit_id, d.content_hash",
-            [],
+                  WHERE i.content_hash = d.content_hash)
+             FROM words d GROUP BY d.audit_id, d.content_hash",
+            [now.as_millis()],
             |row| {
                 let hash = rows::present(rows::content_hash(row, 2)?, 2, "a hash of 32 bytes")?;
+                let named_at = row.get::<_, Option<i64>>(3)?.map(Timestamp::from_millis);
+                // A word from before the draw that still stands is the only one that stands, and none came after it.
+                let is_picked = row.get::<_, Option<bool>>(4)?.unwrap_or(false);
                 Ok(DrawnContent {
                     audit: row.get(0)?,
-                    drawn_at: Timestamp::from_millis(row.get(6)?),
                     place: place(row.get(1)?, &hash),
                     hash,
-                    named_at: row.get::<_, Option<i64>>(3)?.map(Timestamp::from_millis),
-                    file: row.get::<_, Option<String>>(4)?.map(InventoryPath::from_stored),
-                    gone_at: row.get::<_, Option<i64>>(5)?.map(Timestamp::from_millis),
+                    named: named_at.map(|at| Named { at, is_picked }),
+                    file: row.get::<_, Option<String>>(5)?.map(InventoryPath::from_stored),
+                    gone_at: row.get::<_, Option<i64>>(6)?.map(Timestamp::from_millis),
                 })
             },
         )?;
         contents.sort_by_key(|content| (content.audit, content.place));
-        Ok(AuditProgress::of(&contents))
+        Ok(contents)
     }
 }
 
@@ -243,7 +269,8 @@ impl Store {
                 .row_of_model(&audit.model)?
                 .ok_or_else(|| WriteError::NoSuchModel(audit.model.clone()))?;
             batch.transaction.execute(
-                "INSERT INTO audits (model_id, seed, photos, drawn_by, drawn_at_ms) VALUES (?1, ?2, ?3, ?4, ?5)",
+                "INSERT INTO audits (model_id, seed, photos, drawn_by, drawn_at_ms, truths_before)
+                 VALUES (?1, ?2, ?3, ?4, ?5, (SELECT coalesce(max(id), 0) FROM truths))",
                 params![
                     model_id,
                     audit.seed,

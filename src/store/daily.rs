@@ -3,7 +3,9 @@
 //! In: each new outcome as it is recorded. Out: sums by day, and how often corrections agree with a model. Never: a
 //! walk over the outcomes; a judgement about the sums.
 //!
-//! A day is one of UTC, by when the model answered. Each content counts once a model.
+//! A day is one of UTC, by when the model answered. Each content counts once a model, and once more where that model's answer was
+//! thinned out (`thin_history`) and it answers anew: the sums outlast the answers, and what was said was said. The sums of answers
+//! that are gone stay as the thresholds had it by then.
 
 use rusqlite::params;
 use serde::Serialize;

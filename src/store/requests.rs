@@ -34,12 +34,17 @@ impl Store {
         })
     }
 
-    /// Answers every open request by one run; returns how many there were.
-    pub fn take_rebuild_requests(&mut self, run: RunId, at: Timestamp) -> Result<u64, StoreError> {
+    /// Answers the open requests up to this one by one run; returns how many there were.
+    pub fn take_rebuild_requests(
+        &mut self,
+        run: RunId,
+        up_to: i64,
+        at: Timestamp,
+    ) -> Result<u64, StoreError> {
         self.write("take the requests for a rebuild", |batch| {
             let taken = batch.transaction.execute(
-                "UPDATE rebuild_requests SET taken_at_ms = ?2, run_id = ?1 WHERE taken_at_ms IS NULL",
-                params![run.0, at.as_millis()],
+                "UPDATE rebuild_requests SET taken_at_ms = ?2, run_id = ?1 WHERE taken_at_ms IS NULL AND id <= ?3",
+                params![run.0, at.as_millis(), up_to],
             )?;
             Ok(taken as u64)
         })
@@ -62,6 +67,17 @@ impl Reader {
                 })
             },
         )
+    }
+
+    /// The number of the latest request, whether a run has taken it or not; 0 where nobody has asked.
+    pub fn latest_rebuild_request(&self) -> Result<i64, StoreError> {
+        let latest: Option<Option<i64>> = self.row(
+            "look for the latest request for a rebuild",
+            "SELECT max(id) FROM rebuild_requests",
+            [],
+            |row| row.get(0),
+        )?;
+        Ok(latest.flatten().unwrap_or(0))
     }
 
     /// The run that took a request; `None` while none has.

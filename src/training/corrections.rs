@@ -4,8 +4,9 @@
 //! what they show, and what could not be used. Never: a photo of the inbox (it may be gone by then), a correction in the
 //! validation rows, chance.
 //!
-//! The copy is grey, upright and at most 256 pixels wide and high: all that preprocessing needs for a picture of
-//! 28x28, at some ten kilobytes. It goes through the same preprocessing as a photo in service.
+//! The copy is what preprocessing looks at: grey, upright, halved until it is less than 448 pixels wide and high, at some seventy
+//! kilobytes. What comes of it is what comes of the photo in service, to the bit: were it shrunk further, one answer in seven
+//! for large photos would be another one, and thresholds and gate would be about pictures that nobody tags.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -13,16 +14,14 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use fast_image_resize::images::{TypedImage, TypedImageRef};
-use fast_image_resize::pixels::U8;
-use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
 use serde::{Deserialize, Serialize};
 
 use super::lessons::Photos;
 use super::manifest::in_short;
+use super::sketch::Sketch;
 use crate::decode::{self, DecodeError, DecodeLimits};
-use crate::domain::{ContentHash, DecodedImage, Truth};
+use crate::domain::{ContentHash, DecodedImage, LOOKED_AT_BELOW, Truth};
 use crate::durable;
 use crate::preprocess::{InputTensor, Preprocessor};
 
@@ -31,7 +30,7 @@ mod mix;
 pub use mix::{CorrectionWeight, Mixed, mix};
 
 /// Longest edge of a kept copy, in pixels.
-pub const MAX_SIDE: u32 = 256;
+const MAX_SIDE: u32 = LOOKED_AT_BELOW - 1;
 /// More than any copy that is written here has; keeps a wrong file from filling the memory.
 const MAX_FILE_BYTES: u64 = 1 << 20;
 /// What a copy may ask for: its pixels, and the decoder's buffers for them.
@@ -73,16 +72,15 @@ impl Material {
     }
 
     /// One more, as preprocessing left it.
-    pub fn push(&mut self, Correction { hash, truth }: Correction, input: &InputTensor) {
-        self.photos.push(input, truth);
+    pub fn push(&mut self, Correction { hash, truth }: Correction, input: &InputTensor, sketch: Sketch) {
+        self.photos.push(input, sketch, truth);
         self.hashes.push(hash);
     }
 
     /// These, and others behind them.
     pub fn followed_by(&self, others: Material) -> Material {
         let mut all = self.clone();
-        all.photos.pixels.extend(others.photos.pixels);
-        all.photos.truths.extend(others.photos.truths);
+        all.photos.extend(others.photos);
         all.hashes.extend(others.hashes);
         all.unusable.extend(others.unusable);
         all
@@ -161,7 +159,7 @@ pub fn copy_path(folder: &Path, hash: &ContentHash) -> PathBuf {
     folder.join(format!("{hash}.png"))
 }
 
-/// Keeps a copy of a corrected photo, shrunk to at most 256 pixels, replacing an earlier one.
+/// Keeps a copy of a corrected photo, replacing an earlier one.
 pub fn keep_blocking(folder: &Path, hash: &ContentHash, image: &DecodedImage) -> Result<(), CorrectionError> {
     let kept = as_kept(image);
     let mut png = Vec::new();
@@ -227,7 +225,7 @@ pub fn prepare_blocking(folder: &Path, corrections: &[Correction]) -> Material {
     let (mut material, mut preprocessor) = (Material::default(), Preprocessor::new());
     for correction in sorted {
         match read_blocking(folder, &correction.hash) {
-            Ok(image) => material.push(correction, &preprocessor.prepare(&image)),
+            Ok(image) => material.push(correction, &preprocessor.prepare(&image), Sketch::of(&image)),
             Err(error) => material.unusable.push(Unusable {
                 hash: correction.hash.to_string(),
                 error: error.to_string(),
@@ -251,29 +249,30 @@ impl MaterialSummary {
     }
 }
 
-/// A photo as its copy holds it: with the longest edge at no more than 256 pixels; never enlarged.
-pub fn as_kept(image: &DecodedImage) -> DecodedImage {
-    let longest = image.width.max(image.height);
-    if longest <= MAX_SIDE {
-        return image.clone();
+/// A photo as its copy holds it, halved exactly as preprocessing would.
+fn as_kept(image: &DecodedImage) -> DecodedImage {
+    let mut kept = image.clone();
+    while kept.width.max(kept.height) > MAX_SIDE {
+        kept = halved(&kept);
     }
-    let fitted = |edge: u32| {
-        let (edge, side, longest) = (u64::from(edge), u64::from(MAX_SIDE), u64::from(longest));
-        ((2 * edge * side + longest) / (2 * longest)).max(1) as u32
-    };
-    let (width, height) = (fitted(image.width), fitted(image.height));
-    let source = TypedImageRef::<U8>::from_buffer(image.width, image.height, &image.luma)
-        .expect("a decoded image has width times height values; this is a bug");
-    let mut small = TypedImage::<U8>::new(width, height);
-    // The filter that preprocessing shrinks with.
-    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
-    Resizer::new()
-        .resize_typed(&source, &mut small, &options)
-        .expect("both pictures are grey and not empty; this is a bug");
+    kept
+}
+
+/// Means of 2x2 pixels, rounded; an odd last column or row stands for its missing neighbour, too.
+fn halved(image: &DecodedImage) -> DecodedImage {
+    let (width, height) = (image.width as usize, image.height as usize);
+    let value = |x: usize, y: usize| u16::from(image.luma[y.min(height - 1) * width + x.min(width - 1)]);
+    let places = (0..height)
+        .step_by(2)
+        .flat_map(|y| (0..width).step_by(2).map(move |x| (x, y)));
+    let luma = places.map(|(x, y)| {
+        let sum = value(x, y) + value(x + 1, y) + value(x, y + 1) + value(x + 1, y + 1);
+        ((sum + 2) / 4) as u8
+    });
     DecodedImage {
-        luma: small.pixels().iter().map(|pixel| pixel.0).collect(),
-        width,
-        height,
+        luma: luma.collect(),
+        width: image.width.div_ceil(2),
+        height: image.height.div_ceil(2),
         ..*image
     }
 }

@@ -89,7 +89,8 @@ pub struct Candidate {
     pub parity_difference: f64,
     /// How its first answers went.
     pub warm_up: WarmUp,
-    /// Corrections that the model in service has learned and this one has not, since their pictures cannot be read any more.
+    /// Corrections that the model in service has learned and this one has not, since their pictures cannot be read any more; not those
+    /// that the settings leave out.
     #[serde(default)]
     pub forgotten: u64,
 }

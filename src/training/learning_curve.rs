@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use super::evaluate::{Decisions, Evaluation, Judged};
 use super::lessons::Photos;
+use super::sketch::Sketch;
 use crate::domain::{Basis, ContentHash, Label, ModelId, Prediction, Thresholds, Truth};
 use crate::preprocess::InputTensor;
 
@@ -34,7 +35,7 @@ pub struct Collection {
     pub hashes: Vec<ContentHash>,
 }
 
-/// Two rows of a list that are the same picture to a network and say different things of it.
+/// Two rows of a list that are the same picture and say different things of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("two rows with the same photo have different labels")]
 pub struct Contradiction {
@@ -43,21 +44,21 @@ pub struct Contradiction {
 }
 
 impl Collection {
-    /// Of rows in any order; what comes more than once counts once, also where only a network sees no difference.
-    pub fn of(rows: &[(ContentHash, Truth, &InputTensor)]) -> Result<Self, Contradiction> {
+    /// Of rows in any order; what comes more than once counts once, whatever files it was saved in.
+    pub fn of(rows: &[(ContentHash, Truth, &InputTensor, Sketch)]) -> Result<Self, Contradiction> {
         let mut order: Vec<usize> = (0..rows.len()).collect();
         order.sort_by_key(|&row| rows[row].0);
         let mut all = Photos::default();
         for &row in &order {
-            let (_, truth, input) = rows[row];
-            all.push(input, truth);
+            let (_, truth, input, sketch) = rows[row];
+            all.push(input, sketch, truth);
         }
         let (mut firsts, mut collection) = (Vec::new(), Self::default());
         for (&row, place) in order.iter().zip(all.places()) {
-            let (hash, truth, input) = rows[row];
+            let (hash, truth, input, sketch) = rows[row];
             if place == firsts.len() {
                 firsts.push(row);
-                collection.photos.push(input, truth);
+                collection.photos.push(input, sketch, truth);
                 collection.hashes.push(hash);
             } else if collection.photos.truths[place] != truth {
                 return Err(Contradiction {

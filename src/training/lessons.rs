@@ -3,12 +3,11 @@
 //! In: the pictures, a seed, what shall be done to them. Out: for each place of an epoch, a picture and what it shows.
 //! Never: a validation or test picture, hidden chance: a place of an epoch always shows the same.
 
-use std::collections::HashMap;
-
 use super::augment::{self, Picture, Wardrobe};
 use super::dataset::Images;
 use super::network::random::{Purpose, Stream};
 use super::network::residual::NONE;
+use super::sketch::{self, Sketch};
 use crate::domain::{Augmentation, INPUT_LEN, Truth};
 use crate::preprocess::InputTensor;
 
@@ -24,6 +23,8 @@ pub const MEASURING_EPOCH: u32 = 0;
 pub struct Photos {
     /// 784 bytes each.
     pub pixels: Vec<u8>,
+    /// By what each is told from others.
+    pub sketches: Vec<Sketch>,
     /// What each shows.
     pub truths: Vec<Truth>,
 }
@@ -40,24 +41,25 @@ impl Photos {
     }
 
     /// One more, as preprocessing left it.
-    pub fn push(&mut self, input: &InputTensor, truth: Truth) {
+    pub fn push(&mut self, input: &InputTensor, sketch: Sketch, truth: Truth) {
         // Exactly the bytes that the tensor was made of.
         let bytes = input.values().iter().map(|value| (value * 255.0).round() as u8);
         self.pixels.extend(bytes);
+        self.sketches.push(sketch);
         self.truths.push(truth);
     }
 
+    /// Others behind these.
+    pub fn extend(&mut self, others: Photos) {
+        self.pixels.extend(others.pixels);
+        self.sketches.extend(others.sketches);
+        self.truths.extend(others.truths);
+    }
+
     /// For each, the place of its picture among the different ones, in the order in which they first come. Photos that
-    /// differ as files may be one picture to a network, and share a place.
+    /// differ as files may be one picture, and share a place.
     pub fn places(&self) -> Vec<usize> {
-        let mut places = HashMap::new();
-        let pictures = (0..self.len()).map(|number| picture(&self.pixels, number));
-        pictures
-            .map(|picture| {
-                let next = places.len();
-                *places.entry(picture).or_insert(next)
-            })
-            .collect()
+        sketch::places(&self.sketches)
     }
 
     /// For each, whether none before it is the same picture: one picture proves as much as one, under however many hashes it
@@ -102,6 +104,7 @@ impl Photos {
         let mut some = Photos::default();
         for &number in numbers {
             some.pixels.extend_from_slice(picture(&self.pixels, number));
+            some.sketches.push(self.sketches[number]);
             some.truths.push(self.truths[number]);
         }
         some

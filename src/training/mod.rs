@@ -10,6 +10,7 @@ pub mod dataset;
 pub mod idx;
 
 pub mod corrections;
+pub mod sketch;
 
 pub mod augment;
 pub mod network;

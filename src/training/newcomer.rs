@@ -9,7 +9,7 @@ use std::path::Path;
 use crate::domain::{Basis, ModelId, Timestamp};
 use crate::store::{BY_REBUILD, ModelState, NewThresholds, Reader, Store, StoreError, ThresholdsRow};
 
-use super::samples::{ENOUGH_AUDITED, Pictures, Samples};
+use super::samples::{Pictures, Samples, enough_audited};
 use super::thresholds::{FitOptions, fit};
 
 /// What a fit aims at, and with what.
@@ -40,17 +40,26 @@ pub fn fit_on_audit(
     }
     let rows = reader.samples(model)?;
     // Before all the copies are read.
-    if rows.iter().filter(|row| row.is_audited).count() < ENOUGH_AUDITED {
+    let audited = rows.iter().filter(|row| row.is_audited).count() as u64;
+    if audited < enough_audited(aim.target_precision) {
         return Ok(());
     }
     let pictures = Pictures::of_blocking(aim.corrections_dir, &rows, &row.manifest);
-    let (basis, judged) = Samples::of(&rows, &row.manifest, &pictures).best();
+    let (basis, judged) = Samples::of(&rows, &row.manifest, &pictures).best(aim.target_precision);
     if basis != Basis::Audit {
         return Ok(());
     }
     let thresholds = fit(&judged, aim.target_precision, FitOptions::of(basis));
     if holding.is_some_and(|holding| holding.thresholds == thresholds) {
         return Ok(());
+    }
+    if thresholds.accepted == 0 {
+        tracing::warn!(
+            "no tag of model {model} will be accepted: it is not right in {:.1} % of any large part of the {} audited photos that \
+             can judge it; more corrections, or a lower tagging.target_precision, let it accept some",
+            aim.target_precision * 100.0,
+            judged.len()
+        );
     }
     store.set_thresholds(&NewThresholds {
         model: model.clone(),
@@ -89,6 +98,9 @@ mod tests {
     fn at(ms: i64) -> Timestamp {
         Timestamp::from_millis(ms)
     }
+
+    /// Of audited photos, for the target here.
+    const ENOUGH: usize = 200;
 
     /// A store with an audit of so many photos, each looked at, and what a fold of model b said of each.
     struct Shop {
@@ -163,9 +175,13 @@ mod tests {
         }
 
         fn fit(&mut self, digit: &str) -> ThresholdsRow {
+            self.fit_for(digit, 0.95)
+        }
+
+        fn fit_for(&mut self, digit: &str, target_precision: f64) -> ThresholdsRow {
             let reader = self.reader();
             let aim = Aim {
-                target_precision: 0.95,
+                target_precision,
                 at: at(15),
                 corrections_dir: self.folder.path(),
             };
@@ -178,16 +194,25 @@ mod tests {
         ModelId::from_sha256(&digit.repeat(64)).unwrap()
     }
 
+    /// Two hundred audited photos, each tagged right, put thresholds in force by which nothing at all could be accepted.
+    #[test]
+    fn an_audit_that_could_never_prove_the_target_takes_no_threshold_away() {
+        let mut shop = Shop::audited(ENOUGH);
+        assert_eq!(shop.fit_for("b", 0.99).by, "manifest");
+        let held = Shop::audited(230).fit_for("b", 0.99);
+        assert_eq!((held.by.as_str(), held.thresholds.accepted), (BY_REBUILD, 230));
+    }
+
     /// A rebuilt model came with the thresholds of its manifest, and the audit counted for nothing any more.
     #[test]
     fn an_audit_goes_on_holding_for_a_rebuilt_model() {
-        let mut shop = Shop::audited(ENOUGH_AUDITED);
+        let mut shop = Shop::audited(ENOUGH);
         let held = shop.fit("b");
         assert_eq!(
             (held.by.as_str(), held.thresholds.basis),
             (BY_REBUILD, Basis::Audit)
         );
-        assert_eq!(held.thresholds.samples, ENOUGH_AUDITED as u64);
+        assert_eq!(held.thresholds.samples, ENOUGH as u64);
         assert!(
             held.thresholds
                 .accept_from(Label::from_index(3).unwrap())
@@ -203,9 +228,9 @@ mod tests {
 
     #[test]
     fn what_an_audit_does_not_suffice_for_or_a_person_has_said_stays() {
-        let mut few = Shop::audited(ENOUGH_AUDITED - 1);
+        let mut few = Shop::audited(ENOUGH - 1);
         assert_eq!(few.fit("b").by, "manifest");
-        let mut shop = Shop::audited(ENOUGH_AUDITED);
+        let mut shop = Shop::audited(ENOUGH);
         assert_eq!(shop.fit("a").by, "manifest", "it serves, and gave no answers");
         let word = NewThresholds {
             model: model("b"),
@@ -220,7 +245,7 @@ mod tests {
     /// The copy passed for a person's word about the model to which it had been carried over, and kept every fit away.
     #[test]
     fn what_was_carried_over_does_not_keep_a_fit_away() {
-        let mut shop = Shop::audited(ENOUGH_AUDITED);
+        let mut shop = Shop::audited(ENOUGH);
         let bag = Label::from_index(8).unwrap();
         let set = Thresholds {
             basis: Basis::Set,

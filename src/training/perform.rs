@@ -119,7 +119,7 @@ pub fn perform_blocking(
     let material = prepare_blocking(&job.corrections_dir, &corrections);
     let weight = CorrectionWeight::new(job.correction_weight)?;
     let in_service = ModelBundle::load(&job.in_service)?;
-    let (base, start) = start::of(job, &in_service, &material).unzip();
+    let (base, start) = start::of(job, &in_service, (&material, &data.files)).unzip();
     let usable = usable(job, &material);
     let learned = (usable.as_slice(), job.correction_weight, base.as_ref());
     let print = fingerprint(&data.files, &job.parameters, learned);
@@ -230,7 +230,7 @@ fn is_evidence(job: &Job, hash: &ContentHash) -> bool {
     job.parameters.architecture == ArchitectureName::Residual || held_out(hash)
 }
 
-/// How many corrections a model has learned that cannot be learned any more.
+/// How many corrections a model has learned that cannot be learned any more. What the settings of a run leave out is left to them.
 fn forgotten(material: &Material, in_service: &ModelBundle) -> u64 {
     let learned = learned_by(in_service);
     let unusable = material.unusable.iter().filter_map(|one| one.hash.parse().ok());

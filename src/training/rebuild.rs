@@ -13,6 +13,7 @@ use super::export::{Tempering, to_onnx};
 use super::lessons::Photos;
 use super::manifest::manifest;
 use super::network::Network;
+use super::samples::worth_drawing;
 use super::scoring::{
     calibration_error, evaluate_images, log_scores, parity_difference, score_images, score_photos, tempered,
 };
@@ -63,6 +64,7 @@ impl Shop<'static> {
     pub fn none(target_precision: f64) -> Self {
         static NO_PHOTOS: Photos = Photos {
             pixels: Vec::new(),
+            sketches: Vec::new(),
             truths: Vec::new(),
         };
         Self {
@@ -268,8 +270,9 @@ fn thresholds(
         if fitted.accepted == 0 {
             tracing::warn!(
                 "no tag of the rebuilt model will be accepted: it is not right in {:.1} % of any large part of the {known} corrections; \
-                 `hangtag review --audit 220` draws photos that may show more",
-                target * 100.0
+                 `hangtag review --audit {}` draws photos that may show more",
+                target * 100.0,
+                worth_drawing(target)
             );
         }
         return fitted;

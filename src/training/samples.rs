@@ -5,7 +5,7 @@
 //!
 //! A model that was trained on a correction knows it by heart: its answer there tells nothing about other photos. For
 //! those the answer of a fold that had not seen it stands in; where there is none, the photo is left out. It knows the
-//! picture, under whatever content hash: a file that was exported once more is not another one to it. So, too, one picture
+//! picture, under whatever content hash: a file at another size or quality is not another one to it. So, too, one picture
 //! that people chose under many hashes proves as much as one. Of a random draw each photo counts: the draw is of photos.
 //!
 //! A reference network learns four in five photos of the classes and none of the others: with all of those that were there, a
@@ -19,11 +19,24 @@ use serde_json::Value;
 use super::corrections::{Correction, kept_of_blocking, prepare_blocking};
 use super::evaluate::Judged;
 use super::manifest::{in_short, learned_in};
+use super::thresholds::{LEVEL, least_samples};
 use crate::domain::{ArchitectureName, Basis, ContentHash, Prediction, Truth, held_out};
 use crate::store::SampleRow;
 
-/// So many audited photos are preferred to any number of corrections.
-pub const ENOUGH_AUDITED: usize = 200;
+/// So many audited photos are preferred to any number of corrections, where they can prove what is aimed at.
+const ENOUGH_AUDITED: u64 = 200;
+
+/// From so many audited photos on, they decide alone: with fewer than could prove that accepted tags are right so often, 0..=1, nothing
+/// would ever be accepted.
+pub fn enough_audited(target_precision: f64) -> u64 {
+    ENOUGH_AUDITED.max(least_samples(target_precision, LEVEL))
+}
+
+/// So many are to be drawn for that: some will be gone.
+pub fn worth_drawing(target_precision: f64) -> u64 {
+    let enough = enough_audited(target_precision);
+    enough.saturating_add(enough / 10)
+}
 
 /// Photos that may judge a model.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -39,7 +52,7 @@ pub struct Samples {
     pub unasked: u64,
 }
 
-/// Which photos are one picture to a network.
+/// Which photos are one picture.
 #[derive(Debug, Clone, Default)]
 pub struct Pictures(HashMap<ContentHash, usize>);
 
@@ -125,9 +138,9 @@ impl Samples {
         samples
     }
 
-    /// The random ones alone where there are enough of them, else all: more of them, but biased.
-    pub fn best(&self) -> (Basis, Vec<Judged>) {
-        if self.audited.len() >= ENOUGH_AUDITED {
+    /// The random ones alone where there are enough of them for this target, else all: more of them, but biased.
+    pub fn best(&self, target_precision: f64) -> (Basis, Vec<Judged>) {
+        if self.audited.len() as u64 >= enough_audited(target_precision) {
             return (Basis::Audit, self.audited.clone());
         }
         let all = self.audited.iter().chain(&self.chosen);
@@ -264,19 +277,19 @@ mod tests {
                 })
                 .collect()
         };
-        for (audited, chosen, expected) in [
-            (ENOUGH_AUDITED, 500, (Basis::Audit, ENOUGH_AUDITED)),
-            (
-                ENOUGH_AUDITED - 1,
-                500,
-                (Basis::Corrections, ENOUGH_AUDITED + 499),
-            ),
-            (0, 3, (Basis::Corrections, 3)),
+        for (target, audited, chosen, expected) in [
+            (0.95, 200, 500, (Basis::Audit, 200)),
+            (0.95, 199, 500, (Basis::Corrections, 699)),
+            (0.95, 0, 3, (Basis::Corrections, 3)),
+            // Two hundred could prove nothing, and kept those out that could.
+            (0.99, 229, 500, (Basis::Corrections, 729)),
+            (0.99, 230, 500, (Basis::Audit, 230)),
         ] {
             let (basis, samples) =
-                Samples::of(&rows(audited, chosen), &Value::Null, &Pictures::default()).best();
+                Samples::of(&rows(audited, chosen), &Value::Null, &Pictures::default()).best(target);
             assert_eq!((basis, samples.len()), expected);
         }
+        assert_eq!([0.95, 0.99].map(worth_drawing), [220, 253]);
     }
 
     /// Photos with a copy each: of a garment so many eights of pixels wide.

@@ -22,6 +22,7 @@ const SMALL_RESIDUAL: Architecture = Architecture::Residual(Channels {
 
 static NO_PHOTOS: Photos = Photos {
     pixels: Vec::new(),
+    sketches: Vec::new(),
     truths: Vec::new(),
 };
 

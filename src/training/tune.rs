@@ -20,6 +20,8 @@ use super::parameters::{Split, TrainParameters};
 use super::train::{Flow, MEASURING_BATCHES, Observer, Progress, TrainError, learning, settle, step_through};
 use crate::domain::{INPUT_LEN, LABEL_COUNT, RateSchedule};
 
+/// By what rules photos are learned; raised whenever another network, or other answers, may come of the same ones.
+pub const LESSONS: u32 = 1;
 /// Parts that photos are split into for `out_of_fold`.
 pub const FOLDS: usize = 5;
 /// Pictures of a tuning.

@@ -25,9 +25,9 @@ fn shop() -> Shop {
     shop
 }
 
-/// A photo of a class, or of none (a ring); every number gives another one.
+/// A photo of a class, or of none (a ring); every number gives another one, also to who looks at it in small.
 fn photo(class: usize, number: usize) -> image::GrayImage {
-    let (wide, tone) = (number as i32 % 4, 30 + (number * 9 % 200) as u8);
+    let (wide, tone) = (number as i32 % 4, 30 + (number * 57 % 100) as u8);
     image::GrayImage::from_fn(60, 80, |x, y| {
         let (x, y) = (x as i32 - 30, y as i32 - 40);
         let is_garment = match class {

@@ -263,7 +263,7 @@ pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// A garment-like shape on white as a PNG; every number gives another picture.
+/// A garment-like shape on white as a PNG; every number gives another picture, also to who looks at it in small.
 pub fn png(number: u32) -> Vec<u8> {
     let mut picture = image::GrayImage::from_pixel(60, 80, image::Luma([255]));
     for y in 10..70 {
@@ -273,8 +273,11 @@ pub fn png(number: u32) -> Vec<u8> {
         }
     }
     for bit in 0..32 {
-        let value = if number >> bit & 1 == 1 { 60 } else { 120 };
-        picture.put_pixel(14 + bit, 40, image::Luma([value]));
+        let value = if number >> bit & 1 == 1 { 20 } else { 140 };
+        let (left, top) = (15 + bit % 8 * 4, 12 + bit / 8 * 14);
+        for place in 0..16 {
+            picture.put_pixel(left + place % 4, top + place / 4, image::Luma([value]));
+        }
     }
     let mut bytes = Vec::new();
     picture

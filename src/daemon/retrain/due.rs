@@ -26,7 +26,7 @@ impl Retrainer {
             true => {
                 let in_service = self.in_service().ok()?;
                 let bundle = self.config.models_dir().join(in_service.as_str());
-                begins_with(job, &ModelBundle::load(&bundle).ok()?)
+                begins_with(job, &ModelBundle::load(&bundle).ok()?, &files)
             }
             false => None,
         };
@@ -38,6 +38,7 @@ impl Retrainer {
     pub(super) fn unchanged(
         &mut self,
         (trigger, due_at, now): (RunTrigger, Option<Timestamp>, Timestamp),
+        asked: i64,
         print: &str,
         reason: &str,
     ) -> Result<RunSummary, RetrainError> {
@@ -47,7 +48,7 @@ impl Retrainer {
         };
         let end = RunEnd::without_result(RunState::Unchanged, now, reason);
         let run = self.store.record_run(&new, &end)?;
-        self.store.take_rebuild_requests(run, now)?;
+        self.store.take_rebuild_requests(run, asked, now)?;
         Ok(RunSummary {
             run,
             state: RunState::Unchanged,

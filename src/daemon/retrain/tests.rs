@@ -1,13 +1,15 @@
-//! What the rebuild goes by, over a store on the disk: under a clock that was ahead, and after corrections have changed.
+//! What the rebuild goes by, over a store on the disk: under a clock that was ahead, after corrections have changed, while a run is
+//! under way, and where the disk is full.
 
 use serde_json::json;
 
 use super::*;
 use crate::config::CatchUp;
 use crate::config::cron::CronSchedule;
-use crate::domain::{ContentHash, Truth};
-use crate::store::{NewCorrection, ScheduleInForce};
-use crate::tagging::testing::Shop;
+use crate::daemon::rebuild_run::tests::write_program;
+use crate::domain::{ContentHash, Thresholds, Truth};
+use crate::store::{Actor, Forced, NewCorrection, NewThresholds, ScheduleInForce, ServiceChange};
+use crate::tagging::testing::{Shop, model, tagged};
 use crate::training::perform::wants_base;
 
 fn at(text: &str) -> Timestamp {
@@ -159,4 +161,99 @@ fn a_known_outcome_holds_until_the_gate_lets_another_model_in() {
         shop.store().record_run(&due, &skipped).unwrap();
     }
     assert!(is_known("before"));
+}
+
+/// A rollback in the midst of a run: for hours, what a person had set showed as holding, and no answer followed it.
+#[test]
+fn answers_follow_thresholds_while_a_run_is_under_way() {
+    let (shop, now) = (Shop::new(), at("2026-11-23T03:00:00Z"));
+    let mut retrainer = retrainer(&shop);
+    retrainer.program = shop.path().join("program");
+    write_program(
+        &retrainer.program,
+        "while [ ! -e \"$3/go\" ]; do sleep 0.05; done\nexit 1\n",
+    );
+    let change = ServiceChange {
+        model: model("a"),
+        at: now,
+        by: Actor::Person,
+        reason: "a test".into(),
+        forced: Forced::No,
+        verdict: None,
+        instead_of: None,
+    };
+    shop.store().put_in_service(&change).unwrap();
+    let photo = tagged(&shop.inbox().join("a.png"), b"photo", "a");
+    shop.store().apply(&[photo]).unwrap();
+    let set = NewThresholds {
+        model: model("a"),
+        thresholds: Thresholds::uncertified(0.9),
+        by: "anna".into(),
+        at: now,
+    };
+    shop.store().set_thresholds(&set).unwrap();
+    let (reader, run_folder) = (shop.reader(), RunFolder::of(&retrainer.config.runs_dir(), 1));
+    assert!(reader.has_undecided().unwrap());
+    std::thread::scope(|scope| {
+        let run = scope.spawn(|| retrainer.rebuild_blocking(RunTrigger::Person, None, Beginning::Fresh));
+        let until = Instant::now() + Duration::from_secs(60);
+        while reader.has_undecided().unwrap() && !run.is_finished() && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let (follow, is_under_way) = (!reader.has_undecided().unwrap(), !run.is_finished());
+        std::fs::write(run_folder.path().join("go"), "").unwrap();
+        assert!(follow && is_under_way);
+        assert_eq!(run.join().unwrap().unwrap().state, RunState::Failed);
+    });
+}
+
+/// Who corrected a photo and asked while a run was being prepared was told that this run answers; it had read the photo's former
+/// label, and no other one was made.
+#[test]
+fn a_request_that_comes_after_corrections_were_read_is_left_to_a_run_that_knows_them() {
+    let (shop, now) = (Shop::new(), at("2026-11-23T03:00:00Z"));
+    let mut retrainer = retrainer(&shop);
+    let asked = shop.store().ask_for_rebuild(now, "anna").unwrap();
+    let before = retrainer.reader.latest_rebuild_request().unwrap();
+    let later = shop.store().ask_for_rebuild(now, "ben").unwrap();
+    let answered = (RunTrigger::Person, None, now);
+    let run = retrainer
+        .unchanged(answered, before, "print", "a test")
+        .unwrap()
+        .run;
+    assert_eq!(shop.reader().run_of_request(asked).unwrap(), Some(run));
+    let open = shop.reader().open_rebuild_request().unwrap();
+    assert_eq!(open.map(|request| request.id), Some(later));
+}
+
+/// Its end could not be written; with room again it stood as ended with the service, which had never ended, and was made up for.
+#[test]
+fn a_run_whose_end_could_not_be_written_goes_on_record_with_its_own_reason() {
+    let shop = Shop::new();
+    let mut retrainer = retrainer(&shop);
+    let begin = || {
+        let new = NewRun {
+            trigger: RunTrigger::Person,
+            ..NewRun::by_command(at("2026-11-23T03:00:00Z"), json!({}))
+        };
+        shop.store().start_run(&new).unwrap()
+    };
+    let reason = "the disk was full".repeat(5_000);
+    let run = begin();
+    retrainer.store.limit_growth(Some(0));
+    let error = retrainer.end(run, RunState::Failed, &reason).unwrap_err();
+    retrainer.end_later(run, &error);
+    retrainer.take_up_blocking().unwrap_err();
+    retrainer.store.limit_growth(None);
+    retrainer.take_up_blocking().unwrap();
+    let of = |run| shop.reader().run(run).unwrap().unwrap();
+    assert_eq!((of(run).state, of(run).reason), (RunState::Failed, Some(reason)));
+    // One that the store was in the way of from the first step on.
+    let run = begin();
+    retrainer.end_later(run, &error);
+    retrainer.take_up_blocking().unwrap();
+    assert_eq!(
+        (of(run).state, of(run).reason),
+        (RunState::Failed, Some(error.to_string()))
+    );
 }

@@ -64,6 +64,11 @@ fn a_draw_is_of_all_photos_while_the_inventory_follows_a_new_model() {
 
 /// A fixture with a draw of six photos, and their names by their places in it.
 fn drawn_fixture() -> (Fixture, Vec<String>) {
+    drawn_at(4_000, |_, _| ())
+}
+
+/// The same, drawn at that moment, after something happened to those names.
+fn drawn_at(ms: i64, happens: impl FnOnce(&mut Fixture, &[String])) -> (Fixture, Vec<String>) {
     let mut fixture = Fixture::new();
     let names = ["a.jpg", "b.jpg", "c.jpg", "d.jpg", "e.jpg", "f.jpg"];
     for name in names {
@@ -75,12 +80,13 @@ fn drawn_fixture() -> (Fixture, Vec<String>) {
         name.unwrap().to_string()
     });
     let in_order: Vec<_> = in_order.collect();
+    happens(&mut fixture, &in_order);
     let audit = NewAudit {
         model: model("a"),
         seed: 7,
         drawn,
         by: "anna".into(),
-        at: at(4_000),
+        at: at(ms),
     };
     fixture.store.record_audit(&audit).unwrap();
     (fixture, in_order)
@@ -193,16 +199,43 @@ fn photos_that_were_picked_are_no_sample_once_another_picture_lies_in_the_place_
 /// One that had been corrected before it was drawn ended the draw for all behind it.
 #[test]
 fn who_looked_before_the_draw_picked_nothing_of_it() {
-    let (mut fixture, names) = drawn_fixture();
-    let early = NewCorrection {
-        at: at(3_000),
-        ..correction(&names[1], Some(3))
-    };
-    fixture.store.correct(&[early]).unwrap();
+    let (mut fixture, names) = drawn_at(4_000, |fixture, names| look(fixture, &[&names[1]]));
     gone(&mut fixture, &names[0], 4_500);
     assert_eq!(counts(&fixture), (6, 1, 1));
     look(&mut fixture, &names[2..].iter().collect::<Vec<_>>());
     assert_eq!((counts(&fixture), open(&fixture).len()), ((6, 5, 5), 0));
+}
+
+/// The draw's moment was an hour ahead, so that nothing that was picked after it looked picked: 9 of 10 counted as drawn at random.
+#[test]
+fn photos_that_were_picked_after_a_draw_under_a_clock_ahead_are_no_sample() {
+    const HOUR: i64 = 3_600_000;
+    for is_of_an_older_hangtag in [false, true] {
+        let now: Timestamp = std::time::SystemTime::now().into();
+        let (mut fixture, names) = drawn_at(now.as_millis() + HOUR, |_, _| ());
+        if is_of_an_older_hangtag {
+            let forget = "UPDATE audits SET truths_before = NULL";
+            fixture.store.connection.execute_batch(forget).unwrap();
+        }
+        look(&mut fixture, &names[1..].iter().collect::<Vec<_>>());
+        gone(&mut fixture, &names[0], now.as_millis());
+        assert_eq!(counts(&fixture), (6, 5, 0), "older: {is_of_an_older_hangtag}");
+    }
+}
+
+/// Under a clock ahead, what left later than the next one was looked at seems to have left before.
+#[test]
+fn a_moment_that_is_yet_to_come_proves_no_turn() {
+    const HOUR: i64 = 3_600_000;
+    let now: Timestamp = std::time::SystemTime::now().into();
+    let (mut fixture, names) = drawn_fixture();
+    let ahead = |name: &String| NewCorrection {
+        at: at(now.as_millis() + HOUR),
+        ..correction(name, Some(3))
+    };
+    fixture.store.correct(&[ahead(&names[1])]).unwrap();
+    gone(&mut fixture, &names[0], now.as_millis());
+    assert_eq!(counts(&fixture), (6, 1, 0));
 }
 
 fn draw_again(fixture: &mut Fixture, (seed, count): (u32, usize), ms: i64) -> Vec<ContentHash> {

@@ -418,8 +418,10 @@ fn corrections_that_were_given_under_a_clock_ahead_are_new_when_their_time_comes
 fn a_request_stays_open_until_a_run_takes_it() {
     let mut fixture = Fixture::new();
     assert_eq!(fixture.reader().open_rebuild_request().unwrap(), None);
+    assert_eq!(fixture.reader().latest_rebuild_request().unwrap(), 0);
     let asked = fixture.store.ask_for_rebuild(at(1), "anna").unwrap();
-    fixture.store.ask_for_rebuild(at(2), "ben").unwrap();
+    let later = fixture.store.ask_for_rebuild(at(2), "ben").unwrap();
+    assert_eq!(fixture.reader().latest_rebuild_request().unwrap(), later);
     let open = fixture.reader().open_rebuild_request().unwrap().unwrap();
     assert_eq!((open.id, open.by.as_str(), open.asked_at), (asked, "anna", at(1)));
     assert_eq!(fixture.reader().run_of_request(asked).unwrap(), None);
@@ -427,8 +429,10 @@ fn a_request_stays_open_until_a_run_takes_it() {
         .store
         .start_run(&NewRun::by_command(at(3), json!({})))
         .unwrap();
-    assert_eq!(fixture.store.take_rebuild_requests(run, at(3)).unwrap(), 2);
-    assert_eq!(fixture.store.take_rebuild_requests(run, at(4)).unwrap(), 0);
+    for (up_to, taken) in [(asked, 1), (later, 1), (later, 0)] {
+        let found = fixture.store.take_rebuild_requests(run, up_to, at(3));
+        assert_eq!(found.unwrap(), taken, "up to {up_to}");
+    }
     assert_eq!(fixture.reader().open_rebuild_request().unwrap(), None);
     assert_eq!(fixture.reader().run_of_request(asked).unwrap(), Some(run));
 }

@@ -129,16 +129,16 @@ fn a_content_counts_once_and_not_with_two_labels() {
     let inputs = [10, 20, 30].map(|grey| preprocess::from_idx(&[grey; INPUT_LEN]));
     let [a, b, c] = &inputs;
     let rows = [
-        (hash(1), label(0), a),
-        (hash(2), label(1), b),
-        (hash(1), label(0), a),
-        (hash(3), Truth::Unknown, c),
+        (hash(1), label(0), a, Sketch::numbered(1)),
+        (hash(2), label(1), b, Sketch::numbered(2)),
+        (hash(1), label(0), a, Sketch::numbered(1)),
+        (hash(3), Truth::Unknown, c, Sketch::numbered(3)),
     ];
     let collection = Collection::of(&rows).unwrap();
     assert_eq!(collection.photos.len(), 3);
     assert!(collection.hashes.is_sorted());
     for (place, found) in collection.hashes.iter().enumerate() {
-        let (_, truth, input) = rows.iter().find(|(hash, ..)| hash == found).unwrap();
+        let (_, truth, input, _) = rows.iter().find(|(hash, ..)| hash == found).unwrap();
         assert_eq!(collection.photos.truths[place], *truth);
         let pixel = collection.photos.pixels[place * INPUT_LEN];
         assert_eq!(pixel, (input.values()[0] * 255.0).round() as u8);
@@ -156,17 +156,17 @@ fn a_content_counts_once_and_not_with_two_labels() {
 /// One side learned the picture, and the other judged by it.
 #[test]
 fn a_picture_under_two_hashes_counts_once() {
-    let inputs = [10, 20].map(|grey| preprocess::from_idx(&[grey; INPUT_LEN]));
-    let [a, b] = &inputs;
+    let inputs = [10, 20, 11].map(|grey| preprocess::from_idx(&[grey; INPUT_LEN]));
+    let [a, b, again] = &inputs;
     let rows = [
-        (hash(1), label(0), a),
-        (hash(2), label(1), b),
-        (hash(3), label(0), a),
+        (hash(1), label(0), a, Sketch::numbered(1)),
+        (hash(2), label(1), b, Sketch::numbered(2)),
+        (hash(3), label(0), again, Sketch::numbered(1)),
     ];
     let collection = Collection::of(&rows).unwrap();
     assert_eq!(collection.photos.len(), 2);
     assert!(collection.hashes.is_sorted() && collection.hashes.contains(&hash(2)));
-    let contradiction = [rows[0], rows[1], (hash(3), label(1), a)];
+    let contradiction = [rows[0], rows[1], (hash(3), label(1), again, Sketch::numbered(1))];
     let mut found = Collection::of(&contradiction).unwrap_err().rows;
     found.sort();
     assert_eq!(found, [0, 2]);

@@ -20,6 +20,7 @@ fn photos(count: usize) -> Photos {
     let truths = ["Dress", "unknown", "Bag"].map(|truth| truth.parse().unwrap());
     Photos {
         pixels: synthetic::images(count, 2).pixels,
+        sketches: (0..count).map(Sketch::numbered).collect(),
         truths: (0..count).map(|number| truths[number % 3]).collect(),
     }
 }
@@ -232,6 +233,7 @@ fn photos_are_kept_as_bytes_and_sorted_by_truth() {
     for (number, truth) in truths.iter().enumerate() {
         kept.push(
             &crate::preprocess::from_idx(picture(&images.pixels, number)),
+            Sketch::numbered(number),
             *truth,
         );
     }
@@ -249,4 +251,5 @@ fn photos_are_kept_as_bytes_and_sorted_by_truth() {
     let some = kept.only(|number| number != 1);
     assert_eq!(some.truths, [truths[0], truths[2]]);
     assert_eq!(some.pixels, labelled.pixels);
+    assert_eq!(some.sketches, [Sketch::numbered(0), Sketch::numbered(2)]);
 }

@@ -9,6 +9,7 @@ use crate::training::dataset::FileRecord;
 use crate::training::job::CorrectionNote;
 use crate::training::parameters::TrainParameters;
 use crate::training::train::RECIPE;
+use crate::training::tune::LESSONS;
 
 /// What decides the bytes that come of a training: the data set's files, parameters (but for threads), those corrections
 /// whose pictures can be read with their weight, and the model whose network it begins with, if any
@@ -27,12 +28,16 @@ pub fn fingerprint(
         true => (0.0, None),
         false => (weight, base),
     };
-    // A newer hangtag may make another model of the same.
+    // A newer hangtag may make another model of the same, or another one of the same corrections alone.
     let version = (env!("CARGO_PKG_VERSION"), RECIPE);
     let digests: Vec<_> = files.iter().map(|file| &file.sha256).collect();
     let json = serde_json::to_vec(&(version, digests, parameters, corrections, weight, base))
         .expect("plain values have a JSON form; this is a bug");
-    hex(&Sha256::digest(&json))
+    let mut hasher = Sha256::new_with_prefix(&json);
+    if !corrections.is_empty() {
+        hasher.update(LESSONS.to_le_bytes());
+    }
+    hex(&hasher.finalize())
 }
 
 #[cfg(test)]

@@ -165,6 +165,7 @@ mod tests {
     use crate::preprocess;
     use crate::tagging::testing::Fake;
     use crate::training::corrections::keep_blocking;
+    use crate::training::sketch::Sketch;
     use crate::training::synthetic;
 
     fn says(label: usize) -> Prediction {
@@ -178,10 +179,13 @@ mod tests {
         let mut material = Material::default();
         for grey in [10, 20, 30] {
             let truth = Truth::Label(Label::from_index(0).unwrap());
-            material
-                .photos
-                .push(&preprocess::from_idx(&[grey; crate::domain::INPUT_LEN]), truth);
-            material.hashes.push(ContentHash::of(&[grey]));
+            let hash = ContentHash::of(&[grey]);
+            let picture = preprocess::from_idx(&[grey; crate::domain::INPUT_LEN]);
+            material.push(
+                Correction { hash, truth },
+                &picture,
+                Sketch::numbered(grey.into()),
+            );
         }
         material
     }
@@ -206,8 +210,8 @@ mod tests {
         let mut material = material();
         let picture = preprocess::from_idx(&[20; crate::domain::INPUT_LEN]);
         for again in [b"a", b"b"] {
-            material.photos.push(&picture, material.photos.truths[1]);
-            material.hashes.push(ContentHash::of(again));
+            let (hash, truth) = (ContentHash::of(again), material.photos.truths[1]);
+            material.push(Correction { hash, truth }, &picture, Sketch::numbered(20));
         }
         let hashes = &material.hashes;
         let measuring = Measuring {

@@ -10,6 +10,7 @@ use crate::training::network::familiarity::{Familiarity, Sigmoid};
 use crate::training::network::learner::Scorer;
 use crate::training::network::residual::Channels;
 use crate::training::scoring::temper;
+use crate::training::sketch::Sketch;
 use crate::training::synthetic;
 
 fn data(train: usize, test: usize) -> DataSet {
@@ -223,17 +224,15 @@ fn thresholds_come_from_the_shops_own_photos_once_there_are_enough_of_them() {
             let truths: Vec<Truth> = labels
                 .chain(std::iter::repeat_n(Truth::Unknown, unknown))
                 .collect();
-            let mut pixels = vec![0; truths.len() * INPUT_LEN];
-            let pictures = pixels.chunks_exact_mut(INPUT_LEN);
-            pictures
-                .zip(0..)
-                .for_each(|(picture, number)| picture[0] = number);
-            Photos { pixels, truths }
+            Photos {
+                pixels: vec![0; truths.len() * INPUT_LEN],
+                sketches: (0..truths.len()).map(Sketch::numbered).collect(),
+                truths,
+            }
         };
         let (mut photos, held_out) = (of(known, unknown), of(held, 0));
         // A picture that is there twice proves as much as one.
-        photos.pixels.extend(vec![0; INPUT_LEN]);
-        photos.truths.push(Truth::from(Label::from_index(0)));
+        photos.extend(photos.pick(&[0]));
         let rebuild = Rebuild {
             shop: Shop {
                 photos: &photos,

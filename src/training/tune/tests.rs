@@ -4,6 +4,7 @@ use super::*;
 use crate::domain::{ArchitectureName, Label, Truth};
 use crate::training::network::Architecture;
 use crate::training::network::residual::Channels;
+use crate::training::sketch::Sketch;
 use crate::training::synthetic;
 use crate::training::train::EpochRecord;
 
@@ -47,6 +48,7 @@ fn photos(count: usize) -> Photos {
         photos
             .pixels
             .extend((1..INPUT_LEN).map(|place| if is_lit(place) { 220 } else { 0 }));
+        photos.sketches.push(Sketch::numbered(number));
         photos.truths.push(truths[kind]);
     }
     photos
