@@ -69,6 +69,19 @@ pub fn prepare(image: &DecodedImage) -> InputTensor {
     Preprocessor::new().prepare(image)
 }
 
+/// All of a picture that is looked at: itself, or halved until its edges are shorter than [`LOOKED_AT_BELOW`]. Prepared again,
+/// it gives the same to the bit.
+pub fn looked_at(image: &DecodedImage) -> DecodedImage {
+    let mut reducer = Reducer::default();
+    let reduced = reducer.reduce(Grey::of(image), LOOKED_AT_BELOW);
+    DecodedImage {
+        luma: reduced.luma.to_vec(),
+        width: reduced.width,
+        height: reduced.height,
+        ..*image
+    }
+}
+
 /// What a model sees of a picture, and where that was found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Seen {
@@ -103,12 +116,7 @@ impl Preprocessor {
 
     /// Prepares one picture and says what was found in it.
     pub fn look(&mut self, image: &DecodedImage) -> Seen {
-        let whole = Grey {
-            luma: &image.luma,
-            width: image.width,
-            height: image.height,
-        };
-        let picture = self.reducer.reduce(whole, LOOKED_AT_BELOW);
+        let picture = self.reducer.reduce(Grey::of(image), LOOKED_AT_BELOW);
         let searched = self.searched.reduce(picture, SEARCHED_BELOW);
         let found = self.finder.find(searched);
         let mask = Grey {

@@ -5,6 +5,8 @@
 
 use multiversion::multiversion;
 
+use crate::domain::DecodedImage;
+
 /// A grey picture that is looked at, row by row from the top left; at least 1x1.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Grey<'a> {
@@ -12,6 +14,16 @@ pub(super) struct Grey<'a> {
     pub luma: &'a [u8],
     pub width: u32,
     pub height: u32,
+}
+
+impl<'a> Grey<'a> {
+    pub(super) fn of(image: &'a DecodedImage) -> Self {
+        Self {
+            luma: &image.luma,
+            width: image.width,
+            height: image.height,
+        }
+    }
 }
 
 /// Memory to work in; it grows to the largest picture's needs.

@@ -23,7 +23,7 @@ use super::sketch::Sketch;
 use crate::decode::{self, DecodeError, DecodeLimits};
 use crate::domain::{ContentHash, DecodedImage, LOOKED_AT_BELOW, Truth};
 use crate::durable;
-use crate::preprocess::{InputTensor, Preprocessor};
+use crate::preprocess::{InputTensor, Preprocessor, looked_at};
 
 mod mix;
 
@@ -161,7 +161,7 @@ pub fn copy_path(folder: &Path, hash: &ContentHash) -> PathBuf {
 
 /// Keeps a copy of a corrected photo, replacing an earlier one.
 pub fn keep_blocking(folder: &Path, hash: &ContentHash, image: &DecodedImage) -> Result<(), CorrectionError> {
-    let kept = as_kept(image);
+    let kept = looked_at(image);
     let mut png = Vec::new();
     PngEncoder::new(&mut png)
         .write_image(&kept.luma, kept.width, kept.height, ExtendedColorType::L8)
@@ -246,34 +246,6 @@ impl MaterialSummary {
             unknown: material.photos.unknown(),
             unusable: material.unusable.clone(),
         }
-    }
-}
-
-/// A photo as its copy holds it, halved exactly as preprocessing would.
-fn as_kept(image: &DecodedImage) -> DecodedImage {
-    let mut kept = image.clone();
-    while kept.width.max(kept.height) > MAX_SIDE {
-        kept = halved(&kept);
-    }
-    kept
-}
-
-/// Means of 2x2 pixels, rounded; an odd last column or row stands for its missing neighbour, too.
-fn halved(image: &DecodedImage) -> DecodedImage {
-    let (width, height) = (image.width as usize, image.height as usize);
-    let value = |x: usize, y: usize| u16::from(image.luma[y.min(height - 1) * width + x.min(width - 1)]);
-    let places = (0..height)
-        .step_by(2)
-        .flat_map(|y| (0..width).step_by(2).map(move |x| (x, y)));
-    let luma = places.map(|(x, y)| {
-        let sum = value(x, y) + value(x + 1, y) + value(x, y + 1) + value(x + 1, y + 1);
-        ((sum + 2) / 4) as u8
-    });
-    DecodedImage {
-        luma: luma.collect(),
-        width: image.width.div_ceil(2),
-        height: image.height.div_ceil(2),
-        ..*image
     }
 }
 
