@@ -171,6 +171,7 @@ impl QueryArguments {
             max_confidence: self.max_confidence,
             statuses: self.statuses.into_iter().flat_map(|asked| asked.0).collect(),
             path_glob: pattern,
+            path_part: None,
             since: self.since,
             until: self.until,
             model,

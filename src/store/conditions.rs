@@ -171,6 +171,29 @@ impl Conditions {
             self.add(Column::Path, "path GLOB ?", [pattern.to_owned().into()]);
         }
     }
+
+    /// Plain text anywhere in the path, in capitals or not. LIKE knows that of the letters of ASCII alone, but takes a tenth of
+    /// the time of GLOB with both of each.
+    pub(super) fn add_path_part(&mut self, text: &str) {
+        if text.is_ascii() {
+            let escaped = text.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_");
+            let pattern = format!("%{escaped}%");
+            self.add(Column::Path, r"path LIKE ? ESCAPE '\'", [pattern.into()]);
+        } else {
+            let letters: String = text.chars().map(in_either_case).collect();
+            self.add(Column::Path, "path GLOB ?", [format!("*{letters}*").into()]);
+        }
+    }
+}
+
+/// A pattern for a letter and the same one in the other case, where that is one letter, too.
+fn in_either_case(letter: char) -> String {
+    let (lower, upper) = (letter.to_lowercase(), letter.to_uppercase());
+    match (lower.len(), upper.len()) {
+        (1, 1) if lower.clone().ne(upper.clone()) => format!("[{lower}{upper}]"),
+        _ if matches!(letter, '*' | '?' | '[') => format!("[{letter}]"),
+        _ => letter.to_string(),
+    }
 }
 
 /// A pattern for the whole path from one that may mean only its tail.

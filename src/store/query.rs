@@ -28,6 +28,8 @@ pub struct FileQuery {
     /// pattern that begins with `/` is matched against the whole absolute path, any other one against its tail from
     /// a `/` on; one that begins with `*` against anything.
     pub path_glob: Option<String>,
+    /// Plain text that stands anywhere in the path, in capitals or not.
+    pub path_part: Option<String>,
     /// Answered at this moment or later.
     pub since: Option<Timestamp>,
     /// Answered before this moment.
@@ -172,6 +174,9 @@ impl Reader {
         );
         if let Some(pattern) = &query.path_glob {
             conditions.add_glob(&whole_path_pattern(pattern));
+        }
+        if let Some(part) = &query.path_part {
+            conditions.add_path_part(part);
         }
         if let Some(start) = &query.model {
             let ids: Vec<i64> = self.rows(

@@ -288,7 +288,12 @@ impl Filter {
             min_confidence: self.min_confidence,
             max_confidence: self.max_confidence,
             statuses: self.statuses.clone(),
-            path_glob: self.path.as_deref().map(pattern),
+            path_glob: self.path.as_deref().filter(is_pattern).map(str::to_owned),
+            path_part: self
+                .path
+                .as_deref()
+                .filter(|text| !is_pattern(text))
+                .map(str::to_owned),
             since,
             until,
             model: self.model.clone(),
@@ -315,22 +320,10 @@ impl Filter {
     }
 }
 
-/// What is no pattern is looked for anywhere in the path, in capitals or not: keyboards of phones begin a word with one.
-fn pattern(text: &str) -> String {
-    if text.contains(['*', '?', '[']) {
-        return text.to_owned();
-    }
-    let letters: String = text.chars().map(in_either_case).collect();
-    format!("*{letters}*")
-}
-
-/// A pattern for a letter and the same one in the other case, where that is one letter, too.
-fn in_either_case(letter: char) -> String {
-    let (lower, upper) = (letter.to_lowercase(), letter.to_uppercase());
-    match (lower.len(), upper.len()) {
-        (1, 1) if lower.clone().ne(upper.clone()) => format!("[{lower}{upper}]"),
-        _ => letter.to_string(),
-    }
+/// Whether it is a pattern; what is none is looked for anywhere in the path, in capitals or not: keyboards of phones begin a
+/// word with one.
+fn is_pattern(text: &&str) -> bool {
+    text.contains(['*', '?', '['])
 }
 
 #[cfg(test)]
@@ -400,19 +393,14 @@ mod tests {
     }
 
     #[test]
-    fn plain_text_is_looked_for_anywhere() {
-        assert_eq!(pattern("4711/"), "*4711/*");
-        assert_eq!(pattern("summer/*.jpg"), "summer/*.jpg");
-    }
-
-    /// On a phone `Summer` found nothing below summer/.
-    #[test]
-    fn plain_text_is_looked_for_in_either_case() {
-        for text in ["img_7.jpg", "IMG_7.JPG"] {
-            assert_eq!(pattern(text), "*[iI][mM][gG]_7.[jJ][pP][gG]*");
-        }
-        assert_eq!(pattern("Über weiß"), "*[üÜ][bB][eE][rR] [wW][eE][iI]ß*");
-        assert_eq!(pattern("Summer*"), "Summer*", "a pattern is one of a command's");
+    fn what_is_no_pattern_is_a_part_of_the_path() {
+        let asked = |path: &str| {
+            let asked = Asked::parse(&format!("path={path}")).unwrap();
+            let query = asked.filter.to_file_query_at(None, SystemTime::UNIX_EPOCH);
+            (query.path_glob, query.path_part)
+        };
+        assert_eq!(asked("4711/"), (None, Some("4711/".into())));
+        assert_eq!(asked("summer/*.jpg"), (Some("summer/*.jpg".into()), None));
     }
 
     /// `query` took `2h30m`, and a date was another one there.

@@ -39,6 +39,20 @@ const GLOBS: [&str; 16] = [
     "*\u{10FFFF}.jpg",
 ];
 
+/// Parts of paths, and what is none.
+const PARTS: [&str; 10] = [
+    "Dress",
+    "summer/",
+    "%",
+    "_",
+    "\\",
+    "TOY",
+    "übergröße",
+    "ÜBERGRÖ",
+    "ü*",
+    "'",
+];
+
 fn change_of(name: &'static str, label: Option<usize>, confidence: u8, ms: i64, digit: &str) -> Change {
     match label {
         Some(label) => {
@@ -115,6 +129,7 @@ fn any_query() -> impl Strategy<Value = FileQuery> {
         (moment(), moment()),
         (
             prop::option::weighted(0.4, prop::sample::select(GLOBS.to_vec())),
+            prop::option::weighted(0.2, prop::sample::select(PARTS.to_vec())),
             prop::option::weighted(
                 0.3,
                 prop::sample::select(vec!["a", "aaaaaaaaaaaaaaaa", "b", "ab", ""]),
@@ -125,7 +140,7 @@ fn any_query() -> impl Strategy<Value = FileQuery> {
         ),
     )
         .prop_map(
-            |((labels, statuses, min, max), (since, until), (glob, model, presence, sort, limit))| {
+            |((labels, statuses, min, max), (since, until), (glob, part, model, presence, sort, limit))| {
                 FileQuery {
                     labels,
                     statuses,
@@ -134,6 +149,7 @@ fn any_query() -> impl Strategy<Value = FileQuery> {
                     since: since.map(at),
                     until: until.map(at),
                     path_glob: glob.map(String::from),
+                    path_part: part.map(String::from),
                     model: model.map(String::from),
                     presence,
                     sort,
@@ -141,6 +157,40 @@ fn any_query() -> impl Strategy<Value = FileQuery> {
                 }
             },
         )
+}
+
+/// Whether a part stands in a path; case matters only of letters of which the other one is more than a letter.
+fn has_part(path: &str, part: &str) -> bool {
+    let folded = |text: &str| text.chars().flat_map(char::to_lowercase).collect::<String>();
+    folded(path).contains(&folded(part))
+}
+
+#[test]
+fn a_part_of_a_path_is_found_in_capitals_or_not_and_is_no_pattern() {
+    let mut fixture = Fixture::new();
+    for name in NAMES {
+        fixture.apply(tagged(name, name, "a", 1));
+    }
+    for (part, expected) in [
+        ("DRESS", 3),
+        ("%", 1),
+        ("t%_u", 1),
+        ("t__u", 0),
+        ("übergröße", 1),
+        ("ÜBERGRÖ", 1),
+        ("ü*", 0),
+        ("Summer2", 1),
+    ] {
+        let query = FileQuery {
+            path_part: Some(part.into()),
+            ..FileQuery::default()
+        };
+        assert_eq!(
+            fixture.reader().count_files_matching(&query).unwrap(),
+            expected,
+            "{part}"
+        );
+    }
 }
 
 /// The filter as the documentation of `FileQuery` words it.
@@ -164,6 +214,10 @@ fn matches(query: &FileQuery, file: &FileRow) -> bool {
             .path_glob
             .as_ref()
             .is_none_or(|glob| path_matches(glob, file.path.as_str()))
+        && query
+            .path_part
+            .as_ref()
+            .is_none_or(|part| has_part(file.path.as_str(), part))
         && match query.presence {
             Presence::Any => true,
             Presence::Present => file.present,
