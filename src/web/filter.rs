@@ -283,17 +283,17 @@ impl Filter {
     /// What is asked of the store at a moment: spans are those before it.
     pub fn to_file_query_at(&self, limit: Option<u32>, now: SystemTime) -> FileQuery {
         let [since, until] = self.window(now);
+        let (path_glob, path_part) = match self.path.clone() {
+            Some(text) if is_pattern(&text) => (Some(text), None),
+            text => (None, text),
+        };
         FileQuery {
             labels: self.labels.clone(),
             min_confidence: self.min_confidence,
             max_confidence: self.max_confidence,
             statuses: self.statuses.clone(),
-            path_glob: self.path.as_deref().filter(is_pattern).map(str::to_owned),
-            path_part: self
-                .path
-                .as_deref()
-                .filter(|text| !is_pattern(text))
-                .map(str::to_owned),
+            path_glob,
+            path_part,
             since,
             until,
             model: self.model.clone(),
@@ -322,7 +322,7 @@ impl Filter {
 
 /// Whether it is a pattern; what is none is looked for anywhere in the path, in capitals or not: keyboards of phones begin a
 /// word with one.
-fn is_pattern(text: &&str) -> bool {
+fn is_pattern(text: &str) -> bool {
     text.contains(['*', '?', '['])
 }
 
