@@ -235,7 +235,7 @@ impl Service {
             settled_tx,
             recordable_tx,
             relook_rx,
-            rest_is_awaited: _, // More always comes.
+            expected: _, // More always comes.
         } = inputs;
         let (noticed_tx, noticed_rx) = bounded(NOTICED_CAPACITY);
         let (stop_tx, stop_rx) = watch::channel(false);

@@ -131,7 +131,6 @@ impl Feeder {
             sweep.walk(path, &mut |found| self.take_blocking(found, ground))?;
         }
         self.patience_ends = Some(Instant::now() + 2 * self.settle.give_up);
-        self.inputs.rest_is_awaited.store(true, Ordering::Relaxed);
         self.wait_for_answers_blocking(ground);
         if self.line_has_failed() {
             return Ok(Instant::now()); // The line says so itself.
@@ -159,6 +158,7 @@ impl Feeder {
             if self.look_at_due_blocking(ground).is_err() {
                 break;
             }
+            self.inputs.expected.are(self.sent);
             std::thread::sleep(PAUSE);
         }
     }

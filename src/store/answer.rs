@@ -186,6 +186,9 @@ impl Batch<'_> {
     }
 
     /// Writes the row of a path; `absent_at` is set for a file that vanished before it was ever read.
+    ///
+    /// Two statements, not one with `DO UPDATE`: for that one SQLite keeps a copy of each page that it changes, as it might
+    /// have to take back half of it (a third of what a new photo costs here).
     pub(super) fn write_file(
         &self,
         path: &InventoryPath,
@@ -193,35 +196,41 @@ impl Batch<'_> {
         absent_at: Option<Timestamp>,
         answer: &Answer,
     ) -> rusqlite::Result<()> {
-        self.transaction
+        let values = params![
+            path.as_str(),
+            stamp.map(|stamp| stamp.size as i64),
+            stamp.map(|stamp| stamp.mtime_ns),
+            stamp.map(|stamp| stamp.inode.cast_signed()),
+            absent_at.map(Timestamp::as_millis),
+            answer.image_id,
+            answer.model_id,
+            answer.label_id,
+            answer.confidence,
+            answer.reason,
+            answer.detail,
+            answer.tagged_at_ms,
+            answer.corrected_at_ms,
+            answer.certainty.map(rows::code),
+        ];
+        let inserted = self
+            .transaction
             .prepare_cached(
                 "INSERT INTO files (path, size, mtime_ns, inode, is_present, absent_at_ms, image_id, model_id,
                      label_id, confidence, reason, detail, tagged_at_ms, corrected_at_ms, certainty)
                  VALUES (?1, ?2, ?3, ?4, ?5 IS NULL, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
-                 ON CONFLICT (path) DO UPDATE SET size = excluded.size, mtime_ns = excluded.mtime_ns,
-                     inode = excluded.inode, is_present = excluded.is_present,
-                     absent_at_ms = excluded.absent_at_ms, image_id = excluded.image_id,
-                     model_id = excluded.model_id, label_id = excluded.label_id,
-                     confidence = excluded.confidence, reason = excluded.reason, detail = excluded.detail,
-                     tagged_at_ms = excluded.tagged_at_ms, corrected_at_ms = excluded.corrected_at_ms,
-                     certainty = excluded.certainty",
+                 ON CONFLICT (path) DO NOTHING",
             )?
-            .execute(params![
-                path.as_str(),
-                stamp.map(|stamp| stamp.size as i64),
-                stamp.map(|stamp| stamp.mtime_ns),
-                stamp.map(|stamp| stamp.inode.cast_signed()),
-                absent_at.map(Timestamp::as_millis),
-                answer.image_id,
-                answer.model_id,
-                answer.label_id,
-                answer.confidence,
-                answer.reason,
-                answer.detail,
-                answer.tagged_at_ms,
-                answer.corrected_at_ms,
-                answer.certainty.map(rows::code),
-            ])?;
+            .execute(values)?;
+        if inserted == 0 {
+            self.transaction
+                .prepare_cached(
+                    "UPDATE files SET size = ?2, mtime_ns = ?3, inode = ?4, is_present = ?5 IS NULL, absent_at_ms = ?5,
+                         image_id = ?6, model_id = ?7, label_id = ?8, confidence = ?9, reason = ?10, detail = ?11,
+                         tagged_at_ms = ?12, corrected_at_ms = ?13, certainty = ?14
+                     WHERE path = ?1",
+                )?
+                .execute(values)?;
+        }
         Ok(())
     }
 

@@ -130,6 +130,32 @@ pub struct LineParts {
     pub board: StatusBoard,
 }
 
+/// How many files come through the line in all.
+#[derive(Debug)]
+pub struct Expected(AtomicU64);
+
+impl Default for Expected {
+    /// Not known: more may always come.
+    fn default() -> Self {
+        Self(AtomicU64::new(u64::MAX))
+    }
+}
+
+impl Expected {
+    /// So many, those that are through among them.
+    pub fn are(&self, files: u64) {
+        self.0.store(files, Ordering::Relaxed);
+    }
+
+    /// How many are still under way; `None` while more may come.
+    pub fn rest(&self, tally: &Tally) -> Option<u64> {
+        match self.0.load(Ordering::Relaxed) {
+            u64::MAX => None,
+            files => Some(files.saturating_sub(tally.through())),
+        }
+    }
+}
+
 /// The running line.
 pub struct Line {
     /// Files to read.
@@ -139,7 +165,7 @@ pub struct Line {
     /// Files to be looked at again.
     pub relook_rx: Receiver<NoticedFile>,
     /// See [`LineInputs`].
-    pub rest_is_awaited: Arc<AtomicBool>,
+    pub expected: Arc<Expected>,
     /// What was committed.
     pub tally: Arc<Tally>,
     /// How full the queues are.
@@ -265,7 +291,7 @@ impl Line {
         drop(ends);
 
         let station = board.station("record");
-        let rest_is_awaited = Arc::<AtomicBool>::default();
+        let expected = Arc::<Expected>::default();
         let recorder = Recorder {
             store,
             in_service: swapper.in_service(),
@@ -274,7 +300,7 @@ impl Line {
             tally: Arc::clone(&tally),
             on_trouble,
             haste,
-            rest_is_awaited: Arc::clone(&rest_is_awaited),
+            expected: Arc::clone(&expected),
             board,
             station,
         };
@@ -285,7 +311,7 @@ impl Line {
             settled_tx,
             recordable_tx,
             relook_rx,
-            rest_is_awaited,
+            expected,
             tally,
             queues,
             swapper,
@@ -300,7 +326,7 @@ impl Line {
             settled_tx,
             recordable_tx,
             relook_rx,
-            rest_is_awaited,
+            expected,
             swapper,
             stations,
             ..
@@ -310,7 +336,7 @@ impl Line {
                 settled_tx,
                 recordable_tx,
                 relook_rx,
-                rest_is_awaited,
+                expected,
             },
             swapper,
             Drained(stations),
@@ -326,8 +352,8 @@ pub struct LineInputs {
     pub recordable_tx: Sender<Recordable>,
     /// Files to be looked at again.
     pub relook_rx: Receiver<NoticedFile>,
-    /// Set by who has given all and waits for what is still under way: it is not held back for more to come.
-    pub rest_is_awaited: Arc<AtomicBool>,
+    /// Told by who has given all and waits for what is still under way: it is not held back for more to come.
+    pub expected: Arc<Expected>,
 }
 
 /// The stations of a line.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use async_channel::{Receiver, RecvError};
 use tokio::sync::{Notify, oneshot};
 
-use super::line::{Haste, Tally};
+use super::line::{Expected, Haste, Tally};
 use super::prepare::InFlight;
 use super::serving::InService;
 use super::settle::SettledFile;
@@ -92,6 +92,9 @@ impl Recordable {
 const MAX_CHANGES: usize = 1_024;
 /// How long a transaction of a busy line is held open for more; nobody waits for a single photo then.
 const MAX_GATHERING: Duration = Duration::from_millis(100);
+/// How long one is held open where the rest is awaited: what is in it by then is written, and what is still under way makes
+/// another one.
+const LAST_GATHERING: Duration = Duration::from_millis(20);
 /// Between two looks for more.
 const GATHER_PAUSE: Duration = Duration::from_millis(3);
 /// Between two attempts after the disk was full or another process held the lock.
@@ -137,8 +140,8 @@ pub struct Recorder {
     pub on_trouble: OnTrouble,
     /// Whether a transaction may be held open for more although somebody waits for a photo in it.
     pub haste: Haste,
-    /// Set when nothing more is to come, so that none is held open any more.
-    pub rest_is_awaited: Arc<AtomicBool>,
+    /// How many files come through the line in all, once that is known: the last transaction is not held open for more.
+    pub expected: Arc<Expected>,
     /// Where trouble is shown.
     pub board: StatusBoard,
     /// The station's own line.
@@ -149,12 +152,11 @@ impl Recorder {
     /// Runs until the outcomes end, then leaves the log folded in.
     pub fn run_blocking(mut self, recordable_rx: &Receiver<Recordable>) -> Result<(), StoreError> {
         let mut transactions = 0;
-        while let Ok(group) = gather(
-            recordable_rx,
-            self.haste,
-            &self.rest_is_awaited,
-            &mut std::thread::sleep,
-        ) {
+        loop {
+            let rest = || self.expected.rest(&self.tally);
+            let Ok(group) = gather(recordable_rx, self.haste, &rest, &mut std::thread::sleep) else {
+                break;
+            };
             if !group.changes.is_empty() {
                 self.commit(group.changes)?;
             }
@@ -296,7 +298,7 @@ fn unless_fatal(checkpoint: Result<(), StoreError>) -> Result<(), StoreError> {
 fn gather(
     recordable_rx: &Receiver<Recordable>,
     haste: Haste,
-    rest_is_awaited: &AtomicBool,
+    rest: &dyn Fn() -> Option<u64>,
     sleep: &mut dyn FnMut(Duration),
 ) -> Result<Recordable, RecvError> {
     let mut group = recordable_rx.recv_blocking()?;
@@ -310,9 +312,11 @@ fn gather(
             group.take_known.extend(more.take_known);
             group.pace = more.pace;
         }
-        let is_full = group.changes.len() >= MAX_CHANGES || since.elapsed() >= MAX_GATHERING;
-        let is_awaited =
-            haste == Haste::EachPhoto && group.pace == Pace::Calm || rest_is_awaited.load(Ordering::Relaxed);
+        let rest = rest();
+        let patience = rest.map_or(MAX_GATHERING, |_| LAST_GATHERING);
+        let is_full = group.changes.len() >= MAX_CHANGES || since.elapsed() >= patience;
+        let is_awaited = haste == Haste::EachPhoto && group.pace == Pace::Calm
+            || rest.is_some_and(|rest| group.changes.len() as u64 >= rest);
         if is_full || is_awaited || recordable_rx.is_closed() {
             return Ok(group);
         }

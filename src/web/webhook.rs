@@ -9,7 +9,7 @@
 //! and the body, in hexadecimal digits, by the key of `web.webhook_secret_file`.
 
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -31,6 +31,8 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 const PATIENCE: Duration = Duration::from_secs(15);
 /// Between two attempts at most.
 const LONGEST_PAUSE: Duration = Duration::from_secs(600);
+/// Between two attempts at the store at most: a full disk has room again before long.
+const LONGEST_STORE_PAUSE: Duration = Duration::from_secs(60);
 
 /// The key cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -97,6 +99,7 @@ pub fn start(
                 agent,
                 board,
                 station,
+                told: None,
             };
             teller.run_blocking(&stop);
         })?;
@@ -138,23 +141,44 @@ struct Teller {
     agent: ureq::Agent,
     board: StatusBoard,
     station: Station,
+    /// What arrived and is not on record yet: it is not sent again while the store takes nothing.
+    told: Option<Told>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Told {
+    delivery: i64,
+    tags: u64,
 }
 
 impl Teller {
     fn run_blocking(mut self, stop: &watch::Receiver<bool>) {
+        let mut store_failures = 0;
         while !*stop.borrow() {
-            match self.turn_blocking() {
+            let turn = self.turn_blocking();
+            store_failures = if turn.is_ok() { 0 } else { store_failures + 1 };
+            let pause = match turn {
                 // More may wait.
                 Ok(true) => continue,
-                Ok(false) => {}
-                Err(error) => tracing::error!("webhook: {error}"),
+                Ok(false) => LOOK_INTERVAL,
+                Err(error) => {
+                    let pause = pause_after(store_failures - 1).min(LONGEST_STORE_PAUSE);
+                    tracing::error!("webhook: {error}; tried again in {pause:?}");
+                    pause
+                }
+            };
+            let since = Instant::now();
+            while since.elapsed() < pause && !*stop.borrow() {
+                std::thread::sleep(LOOK_INTERVAL);
             }
-            std::thread::sleep(LOOK_INTERVAL);
         }
     }
 
     /// One attempt, where one is due; `true` where something arrived.
     fn turn_blocking(&mut self) -> Result<bool, StoreError> {
+        if self.told.is_some() {
+            return self.record_told_blocking();
+        }
         let now: Timestamp = SystemTime::now().into();
         let Some(outbox) = self
             .reader
@@ -177,12 +201,11 @@ impl Teller {
         };
         match sent {
             Ok(()) => {
-                self.store.news_arrived(news.delivery)?;
-                self.board.solved("webhook");
-                let count = news.tags.len();
-                self.station
-                    .did_many(count as u64, || format!("told of {count} tags"));
-                Ok(true)
+                self.told = Some(Told {
+                    delivery: news.delivery,
+                    tags: news.tags.len() as u64,
+                });
+                self.record_told_blocking()
             }
             Err(error) => {
                 let pause = pause_after(outbox.failures);
@@ -194,6 +217,18 @@ impl Teller {
                 Ok(false)
             }
         }
+    }
+
+    /// Puts on record what arrived; `true` where there was something.
+    fn record_told_blocking(&mut self) -> Result<bool, StoreError> {
+        let Some(Told { delivery, tags }) = self.told else {
+            return Ok(false);
+        };
+        self.store.news_arrived(delivery)?;
+        self.told = None;
+        self.board.solved("webhook");
+        self.station.did_many(tags, || format!("told of {tags} tags"));
+        Ok(true)
     }
 
     fn post_blocking(&self, body: &str) -> Result<(), String> {

@@ -29,7 +29,7 @@ impl Fed {
             settled_tx,
             recordable_tx,
             relook_rx,
-            rest_is_awaited: Arc::default(),
+            expected: Arc::default(),
         };
         let tally = Arc::new(Tally::default());
         let feeder = Feeder {

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 /// A released migration is never edited: stores out there have run it. A change goes into a new one.
 #[test]
 fn released_migrations_keep_their_text() {
-    const RELEASED: [(&str, &str); 10] = [
+    const RELEASED: [(&str, &str); 11] = [
         (
             "0001-store",
             "6640bc8db75641fccda5dfb8e29d373a5726b253666fbc1b319c56388c6294df",
@@ -46,6 +46,10 @@ fn released_migrations_keep_their_text() {
         (
             "0010-audit-order",
             "10a606e76b5a1a96c11f0a70a81b348050ed14bb7bb98f6a4040bfaaedc0f1c9",
+        ),
+        (
+            "0011-cheaper-check",
+            "647b240d80c285bca0cfde96a143fffca0f45f06fc886683dc678108a98c12c8",
         ),
     ];
     let texts = super::super::open::migration_texts();
@@ -118,7 +122,7 @@ fn a_database_of_the_first_version_keeps_all_it_has() {
         Reader::open(&path).unwrap_err(),
         StoreError::Outdated {
             found: 1,
-            known: 10,
+            known: 11,
             ..
         }
     ));
@@ -339,6 +343,29 @@ fn constraints_mean_the_same_to_an_older_sqlite() {
     for constraint in constraints {
         let says_of_null = ["NOT NULL", "IS NULL OR json_valid"].map(|words| constraint.contains(words));
         assert!(says_of_null.contains(&true), "{constraint}");
+    }
+}
+
+/// A list in a constraint was made a table of, for each row that was written.
+#[test]
+fn to_check_a_row_makes_no_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = database_of_schema_1(folder.path());
+    drop(Store::open(&path, Durability::Normal).unwrap());
+    let connection = Connection::open(&path).unwrap();
+    for table in ["files", "outcomes"] {
+        let mut statement = connection
+            .prepare(&format!("EXPLAIN INSERT INTO {table} (certainty) VALUES (?1)"))
+            .unwrap();
+        let steps = statement.query_map([1], |row| row.get::<_, String>(1)).unwrap();
+        let steps: Vec<_> = steps.map(Result::unwrap).collect();
+        assert!(steps.contains(&"Halt".into()), "{table} has constraints");
+        assert!(!steps.contains(&"OpenEphemeral".into()), "{table}: {steps:?}");
+        let refused = |certainty: i64| {
+            let text = format!("UPDATE {table} SET certainty = {certainty} WHERE certainty IS NOT NULL");
+            connection.execute(&text, []).is_err()
+        };
+        assert_eq!([-1, 0, 1, 2, 3].map(refused), [true, false, false, false, true]);
     }
 }
 

@@ -15,27 +15,31 @@ fn recorder(store: Store, on_trouble: OnTrouble) -> Recorder {
         tally: Arc::default(),
         on_trouble,
         haste: Haste::EachPhoto,
-        rest_is_awaited: Arc::default(),
+        expected: Arc::default(),
         station: board.station("record"),
         board,
     }
 }
 
-/// A scan's last transaction was held open for photos that could not come any more.
+/// A scan's last transaction was held open for photos that could not come any more; and before it, each few photos made one
+/// of their own.
 #[test]
-fn what_is_still_under_way_is_not_held_back_once_it_is_awaited() {
+fn the_last_transaction_holds_the_rest_and_waits_for_nothing_else() {
     let (recordable_tx, recordable_rx) = async_channel::bounded(2);
     let one = || Recordable::change(Change::vanished(Path::new("/in/a.jpg")));
-    let rest_is_awaited = AtomicBool::new(false);
+    let (expected, tally) = (Expected::default(), Tally::default());
     recordable_tx.send_blocking(one()).unwrap();
     let mut pauses = 0;
-    let group = gather(&recordable_rx, Haste::LastPhoto, &rest_is_awaited, &mut |_| {
+    let rest = || expected.rest(&tally);
+    let group = gather(&recordable_rx, Haste::LastPhoto, &rest, &mut |_| {
         pauses += 1;
         recordable_tx.send_blocking(one()).unwrap();
-        rest_is_awaited.store(pauses == 2, Ordering::Relaxed);
+        if pauses == 2 {
+            expected.are(4);
+        }
     });
-    assert_eq!(pauses, 2, "more may come until it is said that none does");
-    assert_eq!(group.unwrap().changes.len(), 3);
+    assert_eq!(pauses, 3, "more may come until it is said how many there are");
+    assert_eq!(group.unwrap().changes.len(), 4);
 }
 
 /// While the disk is full the channel never closes: the readers before it hold its sender and wait for room.

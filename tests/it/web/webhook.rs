@@ -234,6 +234,40 @@ fn what_waits_for_the_key_is_bounded() {
     assert_eq!(daemon.end(), Some(0));
 }
 
+/// Where the store takes nothing, such as on a full disk, what had arrived was sent again twice a second.
+#[test]
+fn what_arrived_is_sent_once_though_the_store_takes_nothing() {
+    let shop = Shop::new();
+    let receiver = Arc::<Receiver>::default();
+    receiver.takes.store(true, Ordering::SeqCst);
+    let key = shop.path().join("key");
+    std::fs::write(&key, "sesame").unwrap();
+    let settings = [
+        format!("web.webhook_url={}", receiver.listen()),
+        format!("web.webhook_secret_file={}", key.display()),
+    ];
+    let arguments: Vec<&str> = settings.iter().flat_map(|setting| ["--set", setting]).collect();
+    let daemon = shop.daemon_with(&[&PAGES, arguments.as_slice()].concat());
+    let store = rusqlite::Connection::open(shop.store()).unwrap();
+    store
+        .execute_batch(
+            "CREATE TRIGGER full BEFORE DELETE ON webhook_outbox
+             BEGIN SELECT RAISE(ABORT, 'no room for deliveries'); END",
+        )
+        .unwrap();
+    drop_png(&shop.inbox(), 1);
+    shop.wait_for_rows(1);
+    let tries = || shop.log().matches("no room for deliveries").count();
+    wait_until("the record is tried again", || tries() >= 3);
+    assert_eq!(receiver.told().len(), 1);
+    store.execute_batch("DROP TRIGGER full").unwrap();
+    wait_until("it is on record", || {
+        shop.count("SELECT count(*) FROM webhook_outbox") == 0
+    });
+    assert_eq!(receiver.told().len(), 1);
+    assert_eq!(daemon.end(), Some(0));
+}
+
 #[test]
 fn nothing_is_collected_where_nobody_is_told() {
     let shop = Shop::new();
