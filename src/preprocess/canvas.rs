@@ -134,14 +134,36 @@ fn tone(differences: &[i16], cover: &[u8]) -> Vec<u8> {
     // A twentieth at the far end and a two hundredth at the near one may be clipped.
     let floor = (-quantile(&counts, inside / 20)).max(0);
     let peak = (quantile(&counts, inside - inside.div_ceil(200).min(inside)) + floor).max(LOWEST_PEAK);
+    let stretch = Stretch::to_full(peak);
     let pixels = differences.iter().zip(cover);
     pixels
         .map(|(&difference, &cover)| {
-            let above = (i32::from(sign * difference) + floor).clamp(0, peak);
-            let value = (above * 255 + peak / 2) / peak;
+            let value = stretch.of((i32::from(sign * difference) + floor).clamp(0, peak));
             ((value * i32::from(cover) + 127) / 255) as u8
         })
         .collect()
+}
+
+/// What stretches a range from 0 on, up to 510 wide, to 0..=255, rounded. A product with the width's inverse in the place of a
+/// quotient: for each of a picture's pixels one, and several at once.
+struct Stretch {
+    half: i32,
+    inverse: u64,
+}
+
+impl Stretch {
+    fn to_full(width: i32) -> Self {
+        Self {
+            half: width / 2,
+            // Rounded up: exact as long as numerator times width is below 2^32.
+            inverse: (1 << 32) / width as u64 + 1,
+        }
+    }
+
+    #[inline(always)]
+    fn of(&self, value: i32) -> i32 {
+        (((value * 255 + self.half) as u64 * self.inverse) >> 32) as i32
+    }
 }
 
 /// The difference below which `rank` of the counted ones lie; 0 of none.
@@ -154,4 +176,23 @@ fn quantile(counts: &[u32; 511], rank: u32) -> i32 {
         }
     }
     0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_is_stretched_as_by_a_quotient() {
+        for width in 1..=510 {
+            let stretch = Stretch::to_full(width);
+            for value in 0..=width {
+                assert_eq!(
+                    stretch.of(value),
+                    (value * 255 + width / 2) / width,
+                    "{value} of {width}"
+                );
+            }
+        }
+    }
 }

@@ -21,8 +21,10 @@ use crate::tagging::record::Recordable;
 use crate::tagging::settle::{Hint, NoticedFile, SettledFile, Settler, Verdict};
 use crate::tagging::sweep::{Counted, Found, NoMore, Sweep, missed_in_bare_inbox};
 
-/// Between two looks at a full queue (which holds some 20 ms of work) or at what is still under way.
+/// Between two looks at what is still under way.
 const PAUSE: Duration = Duration::from_millis(1);
+/// Between two looks for room in a full queue, which holds some 20 ms of work.
+const FULL_PAUSE: Duration = Duration::from_millis(5);
 
 /// Feeds the line until every file has its answer, or a station of it has failed; gives the moment of the last answer, behind
 /// which the store is only tidied up.
@@ -235,7 +237,7 @@ impl Feeder {
                 Err(TrySendError::Full(_)) if self.line_has_failed() => return Err(NoMore),
                 Err(TrySendError::Full(back)) => {
                     self.take_back();
-                    std::thread::sleep(PAUSE);
+                    std::thread::sleep(FULL_PAUSE);
                     file = back;
                 }
             }

@@ -294,13 +294,5 @@ impl Batch<'_> {
 
 /// A JSON array of the ten probabilities, each in as many digits as lead back to the same f32.
 pub(super) fn scores_text(scores: &Scores) -> String {
-    use std::fmt::Write;
-    let values = scores.values();
-    let mut text = String::with_capacity(16 * values.len());
-    for (index, value) in values.iter().enumerate() {
-        let separator = if index == 0 { '[' } else { ',' };
-        write!(text, "{separator}{value:?}").expect("writing to a String does not fail; this is a bug");
-    }
-    text.push(']');
-    text
+    serde_json::to_string(scores.values()).expect("numbers become JSON; this is a bug")
 }

@@ -4,7 +4,7 @@
 //! when its inputs are dropped. Never: a channel without a bound.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_channel::{Receiver, Sender, WeakReceiver, bounded};

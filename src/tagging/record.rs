@@ -89,9 +89,9 @@ impl Recordable {
 }
 
 /// Changes a transaction: more gain little, and hold others' writes up longer.
-const MAX_CHANGES: usize = 1_024;
+const MAX_CHANGES: usize = 2_048;
 /// How long a transaction of a busy line is held open for more; nobody waits for a single photo then.
-const MAX_GATHERING: Duration = Duration::from_millis(100);
+const MAX_GATHERING: Duration = Duration::from_millis(200);
 /// How long one is held open where the rest is awaited: what is in it by then is written, and what is still under way makes
 /// another one.
 const LAST_GATHERING: Duration = Duration::from_millis(20);

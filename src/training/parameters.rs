@@ -65,8 +65,7 @@ impl TrainParameters {
                 batch_size: 256,
                 learning_rate: 0.02,
                 schedule: RateSchedule::OneCycle,
-                // More to learn from is worth more to it than a finer choice among its last epochs, all of which are good.
-                validation_share: 0.05,
+                validation_share: validation_share(architecture, Augmentation::Photo),
                 ..common
             },
         }
@@ -93,7 +92,16 @@ fn epochs(architecture: ArchitectureName, augmentation: Augmentation) -> u32 {
         (ArchitectureName::Reference, _) => 50,
         // A larger network.
         (ArchitectureName::Residual, Augmentation::Catalogue) => 46,
-        (ArchitectureName::Residual, _) => 52,
+        (ArchitectureName::Residual, _) => 80,
+    }
+}
+
+/// As Keras takes them; of `catalogue`, for which nothing but the last epochs is chosen, all of which are good, less: more to
+/// learn from is worth more to it.
+fn validation_share(architecture: ArchitectureName, augmentation: Augmentation) -> f64 {
+    match (architecture, augmentation) {
+        (ArchitectureName::Residual, Augmentation::Catalogue) => 0.05,
+        _ => 0.1,
     }
 }
 
@@ -109,7 +117,9 @@ impl From<&TrainConfig> for TrainParameters {
             batch_size: config.batch_size.unwrap_or(recipe.batch_size),
             learning_rate: config.learning_rate.unwrap_or(recipe.learning_rate),
             schedule: config.schedule.unwrap_or(recipe.schedule),
-            validation_share: config.validation_share.unwrap_or(recipe.validation_share),
+            validation_share: config
+                .validation_share
+                .unwrap_or_else(|| validation_share(config.architecture, augmentation)),
             seed: config.seed,
             threads: Some(config.threads),
             ..recipe

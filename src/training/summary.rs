@@ -181,7 +181,7 @@ mod tests {
     #[test]
     fn residual_networks_are_as_large_as_the_documents_say() {
         for (network, parameters, multiplied) in [
-            (Architecture::RESIDUAL, 177_467, 9_809_536),
+            (Architecture::RESIDUAL, 103_483, 6_196_864),
             (Architecture::CATALOGUE, 182_139, 13_422_208),
         ] {
             let rows = layers(&network);

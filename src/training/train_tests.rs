@@ -17,6 +17,7 @@ const SMALL_RESIDUAL: Architecture = Architecture::Residual(Channels {
     blocks: 1,
     upper: 6,
     middle: 6,
+    middle_blocks: 1,
     deep: 8,
 });
 

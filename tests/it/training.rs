@@ -299,7 +299,7 @@ fn the_layer_table_adds_up() {
     assert!(table.contains("241,546") && table.contains("147,584"), "{table}");
     let residual = shop.ok(&["train", "--summary"]);
     assert!(
-        residual.contains("convolution 3x3, 1 -> ") && residual.contains("177,467"),
+        residual.contains("convolution 3x3, 1 -> ") && residual.contains("103,483"),
         "{residual}"
     );
     let catalogue = shop.ok(&["train", "--summary", "--set", "train.augmentation=catalogue"]);

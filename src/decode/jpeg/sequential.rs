@@ -349,7 +349,7 @@ fn read_block<const SIDE: usize>(
 fn take_interval(bytes: &mut &[u8], interval: &mut Vec<u8>) -> Option<u8> {
     interval.clear();
     loop {
-        let at = bytes.iter().position(|&byte| byte == 0xFF)?;
+        let at = memchr::memchr(0xFF, bytes)?;
         let &marker = bytes.get(at + 1)?;
         let (before, rest) = bytes.split_at(at);
         *bytes = &rest[2..];

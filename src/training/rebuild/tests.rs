@@ -51,6 +51,7 @@ fn trained(augmentation: Augmentation, data: &DataSet) -> (Network, TrainParamet
         blocks: 1,
         upper: 6,
         middle: 6,
+        middle_blocks: 1,
         deep: 8,
     };
     let job = TrainingJob {

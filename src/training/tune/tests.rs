@@ -24,6 +24,7 @@ fn start() -> Network {
         blocks: 1,
         upper: 6,
         middle: 6,
+        middle_blocks: 1,
         deep: 8,
     };
     Network::new(Architecture::Residual(channels), 3)

@@ -10,6 +10,7 @@ const CHANNELS: Channels = Channels {
     blocks: 1,
     upper: 4,
     middle: 4,
+    middle_blocks: 1,
     deep: 5,
 };
 

@@ -288,6 +288,7 @@ impl Whole {
             blocks,
             upper: 4,
             middle: 4,
+            middle_blocks: 1,
             deep: 5,
         };
         let labels = vec![1, NONE, 9, 4];

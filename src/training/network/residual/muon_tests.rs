@@ -177,6 +177,7 @@ fn what_is_no_convolution_takes_plain_steps_and_the_mean_follows() {
         blocks: 1,
         upper: 3,
         middle: 3,
+        middle_blocks: 1,
         deep: 4,
     };
     let places = channels.places();

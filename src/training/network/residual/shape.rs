@@ -6,8 +6,8 @@
 //! A unit is a 3x3 convolution ('same', no bias), batch normalisation (Ioffe and Szegedy 2015) and ReLU. Two of them are
 //! a residual block (He, Zhang, Ren, Sun 2016): what goes into it is added before its last ReLU. The stem sees the picture;
 //! residual blocks look at it at its full size, because what tells a shirt from a coat is a pixel wide; then, each time
-//! pooled, come a unit at 14x14, a unit and a residual block at 7x7, and a unit at 3x3. The greatest value of each channel over
-//! the 3x3 positions goes into one dense layer: ten sums for the labels and one for "none of them".
+//! pooled, come a unit at 14x14, a unit and perhaps residual blocks at 7x7, and a unit at 3x3. The greatest value of each
+//! channel over the 3x3 positions goes into one dense layer: ten sums for the labels and one for "none of them".
 
 use std::ops::Range;
 
@@ -31,6 +31,8 @@ pub struct Channels {
     pub upper: usize,
     /// Of the units at 7x7.
     pub middle: usize,
+    /// Residual blocks at 7x7.
+    pub middle_blocks: usize,
     /// Of the unit at 3x3.
     pub deep: usize,
 }
@@ -81,12 +83,14 @@ impl Channels {
         blocks: 1,
         upper: 32,
         middle: 64,
+        middle_blocks: 0,
         deep: 128,
     };
 
     /// Those of the network that is best on Fashion-MNIST itself.
     pub const CATALOGUE: Channels = Channels {
         blocks: 2,
+        middle_blocks: 1,
         ..Channels::DEFAULT
     };
 
@@ -114,7 +118,7 @@ impl Channels {
             vec![unit(eighth, self.middle, self.deep)],
         ];
         stages[0].extend((0..self.blocks).flat_map(|_| block(whole, self.stem)));
-        stages[2].extend(block(quarter, self.middle));
+        stages[2].extend((0..self.middle_blocks).flat_map(|_| block(quarter, self.middle)));
         let behind_all = stages.len() - 1;
         for stage in &mut stages[..behind_all] {
             stage
