@@ -1,5 +1,7 @@
--- What does a new photo cost? For `certainty IN (0, 1, 2)` SQLite makes a table of the three numbers for each row, in each
--- statement: a tenth of what it takes to record a photo.
+-- Why is a table made for each row?
+--
+-- For `certainty IN (0, 1, 2)` SQLite makes one of the three numbers, in each statement that writes a row: a tenth of what it
+-- takes to record a photo.
 --
 -- The same numbers pass as before, so no row has to be looked at, and the text of the tables is changed as SQLite's
 -- documentation has it for constraints that change nothing in the file (lang_altertable, section 7). To fill tables of a

@@ -19,7 +19,7 @@ pub use super::progress::{EpochRecord, Flow, Observer, Progress};
 use crate::domain::Augmentation;
 
 /// Goes up with every change of what a training makes of the same data, parameters and corrections, between releases too.
-pub const RECIPE: u32 = 5;
+pub const RECIPE: u32 = 6;
 
 /// Whether and where a training's state is kept, and whether it begins from what lies there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

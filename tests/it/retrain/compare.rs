@@ -7,7 +7,14 @@ use crate::util::text;
 fn a_preview_touches_no_tag_and_says_what_the_diff_says_afterwards() {
     let shop = tagged_shop(1);
     let shipped = in_service(&shop);
-    shop.ok(&["retrain", "now", "--set", "gate.min_accuracy=1.0"]);
+    shop.ok(&[
+        "retrain",
+        "now",
+        "--set",
+        "gate.min_accuracy=1.0",
+        "--set",
+        "train.seed=2",
+    ]);
     let other = word(&shop, "SELECT model FROM runs");
     let before = (shop.rows(), shop.count("SELECT count(*) FROM outcomes"));
 
