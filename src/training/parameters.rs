@@ -96,8 +96,8 @@ fn epochs(architecture: ArchitectureName, augmentation: Augmentation) -> u32 {
     }
 }
 
-/// As Keras takes them; of `catalogue`, for which nothing but the last epochs is chosen, all of which are good, less: more to
-/// learn from is worth more to it.
+/// A tenth, as Keras takes them: confidences are fitted on them, too. Of `catalogue` less, since all that counts there is how
+/// often it is right, and more to learn from is worth more to that.
 fn validation_share(architecture: ArchitectureName, augmentation: Augmentation) -> f64 {
     match (architecture, augmentation) {
         (ArchitectureName::Residual, Augmentation::Catalogue) => 0.05,

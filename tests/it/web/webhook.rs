@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -117,6 +118,18 @@ impl Post {
     }
 }
 
+/// The arguments by which new tags are told at an address, signed by a key.
+fn telling(address: &str, key: &Path) -> Vec<String> {
+    let settings = [
+        format!("web.webhook_url={address}"),
+        format!("web.webhook_secret_file={}", key.display()),
+    ];
+    settings
+        .into_iter()
+        .flat_map(|setting| ["--set".into(), setting])
+        .collect()
+}
+
 #[test]
 fn each_new_tag_is_told_once_it_can_be_told() {
     let shop = Shop::new();
@@ -126,11 +139,8 @@ fn each_new_tag_is_told_once_it_can_be_told() {
     let address = receiver.listen();
     let key = shop.path().join("key");
     std::fs::write(&key, "sesame\n").unwrap();
-    let settings = [
-        format!("web.webhook_url={address}"),
-        format!("web.webhook_secret_file={}", key.display()),
-    ];
-    let arguments: Vec<&str> = settings.iter().flat_map(|setting| ["--set", setting]).collect();
+    let settings = telling(&address, &key);
+    let arguments: Vec<&str> = settings.iter().map(String::as_str).collect();
     let arguments = [&PAGES, arguments.as_slice()].concat();
 
     let daemon = shop.daemon_with(&arguments);
@@ -191,11 +201,8 @@ fn a_key_that_cannot_be_read_takes_no_page_away() {
     let receiver = Arc::<Receiver>::default();
     receiver.takes.store(true, Ordering::SeqCst);
     let key = shop.path().join("key");
-    let settings = [
-        format!("web.webhook_url={}", receiver.listen()),
-        format!("web.webhook_secret_file={}", key.display()),
-    ];
-    let arguments: Vec<&str> = settings.iter().flat_map(|setting| ["--set", setting]).collect();
+    let settings = telling(&receiver.listen(), &key);
+    let arguments: Vec<&str> = settings.iter().map(String::as_str).collect();
     let (daemon, pages) = super::serving(&shop, &arguments);
     for path in ["/", "/livez", "/metrics"] {
         assert_eq!(pages.get(path).code, 200, "{path}");
@@ -242,11 +249,8 @@ fn what_arrived_is_sent_once_though_the_store_takes_nothing() {
     receiver.takes.store(true, Ordering::SeqCst);
     let key = shop.path().join("key");
     std::fs::write(&key, "sesame").unwrap();
-    let settings = [
-        format!("web.webhook_url={}", receiver.listen()),
-        format!("web.webhook_secret_file={}", key.display()),
-    ];
-    let arguments: Vec<&str> = settings.iter().flat_map(|setting| ["--set", setting]).collect();
+    let settings = telling(&receiver.listen(), &key);
+    let arguments: Vec<&str> = settings.iter().map(String::as_str).collect();
     let daemon = shop.daemon_with(&[&PAGES, arguments.as_slice()].concat());
     let store = rusqlite::Connection::open(shop.store()).unwrap();
     store
